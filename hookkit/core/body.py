@@ -1,0 +1,58 @@
+"""Bytes -> the object they spell, or the reason why not."""
+
+from __future__ import annotations
+
+import codecs
+import json
+from typing import Any, NoReturn
+
+from hookkit.core.delivery import Document
+from hookkit.core.errors import BodyUnreadable
+
+#: No vendor nests deeper than about 12; what is deeper would exhaust the stack of a reader.
+MAX_DEPTH = 100
+
+
+def decode_body(body: bytes) -> Document:
+    """Return the JSON object in *body*.
+
+    Raises:
+        BodyUnreadable: Not UTF-8, not strict JSON, not an object, or nested too deep.
+    """
+    try:
+        text = body.removeprefix(codecs.BOM_UTF8).decode()
+    except UnicodeDecodeError as error:
+        raise BodyUnreadable("body: not UTF-8") from error
+    try:
+        document = _decoder.decode(text)
+    except RecursionError as error:
+        raise BodyUnreadable(f"body: nested deeper than {MAX_DEPTH}") from error
+    except ValueError as error:  # also an integer of more digits than Python reads
+        raise BodyUnreadable("body: not JSON") from error
+    if not isinstance(document, dict):
+        raise BodyUnreadable("body: not a JSON object")
+    # Brackets inside texts count too: the exact walk is for the few bodies above the bound.
+    if text.count("{") + text.count("[") > MAX_DEPTH and _depth(document) > MAX_DEPTH:
+        raise BodyUnreadable(f"body: nested deeper than {MAX_DEPTH}")
+    return document
+
+
+def _refuse_constant(name: str) -> NoReturn:
+    raise ValueError(f"{name} is not JSON")
+
+
+_decoder = json.JSONDecoder(parse_constant=_refuse_constant)
+
+
+def _depth(document: dict[str, Any]) -> int:
+    depth = 0
+    level: list[dict[str, Any] | list[Any]] = [document]
+    while level:
+        depth += 1
+        level = [
+            child
+            for node in level
+            for child in (node.values() if isinstance(node, dict) else node)
+            if isinstance(child, dict | list)
+        ]
+    return depth

@@ -1,0 +1,164 @@
+"""A delivery on its way in: what each step of the receiver hands to the next.
+
+``Delivery`` -> verify -> ``VerifiedDelivery`` -> parse -> ``Envelope`` of ``Item``s.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, TypeAlias
+
+from hookkit.core.identity import bounded_id, hash_content
+
+#: An object that came out of a JSON decoder: no value's type can be trusted.
+Document: TypeAlias = Mapping[str, Any]
+
+#: Header names in lower case; a header sent twice is joined with a comma, as WSGI does.
+Headers: TypeAlias = Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Delivery:
+    """One HTTP request to an endpoint.
+
+    Attributes:
+        endpoint: The endpoint's name in the settings.
+        body: The bytes, exactly as they arrived.
+        headers: Names in lower case.
+        received_at: Aware UTC, cut to milliseconds.
+    """
+
+    endpoint: str
+    body: bytes = field(repr=False)
+    headers: Headers = field(repr=False)
+    received_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VerifiedDelivery:
+    """A delivery whose sender is proven, or needs no proof by its endpoint's settings.
+
+    Attributes:
+        delivery: What arrived.
+        secret_index: Which of the endpoint's secrets fitted, newest is 0; None without a check.
+        body_authenticated: Whether the proof covers the body's bytes.
+    """
+
+    delivery: Delivery
+    secret_index: int | None
+    body_authenticated: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Payload:
+    """The object decoded from a delivery's body, and where it came from.
+
+    Attributes:
+        provider: Name of the provider that reads it.
+        endpoint: Name of the endpoint that received it.
+        version: The payload version, in the vendor's spelling; ``""`` when it could not be told.
+        received_at: When the delivery arrived.
+        headers: The headers that are kept with the delivery.
+        document: The decoded object.
+        repeat_window_s: The endpoint's own value for every ``repeat_after_s``.
+    """
+
+    provider: str
+    endpoint: str
+    version: str
+    received_at: datetime
+    headers: Headers = field(repr=False)
+    document: Document = field(repr=False)
+    repeat_window_s: float | None = None
+
+    def item(
+        self,
+        *,
+        raw: Document,
+        vendor_type: str,
+        event_id: str | None,
+        repeat_after_s: float | None = None,
+        lane: str | None = None,
+        fact: str | None = None,
+        problem: str | None = None,
+    ) -> Item:
+        """Return *raw* as an item of this payload, its event id made fit to be unique.
+
+        Args:
+            event_id: The vendor's id or a derived one; None derives one from the content.
+            repeat_after_s: Needed where *event_id* does not tell a repetition from a redelivery.
+        """
+        content_hash, content_problem = hash_content(raw)
+        if event_id is None:
+            event_id = f"{self.version or 'unknown'}:{content_hash}"
+        previous_event_id = None
+        if repeat_after_s is not None:
+            window_s = repeat_after_s = self.repeat_window_s or repeat_after_s
+            slot = int(self.received_at.timestamp() // window_s)
+            previous_event_id = bounded_id(f"{event_id}@{slot - 1}")
+            event_id = f"{event_id}@{slot}"
+        return Item(
+            payload=self,
+            raw=raw,
+            vendor_type=vendor_type,
+            event_id=bounded_id(event_id),
+            previous_event_id=previous_event_id,
+            repeat_after_s=repeat_after_s,
+            lane=None if lane is None else bounded_id(lane),
+            fact=None if fact is None else bounded_id(fact),
+            problem=problem or content_problem,
+            content_hash=content_hash,
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Item:
+    """One of the vendor's events inside a payload; made by ``Payload.item``.
+
+    Attributes:
+        payload: The payload it lies in.
+        raw: The vendor's own object, narrowed to this one event, without any secret.
+        vendor_type: The vendor's word for what happened, as sent.
+        event_id: Identifies the event across redeliveries, unique within the endpoint.
+        previous_event_id: With ``repeat_after_s``: the event id of the time slot before.
+        repeat_after_s: Set where the vendor gives neither id nor time: the same event id
+            is a new event after this many seconds.
+        lane: Events of one lane have an order; normally the conversation's id.
+        fact: Names what happened, equal in every payload version that reports it.
+        problem: Why the item cannot be understood; it then becomes an ``unknown`` event.
+        content_hash: Tells the same event with other content apart.
+    """
+
+    payload: Payload
+    raw: Document = field(repr=False)
+    vendor_type: str
+    event_id: str
+    previous_event_id: str | None
+    repeat_after_s: float | None
+    lane: str | None
+    fact: str | None
+    problem: str | None
+    content_hash: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Envelope:
+    """A proven delivery, split into items, ready to be admitted.
+
+    Attributes:
+        body: The bytes to keep.
+        headers: The headers to keep.
+        secret_index: Which secret proved the sender, newest is 0.
+        items: Never empty: what is not understood is one item with a problem.
+    """
+
+    endpoint: str
+    provider: str
+    version: str
+    received_at: datetime
+    body: bytes = field(repr=False)
+    headers: Headers = field(repr=False)
+    secret_index: int | None
+    items: tuple[Item, ...]

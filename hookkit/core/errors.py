@@ -1,0 +1,79 @@
+"""Every error of hookkit, in one tree.
+
+``Rejected`` is what a stranger can cause, ``ConfigurationError`` what a
+developer can; they stand apart so that no ``except`` for one hides the other.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import ClassVar
+
+
+class HookkitError(Exception):
+    """The base of every error that hookkit raises on purpose."""
+
+
+class ConfigurationError(HookkitError):
+    """A setting or a registration is wrong; the application must not start.
+
+    Attributes:
+        mistakes: One sentence per mistake, each naming its setting.
+    """
+
+    def __init__(self, *mistakes: str) -> None:
+        self.mistakes: Sequence[str] = mistakes
+        lines = mistakes if len(mistakes) == 1 else ["", *(f"- {line}" for line in mistakes)]
+        super().__init__("\n".join(lines))
+
+
+class Unavailable(HookkitError):
+    """Our side cannot do its part now; the vendor should send the delivery again."""
+
+
+class ReplayRefused(HookkitError):
+    """The entry cannot be replayed: it does not exist, or it is running or about to run."""
+
+
+class BodyUnreadable(HookkitError):
+    """A body is not the JSON object that a payload must be; the message says why."""
+
+
+class Rejected(HookkitError):
+    """The delivery is refused before its sender is proven.
+
+    Attributes:
+        code: The machine word in the answer.
+        status: The HTTP status that tells the vendor.
+    """
+
+    code: ClassVar[str]
+    status: ClassVar[int]
+
+
+class SignatureMissing(Rejected):
+    """The delivery carries nothing that could prove its sender."""
+
+    code = "signature_missing"
+    status = 401
+
+
+class SignatureMismatch(Rejected):
+    """No configured secret or key fits what was sent."""
+
+    code = "signature_mismatch"
+    status = 401
+
+
+class MalformedBody(Rejected):
+    """The body did not arrive whole."""
+
+    code = "malformed_body"
+    status = 400
+
+
+class BodyTooLarge(Rejected):
+    """The body is larger than the endpoint accepts."""
+
+    code = "body_too_large"
+    status = 413

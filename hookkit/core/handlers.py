@@ -1,0 +1,130 @@
+"""The handlers of a project: who wants an event."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, TypeAlias
+
+from hookkit.core.errors import ConfigurationError
+from hookkit.core.event import Event
+from hookkit.core.retry import RetryPolicy
+from hookkit.core.triggers import Trigger
+
+#: Takes the event, and the run when it has a second parameter.
+HandlerFunction: TypeAlias = Callable[..., Awaitable[None] | None]
+
+#: Where a name is stored it has this many characters at most.
+MAX_NAME_CHARS = 255
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Condition:
+    """What an event must be beside its trigger; None leaves a part open."""
+
+    author: str | None = None
+    provider: str | None = None
+    endpoint: str | None = None
+    version: str | None = None
+    when: Callable[[Any], bool] | None = None
+
+    def holds(self, event: Event) -> bool:
+        """Tell whether *event* fulfils every part; ``when`` is asked last and may raise."""
+        actor_type = event.actor.type if event.actor is not None else None
+        return (
+            self.author in (None, actor_type)
+            and self.provider in (None, event.provider)
+            and self.endpoint in (None, event.endpoint)
+            and self.version in (None, event.version)
+            and (self.when is None or bool(self.when(event)))
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Handler:
+    """A registered function.
+
+    Attributes:
+        name: Written to the inbox with every attempt, so it must outlive refactoring.
+        function: Called with the event, and with the run when ``takes_run``.
+        triggers: Any of them; none for a fallback.
+        retry: None means the application's own policy.
+    """
+
+    name: str
+    function: HandlerFunction
+    triggers: tuple[Trigger, ...]
+    condition: Condition = Condition()
+    retry: RetryPolicy | None = None
+    takes_run: bool = False
+
+    def wants(self, event: Event) -> bool:
+        """Tell whether *event* should reach this handler; the user's ``when`` may raise."""
+        return any(trigger.fits(event) for trigger in self.triggers) and self.condition.holds(event)
+
+
+class HandlerRegistry:
+    """Handlers by name, in the order they were registered."""
+
+    def __init__(self) -> None:
+        self._handlers: dict[str, Handler] = {}
+        self._fallbacks: dict[str, Handler] = {}
+
+    def add(self, handler: Handler) -> None:
+        """Register *handler*; without triggers it is a fallback.
+
+        Raises:
+            ConfigurationError: Its name is taken, or too long to be stored.
+        """
+        if handler.name in self._handlers or handler.name in self._fallbacks:
+            raise ConfigurationError(
+                f"two handlers are named {handler.name!r}; give one of them another name="
+            )
+        if not 1 <= len(handler.name) <= MAX_NAME_CHARS:
+            raise ConfigurationError(
+                f"handler name {handler.name[:40]!r}: must have 1 to {MAX_NAME_CHARS} characters"
+            )
+        (self._handlers if handler.triggers else self._fallbacks)[handler.name] = handler
+
+    @property
+    def handlers(self) -> Mapping[str, Handler]:
+        """All handlers, without the fallbacks."""
+        return self._handlers
+
+    @property
+    def fallbacks(self) -> tuple[Handler, ...]:
+        """The handlers of events that nobody wants."""
+        return tuple(self._fallbacks.values())
+
+
+def takes_run(function: HandlerFunction) -> bool:
+    """Tell whether *function* has a second positional parameter, which is for the run.
+
+    Raises:
+        ConfigurationError: It cannot be called with one event.
+    """
+    try:
+        signature = inspect.signature(function)
+    except (TypeError, ValueError):  # some callables written in C do not tell
+        return False
+    for arguments in ((None, None), (None,)):
+        try:
+            signature.bind(*arguments)
+        except TypeError:
+            continue
+        positional = [
+            parameter
+            for parameter in signature.parameters.values()
+            if parameter.kind in (parameter.POSITIONAL_ONLY, parameter.POSITIONAL_OR_KEYWORD)
+        ]
+        return len(arguments) == 2 and len(positional) >= 2 and _wants_second(positional[1])
+    raise ConfigurationError(
+        f"handler {getattr(function, '__qualname__', function)!r} must take the event,"
+        " and may take the run as a second argument"
+    )
+
+
+def _wants_second(parameter: inspect.Parameter) -> bool:
+    # ``def handle(event, retries=3)`` has a default of its own for something else.
+    return parameter.default is parameter.empty

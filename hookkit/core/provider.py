@@ -1,0 +1,237 @@
+"""What hookkit knows of a vendor, as data; and the two pure halves of reading a delivery.
+
+``parse`` runs while the vendor waits and only takes a body apart. ``normalize`` runs
+afterwards, from the bytes that were kept, and again with newer code on a replay.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import MISSING, dataclass, field, fields
+from datetime import datetime
+from typing import Any, Protocol
+
+from hookkit.core.body import decode_body
+from hookkit.core.delivery import (
+    Delivery,
+    Document,
+    Envelope,
+    Headers,
+    Item,
+    Payload,
+    VerifiedDelivery,
+)
+from hookkit.core.errors import BodyUnreadable
+from hookkit.core.event import EVENT_CLASSES, Event, EventType
+from hookkit.core.triggers import Meaning
+
+#: Kept with every delivery; a provider adds what its versions and its proof need.
+KEPT_HEADERS = ("content-type", "user-agent")
+
+
+class Scheme(Protocol):
+    """How the sender of a delivery is proven."""
+
+    def verify(self, delivery: Delivery, secrets: Sequence[bytes]) -> VerifiedDelivery:
+        """Return *delivery* as verified, or raise a subclass of ``Rejected``."""
+
+    def sign(self, body: bytes, secret: bytes) -> dict[str, str]:
+        """Return the headers that prove *body* to ``verify``."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PayloadVersion:
+    """One version of a vendor's payloads.
+
+    Attributes:
+        split: Takes a payload apart; never raises, whatever the document holds.
+        normalize: Reads one item; never raises, whatever the item holds.
+        fresh_ids: Paths of the texts that make a sample a new event (``events.*.id``).
+        fresh_times: Paths of the times that say when a sample happened.
+    """
+
+    split: Callable[[Payload], Sequence[Item]]
+    normalize: Callable[[Item], Event]
+    fresh_ids: tuple[str, ...] = ()
+    fresh_times: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Provider:
+    """A vendor.
+
+    Attributes:
+        name: As settings and triggers spell it.
+        scheme: The default scheme of its endpoints.
+        detect_version: Names the payload version, or None when nothing tells it.
+        versions: By name, in the vendor's spelling.
+        triggers: The vendor's words, and what each stands for in the unified model.
+        parallel: Whether two of its versions can be received side by side.
+        kept_headers: Names of further headers to keep, in lower case.
+    """
+
+    name: str
+    scheme: Scheme = field(repr=False)
+    detect_version: Callable[[Document, Headers], str | None] = field(repr=False)
+    versions: Mapping[str, PayloadVersion] = field(repr=False)
+    triggers: Mapping[str, tuple[Meaning, ...]] = field(repr=False)
+    parallel: bool
+    kept_headers: tuple[str, ...] = ()
+
+
+def parse(
+    provider: Provider, verified: VerifiedDelivery, repeat_window_s: float | None = None
+) -> Envelope:
+    """Take a proven delivery apart; what cannot be understood becomes one item with a problem."""
+    delivery = verified.delivery
+    headers = {
+        name: delivery.headers[name]
+        for name in (*KEPT_HEADERS, *provider.kept_headers)
+        if name in delivery.headers
+    }
+    items = split(
+        provider,
+        endpoint=delivery.endpoint,
+        body=delivery.body,
+        headers=headers,
+        received_at=delivery.received_at,
+        repeat_window_s=repeat_window_s,
+    )
+    return Envelope(
+        endpoint=delivery.endpoint,
+        provider=provider.name,
+        version=items[0].payload.version,
+        received_at=delivery.received_at,
+        body=delivery.body,
+        headers=headers,
+        secret_index=verified.secret_index,
+        items=items,
+    )
+
+
+def split(
+    provider: Provider,
+    *,
+    endpoint: str,
+    body: bytes,
+    headers: Headers,
+    received_at: datetime,
+    repeat_window_s: float | None = None,
+) -> tuple[Item, ...]:
+    """Return the items in *body*, at least one.
+
+    A provider that fails to take a body apart costs its items their meaning, not their
+    place in the inbox: newer code reads them on a replay.
+    """
+
+    def payload_of(version: str, document: Document) -> Payload:
+        return Payload(
+            provider=provider.name,
+            endpoint=endpoint,
+            version=version,
+            received_at=received_at,
+            headers=headers,
+            document=document,
+            repeat_window_s=repeat_window_s,
+        )
+
+    try:
+        document = decode_body(body)
+    except BodyUnreadable as error:
+        # There is no content to derive an id from: the bytes themselves are the identity.
+        event_id = f"unreadable:{hashlib.sha256(body).hexdigest()}"
+        nothing = payload_of("", {})
+        return (nothing.item(raw={}, vendor_type="", event_id=event_id, problem=str(error)),)
+    version = provider.detect_version(document, headers)
+    if version is None:
+        problem = "body: the payload version cannot be told"
+        return (unknown_item(payload_of("", document), problem),)
+    if version not in provider.versions:
+        problem = f"body: payload version {ascii(version)[:40]} is not known"
+        return (unknown_item(payload_of("", document), problem),)
+    payload = payload_of(version, document)
+    try:
+        items = tuple(provider.versions[version].split(payload))
+    except Exception as error:  # noqa: BLE001  # whatever a provider overlooked
+        problem = f"body: {type(error).__name__} while it was taken apart"
+        return (unknown_item(payload, problem),)
+    return items or (unknown_item(payload, "body: holds no event"),)
+
+
+def unknown_item(payload: Payload, problem: str, vendor_type: str = "") -> Item:
+    """Return the whole document as one item that is not understood."""
+    return payload.item(
+        raw=payload.document, vendor_type=vendor_type, event_id=None, problem=problem
+    )
+
+
+def normalize(provider: Provider, item: Item) -> Event:
+    """Read *item* into the unified model."""
+    version = provider.versions.get(item.payload.version)
+    if version is None or item.problem is not None:
+        return unknown_event(item)
+    try:
+        return version.normalize(item)
+    except Exception as error:  # noqa: BLE001  # whatever a provider overlooked
+        return unknown_event(item, f"item: {type(error).__name__} while it was read")
+
+
+def build_event(
+    item: Item, kind: EventType, parts: Mapping[str, Any], problems: Sequence[str] = ()
+) -> Event:
+    """Return the event of *kind* that *parts* make, by the names of the event's attributes.
+
+    Parts that the kind's class does not have are left out; without a part that it must
+    have, the event is ``unknown`` and a problem names the part.
+    """
+    required, optional = _PARTS[EVENT_CLASSES[kind]]
+    missing = [name for name in required if parts.get(name) is None]
+    if missing:
+        gaps = (f"{name}: missing, so this is no {kind.value}" for name in missing)
+        return build_event(item, EventType.UNKNOWN, parts, (*problems, *gaps))
+    return EVENT_CLASSES[kind](
+        id=item.event_id,
+        type=kind,
+        provider=item.payload.provider,
+        endpoint=item.payload.endpoint,
+        version=item.payload.version,
+        vendor_type=item.vendor_type,
+        received_at=item.payload.received_at,
+        problems=tuple(problems),
+        raw=item.raw,
+        **{name: parts[name] for name in optional if parts.get(name) is not None},
+        **{name: parts[name] for name in required},
+    )
+
+
+def unknown_event(item: Item, *problems: str) -> Event:
+    """Return the event of an item that is not understood."""
+    reasons = problems if item.problem is None else (item.problem, *problems)
+    return build_event(item, EventType.UNKNOWN, {}, reasons)
+
+
+#: What ``build_event`` fills in from the item.
+_FROM_ITEM = frozenset(
+    [
+        *("id", "type", "provider", "endpoint", "version", "vendor_type", "received_at"),
+        *("problems", "raw"),
+    ]
+)
+
+
+def _parts_of(event_class: type[Event]) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    attributes = [each for each in fields(event_class) if each.name not in _FROM_ITEM]
+    required = {
+        each.name
+        for each in attributes
+        if each.default is MISSING and each.default_factory is MISSING
+    }
+    return (
+        tuple(each.name for each in attributes if each.name in required),
+        tuple(each.name for each in attributes if each.name not in required),
+    )
+
+
+#: class -> the parts that it must have, and those that it may have
+_PARTS = {event_class: _parts_of(event_class) for event_class in EVENT_CLASSES.values()}

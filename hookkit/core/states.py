@@ -1,0 +1,47 @@
+"""The life of an entry, as one table.
+
+Rule 1: an entry is written as PENDING, in the transaction that its sender's 200 waits for.
+Rule 2: only a claim makes it RUNNING; the claim counts the attempt before anything runs.
+Rule 3: RUNNING is left by a settlement whose lease token still fits, and by nothing else;
+        a lease that is over makes the entry claimable again, it stays RUNNING until then.
+Rule 4: DONE and DEAD are left by a replay only.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+
+class State(StrEnum):
+    """Where an entry stands."""
+
+    #: Admitted, never run, due at once.
+    PENDING = "pending"
+    #: A worker holds its lease.
+    RUNNING = "running"
+    #: A handler failed and will be tried again when the next attempt is due.
+    WAITING = "waiting"
+    #: Every handler that wanted it has succeeded, or nobody wanted it.
+    DONE = "done"
+    #: A handler is out of attempts: a dead letter, until somebody replays it.
+    DEAD = "dead"
+
+
+#: state -> the states that may follow it.
+TRANSITIONS: dict[State, frozenset[State]] = {
+    State.PENDING: frozenset({State.RUNNING}),
+    State.RUNNING: frozenset({State.RUNNING, State.WAITING, State.DONE, State.DEAD}),
+    State.WAITING: frozenset({State.RUNNING, State.PENDING}),
+    State.DONE: frozenset({State.PENDING}),
+    State.DEAD: frozenset({State.PENDING}),
+}
+
+#: What a replay may start from.
+REPLAYABLE = frozenset(
+    state
+    for state, following in TRANSITIONS.items()
+    if State.PENDING in following and state is not State.PENDING
+)
+
+#: What a settlement may end in.
+SETTLED = TRANSITIONS[State.RUNNING] - {State.RUNNING}

@@ -1,0 +1,41 @@
+"""Providers: what hookkit knows of each vendor, found by walking the folder.
+
+Other packages add theirs under the entry point group ``hookkit.providers``.
+"""
+
+from __future__ import annotations
+
+import pkgutil
+from collections.abc import Mapping
+from functools import cache
+from importlib import import_module
+from importlib.metadata import entry_points
+
+from hookkit.core.errors import ConfigurationError
+from hookkit.core.provider import Provider
+
+
+@cache
+def load_providers() -> Mapping[str, Provider]:
+    """Return every provider by name.
+
+    Raises:
+        ConfigurationError: Two providers have one name, or an entry point names none.
+    """
+    found = [
+        import_module(f"{__name__}.{module.name}").PROVIDER
+        for module in pkgutil.iter_modules(__path__)
+    ]
+    for entry_point in entry_points(group="hookkit.providers"):
+        provider = entry_point.load()
+        if not isinstance(provider, Provider):
+            raise ConfigurationError(
+                f"entry point {entry_point.value!r} of hookkit.providers is not a Provider"
+            )
+        found.append(provider)
+    providers: dict[str, Provider] = {}
+    for provider in found:
+        if provider.name in providers:
+            raise ConfigurationError(f"two providers are named {provider.name!r}")
+        providers[provider.name] = provider
+    return providers

@@ -1,0 +1,103 @@
+"""The objects that Sunshine's payload versions share, key by key.
+
+https://developer.zendesk.com/api-reference/conversations/ and its "API versioning" page:
+v1.x and v2 mostly spell the same keys; where they do not, ``v1.py`` and ``v2.py`` differ.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from hookkit.core.parts import Destination, ErrorInfo, Referral
+from hookkit.schemas import fields
+from hookkit.schemas.shape import Many, Part, Shape
+
+#: "The values api and notifications for a message's source.type have been changed", and the
+#: integration types that v2 replaced. The same words name sources, clients and destinations.
+CHANNEL_RENAMES = {
+    "api": "api:conversations",
+    "notifications": "api:notifications",
+    "apn": "ios",
+    "fcm": "android",
+}
+
+
+def channel(**kwargs: Any) -> fields.Word:
+    """Return a field for the type of a channel."""
+    return fields.Word(CHANNEL_RENAMES, **kwargs)
+
+
+class DestinationShape(Shape):
+    """Where to; "type has been renamed to integrationType" in v2, and both are seen."""
+
+    type = channel()
+    integration_type = channel(data_key="integrationType")
+    integration_id = fields.Id(data_key="integrationId")
+    destination_id = fields.Id(data_key="destinationId")
+
+
+def _destination(
+    type: str | None = None,  # noqa: A002  # the payload's word
+    integration_type: str | None = None,
+    **attributes: Any,
+) -> Destination:
+    return Destination(type=type or integration_type, **attributes)
+
+
+DESTINATION = Part(_destination, DestinationShape)
+
+
+class DetailsShape(Shape):
+    """Details of a referral; the schema spells ``adId``, the guide ``ad_id``."""
+
+    source = fields.Text()
+    type = fields.Text()
+    ad_id = fields.Id(data_key="adId")
+    ad_id_in_guide = fields.Id(data_key="ad_id")
+
+
+def _details(
+    ad_id: str | None = None, ad_id_in_guide: str | None = None, **attributes: Any
+) -> dict[str, Any]:
+    return {"ad_id": ad_id or ad_id_in_guide, **attributes}
+
+
+class ReferralShape(Shape):
+    """How a user found the conversation."""
+
+    code = fields.Text()
+    details = Part(_details, DetailsShape)
+
+
+def _referral(code: str | None = None, details: Mapping[str, Any] | None = None) -> Referral:
+    return Referral(code=code, **(details or {}))
+
+
+REFERRAL = Part(_referral, ReferralShape)
+
+
+class ErrorShape(Shape):
+    """What went wrong; ``underlyingError`` is in the channel's own words."""
+
+    code = fields.Id()
+    message = fields.Text()
+    underlying = fields.Object(data_key="underlyingError")
+
+
+ERROR = Part(ErrorInfo, ErrorShape)
+
+
+class ExternalMessageShape(Shape):
+    """A message as the channel knows it."""
+
+    id = fields.Id()
+
+
+def external_ids() -> Many:
+    """Return a field for ``externalMessages``, read as their ids."""
+    return Many(Part(_id_alone, ExternalMessageShape), data_key="externalMessages")
+
+
+def _id_alone(**attributes: Any) -> str | None:
+    return attributes.get("id")

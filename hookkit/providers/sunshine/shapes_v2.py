@@ -1,0 +1,240 @@
+"""The objects of Sunshine Conversations v2, key by key.
+
+https://github.com/zendesk/sunshine-conversations-api-spec (Webhooks, ``x-webhooks``)
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+from hookkit.core.parts import (
+    Author,
+    Control,
+    Conversation,
+    Message,
+    Participant,
+    Postback,
+    Source,
+    User,
+)
+from hookkit.providers.sunshine.common import author_type
+from hookkit.providers.sunshine.contents import CONTENT
+from hookkit.providers.sunshine.people_v2 import CLIENT, DEVICE, USER
+from hookkit.providers.sunshine.shapes import (
+    DESTINATION,
+    ERROR,
+    REFERRAL,
+    channel,
+    external_ids,
+)
+from hookkit.schemas import fields
+from hookkit.schemas.shape import Many, Part, Shape
+
+
+class ControlShape(Shape):
+    """An integration of the switchboard."""
+
+    id = fields.Id()
+    name = fields.Text()
+    integration_id = fields.Id(data_key="integrationId")
+    integration_type = channel(data_key="integrationType")
+
+
+class ParticipantShape(Shape):
+    """A user's membership."""
+
+    user_id = fields.Id(data_key="userId")
+    unread_count = fields.Whole(data_key="unreadCount")
+    last_read = fields.Instant(data_key="lastRead")
+
+
+class ConversationShape(Shape):
+    """A conversation, truncated in most bodies."""
+
+    id = fields.Id()
+    type = fields.Text()
+    display_name = fields.Text(data_key="displayName")
+    description = fields.Text()
+    metadata = fields.Object()
+    last_updated_at = fields.Instant(data_key="lastUpdatedAt")
+    business_last_read = fields.Instant(data_key="businessLastRead")
+    participants = Many(Part(Participant, ParticipantShape))
+    active_control = Part(Control, ControlShape, data_key="activeSwitchboardIntegration")
+    pending_control = Part(Control, ControlShape, data_key="pendingSwitchboardIntegration")
+
+
+CONVERSATION = Part(Conversation, ConversationShape)
+
+
+class CampaignShape(Shape):
+    """A campaign."""
+
+    id = fields.Id()
+
+
+class SourceShape(Shape):
+    """The channel that something came through."""
+
+    type = channel()
+    integration_id = fields.Id(data_key="integrationId")
+    original_message_id = fields.Id(data_key="originalMessageId")
+    original_message_at = fields.Instant(data_key="originalMessageTimestamp")
+    campaign_id = Part(lambda id=None: id, CampaignShape, data_key="campaign")  # noqa: A006
+    client = CLIENT
+    device = DEVICE
+
+
+SOURCE = Part(Source, SourceShape)
+
+
+class AuthorShape(Shape):
+    """Who did it; a user comes along whole."""
+
+    type = fields.Text()
+    user_id = fields.Id(data_key="userId")
+    display_name = fields.Text(data_key="displayName")
+    avatar_url = fields.Text(data_key="avatarUrl")
+    subtypes = Many(fields.Text())
+    user = USER
+
+
+class Somebody(NamedTuple):
+    """An author, and the user that the author is."""
+
+    author: Author
+    user: User | None
+
+
+def _somebody(
+    type: str | None = None,  # noqa: A002  # the payload's word
+    user: User | None = None,
+    **attributes: Any,
+) -> Somebody:
+    return Somebody(Author(type=author_type(type), **attributes), user)
+
+
+SOMEBODY_FIELD = Part(_somebody, AuthorShape, data_key="author")
+
+
+class QuotedShape(Shape):
+    """What a message answers to: a message, or only its id on the channel."""
+
+    said = Part(
+        lambda **attributes: _said(**attributes), lambda: MessageShape(), data_key="message"
+    )
+    external_id = fields.Id(data_key="externalMessageId")
+
+
+def _quoted(said: Said | None = None, external_id: str | None = None) -> Message | None:
+    if said is None and external_id is not None:
+        return Message(source=Source(original_message_id=external_id))
+    return said.message if said is not None else None
+
+
+class MessageShape(Shape):
+    """A message; in a delivery report only its id."""
+
+    id = fields.Id()
+    received_at = fields.Instant(data_key="received")
+    somebody = SOMEBODY_FIELD
+    content = CONTENT
+    source = SOURCE
+    destination = DESTINATION
+    metadata = fields.Object()
+    quoted = Part(_quoted, QuotedShape, data_key="quotedMessage")
+    override = fields.Object()
+    schema = fields.Text()
+    deleted = fields.Truth()
+    activity = fields.Object()
+    references = fields.Anything()
+
+
+class Said(NamedTuple):
+    """A message, the user who wrote it, and what the model has no attribute for."""
+
+    message: Message
+    user: User | None
+    extra: dict[str, Any]
+
+
+def _said(
+    somebody: Somebody | None = None,
+    activity: Mapping[str, Any] | None = None,
+    references: object = None,
+    **attributes: Any,
+) -> Said:
+    extra = {"activity": activity, "references": references}
+    return Said(
+        Message(author=somebody.author if somebody else None, **attributes),
+        somebody.user if somebody else None,
+        {name: value for name, value in extra.items() if value is not None},
+    )
+
+
+class ActivityShape(Shape):
+    """Reading or typing."""
+
+    type = fields.Text()
+    somebody = SOMEBODY_FIELD
+    source = SOURCE
+
+
+class PostbackShape(Shape):
+    """A pressed button: "the message and action [...] are no longer included"."""
+
+    payload = fields.Text()
+    metadata = fields.Object()
+
+
+class PairShape(Shape):
+    """Two users that became one."""
+
+    surviving = USER
+    discarded = USER
+
+
+class ConversationPairShape(Shape):
+    """Their conversations."""
+
+    surviving = CONVERSATION
+    discarded = CONVERSATION
+
+
+class ClientPairShape(Shape):
+    """Their clients."""
+
+    surviving = CLIENT
+    discarded = CLIENT
+
+
+class PayloadShape(Shape):
+    """The payload of any event: each has some of these keys."""
+
+    conversation = CONVERSATION
+    user = USER
+    said = Part(_said, MessageShape, data_key="message")
+    recent_notifications = fields.Anything(data_key="recentNotifications")
+    postback = Part(Postback, PostbackShape)
+    activity = Part(dict, ActivityShape)
+    client = CLIENT
+    reason = fields.Text()
+    creation_reason = fields.Text(data_key="creationReason")
+    source = SOURCE
+    referral = REFERRAL
+    destination = DESTINATION
+    external_ids = external_ids()
+    is_final = fields.Truth(data_key="isFinalEvent")
+    error = ERROR
+    metadata = fields.Object()
+    users = Part(dict, PairShape, data_key="mergedUsers")
+    conversations = Part(dict, ConversationPairShape, data_key="mergedConversations")
+    clients = Part(dict, ClientPairShape, data_key="mergedClients")
+    discarded_metadata = fields.Object(data_key="discardedMetadata")
+
+
+class EventShape(Shape):
+    """One element of ``events``."""
+
+    created_at = fields.Instant(data_key="createdAt")
+    payload = Part(dict, PayloadShape)

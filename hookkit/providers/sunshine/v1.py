@@ -1,0 +1,238 @@
+"""Sunshine Conversations v1 and v1.1: one trigger in a body, arrays of what it concerns.
+
+No version of v1.x has event ids: they are derived, so that a redelivery has the same one.
+https://developer.zendesk.com/api-reference/conversations/ ("API versioning")
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+from hookkit.core.delivery import Document, Item, Payload
+from hookkit.core.event import EVENT_CLASSES, Event, EventType
+from hookkit.core.parts import Client, Conversation, Referral, Source, User
+from hookkit.core.provider import PayloadVersion, build_event, unknown_item
+from hookkit.providers.sunshine.common import by_user, delivery_report, typing_state
+from hookkit.providers.sunshine.identity_v1 import identify
+from hookkit.providers.sunshine.shapes_v1 import BodyShape, conversation_of
+from hookkit.schemas.dig import dig_id, dig_text
+from hookkit.schemas.shape import problems
+
+TYPES = {
+    "message": EventType.MESSAGE,  # v1; the role of the message tells the direction
+    "message:appUser": EventType.MESSAGE,
+    "message:appMaker": EventType.MESSAGE,
+    "message:delivery:channel": EventType.DELIVERY_CHANNEL,
+    "message:delivery:user": EventType.DELIVERY_USER,
+    "message:delivery:failure": EventType.DELIVERY_FAILURE,
+    "delivery:success": EventType.DELIVERY_CHANNEL,  # v1
+    "delivery:failure": EventType.DELIVERY_FAILURE,  # v1
+    "notification:delivery:channel": EventType.NOTIFICATION_CHANNEL,
+    "notification:delivery:user": EventType.NOTIFICATION_USER,
+    "notification:delivery:failure": EventType.NOTIFICATION_FAILURE,
+    "postback": EventType.POSTBACK,
+    "conversation:read": EventType.READ,
+    "conversation:start": EventType.CONVERSATION_CREATE,
+    "conversation:referral": EventType.REFERRAL,
+    "typing:appUser": EventType.TYPING,
+    "client:add": EventType.CLIENT_ADD,
+    "client:block": EventType.CLIENT_UPDATE,
+    "client:remove": EventType.CLIENT_REMOVE,
+    "link:match": EventType.CLIENT_UPDATE,
+    "link:success": EventType.CLIENT_UPDATE,
+    "link:failure": EventType.CLIENT_REMOVE,
+    "merge:appUser": EventType.USER_MERGE,
+    "appUser:delete": EventType.USER_REMOVE,
+    "payment:success": EventType.OTHER,
+    "request:success": EventType.OTHER,
+    "request:failure": EventType.OTHER,
+    "passthrough:apple:extension": EventType.OTHER,
+    "passthrough:apple:interactive": EventType.OTHER,
+}
+
+#: The reason that v2 gives where it has one word for several triggers.
+REASONS = {
+    "client:block": "blocked",
+    "link:match": "matched",
+    "link:success": "confirmed",
+    "link:failure": "linkFailed",
+}
+
+#: The array of each trigger whose elements are events of their own in v2.
+ARRAYS = {
+    "message": "messages",
+    "message:appUser": "messages",
+    "message:appMaker": "messages",
+    "delivery:success": "messages",
+    "delivery:failure": "messages",
+    "postback": "postbacks",
+    "payment:success": "payments",
+    "merge:appUser": "discarded",
+    "client:add": "clients",
+    "client:block": "clients",
+    "client:remove": "clients",
+}
+
+_BODY = BodyShape()
+
+
+def split(payload: Payload) -> Sequence[Item]:
+    """Return one item per element of the trigger's array."""
+    body = payload.document
+    trigger = dig_text(body, "trigger") or ""
+    if is_pipeline_call(body):
+        return (
+            unknown_item(
+                payload, "body: not a webhook but a call of the legacy middleware pipeline", trigger
+            ),
+        )
+    array = ARRAYS.get(trigger)
+    elements = body.get(array) if array is not None else None
+    if array is None or not isinstance(elements, list) or len(elements) <= 1:
+        return (_item(payload, trigger, body),)
+    return [_item(payload, trigger, {**body, array: [element]}) for element in elements]
+
+
+def is_pipeline_call(body: Document) -> bool:
+    """Tell a call of the v1 middleware pipeline, which looks like a message, from a webhook.
+
+    https://github.com/zendesk/sunshine-conversations-bot-to-agent-handoff
+    """
+    return "nonce" in body and ("message" in body or "postback" in body)
+
+
+def _item(payload: Payload, trigger: str, body: Document) -> Item:
+    identity = identify(payload.version, trigger, body, ARRAYS.get(trigger))
+    return payload.item(
+        raw=body,
+        vendor_type=trigger,
+        event_id=identity.event_id,
+        repeat_after_s=identity.repeat_after_s,
+        lane=dig_id(body, "conversation", "_id")
+        or dig_id(body, "matchResult", "conversation", "_id")
+        or dig_id(body, "appUser", "_id"),
+        fact=identity.fact,
+    )
+
+
+def normalize(item: Item) -> Event:
+    """Read a body that is narrowed to one item."""
+    body, faults = _BODY.read(item.raw)
+    parts = _parts(body)
+    parts["tenant_id"] = dig_id(item.raw, "app", "_id")
+    parts["reason"] = REASONS.get(item.vendor_type)
+    reasons = problems(faults)
+    kind = TYPES.get(item.vendor_type)
+    if kind is None:
+        return build_event(item, EventType.UNKNOWN, parts, (*reasons, "trigger: not known"))
+    if kind is EventType.MESSAGE and parts["message"] is not None and parts["message"].deleted:
+        kind = EventType.MESSAGE_REMOVE
+    parts.update(_parts_of_kind(kind, body, parts))
+    return build_event(item, kind, parts, reasons)
+
+
+def _parts(body: dict[str, Any]) -> dict[str, Any]:
+    """Return the unified parts in a body, by the names that events give them."""
+    match = body.get("match", {})
+    user: User | None = body.get("user") or match.get("user")
+    messages = body.get("messages", ())
+    return {
+        "user": user,
+        "conversation": conversation_of(body.get("place") or match.get("place"), user),
+        "message": messages[0] if messages else body.get("message"),
+        "referral": body.get("referral"),
+        "error": body.get("error"),
+        "source": body.get("source"),
+        "occurred_at": body.get("timestamp"),
+        "extra": {"criteria": body["criteria"]} if "criteria" in body else {},
+    }
+
+
+def _parts_of_kind(kind: EventType, body: dict[str, Any], parts: dict[str, Any]) -> dict[str, Any]:
+    """Return the parts that only events of this kind have."""
+    match EVENT_CLASSES[kind].__name__:
+        case "MessageEvent":
+            return _message_parts(body, parts)
+        case "DeliveryEvent":
+            message = parts["message"] or body.get("notification")
+            return {"message": message, "delivery": delivery_report(kind, body)}
+        case "PostbackEvent":
+            postbacks = body.get("postbacks") or (None,)
+            return {**_by_user(body, parts), "postback": postbacks[0]}
+        case "ActivityEvent":
+            state = typing_state(body.get("activity", {}).get("type"))
+            return {**_by_user(body, parts), "state": state}
+        case "ReferralEvent":
+            return {**_by_user(body, parts), "referral": parts["referral"] or Referral()}
+        case "ConversationEvent":
+            source = _through_client(parts["source"], body)
+            return {"conversation": parts["conversation"] or Conversation(), "source": source}
+        case "ClientEvent":
+            return {"client": _client(body)}
+        case "MergeEvent":
+            return _merge(body)
+    return {}
+
+
+def _message_parts(body: dict[str, Any], parts: dict[str, Any]) -> dict[str, Any]:
+    message = parts["message"]
+    if message is None:
+        return {}
+    message = replace(message, source=_through_client(message.source, body))
+    return {
+        "message": message,
+        "actor": message.author,
+        "conversation": parts["conversation"] or Conversation(),
+        # "message:* bodies have no timestamp of their own": the message says when.
+        "occurred_at": parts["occurred_at"] or message.received_at,
+    }
+
+
+def _by_user(body: dict[str, Any], parts: dict[str, Any]) -> dict[str, Any]:
+    """Return who did it, and through which channel, of what only users do."""
+    return {"actor": by_user(parts["user"]), "source": _through_client(parts["source"], body)}
+
+
+def _through_client(source: Source | None, body: dict[str, Any]) -> Source | None:
+    """Return *source* with the body's client in it, where v2 has moved it."""
+    reached = body.get("client")
+    if reached is None:
+        return source
+    return replace(source or Source(), client=reached.client, device=reached.device)
+
+
+def _client(body: dict[str, Any]) -> Client | None:
+    clients = body.get("clients", ())
+    if clients:
+        return clients[0].client  # type: ignore[no-any-return]  # built by the shape
+    if "client" in body:
+        return body["client"].client  # type: ignore[no-any-return]  # built by the shape
+    # "client.type" of v2 is "channel" of v1.x's link:* triggers.
+    return Client(type=body["channel"]) if "channel" in body else None
+
+
+def _merge(body: dict[str, Any]) -> dict[str, Any]:
+    discarded = body.get("discarded") or (None,)
+    return {
+        "surviving": body.get("surviving"),
+        "discarded": discarded[0],
+        "user": body.get("surviving"),
+        "metadata": body.get("discarded_metadata"),
+    }
+
+
+V1 = V1_1 = PayloadVersion(
+    split=split,
+    normalize=normalize,
+    fresh_ids=(
+        "messages.*._id",
+        "message._id",
+        "postbacks.*.message._id",
+        "postbacks.*.action._id",
+        "notification._id",
+        "discarded.*._id",
+    ),
+    fresh_times=("timestamp", "messages.*.received"),
+)

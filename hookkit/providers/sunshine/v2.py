@@ -1,0 +1,208 @@
+"""Sunshine Conversations v2: several events in one body, each with an id of its own.
+
+https://github.com/zendesk/sunshine-conversations-api-spec (Webhooks, ``x-webhooks``)
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from hookkit.core.delivery import Document, Item, Payload
+from hookkit.core.event import EVENT_CLASSES, Event, EventType
+from hookkit.core.parts import Conversation, Referral
+from hookkit.core.provider import PayloadVersion, build_event
+from hookkit.providers.sunshine.common import (
+    by_user,
+    delivery_fact,
+    delivery_report,
+    merge_fact,
+    message_fact,
+    removal_fact,
+    typing_state,
+)
+from hookkit.providers.sunshine.shapes_v2 import EventShape, Said
+from hookkit.schemas.dig import dig, dig_id, dig_text
+from hookkit.schemas.shape import problems
+
+TYPES = {
+    "conversation:create": EventType.CONVERSATION_CREATE,
+    "conversation:join": EventType.CONVERSATION_JOIN,
+    "conversation:leave": EventType.CONVERSATION_LEAVE,
+    "conversation:remove": EventType.CONVERSATION_REMOVE,
+    "conversation:message": EventType.MESSAGE,  # with ``deleted`` it is a removal
+    "conversation:message:delete": EventType.MESSAGE_REMOVE,  # seen, not documented
+    "conversation:message:delivery:channel": EventType.DELIVERY_CHANNEL,
+    "conversation:message:delivery:user": EventType.DELIVERY_USER,
+    "conversation:message:delivery:failure": EventType.DELIVERY_FAILURE,
+    "conversation:postback": EventType.POSTBACK,
+    "conversation:read": EventType.READ,
+    "conversation:typing": EventType.TYPING,
+    "conversation:referral": EventType.REFERRAL,
+    "client:add": EventType.CLIENT_ADD,
+    "client:update": EventType.CLIENT_UPDATE,
+    "client:remove": EventType.CLIENT_REMOVE,
+    "user:merge": EventType.USER_MERGE,
+    "user:update": EventType.USER_UPDATE,
+    "user:remove": EventType.USER_REMOVE,
+    "user:delete": EventType.USER_REMOVE,  # the API reference says so once
+    "switchboard:acceptControl": EventType.ACCEPT_CONTROL,
+    "switchboard:acceptControl:failure": EventType.ACCEPT_CONTROL_FAILURE,
+    "switchboard:offerControl": EventType.OFFER_CONTROL,
+    "switchboard:offerControl:failure": EventType.OFFER_CONTROL_FAILURE,
+    "switchboard:passControl": EventType.PASS_CONTROL,
+    "switchboard:passControl:failure": EventType.PASS_CONTROL_FAILURE,
+    "switchboard:releaseControl": EventType.RELEASE_CONTROL,
+    "passthrough:apple:extension": EventType.OTHER,
+    "passthrough:apple:interactive": EventType.OTHER,
+    "passthrough:messaging": EventType.OTHER,  # listed since 2025-10, without a schema
+}
+
+_EVENT = EventShape()
+
+
+def split(payload: Payload) -> Sequence[Item]:
+    """Return one item per element of ``events``; none when that is no array."""
+    events = payload.document.get("events")
+    return [
+        _item(payload, event)
+        if isinstance(event, dict)
+        else payload.item(
+            raw={"events": [event]},
+            vendor_type="",
+            event_id=None,
+            problem=f"events[{index}]: not an object",
+        )
+        for index, event in enumerate(events if isinstance(events, list) else ())
+    ]
+
+
+def _item(payload: Payload, event: Document) -> Item:
+    vendor_type = dig_text(event, "type") or ""
+    inner = dig(event, "payload")
+    return payload.item(
+        raw=event,
+        vendor_type=vendor_type,
+        # "May be used to ensure that an event is not processed twice": stable over retries.
+        event_id=dig_id(event, "id"),
+        lane=dig_id(inner, "conversation", "id"),
+        fact=_fact(vendor_type, inner),
+    )
+
+
+def _fact(vendor_type: str, inner: object) -> str | None:
+    match vendor_type:
+        case "conversation:message":
+            message = dig(inner, "message")
+            return message_fact(dig_id(message, "id"), deleted=dig(message, "deleted") is True)
+        case (
+            "conversation:message:delivery:channel"
+            | "conversation:message:delivery:user"
+            | "conversation:message:delivery:failure"
+        ):
+            stage = vendor_type.rpartition(":")[2]
+            return delivery_fact(stage, dig_id(inner, "message", "id"), dig(inner, "destination"))
+        case "user:merge":
+            users = dig(inner, "mergedUsers")
+            return merge_fact(dig_id(users, "surviving", "id"), dig_id(users, "discarded", "id"))
+        case "user:remove" | "user:delete":
+            return removal_fact(dig_id(inner, "user", "id"))
+    return None
+
+
+def normalize(item: Item) -> Event:
+    """Read one element of ``events``."""
+    attributes, faults = _EVENT.read(item.raw)
+    payload: dict[str, Any] = attributes.get("payload", {})
+    parts = _parts(payload)
+    parts["occurred_at"] = attributes.get("created_at")
+    parts["webhook_id"] = dig_id(item.payload.document, "webhook", "id")
+    parts["tenant_id"] = dig_id(item.payload.document, "app", "id")
+    reasons = problems(faults)
+    kind = TYPES.get(item.vendor_type)
+    if kind is None:
+        return build_event(item, EventType.UNKNOWN, parts, (*reasons, "type: not known"))
+    if kind is EventType.MESSAGE and parts["message"] is not None and parts["message"].deleted:
+        kind = EventType.MESSAGE_REMOVE
+    parts.update(_parts_of_kind(kind, payload, parts))
+    return build_event(item, kind, parts, reasons)
+
+
+def _parts(payload: dict[str, Any]) -> dict[str, Any]:
+    """Return the unified parts in a payload, by the names that events give them."""
+    said: Said | None = payload.get("said")
+    activity = payload.get("activity", {})
+    somebody = activity.get("somebody")
+    message = said.message if said is not None else None
+    return {
+        **{
+            name: payload.get(name)
+            for name in ("conversation", "postback", "client", "referral", "error", "metadata")
+        },
+        "message": message,
+        # The user sits in three places, depending on the trigger.
+        "user": payload.get("user") or (said and said.user) or (somebody and somebody.user),
+        "actor": somebody.author if somebody else message and message.author,
+        "source": payload.get("source") or activity.get("source"),
+        "reason": payload.get("reason") or payload.get("creation_reason"),
+        "state": typing_state(activity.get("type")),
+        "extra": _extra(payload, said),
+    }
+
+
+def _extra(payload: dict[str, Any], said: Said | None) -> dict[str, Any]:
+    extra = dict(said.extra) if said is not None else {}
+    if payload.get("recent_notifications") is not None:
+        extra["recent_notifications"] = payload["recent_notifications"]
+    return extra
+
+
+def _parts_of_kind(
+    kind: EventType, payload: dict[str, Any], parts: dict[str, Any]
+) -> dict[str, Any]:
+    """Return the parts that only events of this kind have."""
+    match EVENT_CLASSES[kind].__name__:
+        case "MessageEvent":
+            return {"conversation": parts["conversation"] or Conversation()}
+        case "DeliveryEvent":
+            return {"delivery": delivery_report(kind, payload)}
+        case "PostbackEvent":
+            return {"actor": by_user(parts["user"])}
+        case "ReferralEvent":
+            # "Triggered in the same cases as v1.x conversation:referral and conversation:start":
+            # without a referral in it, it can only be the counterpart of a start.
+            referral = parts["referral"] or Referral()
+            start = {} if referral != Referral() else {"start": True}
+            return {
+                "actor": by_user(parts["user"]),
+                "referral": referral,
+                "extra": {**parts["extra"], **start},
+            }
+        case "MergeEvent":
+            return _merge(payload)
+    return {}
+
+
+def _merge(payload: dict[str, Any]) -> dict[str, Any]:
+    pairs = {
+        name: payload.get(key, {})
+        for name, key in (("", "users"), ("_conversation", "conversations"), ("_client", "clients"))
+    }
+    merge = {
+        f"{which}{name}": pair.get(which)
+        for name, pair in pairs.items()
+        for which in ("surviving", "discarded")
+    }
+    return {
+        **merge,
+        "user": merge["surviving"],
+        "metadata": payload.get("discarded_metadata"),
+    }
+
+
+V2 = PayloadVersion(
+    split=split,
+    normalize=normalize,
+    fresh_ids=("events.*.id", "events.*.payload.message.id"),
+    fresh_times=("events.*.createdAt", "events.*.payload.message.received"),
+)

@@ -1,0 +1,140 @@
+"""Marshmallow fields that read what vendors send: strict about types, never raising others.
+
+A value of the wrong type is a ``ValidationError``, which ``shape.read`` turns into None and
+a problem; null and absent keys never reach a field.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from marshmallow import ValidationError, fields
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+#: Unix seconds pass this in the year 5138, unix milliseconds passed it in 1973.
+_MILLISECONDS_FROM = 1e11
+
+_HALF_MILLISECOND = timedelta(microseconds=500)
+
+
+class Id(fields.Field[str]):
+    """An id of any shape; numbers are turned into text."""
+
+    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> str:
+        if isinstance(value, str):
+            return value
+        if isinstance(value, int) and not isinstance(value, bool):
+            return str(value)
+        if isinstance(value, float) and math.isfinite(value):
+            return str(int(value)) if value.is_integer() else repr(value)
+        raise ValidationError("not an id")
+
+
+class Text(fields.Field[str]):
+    """A text, and nothing else."""
+
+    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> str:
+        if isinstance(value, str):
+            return value
+        raise ValidationError("not a text")
+
+
+class Word(Text):
+    """A vendor's word, translated where this model has another for it; new words are kept."""
+
+    def __init__(self, renames: Mapping[str, str], **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.renames = renames
+
+    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> str:
+        word = super()._deserialize(value, attr, data, **kwargs)
+        return self.renames.get(word, word)
+
+
+class Truth(fields.Field[bool]):
+    """True or false, and no text that looks like it."""
+
+    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> bool:
+        if isinstance(value, bool):
+            return value
+        raise ValidationError("not true or false")
+
+
+class Whole(fields.Field[int]):
+    """A whole number."""
+
+    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> int:
+        if isinstance(value, float) and value.is_integer():
+            return int(value)
+        if isinstance(value, int) and not isinstance(value, bool):
+            return value
+        raise ValidationError("not a whole number")
+
+
+class Number(fields.Field[float]):
+    """A finite number."""
+
+    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> float:
+        if isinstance(value, int | float) and not isinstance(value, bool):
+            try:
+                number = float(value)
+            except OverflowError:
+                number = math.inf
+            if math.isfinite(number):
+                return number
+        raise ValidationError("not a number")
+
+
+class Anything(fields.Field[Any]):
+    """A value of any type, kept as it is."""
+
+    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> Any:
+        return value
+
+
+class Object(fields.Field[dict[str, Any]]):
+    """An object with the vendor's own keys, kept as it is, null values included."""
+
+    def _deserialize(
+        self, value: Any, attr: str | None, data: Any, **kwargs: Any
+    ) -> dict[str, Any]:
+        if isinstance(value, dict):
+            return value
+        raise ValidationError("not an object")
+
+
+class Instant(fields.Field[datetime]):
+    """A point in time as aware UTC, rounded to the millisecond.
+
+    Numbers are unix seconds, often with a fraction; above 1e11 they are milliseconds. Texts
+    are ISO 8601, with or without a fraction, ``Z`` or an offset; without either they are UTC.
+    """
+
+    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> datetime:
+        try:
+            if isinstance(value, str):
+                return _from_iso(value)
+            if isinstance(value, int | float) and not isinstance(value, bool):
+                return _from_unix(value)
+        except (ValueError, OverflowError) as error:
+            raise ValidationError("not a time") from error
+        raise ValidationError("not a time")
+
+
+def _from_iso(text: str) -> datetime:
+    moment = datetime.fromisoformat(text)
+    moment = moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
+    if moment.microsecond % 1000:
+        moment += _HALF_MILLISECOND
+        moment = moment.replace(microsecond=moment.microsecond // 1000 * 1000)
+    return moment
+
+
+def _from_unix(number: float) -> datetime:
+    milliseconds = number if abs(number) > _MILLISECONDS_FROM else number * 1000
+    # Rounding the product is exact: at 1e12 a float still tells a four-thousandth of 1 apart.
+    return _EPOCH + timedelta(milliseconds=round(milliseconds))

@@ -1,0 +1,167 @@
+"""Objects inside a payload, declared as marshmallow schemas and read into dataclasses.
+
+Marshmallow's own ``load`` asks every declared key and leaves out ``post_load`` once anything
+failed. A vendor's object has few of the documented keys and may have a broken one, so
+``read`` asks the keys that are there, and always builds the object from those it could read.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from marshmallow import EXCLUDE, Schema, ValidationError, fields
+
+#: Where in the object -> why it could not be read; nested as the object is.
+Faults = dict[str | int, Any]
+
+
+class Shape(Schema):
+    """An object that is read key by key; unknown keys are ignored, null means absent."""
+
+    class Meta:
+        """Options of marshmallow."""
+
+        unknown = EXCLUDE
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        #: key in the payload -> attribute in the model and the field that reads it
+        self._keys = {
+            field.data_key or name: (name, field)
+            for name, field in self.load_fields.items()
+            if not isinstance(field, Beside)
+        }
+        self._beside = [
+            (name, field) for name, field in self.load_fields.items() if isinstance(field, Beside)
+        ]
+
+    def read(self, data: Mapping[str, Any]) -> tuple[dict[str, Any], Faults]:
+        """Return the attributes that could be read, and the faults of the others."""
+        attributes: dict[str, Any] = {}
+        faults: Faults = {}
+        keys = self._keys
+        for key, value in data.items():
+            if value is None or key not in keys:
+                continue
+            name, field = keys[key]
+            try:
+                attributes[name] = field.deserialize(value, key, data)
+            except ValidationError as error:
+                faults[key] = error.messages
+                if error.valid_data is not None:
+                    attributes[name] = error.valid_data
+        for name, beside in self._beside:
+            try:
+                attributes[name] = beside.part.deserialize(data, name, data)
+            except ValidationError as error:
+                faults |= _by_key(error.messages)
+                attributes[name] = error.valid_data
+        return attributes, faults
+
+
+class Part(fields.Field[Any]):
+    """A nested object, read by its own shape and built with *model*.
+
+    The shape is made at its first use, since a message may quote a message.
+    """
+
+    def __init__(
+        self, model: Callable[..., Any], make_shape: Callable[[], Shape], **kwargs: Any
+    ) -> None:
+        super().__init__(**kwargs)
+        self.model = model
+        self._make_shape = make_shape
+        self._shape: Shape | None = None
+
+    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> Any:
+        if not isinstance(value, dict):
+            raise ValidationError("not an object")
+        if self._shape is None:
+            self._shape = self._make_shape()
+        attributes, faults = self._shape.read(value)
+        built = self.model(**attributes)
+        if faults:
+            raise ValidationError(faults, valid_data=built)
+        return built
+
+
+class Beside(fields.Field[Any]):
+    """A part whose keys lie beside the other keys of the object, not in one of their own."""
+
+    def __init__(self, part: fields.Field[Any]) -> None:
+        super().__init__()
+        self.part = part
+
+
+class Many(fields.Field[tuple[Any, ...]]):
+    """An array, read item by item; a lone object counts as an array of one."""
+
+    def __init__(self, item: fields.Field[Any], **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.item = item
+
+    def _deserialize(
+        self, value: Any, attr: str | None, data: Any, **kwargs: Any
+    ) -> tuple[Any, ...]:
+        values = value if isinstance(value, list) else [value]
+        read: list[Any] = []
+        faults: Faults = {}
+        for index, one in enumerate(values):
+            if one is None:
+                continue
+            try:
+                read.append(self.item.deserialize(one, attr, data))
+            except ValidationError as error:
+                faults[index] = error.messages
+                if error.valid_data is not None:
+                    read.append(error.valid_data)
+        result: Any = tuple(read)
+        if faults:
+            raise ValidationError(faults, valid_data=result)
+        return tuple(read)
+
+
+class OneOf(fields.Field[Any]):
+    """An object that is read by the part which its ``type`` names.
+
+    Attributes:
+        parts: By type.
+        otherwise: Builds what has another type, from the whole object.
+    """
+
+    def __init__(
+        self,
+        parts: Mapping[str, fields.Field[Any]],
+        otherwise: Callable[[Mapping[str, Any]], Any],
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        self.parts = parts
+        self.otherwise = otherwise
+
+    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> Any:
+        if not isinstance(value, dict):
+            raise ValidationError("not an object")
+        kind = value.get("type")
+        part = self.parts.get(kind) if isinstance(kind, str) else None
+        if part is None:
+            return self.otherwise(value)
+        return part.deserialize(value, attr, data)
+
+
+def _by_key(messages: Any) -> Faults:
+    # Marshmallow's type leaves open whether there is a key; an object's faults have one.
+    return messages if isinstance(messages, dict) else {"": messages}
+
+
+def problems(faults: Faults, path: str = "") -> tuple[str, ...]:
+    """Return one line per fault: where, and what was expected there."""
+    lines: list[str] = []
+    for key, fault in faults.items():
+        where = f"{path}[{key}]" if isinstance(key, int) else f"{path}.{key}".removeprefix(".")
+        if isinstance(fault, dict):
+            lines.extend(problems(fault, where))
+        else:
+            lines.extend(f"{where}: {message}" for message in fault)
+    return tuple(lines)

@@ -1,0 +1,1 @@
+"""Signature schemes, one module per family. A scheme never fetches anything."""
