@@ -1,0 +1,1 @@
+"""The inbox: the durable store of every event, and the state of its handling."""

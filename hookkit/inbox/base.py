@@ -1,0 +1,174 @@
+"""What every inbox promises; ``tests/inbox`` holds each of them to it.
+
+Rule 1: ``admit`` returns when the new entries are as durable as the store can make them.
+Rule 2: an endpoint and an event id name one entry, however many deliveries race for it.
+Rule 3: an entry has one lease token at a time; only its holder renews and settles.
+Rule 4: every failure of the store is ``Unavailable``, and leaves nothing half written.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Protocol
+
+from hookkit.core.delivery import Envelope
+from hookkit.core.outcome import Entry, Receipt, Result, Settlement
+from hookkit.core.states import State
+
+#: Longest vendor type and payload version that are stored; what is longer is cut.
+MAX_WORD_CHARS = 255
+#: Longest problem and error that are stored; what is longer is cut.
+MAX_TEXT_CHARS = 10_000
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MILLISECOND = timedelta(milliseconds=1)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AttemptRecord:
+    """One recorded attempt of one handler.
+
+    Attributes:
+        number: Which attempt of its entry, the first is 1; a replay counts from 1 again.
+        handler: ``""`` when no handler was there to run.
+    """
+
+    number: int
+    handler: str
+    result: Result
+    started_at: datetime
+    ended_at: datetime
+    error: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EntryRecord:
+    """How an entry stands, for people and tests; a worker gets an ``Entry``.
+
+    Attributes:
+        attempt_count: How often it was claimed since it was admitted or last replayed.
+        next_attempt_at: When it will be tried again; None unless it is WAITING.
+        conflicts: How many deliveries brought the same event id with other content.
+        attempts: Oldest first, of every run and replay.
+    """
+
+    id: int
+    endpoint: str
+    event_id: str
+    vendor_type: str
+    version: str
+    lane: str | None
+    fact: str | None
+    problem: str | None
+    state: State
+    attempt_count: int
+    next_attempt_at: datetime | None
+    received_at: datetime
+    conflicts: int
+    attempts: tuple[AttemptRecord, ...]
+
+
+class Inbox(Protocol):
+    """Stores entries and hands them out. Every method may raise ``Unavailable``."""
+
+    def admit(self, envelope: Envelope) -> Receipt:
+        """Store the delivery and one entry per item that is new, in one transaction.
+
+        A duplicate stores nothing. A duplicate with other content keeps its delivery,
+        marked as a conflict; the first content stays what is handled. The same conflicting
+        bytes, sent again, are counted and not kept again.
+
+        An item with ``repeat_after_s`` is a duplicate as well when its previous event id
+        names an entry that was received less than so many seconds before it.
+        """
+
+    def claim(
+        self,
+        *,
+        now: datetime,
+        lease_s: float,
+        limit: int,
+        endpoints: Collection[str],
+        only: Collection[int] | None = None,
+    ) -> list[Entry]:
+        """Lease up to *limit* due entries of *endpoints*, oldest first, and count the attempt.
+
+        Due are PENDING entries, WAITING ones whose next attempt is due, and RUNNING ones
+        whose lease is over. With *only*, just these entries, and WAITING ones at once.
+        The claim is committed before it returns.
+
+        Oldest is what has been due longest: since it was received or replayed, since its
+        next attempt was due, since its lease was over; within a delivery the payload's
+        order holds. An entry whose lease is over is claimed alone, so that an event that
+        kills its worker takes no neighbour with it.
+        """
+
+    def renew(self, entry: Entry, *, now: datetime, lease_s: float) -> bool:
+        """Extend the lease of *entry*; False when it belongs to another claim by now.
+
+        A lease that is over can be extended as long as nobody else has claimed the entry.
+        """
+
+    def settle(self, entry: Entry, settlement: Settlement, *, now: datetime) -> bool:
+        """Record the outcomes and the next state; False, and nothing recorded, when fenced."""
+
+    def replay(self, entry_id: int, *, now: datetime) -> None:
+        """Make an entry PENDING again, with all its attempts before it.
+
+        A DONE entry runs every handler again, a WAITING or DEAD one those that have not
+        succeeded. From then on its claims say that it is a replay.
+
+        Raises:
+            ReplayRefused: No such entry, or it is PENDING or RUNNING.
+        """
+
+    def next_due_at(self, endpoints: Collection[str]) -> datetime | None:
+        """Return when the next entry of *endpoints* becomes claimable, None when none waits.
+
+        A time in the past means now.
+        """
+
+    def find(
+        self,
+        *,
+        endpoint: str | None = None,
+        state: State | None = None,
+        limit: int = 100,
+    ) -> Sequence[EntryRecord]:
+        """Return entries, newest first."""
+
+    def counts(self) -> dict[State, int]:
+        """Return how many entries are in each state; every state is there."""
+
+    def after_fork(self) -> None:
+        """Forget connections that belong to the parent process."""
+
+    def close(self) -> None:
+        """Give back what the inbox holds; it can be used again and opens anew."""
+
+
+def storable_text(text: str, max_chars: int = MAX_TEXT_CHARS) -> str:
+    """Return *text*, which came out of a payload, as text that every database stores.
+
+    Lone surrogates and NUL are written as escapes (see ``bounded_id``). What is too long is
+    cut and ends in an ellipsis: it is read by people, nothing is told apart by it.
+    """
+    if len(text) > max_chars:
+        text = f"{text[: max_chars - 1]}\u2026"
+    if text.isascii() and "\x00" not in text:
+        return text
+    # An escape is longer than what it stands for, hence the second cut.
+    text = text.encode("utf-8", "backslashreplace").decode().replace("\x00", "\\x00")
+    return text if len(text) <= max_chars else f"{text[: max_chars - 1]}\u2026"
+
+
+def to_ms(moment: datetime) -> int:
+    """Return aware *moment* as whole milliseconds since the epoch, cut and not rounded."""
+    return (moment - _EPOCH) // _MILLISECOND
+
+
+def from_ms(milliseconds: int) -> datetime:
+    """Return *milliseconds* since the epoch as an aware moment in UTC."""
+    return _EPOCH + milliseconds * _MILLISECOND

@@ -1,0 +1,223 @@
+"""Opens the inbox that the setting ``HOOKKIT_DATABASE`` asks for.
+
+What a developer must mend is a ``ConfigurationError`` that says how; a database that is locked
+or down just now is ``Unavailable``. No message shows a URL: it may hold a password.
+"""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+from collections.abc import Callable
+from pathlib import Path
+from typing import TypeAlias
+
+from sqlalchemy import URL, Engine, create_engine, make_url
+from sqlalchemy.exc import (
+    ArgumentError,
+    DBAPIError,
+    InterfaceError,
+    NoSuchModuleError,
+    OperationalError,
+)
+
+from hookkit.core.errors import ConfigurationError, Unavailable
+from hookkit.inbox.base import Inbox
+from hookkit.inbox.memory import MemoryInbox
+from hookkit.inbox.sql import SqlInbox
+from hookkit.inbox.transactions import BUSY_TIMEOUT_S, brief_reason
+
+#: What ``HOOKKIT_DATABASE`` may hold.
+Database: TypeAlias = str | URL | Engine | Callable[[], str | URL | Engine]
+
+_SETTING = "HOOKKIT_DATABASE"
+_MEMORY = "memory://"
+
+# Seconds that a connection to PostgreSQL may take: a vendor is waiting.
+_CONNECT_TIMEOUT_S = 5
+
+# Their unique keys compare texts without case by default, and one event id would be another.
+_REFUSED = {"mysql": "MySQL", "mariadb": "MariaDB"}
+
+# What a SQLite file gets better of by itself, or by other means than a setting.
+_PASSING = {
+    sqlite3.SQLITE_BUSY,
+    sqlite3.SQLITE_LOCKED,
+    sqlite3.SQLITE_FULL,
+    sqlite3.SQLITE_IOERR,
+    sqlite3.SQLITE_NOMEM,
+    sqlite3.SQLITE_INTERRUPT,
+}
+
+
+def open_inbox(database: Database) -> Inbox:
+    """Return the inbox in *database*, its tables created where they were missing.
+
+    Args:
+        database: ``memory://`` for a new store in this process; a SQLAlchemy URL of a SQLite
+            file or of PostgreSQL; an engine; or a function that returns one of these. A
+            missing folder of a SQLite file is created, readable by its owner alone, when
+            its own parent is there; so is the file.
+
+    Raises:
+        ConfigurationError: *database* cannot hold an inbox.
+        Unavailable: It cannot be used now.
+    """
+    if callable(database):
+        database = database()
+    check_database(database)
+    if isinstance(database, Engine):
+        inbox = SqlInbox(database)
+    elif str(database) == _MEMORY:
+        return MemoryInbox()
+    else:
+        url = _parsed(database)
+        if url.get_backend_name() == "sqlite":
+            _create_file(url)
+        inbox = SqlInbox(_own_engine(url), is_own=True)
+    try:
+        inbox.prepare()
+    except BaseException as error:
+        inbox.close()
+        if isinstance(error, Unavailable) and isinstance(error.__cause__, DBAPIError):
+            _explain(error.__cause__)
+        raise
+    return inbox
+
+
+def check_database(database: object) -> None:
+    """Refuse what cannot hold an inbox, as far as that shows without touching a database.
+
+    What a function returns is checked when the inbox is opened.
+
+    Raises:
+        ConfigurationError: *database* cannot hold an inbox.
+    """
+    if isinstance(database, Engine):
+        _check(database.url)
+        _check_driver(database)
+    elif isinstance(database, str | URL):
+        if str(database) != _MEMORY:
+            _own_engine(_parsed(database))
+    elif not callable(database):
+        raise ConfigurationError(
+            f"{_SETTING}: a URL or a SQLAlchemy Engine is needed, not {type(database).__name__}"
+        )
+
+
+def _parsed(database: str | URL) -> URL:
+    try:
+        url = make_url(database)
+    except (ArgumentError, ValueError):
+        # Not from the error, which may show the text and the password in it.
+        message = f"{_SETTING}: it is not a database URL; sqlite:////path/to/file.db is one"
+        raise ConfigurationError(message) from None
+    if url.drivername in ("postgres", "postgresql"):
+        url = url.set(drivername="postgresql+psycopg")
+    _check(url)
+    return url
+
+
+def _check(url: URL) -> None:
+    backend = url.get_backend_name()
+    if backend in _REFUSED:
+        raise ConfigurationError(
+            f"{_SETTING}: {_REFUSED[backend]} is not supported; use SQLite or PostgreSQL"
+        )
+    if backend not in ("sqlite", "postgresql"):
+        raise ConfigurationError(
+            f"{_SETTING}: {backend!r} is not supported; use SQLite or PostgreSQL"
+        )
+    if backend == "sqlite" and _is_in_memory(url):
+        raise ConfigurationError(
+            f"{_SETTING}: each connection to an in-memory SQLite database has a store of its"
+            f" own; use {_MEMORY} for tests, or a file"
+        )
+
+
+def _is_in_memory(url: URL) -> bool:
+    name = url.database or ""
+    return (
+        name in ("", ":memory:", "file:")
+        or name.startswith("file::memory:")
+        or url.query.get("mode") == "memory"
+        or "mode=memory" in name
+    )
+
+
+def _own_engine(url: URL) -> Engine:
+    if url.get_backend_name() == "sqlite":
+        wait = {} if "timeout" in url.query else {"timeout": BUSY_TIMEOUT_S}
+    else:
+        wait = {} if "connect_timeout" in url.query else {"connect_timeout": _CONNECT_TIMEOUT_S}
+    try:
+        engine = create_engine(
+            url,
+            hide_parameters=True,
+            connect_args=wait,
+            pool_timeout=BUSY_TIMEOUT_S,
+            # A server that was restarted costs a look at the connection, not a delivery.
+            pool_pre_ping=url.get_backend_name() == "postgresql",
+        )
+    except ModuleNotFoundError as error:
+        missing = "hookkit[postgres]" if error.name == "psycopg" else error.name
+        raise ConfigurationError(
+            f"{_SETTING}: the driver {error.name} is not installed: pip install {missing}"
+        ) from error
+    except NoSuchModuleError as error:
+        raise ConfigurationError(
+            f"{_SETTING}: SQLAlchemy has no driver {url.drivername!r}"
+        ) from error
+    except (ArgumentError, TypeError, ValueError) as error:
+        raise ConfigurationError(
+            f"{_SETTING}: SQLAlchemy refuses it ({type(error).__name__})"
+        ) from None
+    _check_driver(engine)
+    return engine
+
+
+def _check_driver(engine: Engine) -> None:
+    dialect = engine.dialect
+    is_known = dialect.name == "postgresql" or dialect.driver == "pysqlite"
+    if dialect.is_async or not is_known:
+        raise ConfigurationError(
+            f"{_SETTING}: {engine.url.drivername} is not supported; use sqlite:// or"
+            " postgresql+psycopg://, which are not asynchronous"
+        )
+
+
+def _create_file(url: URL) -> None:
+    """Create a SQLite file that is missing: bodies are private, other users may not read it.
+
+    Only the last folder is created with it, normally Flask's instance folder: a longer path
+    that is missing is more likely to be misspelt.
+    """
+    if url.query.get("uri") is not None:
+        return
+    path = Path(url.database or "").absolute()
+    try:
+        path.parent.mkdir(mode=0o700, exist_ok=True)
+        os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
+    except OSError as error:
+        raise ConfigurationError(
+            f"{_SETTING}: {path} cannot be read and written ({error.strerror}); create its"
+            " folder, and give it to the user that runs the application"
+        ) from error
+
+
+def _explain(error: DBAPIError) -> None:
+    """Raise what a developer must mend; return when waiting may help."""
+    code = getattr(error.orig, "sqlite_errorcode", None)
+    if code is None:
+        if isinstance(error, OperationalError | InterfaceError):
+            return
+        advice = "check the rights of its user"
+    elif code & 0xFF in _PASSING:
+        return
+    elif code & 0xFF == sqlite3.SQLITE_NOTADB:
+        advice = "name another file, or move this one away"
+    else:
+        advice = "check the file, its folder and their owner"
+    raise ConfigurationError(
+        f"{_SETTING}: the inbox cannot be opened ({brief_reason(error)}); {advice}"
+    ) from error

@@ -1,0 +1,279 @@
+"""An inbox in the memory of one process: for tests, and for trying things out.
+
+Strategy: one lock around everything, and one heap per endpoint and claimable state. An entry
+is pushed whenever it becomes due at another time; what it left behind is dropped on the way.
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Collection, Iterator, Sequence
+from datetime import datetime
+from heapq import heappop, heappush
+from threading import Lock
+from typing import NamedTuple
+
+from hookkit.core.delivery import Envelope, Item
+from hookkit.core.errors import ReplayRefused
+from hookkit.core.outcome import Admitted, Entry, Receipt, Result, Settlement
+from hookkit.core.states import REPLAYABLE, State
+from hookkit.inbox.base import EntryRecord, from_ms, to_ms
+from hookkit.inbox.memory_entries import (
+    StoredDelivery,
+    StoredEntry,
+    attempt_record,
+    claimed_entry,
+    entry_record,
+)
+
+_CLAIMABLE = (State.PENDING, State.WAITING, State.RUNNING)
+
+
+class _Due(NamedTuple):
+    """When an entry is due; ids grow in the payload's order, so they break ties."""
+
+    due_ms: int
+    entry_id: int
+
+
+class MemoryInbox:
+    """An ``Inbox`` that is gone with its process, and safe to use from many threads."""
+
+    def __init__(self) -> None:
+        self._lock = Lock()
+        self._deliveries: list[StoredDelivery] = []
+        self._conflicting_bodies: set[tuple[str, bytes]] = set()
+        self._entries: list[StoredEntry] = []
+        self._by_event_id: dict[tuple[str, str], StoredEntry] = {}
+        self._due: dict[tuple[str, State], list[_Due]] = {}
+
+    def admit(self, envelope: Envelope) -> Receipt:
+        """Store the delivery and one entry per item that is new."""
+        received_ms = to_ms(envelope.received_at)
+        delivery = StoredDelivery(envelope.body, envelope.headers)
+        conflicting: dict[int, StoredEntry] = {}
+        admitted: list[Admitted] = []
+        with self._lock:
+            has_new = False
+            for position, item in enumerate(envelope.items):
+                entry = self._same_event(envelope.endpoint, item, received_ms)
+                is_new = entry is None
+                if entry is None:
+                    has_new = True
+                    entry = self._add(envelope.endpoint, item, delivery, position, received_ms)
+                is_conflict = entry.item.content_hash != item.content_hash
+                if is_conflict:
+                    conflicting[entry.id] = entry
+                admitted.append(
+                    Admitted(
+                        entry_id=entry.id,
+                        event_id=entry.item.event_id,
+                        is_new=is_new,
+                        is_conflict=is_conflict,
+                        state=entry.state,
+                    )
+                )
+            if has_new:
+                self._deliveries.append(delivery)
+            if conflicting:
+                self._mark_conflicts(envelope, delivery, conflicting, is_kept=has_new)
+        return Receipt(admitted=tuple(admitted))
+
+    def claim(
+        self,
+        *,
+        now: datetime,
+        lease_s: float,
+        limit: int,
+        endpoints: Collection[str],
+        only: Collection[int] | None = None,
+    ) -> list[Entry]:
+        """Lease up to *limit* due entries of *endpoints*, oldest first, and count the attempt."""
+        now_ms = to_ms(now)
+        lease_until_ms = now_ms + round(lease_s * 1000)
+        lease_token = secrets.token_hex(16)
+        claimed: list[Entry] = []
+        with self._lock:
+            if only is None:
+                due = self._by_heap(now_ms, endpoints)
+            else:
+                due = iter(self._by_id(now_ms, endpoints, only))
+            while len(claimed) < limit and (entry := next(due, None)) is not None:
+                was_expired = entry.state is State.RUNNING
+                if was_expired and claimed:
+                    continue
+                entry.lease_token = lease_token
+                entry.attempt_count += 1
+                self._move(entry, State.RUNNING, lease_until_ms)
+                claimed.append(claimed_entry(entry, lease_token))
+                if was_expired:
+                    break
+        return claimed
+
+    def renew(self, entry: Entry, *, now: datetime, lease_s: float) -> bool:
+        """Extend the lease of *entry*; False when it belongs to another claim by now."""
+        with self._lock:
+            stored = self._held(entry)
+            if stored is None:
+                return False
+            self._move(stored, State.RUNNING, to_ms(now) + round(lease_s * 1000))
+            return True
+
+    def settle(self, entry: Entry, settlement: Settlement, *, now: datetime) -> bool:
+        """Record the outcomes and the next state; False, and nothing recorded, when fenced."""
+        with self._lock:
+            stored = self._held(entry)
+            if stored is None:
+                return False
+            for outcome in settlement.outcomes:
+                stored.attempts.append(attempt_record(stored.attempt_count, outcome))
+                if outcome.result is Result.SUCCEEDED:
+                    stored.succeeded.add(outcome.handler)
+            due_ms = None
+            if settlement.state is State.WAITING:
+                due_ms = to_ms(now) + round((settlement.retry_after_s or 0) * 1000)
+            stored.lease_token = None
+            self._move(stored, settlement.state, due_ms)
+            return True
+
+    def replay(self, entry_id: int, *, now: datetime) -> None:
+        """Make an entry PENDING again, with all its attempts before it.
+
+        Raises:
+            ReplayRefused: No such entry, or it is PENDING or RUNNING.
+        """
+        with self._lock:
+            entry = self._entry(entry_id)
+            if entry is None:
+                raise ReplayRefused(f"there is no entry {entry_id}")
+            if entry.state not in REPLAYABLE:
+                raise ReplayRefused(f"entry {entry_id} is {entry.state}")
+            if entry.state is State.DONE:
+                entry.succeeded.clear()
+            entry.attempt_count = 0
+            entry.is_replay = True
+            self._move(entry, State.PENDING, to_ms(now))
+
+    def next_due_at(self, endpoints: Collection[str]) -> datetime | None:
+        """Return when the next entry of *endpoints* becomes claimable, None when none waits."""
+        with self._lock:
+            first = min((due for due, _ in self._heads(endpoints)), default=None)
+        return None if first is None else from_ms(first.due_ms)
+
+    def find(
+        self, *, endpoint: str | None = None, state: State | None = None, limit: int = 100
+    ) -> Sequence[EntryRecord]:
+        """Return entries, newest first."""
+        records: list[EntryRecord] = []
+        with self._lock:
+            for entry in reversed(self._entries):
+                if len(records) >= limit:
+                    break
+                if endpoint in (None, entry.endpoint) and state in (None, entry.state):
+                    records.append(entry_record(entry))
+        return records
+
+    def counts(self) -> dict[State, int]:
+        """Return how many entries are in each state; every state is there."""
+        counts = dict.fromkeys(State, 0)
+        with self._lock:
+            for entry in self._entries:
+                counts[entry.state] += 1
+        return counts
+
+    def after_fork(self) -> None:
+        """Take a lock of its own: the parent's may have been held when it forked."""
+        self._lock = Lock()
+
+    def close(self) -> None:
+        """Keep everything: the entries are what this inbox holds."""
+
+    def _same_event(self, endpoint: str, item: Item, received_ms: int) -> StoredEntry | None:
+        entry = self._by_event_id.get((endpoint, item.event_id))
+        if entry is None and item.previous_event_id is not None and item.repeat_after_s:
+            previous = self._by_event_id.get((endpoint, item.previous_event_id))
+            if previous and received_ms - previous.received_ms < item.repeat_after_s * 1000:
+                return previous
+        return entry
+
+    def _add(
+        self, endpoint: str, item: Item, delivery: StoredDelivery, position: int, received_ms: int
+    ) -> StoredEntry:
+        entry_id = len(self._entries) + 1
+        entry = StoredEntry(entry_id, endpoint, item, delivery, position, received_ms, received_ms)
+        self._entries.append(entry)
+        self._by_event_id[endpoint, item.event_id] = entry
+        self._push(entry, received_ms)
+        return entry
+
+    def _mark_conflicts(
+        self,
+        envelope: Envelope,
+        delivery: StoredDelivery,
+        conflicting: dict[int, StoredEntry],
+        *,
+        is_kept: bool,
+    ) -> None:
+        for entry in conflicting.values():
+            entry.conflicts += 1
+        delivery.is_conflict = True
+        if not is_kept and (envelope.endpoint, envelope.body) not in self._conflicting_bodies:
+            self._deliveries.append(delivery)
+        self._conflicting_bodies.add((envelope.endpoint, envelope.body))
+
+    def _move(self, entry: StoredEntry, state: State, due_ms: int | None) -> None:
+        entry.state = state
+        entry.due_ms = due_ms
+        if due_ms is not None:
+            self._push(entry, due_ms)
+
+    def _push(self, entry: StoredEntry, due_ms: int) -> None:
+        heap = self._due.setdefault((entry.endpoint, entry.state), [])
+        heappush(heap, _Due(due_ms, entry.id))
+
+    def _heads(self, endpoints: Collection[str]) -> Iterator[tuple[_Due, State]]:
+        for endpoint in set(endpoints):
+            for state in _CLAIMABLE:
+                heap = self._due.get((endpoint, state), [])
+                while heap:
+                    entry = self._entries[heap[0].entry_id - 1]
+                    if entry.state is state and entry.due_ms == heap[0].due_ms:
+                        yield heap[0], state
+                        break
+                    heappop(heap)
+
+    def _by_heap(self, now_ms: int, endpoints: Collection[str]) -> Iterator[StoredEntry]:
+        """Yield due entries; the caller must claim each, or it comes again."""
+        is_first = True
+        while True:
+            due = [
+                head
+                for head, state in self._heads(endpoints)
+                if state is State.PENDING
+                or (head.due_ms <= now_ms and (is_first or state is not State.RUNNING))
+            ]
+            if not due:
+                return
+            is_first = False
+            yield self._entries[min(due).entry_id - 1]
+
+    def _by_id(
+        self, now_ms: int, endpoints: Collection[str], only: Collection[int]
+    ) -> list[StoredEntry]:
+        entries = (self._entry(entry_id) for entry_id in set(only))
+        due = [
+            (_Due(entry.due_ms, entry.id), entry)
+            for entry in entries
+            if entry is not None
+            and entry.endpoint in endpoints
+            and entry.due_ms is not None
+            and (entry.state is not State.RUNNING or entry.due_ms <= now_ms)
+        ]
+        return [entry for _, entry in sorted(due)]
+
+    def _entry(self, entry_id: int) -> StoredEntry | None:
+        return self._entries[entry_id - 1] if 1 <= entry_id <= len(self._entries) else None
+
+    def _held(self, entry: Entry) -> StoredEntry | None:
+        stored = self._entry(entry.id)
+        return stored if stored and stored.lease_token == entry.lease_token else None

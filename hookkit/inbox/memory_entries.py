@@ -1,0 +1,102 @@
+"""What the memory inbox keeps of a delivery and of an entry, and what it tells of them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from hookkit.core.delivery import Headers, Item
+from hookkit.core.outcome import Entry, Outcome
+from hookkit.core.states import State
+from hookkit.inbox.base import (
+    MAX_WORD_CHARS,
+    AttemptRecord,
+    EntryRecord,
+    from_ms,
+    storable_text,
+    to_ms,
+)
+
+
+@dataclass(slots=True)
+class StoredDelivery:
+    """The bytes of a delivery."""
+
+    body: bytes
+    headers: Headers
+    is_conflict: bool = False
+
+
+@dataclass(slots=True)
+class StoredEntry:
+    """An entry with its state.
+
+    Attributes:
+        due_ms: Since when, or from when on, it can be claimed; None when it is settled.
+        succeeded: Names of the handlers that succeeded since it last started over.
+    """
+
+    id: int
+    endpoint: str
+    item: Item
+    delivery: StoredDelivery
+    position: int
+    received_ms: int
+    due_ms: int | None
+    state: State = State.PENDING
+    attempt_count: int = 0
+    lease_token: str | None = None
+    is_replay: bool = False
+    conflicts: int = 0
+    succeeded: set[str] = field(default_factory=set)
+    attempts: list[AttemptRecord] = field(default_factory=list)
+
+
+def claimed_entry(entry: StoredEntry, lease_token: str) -> Entry:
+    """Return *entry* as the worker gets it."""
+    return Entry(
+        id=entry.id,
+        endpoint=entry.endpoint,
+        event_id=entry.item.event_id,
+        position=entry.position,
+        attempts=entry.attempt_count,
+        lease_token=lease_token,
+        succeeded=frozenset(entry.succeeded),
+        is_replay=entry.is_replay,
+        received_at=from_ms(entry.received_ms),
+        body=entry.delivery.body,
+        headers=entry.delivery.headers,
+    )
+
+
+def attempt_record(number: int, outcome: Outcome) -> AttemptRecord:
+    """Return *outcome* as the record of attempt *number*."""
+    return AttemptRecord(
+        number=number,
+        handler=outcome.handler,
+        result=outcome.result,
+        started_at=from_ms(to_ms(outcome.started_at)),
+        ended_at=from_ms(to_ms(outcome.ended_at)),
+        error=None if outcome.error is None else storable_text(outcome.error),
+    )
+
+
+def entry_record(entry: StoredEntry) -> EntryRecord:
+    """Return how *entry* stands, with texts as a database would hold them."""
+    item = entry.item
+    next_attempt_ms = entry.due_ms if entry.state is State.WAITING else None
+    return EntryRecord(
+        id=entry.id,
+        endpoint=entry.endpoint,
+        event_id=item.event_id,
+        vendor_type=storable_text(item.vendor_type, MAX_WORD_CHARS),
+        version=storable_text(item.payload.version, MAX_WORD_CHARS),
+        lane=item.lane,
+        fact=item.fact,
+        problem=None if item.problem is None else storable_text(item.problem),
+        state=entry.state,
+        attempt_count=entry.attempt_count,
+        next_attempt_at=None if next_attempt_ms is None else from_ms(next_attempt_ms),
+        received_at=from_ms(entry.received_ms),
+        conflicts=entry.conflicts,
+        attempts=tuple(entry.attempts),
+    )

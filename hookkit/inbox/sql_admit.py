@@ -1,0 +1,206 @@
+"""Admits an envelope's items, inside the caller's transaction.
+
+Strategy: look the event ids up, store what is not there, look again. The second look tells
+an item of ours from one that another process stored in between: the unique constraint lets
+one of them in, and the row that is there says whose delivery it points at.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import islice
+from operator import itemgetter
+from typing import Any, TypeVar
+
+from sqlalchemy import Connection, bindparam, select
+from sqlalchemy.sql.dml import Insert
+
+from hookkit.core.delivery import Envelope, Item
+from hookkit.core.outcome import Admitted, Receipt
+from hookkit.core.states import State
+from hookkit.inbox.base import MAX_WORD_CHARS, storable_text, to_ms
+from hookkit.inbox.tables import deliveries, entries
+
+#: SQLite before 3.32 takes 999 parameters in a statement.
+CHUNK = 500
+
+_T = TypeVar("_T")
+
+
+@dataclass(frozen=True, slots=True)
+class _Known:
+    id: int
+    event_id: str
+    delivery_id: int
+    position: int
+    content_hash: str
+    received_at_ms: int
+    state: str
+
+
+# Built once: putting a statement together takes longer than SQLite does to run it.
+_KNOWN = select(
+    entries.c.id,
+    entries.c.event_id,
+    entries.c.delivery_id,
+    entries.c.position,
+    entries.c.content_hash,
+    entries.c.received_at_ms,
+    entries.c.state,
+).where(
+    entries.c.endpoint == bindparam("of_endpoint"),
+    entries.c.event_id.in_(bindparam("event_ids", expanding=True)),
+)
+_INSERT_DELIVERY = deliveries.insert()
+
+
+def admit(connection: Connection, insert_entry: Insert, envelope: Envelope) -> Receipt:
+    """Store what is new of *envelope*, and say to each item whether it was.
+
+    Args:
+        insert_entry: Inserts into ``entries`` and passes over event ids that are there.
+    """
+    received_at_ms = to_ms(envelope.received_at)
+    wanted = {item.event_id for item in envelope.items}
+    wanted.update(item.previous_event_id for item in envelope.items if item.previous_event_id)
+    known = _look_up(connection, envelope.endpoint, wanted)
+    new: dict[str, tuple[int, Item]] = {}
+    for position, item in enumerate(envelope.items):
+        if _same_event(known, item, received_at_ms) is None:
+            new.setdefault(item.event_id, (position, item))
+
+    delivery_id = None
+    if new:
+        delivery_id = _store_delivery(connection, envelope, received_at_ms, is_conflict=False)
+        rows = [
+            _entry_row(envelope, delivery_id, position, item, received_at_ms)
+            # In the order of their ids: two processes that insert the same ones then wait
+            # for each other in one direction only.
+            for _, (position, item) in sorted(new.items(), key=itemgetter(0))
+        ]
+        connection.execute(insert_entry, rows)
+        known |= _look_up(connection, envelope.endpoint, new)
+
+    admitted = []
+    for position, item in enumerate(envelope.items):
+        entry = _same_event(known, item, received_at_ms) or known[item.event_id]
+        admitted.append(_admitted(entry, item, delivery_id, position))
+    _keep_what_counts(connection, envelope, delivery_id, admitted)
+    return Receipt(admitted=tuple(admitted))
+
+
+def chunks(values: Iterable[_T]) -> Iterator[list[_T]]:
+    """Yield *values* in lists that fit into one statement."""
+    iterator = iter(values)
+    while chunk := list(islice(iterator, CHUNK)):
+        yield chunk
+
+
+def _look_up(connection: Connection, endpoint: str, event_ids: Iterable[str]) -> dict[str, _Known]:
+    known = {}
+    for chunk in chunks(event_ids):
+        for row in connection.execute(_KNOWN, {"of_endpoint": endpoint, "event_ids": chunk}):
+            known[row.event_id] = _Known(*row)
+    return known
+
+
+def _same_event(known: dict[str, _Known], item: Item, received_at_ms: int) -> _Known | None:
+    entry = known.get(item.event_id)
+    if entry is None and item.previous_event_id is not None and item.repeat_after_s:
+        previous = known.get(item.previous_event_id)
+        if previous and received_at_ms - previous.received_at_ms < item.repeat_after_s * 1000:
+            return previous
+    return entry
+
+
+def _admitted(entry: _Known, item: Item, delivery_id: int | None, position: int) -> Admitted:
+    return Admitted(
+        entry_id=entry.id,
+        event_id=entry.event_id,
+        is_new=(entry.delivery_id, entry.position) == (delivery_id, position),
+        is_conflict=entry.content_hash != item.content_hash,
+        state=State(entry.state),
+    )
+
+
+def _store_delivery(
+    connection: Connection, envelope: Envelope, received_at_ms: int, *, is_conflict: bool
+) -> int:
+    stored = connection.execute(
+        _INSERT_DELIVERY,
+        {
+            "endpoint": envelope.endpoint,
+            "provider": envelope.provider,
+            "version": storable_text(envelope.version, MAX_WORD_CHARS),
+            "received_at_ms": received_at_ms,
+            "body": envelope.body,
+            "headers": json.dumps(dict(envelope.headers)),
+            "body_sha256": hashlib.sha256(envelope.body).hexdigest(),
+            "secret_index": envelope.secret_index,
+            "is_conflict": is_conflict,
+        },
+    )
+    key: Any = stored.inserted_primary_key
+    return int(key.id)
+
+
+def _entry_row(
+    envelope: Envelope, delivery_id: int, position: int, item: Item, received_at_ms: int
+) -> dict[str, object]:
+    return {
+        "endpoint": envelope.endpoint,
+        "event_id": item.event_id,
+        "delivery_id": delivery_id,
+        "position": position,
+        "vendor_type": storable_text(item.vendor_type, MAX_WORD_CHARS),
+        "version": storable_text(item.payload.version, MAX_WORD_CHARS),
+        "lane": item.lane,
+        "fact": item.fact,
+        "problem": None if item.problem is None else storable_text(item.problem),
+        "content_hash": item.content_hash,
+        "received_at_ms": received_at_ms,
+        "state": State.PENDING.value,
+        "due_at_ms": received_at_ms,
+        "lease_token": None,
+        "attempt_count": 0,
+        "generation": 1,
+        "replay_count": 0,
+        "conflict_count": 0,
+    }
+
+
+def _keep_what_counts(
+    connection: Connection,
+    envelope: Envelope,
+    delivery_id: int | None,
+    admitted: Sequence[Admitted],
+) -> None:
+    """Drop a delivery that lost every race; keep one that conflicts, and count that."""
+    is_kept = any(one.is_new for one in admitted)
+    if delivery_id is not None and not is_kept:
+        connection.execute(deliveries.delete().where(deliveries.c.id == delivery_id))
+    conflicting = sorted({one.entry_id for one in admitted if one.is_conflict})
+    if not conflicting:
+        return
+    for chunk in chunks(conflicting):
+        one_more = entries.update().where(entries.c.id.in_(chunk))
+        connection.execute(one_more.values(conflict_count=entries.c.conflict_count + 1))
+    if is_kept:
+        mark = deliveries.update().where(deliveries.c.id == delivery_id)
+        connection.execute(mark.values(is_conflict=True))
+    else:
+        _store_conflict(connection, envelope)
+
+
+def _store_conflict(connection: Connection, envelope: Envelope) -> None:
+    """Keep the delivery of a conflict, once however often the vendor sends its bytes."""
+    same_bytes = select(deliveries.c.id).where(
+        deliveries.c.endpoint == envelope.endpoint,
+        deliveries.c.body_sha256 == hashlib.sha256(envelope.body).hexdigest(),
+        deliveries.c.is_conflict,
+    )
+    if connection.execute(same_bytes.limit(1)).first() is None:
+        _store_delivery(connection, envelope, to_ms(envelope.received_at), is_conflict=True)

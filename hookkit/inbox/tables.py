@@ -1,0 +1,122 @@
+"""The tables of the SQL inbox.
+
+Rule 1: a time is a whole number of milliseconds since the epoch, which every database stores
+        and sorts alike; its column ends in ``_ms``.
+Rule 2: a body is bytes, never text: what proved the sender covers the bytes.
+Rule 3: a text that comes out of a payload is made storable before it gets here.
+"""
+
+from __future__ import annotations
+
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    ForeignKey,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    String,
+    Table,
+    Text,
+    UniqueConstraint,
+)
+
+from hookkit.core.identity import MAX_ID_CHARS
+from hookkit.inbox.base import MAX_WORD_CHARS
+
+#: Goes up with every change of the tables below.
+SCHEMA_VERSION = 1
+
+metadata = MetaData()
+
+# SQLite numbers rows by itself in a column of type INTEGER only.
+_RowId = BigInteger().with_variant(Integer(), "sqlite")
+
+#: One row: which version of hookkit's tables this database holds.
+schema = Table(
+    "hookkit_schema",
+    MetaData(),
+    Column("version", Integer, primary_key=True, autoincrement=False),
+)
+
+#: The bytes of every delivery that brought something new, or something conflicting.
+deliveries = Table(
+    "hookkit_deliveries",
+    metadata,
+    Column("id", _RowId, primary_key=True),
+    Column("endpoint", Text, nullable=False),
+    Column("provider", Text, nullable=False),
+    Column("version", String(MAX_WORD_CHARS), nullable=False),
+    Column("received_at_ms", BigInteger, nullable=False),
+    Column("body", LargeBinary, nullable=False),
+    # JSON in ASCII: PostgreSQL refuses NUL in text, JSON writes it as an escape.
+    Column("headers", Text, nullable=False),
+    Column("body_sha256", String(64), nullable=False),
+    Column("secret_index", Integer),
+    Column("is_conflict", Boolean, nullable=False),
+    # An id is never given twice: an entry outlives its delivery's bytes, and must not come
+    # to point at another's.
+    sqlite_autoincrement=True,
+)
+
+# Only conflicts are looked up by their bytes, and they are rare: the others pay nothing.
+Index(
+    "hookkit_deliveries_conflicts",
+    deliveries.c.endpoint,
+    deliveries.c.body_sha256,
+    sqlite_where=deliveries.c.is_conflict,
+    postgresql_where=deliveries.c.is_conflict,
+)
+
+#: One row per event; the unique constraint is what makes an event an entry once.
+entries = Table(
+    "hookkit_entries",
+    metadata,
+    Column("id", _RowId, primary_key=True),
+    Column("endpoint", Text, nullable=False),
+    Column("event_id", String(MAX_ID_CHARS), nullable=False),
+    # No foreign key: the bytes go before the id that stops duplicates.
+    Column("delivery_id", _RowId, nullable=False),
+    Column("position", Integer, nullable=False),
+    Column("vendor_type", String(MAX_WORD_CHARS), nullable=False),
+    Column("version", String(MAX_WORD_CHARS), nullable=False),
+    Column("lane", String(MAX_ID_CHARS)),
+    Column("fact", String(MAX_ID_CHARS)),
+    Column("problem", Text),
+    Column("content_hash", String(64), nullable=False),
+    Column("received_at_ms", BigInteger, nullable=False),
+    Column("state", String(16), nullable=False),
+    # PENDING: since when it is due. WAITING: when the next attempt is due. RUNNING: when
+    # the lease is over. Otherwise NULL. One column, so that one index serves every claim.
+    Column("due_at_ms", BigInteger),
+    Column("lease_token", String(32)),
+    Column("attempt_count", Integer, nullable=False),
+    # Successes of an older generation no longer count: the entry started over.
+    Column("generation", Integer, nullable=False),
+    Column("replay_count", Integer, nullable=False),
+    Column("conflict_count", Integer, nullable=False),
+    UniqueConstraint("endpoint", "event_id", name="hookkit_entries_event"),
+    # A claim looks through the index alone for what is due longest at its endpoints.
+    Index("hookkit_entries_due", "state", "due_at_ms", "delivery_id", "position", "endpoint", "id"),
+    # What people look through: entries of a state, newest first.
+    Index("hookkit_entries_state", "state", "id"),
+    sqlite_autoincrement=True,
+)
+
+#: One row per attempt of a handler.
+attempts = Table(
+    "hookkit_attempts",
+    metadata,
+    Column("id", _RowId, primary_key=True),
+    Column("entry_id", _RowId, ForeignKey(entries.c.id, ondelete="CASCADE"), nullable=False),
+    Column("generation", Integer, nullable=False),
+    Column("number", Integer, nullable=False),
+    Column("handler", Text, nullable=False),
+    Column("result", String(16), nullable=False),
+    Column("started_at_ms", BigInteger, nullable=False),
+    Column("ended_at_ms", BigInteger, nullable=False),
+    Column("error", Text),
+    Index("hookkit_attempts_entry", "entry_id"),
+)

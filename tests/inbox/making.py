@@ -1,0 +1,98 @@
+"""What the tests of the inboxes admit and settle."""
+
+import json
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+from sqlalchemy import select
+
+from hookkit.core.delivery import Envelope, Payload
+from hookkit.core.outcome import Outcome, Result, Settlement
+from hookkit.core.states import State
+from hookkit.inbox.memory import MemoryInbox
+from hookkit.inbox.tables import deliveries
+
+NOW = datetime(2024, 3, 1, 10, 0, 5, 123000, tzinfo=UTC)
+LEASE_S = 60
+
+
+def after(seconds):
+    return NOW + timedelta(seconds=seconds)
+
+
+def payload(endpoint="support", received_at=NOW, **changes):
+    made = Payload(
+        provider="sunshine",
+        endpoint=endpoint,
+        version="v2",
+        received_at=received_at,
+        headers={"content-type": "application/json"},
+        document={},
+    )
+    return replace(made, **changes)
+
+
+def item(event_id, *, text="hello", of=None, vendor_type="conversation:message", **more):
+    raw = {"text": text}
+    return (of or payload()).item(raw=raw, vendor_type=vendor_type, event_id=event_id, **more)
+
+
+def deliver(*items, endpoint="support", received_at=NOW, body=None, **changes):
+    made = Envelope(
+        endpoint=endpoint,
+        provider="sunshine",
+        version="v2",
+        received_at=received_at,
+        body=json.dumps([dict(one.raw) for one in items]).encode() if body is None else body,
+        headers={"content-type": "application/json"},
+        secret_index=0,
+        items=items,
+    )
+    return replace(made, **changes)
+
+
+def admit(inbox, *event_ids, endpoint="support", received_at=NOW):
+    """Admit one delivery with these events, and return the ids of their entries."""
+    of = payload(endpoint, received_at)
+    items = [item(event_id, of=of) for event_id in event_ids]
+    receipt = inbox.admit(deliver(*items, endpoint=endpoint, received_at=received_at))
+    return [one.entry_id for one in receipt.admitted]
+
+
+def claim(inbox, *, at=0, limit=10, endpoints=("support",), only=None, lease_s=LEASE_S):
+    return inbox.claim(now=after(at), lease_s=lease_s, limit=limit, endpoints=endpoints, only=only)
+
+
+def claim_one(inbox, **how):
+    (entry,) = claim(inbox, **how)
+    return entry
+
+
+def outcome(handler="greet", result=Result.SUCCEEDED, **changes):
+    made = Outcome(handler=handler, result=result, started_at=NOW, ended_at=after(0.25))
+    return replace(made, **changes)
+
+
+def done(*outcomes):
+    return Settlement(state=State.DONE, retry_after_s=None, outcomes=outcomes)
+
+
+def dead(*outcomes):
+    return Settlement(state=State.DEAD, retry_after_s=None, outcomes=outcomes)
+
+
+def waiting(*outcomes, retry_after_s=30.0):
+    return Settlement(state=State.WAITING, retry_after_s=retry_after_s, outcomes=outcomes)
+
+
+def record(inbox, entry_id):
+    return next(one for one in inbox.find(limit=1000) if one.id == entry_id)
+
+
+def kept(inbox):
+    """Return of each delivery that is kept its body, and whether it is a conflict."""
+    if isinstance(inbox, MemoryInbox):
+        return [(one.body, one.is_conflict) for one in inbox._deliveries]
+    columns = deliveries.c.body, deliveries.c.is_conflict
+    with inbox._transactions.read() as connection:
+        return [tuple(row) for row in connection.execute(select(*columns).order_by("id"))]
