@@ -1,0 +1,128 @@
+"""Screen one, while the vendor waits: receive, verify, parse, admit.
+
+Two doors. Before the sender is proven a delivery may be refused; after that it is kept,
+whatever it is, because vendors do not send again what was refused.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+
+from hookkit import signals
+from hookkit.core.delivery import Delivery, VerifiedDelivery
+from hookkit.core.errors import Rejected, Unavailable
+from hookkit.core.outcome import Receipt
+from hookkit.core.provider import parse
+from hookkit.inbox.base import Inbox
+from hookkit.settings import Endpoint
+
+_logger = logging.getLogger("hookkit")
+
+#: What a vendor hears when our side cannot store; vendors with a schedule ignore it.
+RETRY_AFTER_S = 10
+
+
+class Receiver:
+    """Takes deliveries of one application.
+
+    Attributes:
+        sender: Who sends the signals: the application.
+        inbox: Returns the inbox; may raise ``Unavailable``.
+        finish: The runner's part: wakes a worker, or runs the handlers before the answer.
+    """
+
+    def __init__(
+        self,
+        *,
+        sender: object,
+        inbox: Callable[[], Inbox],
+        finish: Callable[[Receipt], Receipt],
+    ) -> None:
+        self.sender = sender
+        self.inbox = inbox
+        self.finish = finish
+
+    def receive(self, endpoint: Endpoint, delivery: Delivery) -> Receipt:
+        """Return what *delivery* came to; it is durable when the status is 200."""
+        try:
+            verified = verify(endpoint, delivery)
+            envelope = parse(endpoint.provider, verified, endpoint.repeat_window_s)
+            receipt = self.inbox().admit(envelope)
+            self._tell_accepted(endpoint, receipt)
+            return self.finish(receipt)
+        except Rejected as error:
+            return self.reject(endpoint, error)
+        except Unavailable as error:
+            return self._unavailable(endpoint, error)
+
+    def reject(self, endpoint: Endpoint, error: Rejected) -> Receipt:
+        """Return the receipt of a delivery whose sender is not proven."""
+        _logger.info(
+            "rejected a delivery to %s: %s",
+            endpoint.name,
+            error.code,
+            extra={"action": "delivery_rejected", "endpoint": endpoint.name, "code": error.code},
+        )
+        signals.emit(
+            signals.delivery_rejected, self.sender, endpoint=endpoint.name, code=error.code
+        )
+        return Receipt(status=error.status, code=error.code)
+
+    def _tell_accepted(self, endpoint: Endpoint, receipt: Receipt) -> None:
+        if _logger.isEnabledFor(logging.INFO):
+            new, duplicates = receipt.new_count, receipt.duplicate_count
+            _logger.info(
+                "accepted a delivery to %s: %d new, %d duplicate",
+                endpoint.name,
+                new,
+                duplicates,
+                extra={
+                    "action": "delivery_accepted",
+                    "endpoint": endpoint.name,
+                    "new": new,
+                    "duplicates": duplicates,
+                },
+            )
+        signals.emit(
+            signals.delivery_accepted, self.sender, endpoint=endpoint.name, receipt=receipt
+        )
+        for admitted in receipt.admitted:
+            if admitted.is_new:
+                continue
+            signal = signals.event_conflict if admitted.is_conflict else signals.event_duplicate
+            signals.emit(
+                signal,
+                self.sender,
+                endpoint=endpoint.name,
+                event_id=admitted.event_id,
+                entry_id=admitted.entry_id,
+            )
+            if admitted.is_conflict:
+                _logger.warning(
+                    "entry %d of %s: its event id came again with other content; the first stays",
+                    admitted.entry_id,
+                    endpoint.name,
+                    extra={"action": "event_conflict", "entry_id": admitted.entry_id},
+                )
+
+    def _unavailable(self, endpoint: Endpoint, error: Unavailable) -> Receipt:
+        _logger.error(
+            "cannot take a delivery to %s: %s",
+            endpoint.name,
+            error,
+            extra={"action": "delivery_unavailable", "endpoint": endpoint.name},
+        )
+        return Receipt(status=503, code="unavailable", retry_after_s=RETRY_AFTER_S)
+
+
+def verify(endpoint: Endpoint, delivery: Delivery) -> VerifiedDelivery:
+    """Return *delivery* as verified by the scheme of its endpoint.
+
+    Raises:
+        Rejected: The sender is not proven.
+        Unavailable: The secrets cannot be had now.
+    """
+    if endpoint.unsigned:
+        return VerifiedDelivery(delivery=delivery, secret_index=None, body_authenticated=False)
+    return endpoint.provider.scheme.verify(delivery, endpoint.secrets())

@@ -1,0 +1,1 @@
+"""Runners: who wakes the worker."""

@@ -1,0 +1,1 @@
+"""Flask: the blueprint, and what is made of it per application."""

@@ -1,0 +1,102 @@
+"""The blueprint: HTTP in, HTTP out, and no decision between."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from flask import Blueprint, Response, request
+
+from hookkit.core.delivery import Delivery, Headers
+from hookkit.core.errors import BodyTooLarge, MalformedBody
+from hookkit.core.outcome import Receipt
+from hookkit.settings import Endpoint
+from hookkit.web.body import read_body
+from hookkit.web.state import AppState, utc_now
+
+if TYPE_CHECKING:  # the module exists for type checkers alone
+    from _typeshed.wsgi import WSGIEnvironment
+
+#: All of them reach the view, so that every answer is hookkit's own.
+METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
+
+
+def make_blueprint() -> Blueprint:
+    """Return a blueprint that answers every path below its prefix, endpoints apart."""
+    blueprint = Blueprint("hookkit", "hookkit")
+    for rule in ("/", "/<path:_>"):
+        blueprint.add_url_rule(
+            rule,
+            endpoint="unknown",
+            view_func=refuse_unknown,
+            methods=METHODS,
+            provide_automatic_options=False,
+        )
+    return blueprint
+
+
+def refuse_unknown(_: str = "") -> Response:
+    """Answer a request to no endpoint."""
+    return answer(Receipt(status=404, code="unknown_endpoint"))
+
+
+def view_of(endpoint: Endpoint, state: AppState) -> Callable[[], Response]:
+    """Return the view that answers requests to *endpoint*."""
+
+    def deliver() -> Response:
+        environ = request.environ
+        method = environ["REQUEST_METHOD"]
+        if method == "POST":
+            return _deliver(environ, endpoint, state)
+        if method == "HEAD":  # some vendors probe with it
+            return Response(status=200)
+        response = answer(Receipt(status=405, code="method_not_allowed"))
+        response.headers["Allow"] = "HEAD, POST"
+        return response
+
+    return deliver
+
+
+def _deliver(environ: WSGIEnvironment, endpoint: Endpoint, state: AppState) -> Response:
+    state.has_received = True
+    now = utc_now()
+    try:
+        body = read_body(environ, endpoint.max_body_bytes)
+    except (BodyTooLarge, MalformedBody) as error:
+        return answer(state.receiver.reject(endpoint, error))
+    delivery = Delivery(
+        endpoint=endpoint.name,
+        body=body,
+        headers=_headers(environ),
+        received_at=now.replace(microsecond=now.microsecond // 1000 * 1000),
+    )
+    return answer(state.receiver.receive(endpoint, delivery))
+
+
+def _headers(environ: WSGIEnvironment) -> Headers:
+    """Return the headers with their names in lower case."""
+    headers = {
+        key[5:].replace("_", "-").lower(): value
+        for key, value in environ.items()
+        if key.startswith("HTTP_")
+    }
+    if "CONTENT_TYPE" in environ:
+        headers["content-type"] = environ["CONTENT_TYPE"]
+    return headers
+
+
+def answer(receipt: Receipt) -> Response:
+    """Return *receipt* as the JSON that its sender is told."""
+    counts = (
+        f', "new": {receipt.new_count}, "duplicates": {receipt.duplicate_count}'
+        if receipt.status == 200
+        else ""
+    )
+    response = Response(
+        f'{{"code": "{receipt.code}"{counts}}}\n',
+        status=receipt.status,
+        mimetype="application/json",
+    )
+    if receipt.retry_after_s is not None:
+        response.headers["Retry-After"] = str(receipt.retry_after_s)
+    return response

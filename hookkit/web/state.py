@@ -1,0 +1,157 @@
+"""What hookkit is in one application: settings, inbox, worker, runner, receiver."""
+
+from __future__ import annotations
+
+import logging
+import random
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+from threading import Lock
+from typing import Any
+
+from flask import Flask
+
+from hookkit.core.errors import ConfigurationError, Unavailable
+from hookkit.core.handlers import HandlerRegistry
+from hookkit.core.provider import Provider
+from hookkit.inbox.base import Inbox
+from hookkit.inbox.database import check_database, open_inbox
+from hookkit.receiver import Receiver
+from hookkit.runners.base import IdleRunner, Runner
+from hookkit.runners.inline import InlineRunner
+from hookkit.runners.thread import ThreadRunner
+from hookkit.settings import load_settings
+from hookkit.worker import Job, Worker
+
+_logger = logging.getLogger("hookkit")
+
+
+class AppState:
+    """Everything that belongs to one application; found in ``app.extensions["hookkit"]``.
+
+    Settings are read when the blueprint is registered, so that a mistake stops the start.
+    The inbox is opened when it is first needed, and tried again while it is away.
+
+    Attributes:
+        has_received: Whether a delivery has reached the application.
+        starts_in_children: Whether children of this process serve, and not the process.
+    """
+
+    def __init__(
+        self, app: Flask, registry: HandlerRegistry, providers: Mapping[str, Provider]
+    ) -> None:
+        self.app = app
+        self.settings = load_settings(app.config, providers, check_database)
+        self.has_received = False
+        self.starts_in_children = False
+        self._inbox: Inbox | None = None
+        self._runner: Runner | None = None
+        self._lock = Lock()
+        job = Job(
+            sender=app,
+            providers={name: each.provider for name, each in self.settings.endpoints.items()},
+            registry=registry,
+            retry=self.settings.retry,
+            lease_s=self.settings.lease_s,
+            context=app.app_context,
+        )
+        self.worker = Worker(job, inbox=self.open_inbox, clock=utc_now, jitter=random_jitter)
+        self.receiver = Receiver(
+            sender=app,
+            inbox=self.open_inbox,
+            finish=lambda receipt: self.runner.finish(receipt),
+        )
+
+    @property
+    def runner(self) -> Runner:
+        """The runner, made and started at its first use."""
+        if self._runner is None:
+            self.start()
+        assert self._runner is not None  # noqa: S101  # for the type checker
+        return self._runner
+
+    def start(self) -> None:
+        """Start the runner in this process, once."""
+        with self._lock:
+            if self._runner is None:
+                self._runner = self._make_runner()
+        self._runner.start()
+
+    def _make_runner(self) -> Runner:
+        default = "inline" if self.app.testing else "thread"
+        match self.settings.runner or default:
+            case "inline":
+                return InlineRunner(self.worker)
+            case "thread":
+                return ThreadRunner(
+                    self.worker,
+                    threads=self.settings.workers,
+                    next_due_at=lambda: self.open_inbox().next_due_at(self.settings.endpoints),
+                    clock=utc_now,
+                )
+        return IdleRunner()
+
+    def open_inbox(self) -> Inbox:
+        """Return the inbox, opened at its first use.
+
+        Raises:
+            Unavailable: It cannot be opened now.
+        """
+        if self._inbox is not None:
+            return self._inbox
+        try:
+            return self.prepare_inbox()
+        except ConfigurationError as error:
+            # Found too late to stop the start: deliveries hear 503 until somebody mends it.
+            _logger.critical("%s", error, extra={"action": "inbox_misconfigured"})
+            raise Unavailable("HOOKKIT_DATABASE is wrong; the log has the details") from error
+
+    def prepare_inbox(self) -> Inbox:
+        """Return the inbox, opened at its first use.
+
+        Raises:
+            ConfigurationError: The setting names something that cannot hold an inbox.
+            Unavailable: It cannot be opened now.
+        """
+        with self._lock:
+            if self._inbox is None:
+                self._inbox = self._open_inbox()
+            return self._inbox
+
+    def _open_inbox(self) -> Inbox:
+        database: Any = self.settings.database
+        if database is None:
+            database = "memory://" if self.app.testing else self._default_database()
+        if callable(database):
+            with self.app.app_context():
+                database = database()
+        return open_inbox(database)
+
+    def _default_database(self) -> str:
+        return f"sqlite:///{Path(self.app.instance_path) / 'hookkit.db'}"
+
+    def after_fork(self) -> None:
+        """Take up in a child process what a fork has cut off."""
+        self._lock = Lock()
+        if self._inbox is not None:
+            self._inbox.after_fork()
+        if self._runner is not None:
+            self._runner.after_fork()
+
+    def stop(self) -> None:
+        """End the runner and give back the inbox."""
+        if self._runner is not None:
+            self._runner.stop()
+        if self._inbox is not None:
+            self._inbox.close()
+
+
+def utc_now() -> datetime:
+    """Return the time, the only clock of hookkit."""
+    return datetime.now(UTC)
+
+
+def random_jitter() -> float:
+    """Return a number in [-1, 1] that spreads retries."""
+    return random.uniform(-1.0, 1.0)  # noqa: S311  # no secret depends on it

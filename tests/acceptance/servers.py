@@ -1,0 +1,114 @@
+"""Real servers: an application under gunicorn, in processes of their own."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import textwrap
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from tests.applications import SECRET
+from tests.waiting import DEADLINE_S, wait_until
+
+ROOT = Path(__file__).parents[2]
+
+
+class ServerDied(Exception):
+    """The server ended before it answered; the message is what it printed."""
+
+
+@dataclass
+class Server:
+    """A running server.
+
+    Attributes:
+        folder: Where the application, its inbox and its log are.
+    """
+
+    process: subprocess.Popen[bytes]
+    port: int
+    folder: Path
+
+    def post(self, body: object, secret: str = SECRET) -> tuple[int, dict[str, object]]:
+        """Deliver *body* over a connection of its own; return status and answer."""
+        data = body if isinstance(body, bytes) else json.dumps(body).encode()
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=DEADLINE_S)
+        try:
+            headers = {"X-API-Key": secret, "Content-Type": "application/json"}
+            connection.request("POST", "/hooks/support", body=data, headers=headers)
+            response = connection.getresponse()
+            return response.status, json.loads(response.read())
+        finally:
+            connection.close()
+
+    def log(self) -> str:
+        """Return what the server has printed."""
+        return (self.folder / "log").read_text()
+
+    def lines(self, name: str) -> list[str]:
+        """Return the lines of a file that handlers write."""
+        path = self.folder / name
+        return path.read_text().splitlines() if path.exists() else []
+
+
+@contextmanager
+def gunicorn(folder: Path, application: str, *options: str, probe: bool = True) -> Iterator[Server]:
+    """Serve the source of *application* from *folder* until the end of the block.
+
+    Args:
+        probe: Begin the block when a request was answered; else when the process has begun.
+    """
+    (folder / "application.py").write_text(textwrap.dedent(application))
+    port = free_port()
+    command = [sys.executable, "-m", "gunicorn", "-b", f"127.0.0.1:{port}", "--workers", "2"]
+    environment = os.environ | {"PYTHONPATH": f"{ROOT}", "PYTHONWARNINGS": "default"}
+    with (folder / "log").open("wb") as log:
+        process = subprocess.Popen(
+            [*command, "--no-control-socket", *options, "--graceful-timeout=5", "application:app"],
+            cwd=folder,
+            env=environment,
+            stdout=log,
+            stderr=subprocess.STDOUT,
+        )
+    server = Server(process, port, folder)
+    try:
+        wait_until(lambda: not probe or process.poll() is not None or _answers(port))
+        if process.poll() is not None:
+            raise ServerDied(server.log())
+        yield server
+    finally:
+        process.send_signal(signal.SIGTERM)
+        try:
+            process.wait(DEADLINE_S)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+            raise
+
+
+def free_port() -> int:
+    """Return a port of the loopback interface that nobody listens on."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def _answers(port: int) -> bool:
+    """Tell whether a worker answers; the master takes connections before one is there."""
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=1)
+    try:
+        connection.request("GET", "/")
+        connection.getresponse().read()
+    except (OSError, http.client.HTTPException):
+        return False
+    finally:
+        connection.close()
+    return True

@@ -1,0 +1,346 @@
+"""The embedded pool, over a memory inbox and a real clock."""
+
+import logging
+import os
+import sys
+from contextlib import nullcontext
+from datetime import UTC, datetime
+from threading import Barrier, Event, active_count
+
+import pytest
+
+from hookkit import HookKit, RetryPolicy, Unavailable
+from hookkit.core.states import State
+from hookkit.inbox.memory import MemoryInbox
+from hookkit.providers import load_providers
+from hookkit.runners.base import IdleRunner
+from hookkit.runners.inline import InlineRunner
+from hookkit.runners.thread import ThreadRunner
+from hookkit.worker import Job, Worker
+from tests.applications import admit, message
+from tests.waiting import DEADLINE_S, wait_until
+
+
+def now():
+    return datetime.now(UTC)
+
+
+class Pool:
+    """A pool over the handlers of a HookKit, and what it is fed from."""
+
+    def __init__(self, hooks, **options):
+        self.inbox = MemoryInbox()
+        job = Job(
+            sender=self,
+            providers={"support": load_providers()["sunshine"]},
+            registry=hooks._registry,
+            retry=RetryPolicy(max_attempts=3, first_delay_s=0, jitter=0),
+            lease_s=60.0,
+            context=nullcontext,
+        )
+        self.worker = Worker(job, inbox=lambda: self.inbox, clock=now, jitter=lambda: 0.0)
+        self.runner = ThreadRunner(
+            self.worker,
+            next_due_at=lambda: self.inbox.next_due_at(["support"]),
+            clock=now,
+            **({"threads": 2, "poll_s": 0.01} | options),
+        )
+
+    def admit(self, event_id="event-1"):
+        return admit(self.inbox, message(event_id), now())
+
+    def all_done(self):
+        counts = self.inbox.counts()
+        return counts[State.DONE] == sum(counts.values())
+
+
+@pytest.fixture
+def hooks():
+    return HookKit()
+
+
+@pytest.fixture
+def pools():
+    started = []
+    yield started
+    for pool in started:
+        pool.runner.stop()
+
+
+def started(pools, hooks, **options):
+    pool = Pool(hooks, **options)
+    pools.append(pool)
+    pool.runner.start()
+    return pool
+
+
+def test_pool_is_woken_by_what_is_admitted(pools, hooks):
+    seen = Event()
+    hooks.on("*", name="see")(lambda event: seen.set())
+    pool = started(pools, hooks, poll_s=3600)
+    wait_until(lambda: pool.runner._condition._waiters)  # all polls are an hour away
+
+    pool.runner.finish(pool.admit())
+
+    assert seen.wait(DEADLINE_S)
+
+
+def test_pool_finds_what_another_process_admitted_by_polling(pools, hooks):
+    seen = Event()
+    hooks.on("*", name="see")(lambda event: seen.set())
+    pool = started(pools, hooks)
+
+    pool.admit()
+
+    assert seen.wait(DEADLINE_S)
+
+
+def test_pool_finds_a_backlog_at_its_start(pools, hooks):
+    seen = Event()
+    hooks.on("*", name="see")(lambda event: seen.set())
+    pool = Pool(hooks, poll_s=3600)
+    pools.append(pool)
+    pool.admit()
+
+    pool.runner.start()
+
+    assert seen.wait(DEADLINE_S)
+
+
+def test_handlers_run_side_by_side(pools, hooks):
+    together = Barrier(2)
+    hooks.on("*", name="meet")(lambda event: together.wait(DEADLINE_S))
+    pool = started(pools, hooks)
+
+    pool.runner.finish(pool.admit("event-1"))
+    pool.runner.finish(pool.admit("event-2"))
+
+    wait_until(pool.all_done)
+
+
+def test_failed_handler_is_tried_again_by_the_pool(pools, hooks):
+    attempts = []
+
+    @hooks.on("*", name="flaky")
+    def flaky(event, run):
+        attempts.append(run.attempt)
+        if run.attempt < 3:
+            raise ValueError
+
+    pool = started(pools, hooks)
+
+    pool.runner.finish(pool.admit())
+
+    wait_until(pool.all_done)
+    assert attempts == [1, 2, 3]
+
+
+def test_starting_twice_starts_one_pool(pools, hooks):
+    pool = started(pools, hooks)
+    running = active_count()
+
+    pool.runner.start()
+
+    assert active_count() == running
+
+
+def test_stop_waits_for_what_runs_and_starts_nothing_new(hooks):
+    begun, finish, seen = Event(), Event(), []
+
+    @hooks.on("*", name="slow")
+    def slow(event):
+        begun.set()
+        assert finish.wait(DEADLINE_S)
+        seen.append(event.id)
+
+    pool = Pool(hooks, threads=1)
+    pool.admit("event-1")
+    pool.admit("event-2")
+    pool.runner.start()
+    assert begun.wait(DEADLINE_S)
+    pool.runner._stop.set()
+    finish.set()
+
+    pool.runner.stop()
+
+    assert seen == ["event-1"]
+    assert not any(thread.is_alive() for thread in pool.runner._threads)
+    assert pool.inbox.counts()[State.PENDING] == 1
+
+
+def test_stop_does_not_wait_for_ever(hooks, caplog):
+    begun, finish = Event(), Event()
+
+    @hooks.on("*", name="endless")
+    def endless(event):
+        begun.set()
+        finish.wait(DEADLINE_S)
+
+    pool = Pool(hooks, grace_s=0.0)
+    pool.admit()
+    pool.runner.start()
+    assert begun.wait(DEADLINE_S)
+
+    pool.runner.stop()
+    finish.set()
+    for thread in pool.runner._threads:
+        thread.join()
+
+    assert "stop_incomplete" in [record.action for record in caplog.records]
+
+
+def test_stopped_pool_stays_stopped(hooks):
+    pool = Pool(hooks)
+    pool.runner.stop()
+
+    pool.runner.start()
+
+    assert pool.runner._threads == []
+
+
+@pytest.mark.parametrize(
+    ("error", "action"),
+    [
+        pytest.param(Unavailable("down"), "worker_unavailable", id="store away"),
+        pytest.param(RuntimeError("a bug"), "worker_failed", id="a bug"),
+    ],
+)
+def test_pool_survives_what_goes_wrong_around_it(pools, hooks, caplog, error, action):
+    seen = Event()
+    hooks.on("*", name="see")(lambda event: seen.set())
+    pool = Pool(hooks)
+    pools.append(pool)
+    errors = [error] * 3
+    next_due_at = pool.runner._next_due_at
+
+    def sometimes():
+        if errors:
+            raise errors.pop()
+        return next_due_at()
+
+    pool.runner._next_due_at = sometimes
+    pool.admit()
+
+    pool.runner.start()
+
+    assert seen.wait(DEADLINE_S)
+    assert action in [getattr(record, "action", None) for record in caplog.records]
+
+
+def test_leases_are_renewed_while_the_pool_runs(pools, hooks):
+    renewed = Event()
+    pool = Pool(hooks)
+    pools.append(pool)
+    object.__setattr__(pool.worker.job, "lease_s", 0.03)
+    pool.worker.renew_leases = renewed.set
+
+    pool.runner.start()
+
+    assert renewed.wait(DEADLINE_S)
+
+
+def test_failed_renewal_is_logged_and_tried_again(pools, hooks, caplog):
+    caplog.set_level(logging.ERROR)
+    calls, twice = [], Event()
+    pool = Pool(hooks)
+    pools.append(pool)
+    object.__setattr__(pool.worker.job, "lease_s", 0.03)
+
+    def broken():
+        calls.append(1)
+        if len(calls) == 2:
+            twice.set()
+        raise RuntimeError
+
+    pool.worker.renew_leases = broken
+
+    pool.runner.start()
+
+    assert twice.wait(DEADLINE_S)
+    wait_until(lambda: "renew_failed" in [record.action for record in caplog.records])
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no fork")
+def test_child_of_a_fork_has_a_pool_of_its_own(pools, hooks):
+    pool = started(pools, hooks)
+    pool.runner.stop()  # no thread of this test may be inside a lock while it forks
+    for thread in pool.runner._threads:
+        thread.join()
+
+    child = os.fork()
+    if child == 0:  # pragma: no cover  # another process, which must not return to pytest
+        code = 1
+        try:
+            pool.runner.after_fork()
+            pool.admit()
+            wait_until(pool.all_done)
+            code = 0
+        finally:
+            os._exit(code)
+
+    assert os.waitpid(child, 0)[1] == 0
+
+
+def test_idle_runner_leaves_entries_to_others(hooks):
+    pool = Pool(hooks)
+    runner = IdleRunner()
+    for step in (runner.start, runner.after_fork, runner.stop):
+        step()
+
+    receipt = pool.admit()
+
+    assert runner.finish(receipt) is receipt
+    assert pool.inbox.counts()[State.PENDING] == 1
+
+
+def test_inline_runs_before_the_answer(hooks):
+    seen = []
+    hooks.on("*", name="see")(lambda event: seen.append(event.id))
+    pool = Pool(hooks)
+
+    receipt = InlineRunner(pool.worker).finish(pool.admit())
+
+    assert (receipt.status, seen) == (200, ["event-1"])
+
+
+def test_inline_failure_is_503_and_the_redelivery_is_the_retry(hooks):
+    attempts = []
+
+    @hooks.on("*", name="flaky", retry=RetryPolicy(first_delay_s=3600, max_delay_s=3600))
+    def flaky(event, run):
+        attempts.append(run.attempt)
+        if run.attempt == 1:
+            raise ValueError
+
+    pool = Pool(hooks)
+    runner = InlineRunner(pool.worker)
+
+    first, second, third = (runner.finish(pool.admit()) for _ in range(3))
+
+    assert [first.status, second.status, third.status] == [503, 200, 200]
+    assert (first.code, first.retry_after_s, second.duplicate_count) == ("handler_failed", 10, 1)
+    assert attempts == [1, 2]
+
+
+def test_inline_duplicate_of_a_running_entry_is_503(hooks):
+    pool = Pool(hooks)
+    pool.admit()
+    pool.inbox.claim(now=now(), lease_s=60, limit=1, endpoints=["support"])
+
+    receipt = InlineRunner(pool.worker).finish(pool.admit())
+
+    assert (receipt.status, receipt.code) == (503, "handler_failed")
+
+
+def test_inline_dead_letter_is_no_longer_the_vendors_business(hooks):
+    @hooks.on("*", name="bad", retry=RetryPolicy(max_attempts=1))
+    def bad(event):
+        raise ValueError
+
+    pool = Pool(hooks)
+    runner = InlineRunner(pool.worker)
+
+    answers = [runner.finish(pool.admit()).status for _ in range(2)]
+
+    assert answers == [200, 200]
+    assert pool.inbox.counts()[State.DEAD] == 1

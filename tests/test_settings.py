@@ -1,0 +1,239 @@
+import warnings
+
+import pytest
+
+from hookkit import ConfigurationError, RetryPolicy, Unavailable
+from hookkit.inbox.database import check_database
+from hookkit.providers import load_providers
+from hookkit.settings import load_settings
+
+SECRET = "0123456789abcdef"
+
+
+def load(**config):
+    config = {"HOOKKIT_ENDPOINTS": {"support": endpoint()}} | config
+    return load_settings(config, load_providers(), check_database)
+
+
+def endpoint(**settings):
+    return {"provider": "sunshine", "secrets": [SECRET]} | settings
+
+
+def mistakes_of(**config):
+    with pytest.raises(ConfigurationError) as raised:
+        load(**config)
+    return list(raised.value.mistakes)
+
+
+def test_defaults_are_the_documented_ones():
+    settings = load()
+
+    support = settings.endpoints["support"]
+    assert support.secrets() == [SECRET.encode()]
+    assert support.max_body_bytes == 1 << 20
+    assert (support.unsigned, support.path, support.repeat_window_s) == (False, None, None)
+    assert (settings.database, settings.runner) == (None, None)
+    assert (settings.workers, settings.lease_s) == (4, 60.0)
+    assert settings.retry == RetryPolicy()
+
+
+def test_other_keys_of_the_application_are_left_alone():
+    settings = load(SECRET_KEY="x", SQLALCHEMY_DATABASE_URI=1)
+
+    assert list(settings.endpoints) == ["support"]
+
+
+@pytest.mark.parametrize(
+    ("settings", "mistake"),
+    [
+        pytest.param({"provider": None}, "provider: Field may not be null.", id="null provider"),
+        pytest.param(
+            {"provider": "sunshin"},
+            "provider: 'sunshin' is not known; known are sunshine",
+            id="unknown provider",
+        ),
+        pytest.param(
+            {"secrets": []},
+            'secrets: holds no secret; unverified endpoints say "unsigned": True',
+            id="no secret",
+        ),
+        pytest.param({"secrets": [SECRET, ""]}, "secrets: holds an empty secret", id="empty"),
+        pytest.param({"secrets": [SECRET, " "]}, "secrets: holds an empty secret", id="blank"),
+        pytest.param({"secrets": [SECRET, SECRET]}, "secrets: holds one secret twice", id="twice"),
+        pytest.param(
+            {"secrets": SECRET},
+            "secrets: must be a list of texts, newest first, or a callable",
+            id="a text",
+        ),
+        pytest.param({"secrets": [1]}, "secrets: every secret must be a text", id="a number"),
+        pytest.param(
+            {"secrets": [f"{SECRET}\n"]},
+            "secrets: a secret begins or ends with white space",
+            id="newline",
+        ),
+        pytest.param(
+            {"unsigned": True},
+            "unsigned: true beside secrets; say which of the two is meant",
+            id="unsigned with secrets",
+        ),
+        pytest.param({"unsigned": "yes"}, "unsigned: Not a valid boolean.", id="unsigned text"),
+        pytest.param({"path": "hook"}, "path: must start with /", id="path"),
+        pytest.param({"max_body": 0}, "max_body: Must be greater than or equal to 1.", id="body"),
+        pytest.param(
+            {"repeat_window_s": 0}, "repeat_window_s: Must be greater than 0.", id="window"
+        ),
+        pytest.param(
+            {"secret": SECRET}, "secret (did you mean secrets?): no such setting", id="misspelt"
+        ),
+    ],
+)
+def test_mistake_in_an_endpoint_is_named_by_its_key(settings, mistake):
+    mistakes = mistakes_of(HOOKKIT_ENDPOINTS={"support": endpoint(**settings)})
+
+    assert mistakes == [f"HOOKKIT_ENDPOINTS.support.{mistake}"]
+
+
+@pytest.mark.parametrize(
+    ("config", "mistake"),
+    [
+        pytest.param(
+            {"HOOKKIT_ENDPOINTS": {}}, "HOOKKIT_ENDPOINTS: holds no endpoint", id="no endpoint"
+        ),
+        pytest.param(
+            {"HOOKKIT_ENDPOINTS": {"support": {"provider": "sunshine"}}},
+            "HOOKKIT_ENDPOINTS.support.secrets: missing; an endpoint that verifies nothing says"
+            ' "unsigned": True',
+            id="endpoint without a secret",
+        ),
+        pytest.param(
+            {"HOOKKIT_ENDPOINTS": {"support": "sunshine"}},
+            "HOOKKIT_ENDPOINTS.support: must be a mapping",
+            id="endpoint is a text",
+        ),
+        pytest.param(
+            {"HOOKKIT_ENDPOINTS": {"a/b": endpoint()}},
+            "HOOKKIT_ENDPOINTS.a/b: the name must be letters, digits, '.', '_' and '-',"
+            " at most 100",
+            id="name with a slash",
+        ),
+        pytest.param(
+            {"HOOKKIT_ENDPOINTS": {"a": endpoint(path="/x"), "b": endpoint(path="/x")}},
+            "HOOKKIT_ENDPOINTS: two endpoints have the path '/x'",
+            id="one path twice",
+        ),
+        pytest.param(
+            {"HOOKKIT_RUNNER": "celery"},
+            "HOOKKIT_RUNNER: must be one of thread, inline, none",
+            id="runner",
+        ),
+        pytest.param(
+            {"HOOKKIT_WORKER": 2},
+            "HOOKKIT_WORKER (did you mean HOOKKIT_WORKERS?): no such setting",
+            id="misspelt key",
+        ),
+        pytest.param({"HOOKKIT_QQ": 2}, "HOOKKIT_QQ: no such setting", id="unknown key"),
+        pytest.param(
+            {"HOOKKIT_RETRY": {"max_attempts": 0}},
+            "HOOKKIT_RETRY: RetryPolicy: max_attempts must be at least 1",
+            id="retry",
+        ),
+        pytest.param(
+            {"HOOKKIT_RETRY": {"max_attempts": "many"}},
+            "HOOKKIT_RETRY: every value must be a number",
+            id="retry of texts",
+        ),
+        pytest.param(
+            {"HOOKKIT_RETRY": 3},
+            "HOOKKIT_RETRY: must be a RetryPolicy, or a mapping of max_attempts, first_delay_s,"
+            " factor, max_delay_s, jitter",
+            id="retry is a number",
+        ),
+        pytest.param(
+            {"HOOKKIT_DATABASE": "mysql://localhost/inbox"},
+            "HOOKKIT_DATABASE: MySQL is not supported; use SQLite or PostgreSQL",
+            id="mysql",
+        ),
+    ],
+)
+def test_mistake_in_the_settings_is_named_by_its_key(config, mistake):
+    mistakes = mistakes_of(**config)
+
+    assert mistakes == [mistake]
+
+
+def test_missing_endpoints_are_a_mistake():
+    with pytest.raises(ConfigurationError, match="HOOKKIT_ENDPOINTS: missing"):
+        load_settings({}, load_providers(), check_database)
+
+
+def test_every_mistake_is_reported_at_once():
+    mistakes = mistakes_of(
+        HOOKKIT_ENDPOINTS={"a": endpoint(provider="x"), "b": endpoint(secrets=[""])},
+        HOOKKIT_WORKERS=0,
+        HOOKKIT_DATABASE="mysql://localhost/inbox",
+    )
+
+    assert [mistake.split(":")[0] for mistake in mistakes] == [
+        "HOOKKIT_WORKERS",
+        "HOOKKIT_ENDPOINTS.a.provider",
+        "HOOKKIT_ENDPOINTS.b.secrets",
+        "HOOKKIT_DATABASE",
+    ]
+
+
+def test_secret_that_can_be_guessed_is_a_warning():
+    with pytest.warns(UserWarning, match=r"HOOKKIT_ENDPOINTS.support.secrets: one is shorter"):
+        load(HOOKKIT_ENDPOINTS={"support": endpoint(secrets=["short"])})
+
+
+def test_secrets_come_from_a_callable_at_every_delivery():
+    secrets = [SECRET]
+    support = load(HOOKKIT_ENDPOINTS={"s": endpoint(secrets=lambda: list(secrets))}).endpoints["s"]
+
+    secrets.insert(0, "a-new-secret-of-today")
+
+    assert support.secrets() == [b"a-new-secret-of-today", SECRET.encode()]
+
+
+@pytest.mark.parametrize(
+    "secrets",
+    [
+        pytest.param(lambda: 1 / 0, id="raises"),
+        pytest.param(list, id="returns none"),
+        pytest.param(lambda: [""], id="returns an empty one"),
+        pytest.param(lambda: SECRET, id="returns a text"),
+    ],
+)
+def test_callable_without_usable_secrets_verifies_nothing(secrets):
+    support = load(HOOKKIT_ENDPOINTS={"s": endpoint(secrets=secrets)}).endpoints["s"]
+
+    with pytest.raises(Unavailable, match="endpoint 's' cannot be had"):
+        support.secrets()
+
+
+def test_unsigned_endpoint_needs_no_secret():
+    support = load(
+        HOOKKIT_ENDPOINTS={"s": {"provider": "sunshine", "unsigned": True}},
+    ).endpoints["s"]
+
+    assert support.unsigned is True
+
+
+def test_no_repr_shows_a_secret():
+    settings = load(HOOKKIT_DATABASE="postgresql://me:a-password@localhost/inbox")
+
+    assert SECRET not in repr(settings)
+    assert "a-password" not in repr(settings)
+
+
+def test_retry_may_be_a_mapping_as_the_environment_gives_it():
+    settings = load(HOOKKIT_RETRY={"max_attempts": 3, "first_delay_s": 1})
+
+    assert settings.retry == RetryPolicy(max_attempts=3, first_delay_s=1)
+
+
+def test_long_secrets_give_no_warning():
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+
+        assert load().endpoints

@@ -1,0 +1,348 @@
+"""What a vendor hears: the table of design and docs/reference/answers.md."""
+
+import json
+import logging
+
+import pytest
+from flask import request
+
+from hookkit import HookKit, Unavailable, signals
+from hookkit.core.states import State
+from hookkit.inbox.database import open_inbox
+from tests.applications import ENDPOINTS, OLD_SECRET, SECRET, make_app, message, post
+
+BAD_BODIES = [
+    pytest.param(b"", id="empty"),
+    pytest.param(b"not json", id="not JSON"),
+    pytest.param(b"\xff\xfe{}", id="not UTF-8"),
+    pytest.param('{"events": []}'.encode("utf-16"), id="UTF-16"),
+    pytest.param(b"[" * 100_000, id="too deep"),
+    pytest.param(b'{"a":' * 5_000 + b"1" + b"}" * 5_000, id="objects too deep"),
+    pytest.param(b"[]", id="a list"),
+    pytest.param(b"null", id="null"),
+    pytest.param(b'"text"', id="a text"),
+    pytest.param(b"{}", id="no keys"),
+    pytest.param(b'{"events": [], "webhook": {}}', id="no events"),
+    pytest.param(b'{"events": [null, 1, "x", []]}', id="events of other types"),
+    pytest.param(b'{"events": [{}]}', id="event without keys"),
+    pytest.param(b'{"trigger": "message:appUser"}', id="trigger without messages"),
+    pytest.param(b'{"trigger": 5}', id="trigger is a number"),
+    pytest.param(b'{"trigger": "x", "version": "v9"}', id="version from the future"),
+    pytest.param(b'{"events": [{"id": ' + b"9" * 5_000 + b"}]}", id="number of 5,000 digits"),
+    pytest.param(b'{"events": [{"id": 1e400}]}', id="number out of range"),
+    pytest.param(b'{"events": [{"id": NaN}]}', id="NaN"),
+    pytest.param(b'{"events": [{"id": "\\ud800", "type": "\\u0000"}]}', id="lone surrogate, NUL"),
+    pytest.param(
+        json.dumps({"events": [{"id": "x" * 100_000, "type": "y" * 100_000}]}).encode(),
+        id="very long texts",
+    ),
+]
+
+
+@pytest.fixture
+def hooks():
+    return HookKit()
+
+
+@pytest.fixture
+def client(hooks):
+    return make_app(hooks).test_client()
+
+
+@pytest.fixture
+def sqlite_client(hooks, tmp_path):
+    app = make_app(hooks, HOOKKIT_DATABASE=f"sqlite:///{tmp_path / 'inbox.db'}")
+    yield app.test_client()
+    app.extensions["hookkit"].stop()
+
+
+def records(client):
+    return client.application.extensions["hookkit"].open_inbox().find()
+
+
+def test_proven_delivery_is_stored_and_counted(client):
+    response = post(client, message())
+
+    assert (response.status_code, response.json) == (
+        200,
+        {"code": "accepted", "new": 1, "duplicates": 0},
+    )
+    assert response.content_type == "application/json"
+    assert [record.event_id for record in records(client)] == ["event-1"]
+
+
+def test_redelivery_is_a_duplicate_and_not_handled_again(hooks, client):
+    seen = []
+    hooks.on("*")(lambda event: seen.append(event.id))
+
+    answers = [post(client, message()).json for _ in range(3)]
+
+    assert [answer["duplicates"] for answer in answers] == [0, 1, 1]
+    assert seen == ["event-1"]
+
+
+def test_batch_counts_new_and_known_events(client):
+    batch = message("event-1")
+    batch["events"] += [message(f"event-{number}")["events"][0] for number in (2, 3)]
+    post(client, message("event-2"))
+
+    response = post(client, batch)
+
+    assert response.json == {"code": "accepted", "new": 2, "duplicates": 1}
+
+
+@pytest.mark.parametrize(
+    ("secret", "code"),
+    [
+        pytest.param(None, "signature_missing", id="none"),
+        pytest.param("", "signature_missing", id="empty"),
+        pytest.param("wrong", "signature_mismatch", id="wrong"),
+        pytest.param(f"{SECRET},{SECRET}", "signature_mismatch", id="twice in one header"),
+        pytest.param(SECRET[:-1], "signature_mismatch", id="cut"),
+        pytest.param(SECRET.upper(), "signature_mismatch", id="other case"),
+    ],
+)
+def test_stranger_is_refused_and_nothing_is_stored(client, secret, code):
+    response = post(client, message(), secret=secret)
+
+    assert (response.status_code, response.json) == (401, {"code": code})
+    assert records(client) == []
+
+
+def test_old_secret_is_taken_during_a_rotation(client):
+    response = post(client, message(), secret=OLD_SECRET)
+
+    assert response.status_code == 200
+
+
+@pytest.mark.parametrize("body", BAD_BODIES)
+def test_proven_sender_is_never_refused(sqlite_client, caplog, body):
+    caplog.set_level(logging.DEBUG)
+
+    response = post(sqlite_client, body)
+
+    assert (response.status_code, response.json["code"]) == (200, "accepted")
+    found = records(sqlite_client)
+    assert found
+    assert {record.state for record in found} == {State.DONE}
+    assert body[:60].decode("latin-1") not in caplog.text or not body
+
+
+@pytest.mark.parametrize("body", BAD_BODIES)
+def test_bad_body_is_a_duplicate_when_it_comes_again(sqlite_client, body):
+    first = post(sqlite_client, body).json
+
+    second = post(sqlite_client, body).json
+
+    assert second == {"code": "accepted", "new": 0, "duplicates": first["new"]}
+
+
+@pytest.mark.parametrize("body", BAD_BODIES)
+def test_stranger_with_a_bad_body_is_refused_for_the_secret(client, body):
+    response = post(client, body, secret="wrong")
+
+    assert (response.status_code, response.json) == (401, {"code": "signature_mismatch"})
+
+
+@pytest.mark.parametrize(
+    ("method", "status"),
+    [("GET", 405), ("PUT", 405), ("PATCH", 405), ("DELETE", 405), ("OPTIONS", 405)],
+)
+def test_other_methods_are_refused_in_json(client, method, status):
+    response = client.open("/hooks/support", method=method)
+
+    assert (response.status_code, response.json) == (status, {"code": "method_not_allowed"})
+    assert response.headers["Allow"] == "HEAD, POST"
+
+
+def test_probe_with_head_hears_an_empty_200(client):
+    response = client.head("/hooks/support")
+
+    assert (response.status_code, response.data) == (200, b"")
+
+
+@pytest.mark.parametrize("path", ["/hooks/", "/hooks/other", "/hooks/support/", "/hooks/a/b/c"])
+@pytest.mark.parametrize("method", ["GET", "POST", "HEAD"])
+def test_path_without_an_endpoint_is_404_in_json(client, path, method):
+    response = client.open(path, method=method)
+
+    assert response.status_code == 404
+    assert method == "HEAD" or response.json == {"code": "unknown_endpoint"}
+
+
+@pytest.mark.parametrize("secret", [SECRET, "wrong"])
+def test_body_over_the_limit_is_413_for_anybody(hooks, secret):
+    client = make_app(hooks, HOOKKIT_MAX_BODY=1000).test_client()
+
+    response = post(client, b"x" * 1001, secret=secret)
+
+    assert (response.status_code, response.json) == (413, {"code": "body_too_large"})
+
+
+def test_body_at_the_limit_is_taken(hooks):
+    client = make_app(hooks, HOOKKIT_MAX_BODY=1000).test_client()
+
+    response = post(client, b"x" * 1000)
+
+    assert response.status_code == 200
+
+
+def test_endpoint_may_have_a_limit_of_its_own(hooks):
+    endpoints = {"support": ENDPOINTS["support"] | {"max_body": 10}}
+    client = make_app(hooks, HOOKKIT_ENDPOINTS=endpoints).test_client()
+
+    response = post(client, b"x" * 11)
+
+    assert response.status_code == 413
+
+
+def test_body_shorter_than_declared_is_400_and_not_stored(client):
+    response = client.post(
+        "/hooks/support",
+        data=b"{}",
+        headers={"X-API-Key": SECRET},
+        environ_overrides={"CONTENT_LENGTH": "100"},
+    )
+
+    assert (response.status_code, response.json) == (400, {"code": "malformed_body"})
+    assert records(client) == []
+
+
+def test_body_that_the_application_has_read_before_is_still_read(hooks):
+    app = make_app(hooks)
+    app.before_request(lambda: request.get_data() and None)
+
+    response = post(app.test_client(), message())
+
+    assert response.json["new"] == 1
+
+
+def test_body_that_the_application_has_consumed_is_400_rather_than_lost(hooks):
+    app = make_app(hooks)
+    app.before_request(lambda: request.stream.read() and None)
+
+    response = post(app.test_client(), message())
+
+    assert (response.status_code, response.json) == (400, {"code": "malformed_body"})
+
+
+def test_store_that_is_away_is_503_with_retry_after(client, monkeypatch):
+    def away(envelope):
+        raise Unavailable("locked")
+
+    post(client, message("event-0"))
+    inbox = client.application.extensions["hookkit"].open_inbox()
+    monkeypatch.setattr(inbox, "admit", away)
+
+    response = post(client, message())
+
+    assert (response.status_code, response.json) == (503, {"code": "unavailable"})
+    assert int(response.headers["Retry-After"]) > 0
+
+
+def test_secrets_that_cannot_be_had_are_503(hooks):
+    def secrets():
+        raise RuntimeError("the vault is sealed")
+
+    endpoints = {"support": {"provider": "sunshine", "secrets": secrets}}
+    client = make_app(hooks, HOOKKIT_ENDPOINTS=endpoints).test_client()
+
+    response = post(client, message())
+
+    assert (response.status_code, response.json) == (503, {"code": "unavailable"})
+
+
+def test_unsigned_endpoint_takes_anybodys_delivery(hooks):
+    endpoints = {"support": {"provider": "sunshine", "unsigned": True}}
+    client = make_app(hooks, HOOKKIT_ENDPOINTS=endpoints).test_client()
+
+    response = post(client, message(), secret=None)
+
+    assert response.status_code == 200
+
+
+def test_database_that_is_no_inbox_is_503_and_tells_the_log(hooks, tmp_path, caplog):
+    (tmp_path / "inbox.db").write_bytes(b"this is a letter, not a database " * 50)
+    app = make_app(hooks, HOOKKIT_DATABASE=f"sqlite:///{tmp_path / 'inbox.db'}")
+
+    response = post(app.test_client(), message())
+
+    assert (response.status_code, response.json) == (503, {"code": "unavailable"})
+    assert "inbox_misconfigured" in [record.action for record in caplog.records]
+
+
+def test_conflicting_redelivery_is_200_and_signalled(client, caplog):
+    conflicts = []
+    post(client, message(text="first"))
+
+    with signals.event_conflict.connected_to(
+        lambda sender, **what: conflicts.append(what["event_id"]), client.application
+    ):
+        response = post(client, message(text="second"))
+
+    assert response.json == {"code": "accepted", "new": 0, "duplicates": 1}
+    assert conflicts == ["event-1"]
+    assert "event_conflict" in [record.action for record in caplog.records]
+
+
+def test_rejection_duplicate_and_acceptance_are_signalled(client):
+    heard = []
+
+    def note(name):
+        return lambda sender, **what: heard.append((name, what["endpoint"]))
+
+    app = client.application
+    with (
+        signals.delivery_rejected.connected_to(rejected := note("rejected"), app),
+        signals.delivery_accepted.connected_to(accepted := note("accepted"), app),
+        signals.event_duplicate.connected_to(duplicate := note("duplicate"), app),
+    ):
+        post(client, message(), secret="wrong")
+        post(client, message())
+        post(client, message())
+
+    del rejected, accepted, duplicate  # blinker holds them weakly
+    assert [name for name, _ in heard] == ["rejected", "accepted", "accepted", "duplicate"]
+    assert {endpoint for _, endpoint in heard} == {"support"}
+
+
+def test_observer_that_raises_changes_nothing(client, caplog):
+    def broken(sender, **what):
+        raise RuntimeError("the metrics server is away")
+
+    with signals.delivery_accepted.connected_to(broken, client.application):
+        response = post(client, message())
+
+    assert response.status_code == 200
+    assert "signal_receiver_failed" in [record.action for record in caplog.records]
+
+
+def test_log_of_a_delivery_has_machine_words_and_no_secret(client, caplog):
+    caplog.set_level(logging.DEBUG)
+
+    post(client, message())
+    post(client, message(), secret="a-wrong-secret-of-a-stranger")
+
+    actions = [getattr(record, "action", None) for record in caplog.records]
+    assert {"delivery_accepted", "delivery_rejected"} <= set(actions)
+    assert SECRET not in caplog.text
+    assert "a-wrong-secret-of-a-stranger" not in caplog.text
+    assert "Where is my order?" not in caplog.text
+
+
+def test_kept_bytes_are_exactly_what_was_sent(hooks, tmp_path):
+    url = f"sqlite:///{tmp_path / 'inbox.db'}"
+    app = make_app(hooks, HOOKKIT_DATABASE=url)
+    body = json.dumps(message(), indent=3).encode() + b"\n\n"
+
+    post(app.test_client(), body)
+
+    app.extensions["hookkit"].stop()
+    inbox = open_inbox(url)
+    inbox.replay(1, now=app.extensions["hookkit"].worker.clock())
+    (entry,) = inbox.claim(
+        now=app.extensions["hookkit"].worker.clock(), lease_s=60, limit=1, endpoints=["support"]
+    )
+    inbox.close()
+    assert entry.body == body
+    assert set(entry.headers) == {"content-type", "user-agent"}  # and not the secret's
