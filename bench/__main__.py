@@ -1,0 +1,18 @@
+"""Run one benchmark by name: ``python -m bench accept``."""
+
+from __future__ import annotations
+
+import click
+
+from bench.accept import accept
+
+
+@click.group()
+def main() -> None:
+    """Measure hookkit beside what it is compared with, in one run and interleaved."""
+
+
+main.add_command(accept)
+
+if __name__ == "__main__":
+    main()
