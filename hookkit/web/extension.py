@@ -12,7 +12,6 @@ from flask.blueprints import BlueprintSetupState
 
 from hookkit.core.errors import ConfigurationError
 from hookkit.core.handlers import Condition, Handler, HandlerFunction, HandlerRegistry, takes_run
-from hookkit.core.outcome import Admitted, Receipt
 from hookkit.core.parts import AuthorType
 from hookkit.core.provider import Provider
 from hookkit.core.retry import RetryPolicy
@@ -141,8 +140,7 @@ class HookKit:
         """
         state: AppState = app.extensions["hookkit"]
         state.open_inbox().replay(entry_id, now=utc_now())
-        due = Admitted(entry_id=entry_id, event_id="", is_new=True)
-        state.runner.finish(Receipt(admitted=(due,)))
+        state.run_soon(entry_id)
 
     def _add(self, handler: Handler) -> None:
         late = [state for state in self._states if state.has_received and not state.app.testing]

@@ -70,13 +70,14 @@ def _calling_modules() -> Iterator[str]:
 
 
 def _on_first_request(app: Flask, **_: Any) -> None:
-    request_started.disconnect(_on_first_request, app)
     state: AppState = app.extensions["hookkit"]
     # Flask-WTF may be set up after the blueprint was registered, but not after a request.
     csrf = app.extensions.get("csrf")
     if csrf is not None:
         csrf.exempt("hookkit.web.blueprint.deliver")
     state.start()
+    # Last: until then, requests that come at the same time must not run ahead.
+    request_started.disconnect(_on_first_request, app)
 
 
 def _after_fork_in_child() -> None:

@@ -14,6 +14,7 @@ from flask import Flask
 
 from hookkit.core.errors import ConfigurationError, Unavailable
 from hookkit.core.handlers import HandlerRegistry
+from hookkit.core.outcome import Admitted, Receipt
 from hookkit.core.provider import Provider
 from hookkit.inbox.base import Inbox
 from hookkit.inbox.database import check_database, open_inbox
@@ -76,11 +77,38 @@ class AppState:
         with self._lock:
             if self._runner is None:
                 self._runner = self._make_runner()
+                self._warn_of_unknown_endpoints()
         self._runner.start()
 
+    def run_soon(self, entry_id: int) -> None:
+        """See to an entry that became due here: at once with ``inline``, else by a wake-up.
+
+        A process that does not serve, such as a shell, starts no pool for it: the pools of
+        those that do will find it.
+        """
+        if self._runner is None and self._runner_name != "inline":
+            return
+        due = Admitted(entry_id=entry_id, event_id="", is_new=True)
+        self.runner.finish(Receipt(admitted=(due,)))
+
+    @property
+    def _runner_name(self) -> str:
+        return self.settings.runner or ("inline" if self.app.testing else "thread")
+
+    def _warn_of_unknown_endpoints(self) -> None:
+        for handler in self.worker.job.registry.handlers.values():
+            endpoint = handler.condition.endpoint
+            if endpoint is not None and endpoint not in self.settings.endpoints:
+                _logger.warning(
+                    "handler %s waits for endpoint %r, which %r does not have",
+                    handler.name,
+                    endpoint,
+                    self.app.name,
+                    extra={"action": "endpoint_unknown", "handler": handler.name},
+                )
+
     def _make_runner(self) -> Runner:
-        default = "inline" if self.app.testing else "thread"
-        match self.settings.runner or default:
+        match self._runner_name:
             case "inline":
                 return InlineRunner(self.worker)
             case "thread":

@@ -1,14 +1,18 @@
 """What a user writes, and the mistakes that are told at once."""
 
 import functools
+import threading
+from datetime import UTC, datetime
 
 import pytest
 from flask import Flask, current_app, g
 from sqlalchemy import create_engine
 
 from hookkit import ConfigurationError, HookKit, ReplayRefused, RetryPolicy
+from hookkit.core.outcome import Settlement
+from hookkit.core.states import State
 from hookkit.inbox.database import open_inbox
-from tests.applications import ENDPOINTS, make_app, message, post
+from tests.applications import ENDPOINTS, admit, make_app, message, post
 
 
 @pytest.fixture
@@ -224,3 +228,31 @@ def test_database_may_be_a_callable_that_needs_the_application(hooks, tmp_path):
     app.extensions["hookkit"].stop()
     engine.dispose()
     assert (names, len(found)) == ([app.name], 1)
+
+
+def test_replay_in_a_process_that_does_not_serve_starts_no_pool(hooks, tmp_path):
+    app = make_app(
+        hooks, HOOKKIT_RUNNER="thread", HOOKKIT_DATABASE=f"sqlite:///{tmp_path / 'inbox.db'}"
+    )
+    state = app.extensions["hookkit"]
+    now = datetime.now(UTC)
+    admit(state.open_inbox(), message(), now)
+    (entry,) = state.open_inbox().claim(now=now, lease_s=60, limit=1, endpoints=["support"])
+    done = Settlement(state=State.DONE, retry_after_s=None, outcomes=())
+    state.open_inbox().settle(entry, done, now=now)
+    running = threading.active_count()
+
+    hooks.replay(app, entry.id)
+
+    assert threading.active_count() == running
+    assert state.open_inbox().counts()[State.PENDING] == 1
+    state.stop()
+
+
+def test_handler_of_an_endpoint_that_is_not_there_is_told_of(hooks, caplog):
+    hooks.on("*", endpoint="suport", name="typo")(lambda event: None)
+
+    post(make_app(hooks).test_client(), message())
+
+    (told,) = [record for record in caplog.records if record.action == "endpoint_unknown"]
+    assert "handler typo waits for endpoint 'suport'" in told.getMessage()

@@ -1,0 +1,257 @@
+"""The reference names everything that is there, and nothing that is not."""
+
+import ast
+import dataclasses
+
+import click
+import pytest
+from blinker import NamedSignal
+
+import hookkit
+import hookkit.testing
+from hookkit import EventType, signals
+from hookkit.cli.main import main
+from hookkit.core.content import Content
+from hookkit.core.errors import Rejected
+from hookkit.core.event import EVENT_CLASSES, Event
+from hookkit.core.provider import KEPT_HEADERS
+from hookkit.core.retry import RetryPolicy
+from hookkit.core.states import SETTLED
+from hookkit.inbox.tables import metadata, schema
+from hookkit.providers import load_providers
+from hookkit.providers.sunshine import v1, v2
+from hookkit.settings import _EndpointSchema, _SettingsSchema
+from tests.docs.pages import PAGES, ROOT, prose, tables, words
+
+REFERENCE = ROOT / "docs" / "reference"
+SETTINGS = REFERENCE / "settings.md"
+ANSWERS = REFERENCE / "answers.md"
+EVENTS = REFERENCE / "events.md"
+SIGNALS = REFERENCE / "signals-and-logs.md"
+CLI = REFERENCE / "cli.md"
+HANDLERS = ROOT / "docs" / "how-to" / "handlers.md"
+SUNSHINE = ROOT / "docs" / "providers" / "sunshine.md"
+SOURCES = sorted((ROOT / "hookkit").rglob("*.py"))
+MODELS = [
+    name
+    for name in hookkit.__all__
+    if dataclasses.is_dataclass(getattr(hookkit, name)) and name not in ("Run", "RetryPolicy")
+]
+
+
+def test_settings_are_those_of_the_code():
+    documented = first_words(tables(SETTINGS, "# Settings"))
+    keys = {key for key in documented if key.startswith("HOOKKIT_")}
+
+    assert keys == {field.data_key for field in _SettingsSchema().fields.values()}
+
+
+def test_endpoint_settings_are_those_of_the_code():
+    documented = first_words(tables(SETTINGS, "## Endpoints"))
+
+    assert documented == set(_EndpointSchema().fields)
+
+
+@pytest.mark.parametrize("name", ["workers", "lease_s", "max_body"])
+def test_defaults_are_those_of_the_code(name):
+    field = _SettingsSchema().fields[name]
+    (row,) = (row for row in tables(SETTINGS) if field.data_key in words(row[0]))
+
+    assert float(row[1]) == field.load_default
+
+
+def test_tables_are_those_of_the_code():
+    documented = first_words(tables(SETTINGS, "### The tables"))
+
+    assert documented == {*metadata.tables, schema.name}
+
+
+def test_retry_policy_is_that_of_the_code():
+    documented = {words(row[0])[0]: row[1] for row in tables(HANDLERS, "## Retries")[1:]}
+
+    assert {name: float(default) for name, default in documented.items()} == {
+        each.name: each.default for each in dataclasses.fields(RetryPolicy)
+    }
+
+
+def test_answers_are_those_of_the_code():
+    documented = {(words(row[2])[0], int(row[1])) for row in tables(ANSWERS)[1:] if words(row[2])}
+
+    assert documented == receipts() | {(each.code, each.status) for each in leaves(Rejected)}
+
+
+def test_signals_are_those_of_the_code():
+    documented = first_words(tables(SIGNALS, "## Signals"))
+
+    assert documented == {
+        name for name, value in vars(signals).items() if isinstance(value, NamedSignal)
+    }
+
+
+def test_arguments_of_signals_are_those_that_are_sent():
+    documented = {words(row[0])[0]: set(words(row[1])) for row in tables(SIGNALS, "## Signals")[1:]}
+
+    sent = sent_arguments()
+
+    assert {name: documented[name] for name in sent} == sent
+    # One call sends either of these two.
+    assert documented["event_duplicate"] == documented["event_conflict"]
+    assert set(documented) - set(sent) == {"event_duplicate", "event_conflict"}
+
+
+def test_log_actions_are_those_of_the_code():
+    documented = first_words(tables(SIGNALS, "## Logs"))
+
+    assert documented == {action for path in SOURCES for action in actions(path)}
+
+
+@pytest.mark.parametrize("kind", EventType)
+def test_every_type_has_its_row(kind):
+    (row,) = (row for row in tables(EVENTS, "## Types") if words(row[0]) == [kind.value])
+    documented = {column: set(words(row[column])) for column in (2, 3)}
+
+    assert words(row[1]) == [EVENT_CLASSES[kind].__name__]
+    for column, version in ((2, v1), (3, v2)):
+        spoken = {word for word, to in version.TYPES.items() if to is kind}
+        assert spoken - documented[column] == set()
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_every_attribute_of_the_model_is_documented(name):
+    model = getattr(hookkit, name)
+    rows = [
+        row
+        for heading in ("## Event classes", "## Parts", "## Contents")
+        for row in tables(EVENTS, heading)
+    ]
+    (row,) = (row for row in rows if words(row[0]) == [name])
+
+    assert own_attributes(model) - set(words(row[1])) == set()
+
+
+@pytest.mark.parametrize("package", [hookkit, hookkit.testing], ids=lambda each: each.__name__)
+def test_every_public_name_is_documented(package):
+    documented = {word.partition("(")[0] for page in PAGES for word in words(prose(page))}
+
+    assert set(package.__all__) - documented == set()
+
+
+def test_every_content_is_in_the_table_of_contents():
+    documented = first_words(tables(EVENTS, "## Contents"))
+
+    assert {kind.__name__ for kind in Content.__args__} - documented == set()
+
+
+def test_every_word_of_sunshine_is_documented():
+    documented = {word for row in tables(SUNSHINE, "## Versions") for word in words(row[0])}
+
+    assert documented == set(load_providers()["sunshine"].triggers)
+
+
+def test_every_provider_has_a_page_with_the_house_headings():
+    for name in load_providers():
+        page = prose(ROOT / "docs" / "providers" / f"{name}.md")
+        headings = [line for line in page.splitlines() if line.startswith("## ")]
+
+        assert headings == [
+            "## What it sends",
+            "## How it proves itself",
+            "## Versions",
+            "## Ids",
+            "## Retries",
+            "## Oddities",
+            "## Sample",
+            "## What lies outside",
+        ]
+
+
+def test_versions_in_the_readme_are_those_of_the_code():
+    documented = {
+        row[0]: row[1].split(", ")
+        for row in tables(ROOT / "README.md", "## Vendors and versions")
+        if row[2] == "here"
+    }
+
+    assert list(documented.values()) == [list(each.versions) for each in load_providers().values()]
+
+
+def test_kept_headers_in_the_readme_are_those_of_the_code():
+    text = prose(ROOT / "README.md")
+    further = {name for each in load_providers().values() for name in each.kept_headers}
+
+    assert [name for name in {*KEPT_HEADERS, *further} if f"`{name}`" not in text] == []
+
+
+@pytest.mark.parametrize("command", main.commands.values(), ids=lambda each: each.name)
+def test_options_of_a_command_are_those_of_the_code(command):
+    documented = {
+        option.split()[0]
+        for row in tables(CLI, f"## hookkit {command.name}")[1:]
+        for option in words(row[0])
+    }
+    with click.Context(main, info_name="hookkit", **main.context_settings) as parent:
+        context = click.Context(command, parent=parent, info_name=command.name)
+        options = {
+            name
+            for parameter in command.get_params(context)
+            if isinstance(parameter, click.Option)
+            for name in parameter.opts
+        }
+
+    assert documented == options
+
+
+def first_words(rows):
+    return {words(row[0])[0] for row in rows if words(row[0])}
+
+
+def leaves(error):
+    below = error.__subclasses__()
+    return {leaf for each in below for leaf in leaves(each)} if below else {error}
+
+
+def own_attributes(model):
+    names = {each.name for each in dataclasses.fields(model)}
+    if issubclass(model, Event) and model is not Event:
+        return {name for name in names if name in model.__annotations__}
+    return names
+
+
+def calls(path):
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    return (node for node in ast.walk(tree) if isinstance(node, ast.Call))
+
+
+def receipts():
+    """Return the codes and statuses of every receipt that the code makes itself."""
+    made = {("accepted", 200)}
+    for path in SOURCES:
+        for call in calls(path):
+            given = {word.arg: word.value for word in call.keywords}
+            if ast.unparse(call.func) == "Receipt" and isinstance(given.get("code"), ast.Constant):
+                made.add((given["code"].value, given["status"].value))
+    return made
+
+
+def sent_arguments():
+    return {
+        call.args[0].attr: {word.arg for word in call.keywords}
+        for path in SOURCES
+        for call in calls(path)
+        if ast.unparse(call.func) == "signals.emit" and isinstance(call.args[0], ast.Attribute)
+    }
+
+
+def actions(path):
+    """Yield each ``"action": ...`` of the log lines in a file."""
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if not isinstance(node, ast.Dict):
+            continue
+        for key, value in zip(node.keys, node.values, strict=True):
+            if not (isinstance(key, ast.Constant) and key.value == "action"):
+                continue
+            if isinstance(value, ast.Constant):
+                yield value.value
+            else:
+                assert ast.unparse(value) == "f'event_{state.value}'"
+                yield from (f"event_{state.value}" for state in SETTLED)
