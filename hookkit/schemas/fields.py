@@ -21,12 +21,22 @@ _MILLISECONDS_FROM = 1e11
 _HALF_MILLISECOND = timedelta(microseconds=500)
 
 
+def readable(text: str) -> str:
+    """Return *text* without lone surrogates, which JSON can spell and no database can store.
+
+    A handler that writes such a text down would fail at every attempt; ``raw`` keeps it.
+    """
+    if text.isascii():
+        return text
+    return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+
+
 class Id(fields.Field[str]):
     """An id of any shape; numbers are turned into text."""
 
     def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> str:
         if isinstance(value, str):
-            return value
+            return readable(value)
         if isinstance(value, int) and not isinstance(value, bool):
             return str(value)
         if isinstance(value, float) and math.isfinite(value):
@@ -39,7 +49,7 @@ class Text(fields.Field[str]):
 
     def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> str:
         if isinstance(value, str):
-            return value
+            return readable(value)
         raise ValidationError("not a text")
 
 

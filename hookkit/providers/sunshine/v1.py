@@ -231,8 +231,14 @@ V1 = V1_1 = PayloadVersion(
         "message._id",
         "postbacks.*.message._id",
         "postbacks.*.action._id",
+        "payments.*.charge.id",
         "notification._id",
         "discarded.*._id",
+        # Some triggers name nothing but the user, and a v1 body of them has no time.
+        "appUser._id",
+        "messages.*.authorId",
+        "clients.*._id",
+        "clients.*.id",
     ),
     fresh_times=("timestamp", "messages.*.received"),
 )

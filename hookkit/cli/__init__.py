@@ -1,0 +1,1 @@
+"""The ``hookkit`` command: a sender for people who build a receiver."""

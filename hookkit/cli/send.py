@@ -1,0 +1,140 @@
+"""``hookkit send``: a delivery as the vendor would send it."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime
+from typing import Any, BinaryIO, NoReturn
+
+import click
+
+from hookkit.cli.options import http_url, provider_option, secret_option, usage_errors
+from hookkit.cli.posting import one_line, post
+from hookkit.core.provider import Provider, split
+from hookkit.testing import find_sample, freshen, list_samples, set_path, sign
+
+Changes = tuple[tuple[str, Any], ...]
+
+
+def _changes(context: click.Context, parameter: click.Parameter, texts: tuple[str, ...]) -> Changes:
+    return tuple(_change(text) for text in texts)
+
+
+def _change(text: str) -> tuple[str, Any]:
+    path, equals, value = text.partition("=")
+    if not path or not equals:
+        raise click.BadParameter(f"{text!r} is not PATH=VALUE")
+    try:
+        return path, json.loads(value, parse_constant=_refuse_constant)
+    except (ValueError, RecursionError):
+        return path, value
+
+
+def _refuse_constant(name: str) -> NoReturn:
+    raise ValueError(f"{name} is not JSON")
+
+
+@click.command()
+@click.argument("url", required=False, callback=http_url)
+@provider_option
+@click.option("--version", help="The payload version; default is the newest.")
+@click.option(
+    "--trigger",
+    help="What happens: the vendor's word, with a variant if you like"
+    " (conversation:message.image). Default is a customer's text message.",
+)
+@secret_option
+@click.option(
+    "--set",
+    "changes",
+    multiple=True,
+    callback=_changes,
+    metavar="PATH=VALUE",
+    help="Change a value of the sample (events.0.payload.message.content.text=Hi);"
+    " a VALUE that is JSON is read as JSON. May be repeated.",
+)
+@click.option(
+    "--body",
+    type=click.File("rb"),
+    help="Send exactly the bytes of this file instead of a sample; - is the standard input.",
+)
+@click.option("--duplicate", is_flag=True, help="Send the same delivery twice.")
+@click.option(
+    "--timeout",
+    "timeout_s",
+    type=click.FloatRange(0, 3600, min_open=True),
+    default=20.0,
+    show_default=True,
+    help="How long the server may be silent, in seconds.",
+)
+@click.option("--unsigned", is_flag=True, help="Send no proof.")
+@click.option("--list", "is_listing", is_flag=True, help="List the samples, send nothing.")
+@click.pass_context
+def send(  # noqa: PLR0913  # one for each option
+    context: click.Context,
+    *,
+    url: str | None,
+    provider: Provider,
+    version: str | None,
+    trigger: str | None,
+    secret: str | None,
+    changes: Changes,
+    body: BinaryIO | None,
+    duplicate: bool,
+    timeout_s: float,
+    unsigned: bool,
+    is_listing: bool,
+) -> None:
+    """Send a delivery to the endpoint at URL, as the vendor would.
+
+    A sample is sent as a new event each time: its ids are new and its times are now. Ends
+    with status 0 if every answer is 2xx, and 1 if not.
+    """
+    if is_listing:
+        _list(provider, version)
+        return
+    if url is None:
+        raise click.UsageError("Missing argument 'URL'.")
+    if secret is None and not unsigned:
+        raise click.UsageError("give --secret or HOOKKIT_SECRET, or --unsigned")
+    if body is not None:
+        if version or trigger or changes:
+            raise click.UsageError("--body is sent as it is, without the options for samples")
+        payload: dict[str, Any] | bytes = body.read()
+    else:
+        payload = _payload(provider, version, trigger, changes)
+    delivery = sign(provider, payload, secret=None if unsigned else secret)
+    all_accepted = True
+    for _ in range(2 if duplicate else 1):
+        answer = post(url, delivery, timeout_s=timeout_s)
+        all_accepted = all_accepted and answer.is_success
+        sent = describe(provider, delivery.body)
+        click.echo(f"{sent} -> {answer.status} {answer.body}".rstrip())
+    context.exit(0 if all_accepted else 1)
+
+
+def _payload(
+    provider: Provider, version: str | None, trigger: str | None, changes: Changes
+) -> dict[str, Any]:
+    with usage_errors():
+        sample = find_sample(provider, version, trigger)
+        payload = freshen(sample.document(), provider.versions[sample.version])
+        for path, value in changes:
+            set_path(payload, path, value)
+    return payload
+
+
+def describe(provider: Provider, body: bytes) -> str:
+    """Return what *body* is on one line: provider, version, vendor types, event ids."""
+    items = split(provider, endpoint="", body=body, headers={}, received_at=datetime.now(UTC))
+    version = items[0].payload.version or "unknown version"
+    types = dict.fromkeys(item.vendor_type or "unknown" for item in items)
+    ids = [item.event_id for item in items]
+    return one_line(f"{provider.name} {version} {'+'.join(types)} {' '.join(ids)}")
+
+
+def _list(provider: Provider, version: str | None) -> None:
+    with usage_errors():
+        samples = list_samples(provider, version)
+    for sample in samples:
+        click.echo(f"{sample.version:8} {sample.name}")

@@ -1,0 +1,70 @@
+"""``hookkit sign``: the headers that prove a body, for other programs to send."""
+
+from __future__ import annotations
+
+import shlex
+
+import click
+
+from hookkit.cli.options import http_url, provider_option, secret_option
+from hookkit.core.provider import Provider
+from hookkit.testing import SignedDelivery
+from hookkit.testing import sign as prove
+
+
+@click.command()
+@click.argument("file", type=click.Path(exists=True, dir_okay=False, allow_dash=True), default="-")
+@provider_option
+@secret_option
+@click.option(
+    "--curl",
+    "url",
+    callback=http_url,
+    metavar="URL",
+    help="Print a whole curl command that sends the body there.",
+)
+def sign(*, file: str, provider: Provider, secret: str | None, url: str | None) -> None:
+    """Print the headers that prove the body in FILE, one on each line.
+
+    Without FILE the body is read from the standard input. Where the vendor's proof is the
+    secret itself, as with sunshine's X-API-Key, the secret is printed: keep the output out
+    of logs.
+    """
+    if secret is None:
+        raise click.UsageError("give --secret or HOOKKIT_SECRET")
+    with click.open_file(file, "rb") as stream:
+        body = stream.read()
+    delivery = prove(provider, body, secret=secret)
+    if url is not None:
+        click.echo(_curl(url, delivery, file).encode(errors="surrogateescape"))
+        return
+    for name, value in _shown(delivery).items():
+        if name != "content-type":  # which proves nothing
+            click.echo(f"{name}: {value}")
+
+
+def _curl(url: str, delivery: SignedDelivery, file: str) -> str:
+    words = ["curl", url]
+    for name, value in _shown(delivery).items():
+        words += ["-H", f"{name}: {value}"]
+    return shlex.join([*words, *_data(delivery.body, file)])
+
+
+def _data(body: bytes, file: str) -> list[str]:
+    if file != "-":
+        return ["--data-binary", f"@{file}"]
+    if b"\0" in body:
+        raise click.UsageError("a body with a NUL byte must be in a file, for curl to read it")
+    # What was read cannot be read again by curl, so it stands in the command.
+    return ["--data-raw", body.decode(errors="surrogateescape")]
+
+
+def _shown(delivery: SignedDelivery) -> dict[str, str]:
+    """Return the headers as texts whose UTF-8 is what goes over the wire.
+
+    A header's text is latin-1 on the wire, whereas a terminal writes UTF-8.
+    """
+    return {
+        name: value.encode("latin-1").decode(errors="surrogateescape")
+        for name, value in delivery.headers.items()
+    }

@@ -1,0 +1,78 @@
+"""``make run``: the application under gunicorn, until Ctrl-C. ``PORT`` chooses the port."""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+import shlex
+import sys
+from pathlib import Path
+
+from sample_app import DEMO_SECRET
+from sample_app.server import ServerError, interrupt_on_termination, serving
+
+
+def main() -> int:
+    interrupt_on_termination()
+    port = os.environ.get("PORT", "0")
+    if not port.isascii() or not port.isdigit() or int(port) > 65535:
+        print(f"PORT is {port!r}; it must be a number up to 65535", file=sys.stderr)
+        return 2
+    try:
+        with serving(int(port)) as server:
+            print(_welcome(server.url), flush=True)
+            return server.process.wait()
+    except ServerError as error:
+        print(error, file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print("\nstopped")
+        return 0
+
+
+def _welcome(url: str) -> str:
+    endpoint = f"{url}/hooks/support"
+    return f"""
+  {url}/ shows what the handlers did. Send it something from another terminal:
+
+  {_hookkit()} send {endpoint} --secret {_secret()}
+
+  {_curl(endpoint)}
+
+  The second line sent again is a redelivery: answered with 200, and not handled again.
+  Ctrl-C ends it.
+"""
+
+
+def _hookkit() -> str:
+    """Return how to call the command that belongs to this Python."""
+    script = Path(sys.executable).with_name("hookkit")
+    if not script.exists():
+        return f"{shlex.quote(sys.executable)} -m hookkit.cli.main"
+    here = Path.cwd()
+    return shlex.quote(str(script.relative_to(here) if script.is_relative_to(here) else script))
+
+
+def _curl(endpoint: str) -> str:
+    message = {
+        "id": secrets.token_hex(12),
+        "author": {"type": "user", "displayName": "curl"},
+        "content": {"type": "text", "text": "Where is my order?"},
+    }
+    event = {
+        "id": secrets.token_hex(12),
+        "type": "conversation:message",
+        "payload": {"conversation": {"id": secrets.token_hex(12)}, "message": message},
+    }
+    body = json.dumps({"webhook": {"version": "v2"}, "events": [event]})
+    return f"curl {endpoint} -H X-API-Key:{_secret()} --data {shlex.quote(body)}"
+
+
+def _secret() -> str:
+    # A secret of your own is not shown: it is where you have set it.
+    return '"$SAMPLE_SECRET"' if os.environ.get("SAMPLE_SECRET") else DEMO_SECRET
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,73 @@
+"""What the handlers did, in a table of the application's own.
+
+Two processes serve the application, so what one of them remembers the other does not know.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from contextlib import closing
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from flask import Flask, current_app
+
+from hookkit import Event, Run
+
+# Seconds to wait for the other process to finish writing.
+WAIT_S = 10
+
+TABLE = """
+    CREATE TABLE IF NOT EXISTS handled (
+        id INTEGER PRIMARY KEY,
+        at TEXT NOT NULL,
+        event_id TEXT NOT NULL,
+        type TEXT NOT NULL,
+        version TEXT NOT NULL,
+        handler TEXT NOT NULL,
+        attempt INTEGER NOT NULL,
+        what TEXT NOT NULL
+    )
+"""
+
+
+def init_app(app: Flask) -> None:
+    path = Path(app.config["SAMPLE_DATABASE"])
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with closing(_connect(path)) as connection:
+        connection.execute(TABLE)
+
+
+def note(event: Event, run: Run, handler: str, what: str) -> None:
+    """Write down what *handler* did about *event*."""
+    row = (
+        datetime.now(UTC).isoformat(sep=" ", timespec="milliseconds"),
+        event.id,
+        event.type.value,
+        f"{event.provider} {event.version}",
+        handler,
+        run.attempt,
+        # JSON can spell half a character, which no database stores: no reason to fail for ever.
+        what.encode(errors="replace").decode(),
+    )
+    with closing(_connect(current_app.config["SAMPLE_DATABASE"])) as connection:
+        connection.execute(
+            "INSERT INTO handled (at, event_id, type, version, handler, attempt, what)"
+            " VALUES (?, ?, ?, ?, ?, ?, ?)",
+            row,
+        )
+
+
+def latest(limit: int) -> list[dict[str, Any]]:
+    """Return what was written down last, newest first."""
+    with closing(_connect(current_app.config["SAMPLE_DATABASE"])) as connection:
+        rows = connection.execute("SELECT * FROM handled ORDER BY id DESC LIMIT ?", (limit,))
+        return [dict(row) for row in rows]
+
+
+def _connect(path: str | Path) -> sqlite3.Connection:
+    # A connection for each use and a transaction for each statement: slow, and never wrong.
+    connection = sqlite3.connect(path, timeout=WAIT_S, isolation_level=None)
+    connection.row_factory = sqlite3.Row
+    return connection

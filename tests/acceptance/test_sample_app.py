@@ -1,0 +1,267 @@
+"""The application that users copy from."""
+
+import json
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+from contextlib import contextmanager
+from pathlib import Path
+from urllib.error import URLError
+from urllib.request import urlopen
+
+import pytest
+
+from hookkit.testing import find_provider, find_sample, freshen, set_path, sign
+from sample_app import DEMO_SECRET, create_app
+from tests.waiting import DEADLINE_S, wait_until
+
+ROOT = Path(__file__).parents[2]
+SUNSHINE = find_provider("sunshine")
+
+
+@pytest.fixture
+def app(tmp_path, monkeypatch):
+    monkeypatch.delenv("SAMPLE_SECRET", raising=False)
+    return create_app({"TESTING": True, "SAMPLE_DATABASE": str(tmp_path / "sample.db")})
+
+
+def deliver(app, *, version="v2", trigger=None, secret=DEMO_SECRET, **changes):
+    sample = find_sample(SUNSHINE, version, trigger)
+    document = freshen(sample.document(), SUNSHINE.versions[version])
+    for path, value in changes.items():
+        set_path(document, path.replace("__", "."), value)
+    delivery = sign(SUNSHINE, document, secret=secret)
+    return app.test_client().post(
+        "/hooks/support", data=delivery.body, headers=dict(delivery.headers)
+    )
+
+
+def handled(app):
+    return [
+        (row["handler"], row["type"], row["what"])
+        for row in reversed(app.test_client().get("/events.json").json["events"])
+    ]
+
+
+@pytest.mark.parametrize("version", ["v1", "v1.1", "v2"])
+def test_message_of_every_version_reaches_one_handler(app, version):
+    deliver(app, version=version)
+
+    said = "Ana Rivera says: Hi! Do you have time to chat?"
+    assert handled(app) == [("answer_customer", "conversation:message", said)]
+
+
+@pytest.mark.parametrize(
+    ("version", "trigger", "handler"),
+    [
+        ("v2", "conversation:message.image", "answer_customer"),
+        ("v2", "conversation:message.business", "note_answer"),
+        ("v2", "conversation:message:delivery:channel", "follow_delivery"),
+        ("v1", "delivery:failure", "follow_delivery"),
+        ("v1.1", "notification:delivery:user", "follow_delivery"),
+        ("v1.1", "postback", "press_button"),
+        ("v2", "conversation:read", "follow_activity"),
+        ("v1.1", "typing:appUser", "follow_activity"),
+        ("v1.1", "appUser:delete", "forget_user"),
+        ("v2", "user:remove", "forget_user"),
+        ("v2", "_unknown-event", "ignore"),
+        ("v2", "conversation:join", "ignore"),
+    ],
+)
+def test_trigger_reaches_its_handler(app, version, trigger, handler):
+    response = deliver(app, version=version, trigger=trigger)
+
+    assert response.status_code == 200
+    assert [name for name, _, _ in handled(app)] == [handler]
+
+
+def test_failing_handler_is_tried_again_and_no_other(app):
+    text = {"messages__0__text": "flaky", "messages__0___id": "64e5f60718293a4b5c6d7e99"}
+
+    first = deliver(app, version="v1.1", **text)
+    second = deliver(app, version="v1.1", **text)
+
+    # With the inline runner of tests, the vendor's redelivery is the retry.
+    assert (first.status_code, second.status_code) == (503, 200)
+    assert [name for name, _, _ in handled(app)] == ["answer_customer", "look_up_order"]
+
+
+def test_page_escapes_what_strangers_write(app):
+    hostile = "<script>alert('x')</script> \ud800 \x00"
+
+    response = deliver(app, events__0__payload__message__content__text=hostile)
+
+    page = app.test_client().get("/").text
+    assert response.status_code == 200
+    assert "&lt;script&gt;alert" in page
+    assert "<script" not in page
+
+
+def test_page_is_there_before_anything_has_happened(app):
+    assert "Nothing yet" in app.test_client().get("/").text
+
+
+def test_wrong_secret_is_refused(app):
+    assert deliver(app, secret="some other secret").status_code == 401
+    assert handled(app) == []
+
+
+def test_secret_comes_from_the_environment(tmp_path, monkeypatch):
+    monkeypatch.setenv("SAMPLE_SECRET", "a secret of my own")
+    app = create_app({"TESTING": True, "SAMPLE_DATABASE": str(tmp_path / "sample.db")})
+
+    assert deliver(app, secret="a secret of my own").status_code == 200
+    assert deliver(app, secret=DEMO_SECRET).status_code == 401
+
+
+def test_settings_come_from_the_environment(tmp_path, monkeypatch):
+    monkeypatch.setenv("FLASK_HOOKKIT_WORKERS", "2")
+    app = create_app({"TESTING": True, "SAMPLE_DATABASE": str(tmp_path / "sample.db")})
+
+    assert app.config["HOOKKIT_WORKERS"] == 2
+
+
+def test_flask_command_serves_it(tmp_path):
+    with running(tmp_path, "-m", "flask", "--app", "sample_app", "run", "--port", "0") as server:
+        url = server.find(r"Running on (http://\S+)")
+        result = server.sh(
+            f"{sys.executable} -m hookkit.cli.main send {url}/hooks/support --secret {DEMO_SECRET}"
+        )
+
+        assert result.returncode == 0, result.stderr
+        wait_until(lambda: len(events(url)) == 1)
+
+
+def test_printed_hookkit_line_works(tmp_path):
+    with running(tmp_path, "-m", "sample_app.run") as server:
+        url = server.find(r"(http://\S+)/ shows")
+        line = server.find(r"^  (.*hookkit\S* .*send .*)$")
+        first, second = server.sh(line), server.sh(line)
+
+        assert (first.returncode, second.returncode) == (0, 0), first.stderr
+        wait_until(lambda: len(events(url)) == 2)
+
+
+@pytest.mark.skipif(shutil.which("curl") is None, reason="there is no curl")
+def test_printed_curl_line_works(tmp_path):
+    with running(tmp_path, "-m", "sample_app.run") as server:
+        url = server.find(r"(http://\S+)/ shows")
+        line = server.find(r"^  (curl .*)$")
+        first, second = server.sh(line), server.sh(line)
+
+        assert json.loads(first.stdout) == {"code": "accepted", "new": 1, "duplicates": 0}
+        assert json.loads(second.stdout) == {"code": "accepted", "new": 0, "duplicates": 1}
+        wait_until(lambda: len(events(url)) == 1)
+
+
+def test_own_secret_is_not_printed(tmp_path):
+    secret = "a secret of my own"
+    with running(tmp_path, "-m", "sample_app.run", SAMPLE_SECRET=secret) as server:
+        line = server.find(r"^  (.*hookkit\S* .*send .*)$")
+        result = server.sh(line)
+
+        assert result.returncode == 0, result.stderr
+        assert secret not in server.log()
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=lambda each: each.name)
+def test_running_application_ends_without_a_traceback(tmp_path, number):
+    with running(tmp_path, "-m", "sample_app.run") as server:
+        url = server.find(r"(http://\S+)/ shows")
+
+        server.process.send_signal(number)
+        status = server.process.wait(DEADLINE_S)
+
+    assert status == 0
+    assert "Traceback" not in server.log()
+    assert server.log().endswith("\nstopped\n")
+    with pytest.raises(URLError):
+        events(url)
+
+
+@pytest.mark.parametrize(
+    ("port", "told"),
+    [("http", "PORT is 'http'; it must be a number up to 65535"), ("99999", "PORT is '99999'")],
+)
+def test_port_that_is_none_is_told(tmp_path, port, told):
+    with running(tmp_path, "-m", "sample_app.run", PORT=port) as server:
+        status = server.process.wait(DEADLINE_S)
+
+    assert status == 2
+    assert server.log().startswith(told)
+
+
+def test_port_in_use_is_told(tmp_path):
+    with running(tmp_path, "-m", "sample_app.run") as first:
+        port = first.find(r"http://\S+:(\d+)/ shows")
+        with running(tmp_path, "-m", "sample_app.run", PORT=port) as second:
+            status = second.process.wait(DEADLINE_S)
+
+    assert status == 1
+    assert second.log() == f"port {port} cannot be used: Address already in use\n"
+
+
+class Running:
+    """A program of this project that is running, and what it prints."""
+
+    def __init__(self, process, log_file, environment):
+        self.process = process
+        self.log_file = log_file
+        self.environment = environment
+
+    def log(self):
+        return self.log_file.read_text(encoding="utf-8")
+
+    def find(self, pattern):
+        """Wait for a line, and return its group."""
+
+        def found():
+            assert self.process.poll() is None, self.log()
+            return re.search(pattern, self.log(), re.MULTILINE)
+
+        wait_until(found)
+        return found().group(1)
+
+    def sh(self, line):
+        return subprocess.run(
+            ["/bin/sh", "-c", line],
+            cwd=ROOT,
+            env=self.environment,
+            capture_output=True,
+            text=True,
+            timeout=DEADLINE_S,
+            check=False,
+        )
+
+
+@contextmanager
+def running(folder, *arguments, **more):
+    environment = {name: value for name, value in os.environ.items() if name != "SAMPLE_SECRET"}
+    environment |= {
+        "SAMPLE_DATABASE": str(folder / "sample.db"),
+        "FLASK_HOOKKIT_DATABASE": f"sqlite:///{folder / 'inbox.db'}",
+        "PYTHONUNBUFFERED": "1",
+        **more,
+    }
+    log_file = folder / f"log-{len(list(folder.iterdir()))}"
+    with log_file.open("wb") as log:
+        process = subprocess.Popen(
+            [sys.executable, *arguments],
+            cwd=ROOT,
+            env=environment,
+            stdout=log,
+            stderr=subprocess.STDOUT,
+        )
+    try:
+        yield Running(process, log_file, environment)
+    finally:
+        process.terminate()
+        process.wait(DEADLINE_S)
+
+
+def events(url):
+    with urlopen(f"{url}/events.json", timeout=DEADLINE_S) as page:
+        return json.load(page)["events"]

@@ -1,0 +1,143 @@
+import json
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from hookkit import HookkitError
+from hookkit.core.delivery import Delivery
+from hookkit.core.provider import parse, split
+from hookkit.providers import load_providers
+from hookkit.testing import Sample, find_provider, find_sample, freshen, list_samples, sign
+
+NOW = datetime(2024, 3, 1, 10, 0, 5, tzinfo=UTC)
+SUNSHINE = find_provider("sunshine")
+SAMPLES = list_samples(SUNSHINE)
+
+
+def name_of(sample):
+    return f"{sample.version}-{sample.name}"
+
+
+def event_ids(sample, received_at):
+    document = freshen(sample.document(), SUNSHINE.versions[sample.version], now=received_at)
+    body = json.dumps(document).encode()
+    items = split(SUNSHINE, endpoint="support", body=body, headers={}, received_at=received_at)
+    return {item.event_id for item in items}
+
+
+def test_expectations_are_no_samples():
+    assert SAMPLES != []
+    assert [sample.name for sample in SAMPLES if "expected" in sample.name] == []
+
+
+def test_plain_sample_comes_before_its_variants():
+    names = [sample.name for sample in list_samples(SUNSHINE, "v2")]
+
+    assert names == sorted(names)
+
+
+@pytest.mark.parametrize("sample", SAMPLES, ids=name_of)
+def test_every_sample_can_be_found_by_its_name(sample):
+    assert find_sample(SUNSHINE, sample.version, sample.name) == sample
+
+
+@pytest.mark.parametrize("sample", SAMPLES, ids=name_of)
+def test_fresh_sample_is_a_new_event(sample):
+    first, second = event_ids(sample, NOW), event_ids(sample, NOW + timedelta(milliseconds=1))
+
+    assert first.isdisjoint(second)
+
+
+@pytest.mark.parametrize(
+    ("version", "trigger", "name"),
+    [
+        (None, None, "conversation-message"),
+        ("v1.1", None, "message-appUser"),
+        ("v1.1", "message:appUser", "message-appUser"),
+        ("v1.1", "message:appUser.image", "message-appUser.image"),
+        ("v2", "switchboard:offerControl:failure", "switchboard-offerControl-failure"),
+        ("v2", "_unknown-event", "_unknown-event"),
+    ],
+)
+def test_vendor_word_or_name_chooses_the_sample(version, trigger, name):
+    assert find_sample(SUNSHINE, version, trigger).name == name
+
+
+@pytest.mark.parametrize("version", list(SUNSHINE.versions))
+def test_default_is_a_text_message_without_a_variant(version):
+    assert "." not in find_sample(SUNSHINE, version).name
+
+
+@pytest.mark.parametrize(
+    ("trigger", "message"),
+    [
+        pytest.param(
+            "conversation:raed",
+            "sunshine v2 has no sample 'conversation:raed'; did you mean conversation-read",
+            id="misspelt",
+        ),
+        pytest.param(
+            "control",
+            "sunshine v2 has no sample 'control'; did you mean switchboard-acceptControl",
+            id="a part",
+        ),
+        pytest.param("xyzzy", "sunshine v2 has no sample 'xyzzy'", id="nothing near"),
+        pytest.param("", "sunshine v2 has no sample ''", id="empty"),
+    ],
+)
+def test_unknown_trigger_is_told_with_the_nearest_ones(trigger, message):
+    with pytest.raises(HookkitError) as refused:
+        find_sample(SUNSHINE, "v2", trigger)
+
+    assert str(refused.value).startswith(message)
+
+
+def test_unknown_provider_is_told_with_those_there_are():
+    with pytest.raises(HookkitError) as refused:
+        find_provider("moonshine")
+
+    known = ", ".join(sorted(load_providers()))
+    assert str(refused.value) == f"provider 'moonshine' is not known; known are {known}"
+
+
+def test_unknown_version_is_told_with_those_there_are():
+    with pytest.raises(HookkitError) as refused:
+        list_samples(SUNSHINE, "v3")
+
+    assert str(refused.value) == "sunshine has no version 'v3'; it has v1, v1.1, v2"
+
+
+def test_provider_without_samples_has_none():
+    provider = replace(SUNSHINE, name="moonshine")
+
+    with pytest.raises(HookkitError) as refused:
+        find_sample(provider)
+
+    assert list_samples(provider) == []
+    assert str(refused.value) == "moonshine v2 has no sample of a customer's text message"
+
+
+@pytest.mark.parametrize("payload", [{"trigger": "postback"}, b"\xff"], ids=["document", "bytes"])
+def test_signed_payload_is_verified(payload):
+    secret = "Schlüssel zum Glück"
+    signed = sign(SUNSHINE, payload, secret=secret)
+    delivery = Delivery(
+        endpoint="support", body=signed.body, headers=signed.headers, received_at=NOW
+    )
+
+    verified = SUNSHINE.scheme.verify(delivery, [secret.encode()])
+
+    assert parse(SUNSHINE, verified).body == signed.body
+
+
+def test_secret_of_a_signed_delivery_is_in_no_repr():
+    assert "some long secret" not in repr(sign(SUNSHINE, {}, secret="some long secret"))
+
+
+def test_sample_is_decoded_anew_with_every_call():
+    sample = Sample(provider="sunshine", version="v2", name="x", body=b'{"events": []}')
+
+    sample.document()["events"].append("changed")
+
+    assert sample.document() == {"events": []}
