@@ -33,6 +33,8 @@ BUSY_TIMEOUT_S = 2.0
 _FULL = 2
 _EXTRA = 3
 
+_SCHEMA_TIMEOUT_S = 30
+
 # An arbitrary number that no other program is likely to lock.
 _SCHEMA_LOCK = 0x686F6F6B6B6974
 
@@ -206,7 +208,8 @@ class PostgresTransactions(Transactions):
         """Do nothing: the server is configured by its operator."""
 
     def lock_schema(self, connection: Connection) -> None:
-        """Wait until no other process is creating the tables."""
+        """Wait until no other process is creating the tables; nobody waits for us meanwhile."""
+        connection.exec_driver_sql(f"SET LOCAL lock_timeout = '{_SCHEMA_TIMEOUT_S}s'")
         connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({_SCHEMA_LOCK})")
 
     @contextmanager

@@ -259,7 +259,7 @@ def test_body_of_ten_thousand_items_is_admitted(inbox):
     assert [entry.event_id for entry in claimed] == ids[:1_200]
 
 
-def test_of_all_threads_that_admit_an_event_at_once_one_is_first(inbox):
+def test_of_all_threads_that_admit_an_event_at_once_one_is_first(inbox, eager_threads):
     threads = 8
     start = Barrier(threads)
 
@@ -276,7 +276,7 @@ def test_of_all_threads_that_admit_an_event_at_once_one_is_first(inbox):
     assert sum(receipt.new_count > 0 for receipt in receipts) == len(kept(inbox))
 
 
-def test_of_threads_with_other_content_each_is_first_or_a_conflict(inbox):
+def test_of_threads_with_other_content_each_is_first_or_a_conflict(inbox, eager_threads):
     threads = 8
     start = Barrier(threads)
 

@@ -217,6 +217,16 @@ def test_only_claims_an_entry_whose_lease_is_over_alone(inbox):
     assert claims == [["killer"], ["other"]]
 
 
+def test_only_passes_over_an_entry_whose_lease_is_over_for_older_ones(inbox):
+    entry_ids = admit(inbox, "killer")
+    claim(inbox)
+    entry_ids += admit(inbox, "older", received_at=after(1))
+
+    claims = [ids(claim(inbox, only=entry_ids, at=LEASE_S + 1)) for _ in range(2)]
+
+    assert claims == [["older"], ["killer"]]
+
+
 def test_only_takes_many_ids(inbox):
     entry_ids = admit(inbox, *(f"m-{number}" for number in range(1_200)))
 
@@ -225,7 +235,7 @@ def test_only_takes_many_ids(inbox):
     assert [entry.id for entry in claimed] == entry_ids
 
 
-def test_threads_never_claim_the_same_entry(inbox):
+def test_threads_never_claim_the_same_entry(inbox, eager_threads):
     threads = 6
     admit(inbox, *(f"m-{number}" for number in range(60)))
     start = Barrier(threads)

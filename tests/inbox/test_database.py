@@ -235,6 +235,20 @@ def test_file_that_is_locked_at_start_is_unavailable(tmp_path, sqlite_url, monke
     open_inbox(sqlite_url).close()
 
 
+def test_switch_to_a_write_ahead_log_waits_for_a_reader(tmp_path, sqlite_url, monkeypatch):
+    other = sqlite3.connect(tmp_path / "inbox.db", isolation_level=None)
+    other.execute("CREATE TABLE theirs (a INTEGER)")
+    other.execute("BEGIN")
+    other.execute("SELECT * FROM theirs").fetchall()
+    # What the switch does instead of polling on: the reader goes away.
+    monkeypatch.setattr(transactions.time, "sleep", lambda _: other.execute("ROLLBACK"))
+
+    open_inbox(sqlite_url).close()
+
+    assert other.execute("PRAGMA journal_mode").fetchone() == ("wal",)
+    other.close()
+
+
 def test_server_that_is_down_is_unavailable():
     with pytest.raises(Unavailable) as caught:
         open_inbox("postgresql://me:hunter2@127.0.0.1:1/inbox")

@@ -74,11 +74,9 @@ def _meanings() -> dict[str, tuple[Meaning, ...]]:
         "appUser:delete": (Meaning(type=kind.USER_REMOVE),),
         "user:delete": (Meaning(type=kind.USER_REMOVE),),
     }
-    without_counterpart = [
-        word for version in (v1, v2) for word, to in version.TYPES.items() if to is kind.OTHER
-    ]
-    for word in without_counterpart:
-        meanings[word] = (Meaning(type=kind.OTHER, vendor_types=frozenset({word})),)
+    for word, to in {**v1.TYPES, **v2.TYPES}.items():
+        if to is kind.OTHER:
+            meanings[word] = (Meaning(type=kind.OTHER, vendor_types=frozenset({word})),)
     return meanings
 
 
