@@ -18,6 +18,7 @@ class Action:
         payload: What a pressed reply or postback sends back.
         amount: Price of a ``buy`` in the currency's smallest unit.
         state: Of a ``buy`` in Sunshine v1.x: ``offered`` or ``paid``.
+        open_on_receive: Of a ``webview``: whether it opens without a press.
         options: Further fields, by the vendor's names.
     """
 
@@ -30,6 +31,7 @@ class Action:
     fallback_url: str | None = None
     default: bool | None = None
     size: str | None = None
+    open_on_receive: bool | None = None
     amount: int | None = None
     currency: str | None = None
     state: str | None = None

@@ -90,9 +90,8 @@ class Payload:
             event_id: The vendor's id or a derived one; None derives one from the content.
             repeat_after_s: Needed where *event_id* does not tell a repetition from a redelivery.
         """
-        content_hash, content_problem = hash_content(raw)
         if event_id is None:
-            event_id = f"{self.version or 'unknown'}:{content_hash}"
+            event_id = f"{self.version or 'unknown'}:{hash_content(raw)}"
         previous_event_id = None
         if repeat_after_s is not None:
             window_s = repeat_after_s = self.repeat_window_s or repeat_after_s
@@ -108,8 +107,7 @@ class Payload:
             repeat_after_s=repeat_after_s,
             lane=None if lane is None else bounded_id(lane),
             fact=None if fact is None else bounded_id(fact),
-            problem=problem or content_problem,
-            content_hash=content_hash,
+            problem=problem,
         )
 
 
@@ -128,7 +126,6 @@ class Item:
         lane: Events of one lane have an order; normally the conversation's id.
         fact: Names what happened, equal in every payload version that reports it.
         problem: Why the item cannot be understood; it then becomes an ``unknown`` event.
-        content_hash: Tells the same event with other content apart.
     """
 
     payload: Payload
@@ -140,7 +137,11 @@ class Item:
     lane: str | None
     fact: str | None
     problem: str | None
-    content_hash: str
+
+    @property
+    def content_hash(self) -> str:
+        """Tells the same event with other content apart; made anew with every call."""
+        return hash_content(self.raw)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -27,25 +27,10 @@ def join_parts(*parts: str | None) -> str:
     return ":".join([(part or "").replace("%", "%25").replace(":", "%3A") for part in parts])
 
 
-def hash_content(raw: object) -> tuple[str, str | None]:
-    """Return a hash of *raw*'s canonical JSON, and a problem when it has none.
-
-    Numbers beyond a float's range are JSON to a parser and infinity to Python; they have
-    no canonical form that another reader would accept.
-    """
-    try:
-        text = _canonical.encode(raw)
-        problem = None
-    except ValueError:
-        text = _canonical_or_infinite.encode(raw)
-        problem = "body: a number is out of range"
-    return hashlib.sha256(text.encode()).hexdigest(), problem
+def hash_content(content: object) -> str:
+    """Return a hash of *content*'s canonical JSON: the order of keys does not matter."""
+    return hashlib.sha256(_canonical.encode(content).encode()).hexdigest()
 
 
 # What a decoder made has no circles.
-_canonical = json.JSONEncoder(
-    sort_keys=True, allow_nan=False, separators=(",", ":"), check_circular=False
-)
-_canonical_or_infinite = json.JSONEncoder(
-    sort_keys=True, separators=(",", ":"), check_circular=False
-)
+_canonical = json.JSONEncoder(sort_keys=True, separators=(",", ":"), check_circular=False)

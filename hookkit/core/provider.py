@@ -10,6 +10,7 @@ import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import MISSING, dataclass, field, fields
 from datetime import datetime
+from functools import partial
 from typing import Any, Protocol
 
 from hookkit.core.body import decode_body
@@ -124,33 +125,29 @@ def split(
     A provider that fails to take a body apart costs its items their meaning, not their
     place in the inbox: newer code reads them on a replay.
     """
-
-    def payload_of(version: str, document: Document) -> Payload:
-        return Payload(
-            provider=provider.name,
-            endpoint=endpoint,
-            version=version,
-            received_at=received_at,
-            headers=headers,
-            document=document,
-            repeat_window_s=repeat_window_s,
-        )
-
+    payload_of = partial(
+        Payload,
+        provider=provider.name,
+        endpoint=endpoint,
+        received_at=received_at,
+        headers=headers,
+        repeat_window_s=repeat_window_s,
+    )
     try:
         document = decode_body(body)
     except BodyUnreadable as error:
         # There is no content to derive an id from: the bytes themselves are the identity.
         event_id = f"unreadable:{hashlib.sha256(body).hexdigest()}"
-        nothing = payload_of("", {})
+        nothing = payload_of(version="", document={})
         return (nothing.item(raw={}, vendor_type="", event_id=event_id, problem=str(error)),)
     version = provider.detect_version(document, headers)
     if version is None:
         problem = "body: the payload version cannot be told"
-        return (unknown_item(payload_of("", document), problem),)
+        return (unknown_item(payload_of(version="", document=document), problem),)
     if version not in provider.versions:
         problem = f"body: payload version {ascii(version)[:40]} is not known"
-        return (unknown_item(payload_of("", document), problem),)
-    payload = payload_of(version, document)
+        return (unknown_item(payload_of(version="", document=document), problem),)
+    payload = payload_of(version=version, document=document)
     try:
         items = tuple(provider.versions[version].split(payload))
     except Exception as error:  # noqa: BLE001  # whatever a provider overlooked

@@ -102,7 +102,10 @@ def explain(word: str, vocabulary: Vocabulary) -> Trigger:
 
 
 def _unexplained(word: str, vocabulary: Vocabulary) -> str:
-    if "/" in word:
+    provider, slash, _ = word.partition("/")
+    if slash and provider in vocabulary:
+        return f"trigger {word!r}: a word of {provider} must follow the slash"
+    if slash:
         known: Iterable[str] = [f"{name}/..." for name in vocabulary]
         return f"trigger {word!r}: no provider has that name; known are {', '.join(sorted(known))}"
     words = _EVENT_TYPES.union("*", *vocabulary.values())

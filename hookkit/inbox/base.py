@@ -121,7 +121,7 @@ class Inbox(Protocol):
         succeeded. From then on its claims say that it is a replay.
 
         Raises:
-            ReplayRefused: No such entry, or it is PENDING or RUNNING.
+            ReplayRefused: No such entry, it is PENDING or RUNNING, or its bytes are gone.
         """
 
     def next_due_at(self, endpoints: Collection[str]) -> datetime | None:

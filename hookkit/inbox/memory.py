@@ -24,6 +24,8 @@ from hookkit.inbox.memory_entries import (
     attempt_record,
     claimed_entry,
     entry_record,
+    has_other_content,
+    written,
 )
 
 _CLAIMABLE = (State.PENDING, State.WAITING, State.RUNNING)
@@ -61,13 +63,13 @@ class MemoryInbox:
                 if entry is None:
                     has_new = True
                     entry = self._add(envelope.endpoint, item, delivery, position, received_ms)
-                is_conflict = entry.item.content_hash != item.content_hash
+                is_conflict = not is_new and has_other_content(entry, item)
                 if is_conflict:
                     conflicting[entry.id] = entry
                 admitted.append(
                     Admitted(
                         entry_id=entry.id,
-                        event_id=entry.item.event_id,
+                        event_id=entry.event_id,
                         is_new=is_new,
                         is_conflict=is_conflict,
                         state=entry.state,
@@ -125,10 +127,14 @@ class MemoryInbox:
             stored = self._held(entry)
             if stored is None:
                 return False
-            for outcome in settlement.outcomes:
-                stored.attempts.append(attempt_record(stored.attempt_count, outcome))
-                if outcome.result is Result.SUCCEEDED:
-                    stored.succeeded.add(outcome.handler)
+            stored.attempts += tuple(
+                attempt_record(stored.attempt_count, outcome) for outcome in settlement.outcomes
+            )
+            stored.succeeded |= {
+                outcome.handler
+                for outcome in settlement.outcomes
+                if outcome.result is Result.SUCCEEDED
+            }
             due_ms = None
             if settlement.state is State.WAITING:
                 due_ms = to_ms(now) + round((settlement.retry_after_s or 0) * 1000)
@@ -149,7 +155,7 @@ class MemoryInbox:
             if entry.state not in REPLAYABLE:
                 raise ReplayRefused(f"entry {entry_id} is {entry.state}")
             if entry.state is State.DONE:
-                entry.succeeded.clear()
+                entry.succeeded = frozenset()
             entry.attempt_count = 0
             entry.is_replay = True
             self._move(entry, State.PENDING, to_ms(now))
@@ -200,7 +206,21 @@ class MemoryInbox:
         self, endpoint: str, item: Item, delivery: StoredDelivery, position: int, received_ms: int
     ) -> StoredEntry:
         entry_id = len(self._entries) + 1
-        entry = StoredEntry(entry_id, endpoint, item, delivery, position, received_ms, received_ms)
+        entry = StoredEntry(
+            id=entry_id,
+            endpoint=endpoint,
+            event_id=item.event_id,
+            vendor_type=item.vendor_type,
+            version=item.payload.version,
+            lane=item.lane,
+            fact=item.fact,
+            problem=item.problem,
+            content=written(item),
+            delivery=delivery,
+            position=position,
+            received_ms=received_ms,
+            due_ms=received_ms,
+        )
         self._entries.append(entry)
         self._by_event_id[endpoint, item.event_id] = entry
         self._push(entry, received_ms)

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+import marshal
+from dataclasses import dataclass
+from typing import Any
 
 from hookkit.core.delivery import Headers, Item
+from hookkit.core.identity import hash_content
 from hookkit.core.outcome import Entry, Outcome
 from hookkit.core.states import State
 from hookkit.inbox.base import (
@@ -31,13 +34,21 @@ class StoredEntry:
     """An entry with its state.
 
     Attributes:
+        content: The item's own object, written down: kept as it is, it would be a heap for
+            the collector of garbage to walk through again and again.
         due_ms: Since when, or from when on, it can be claimed; None when it is settled.
         succeeded: Names of the handlers that succeeded since it last started over.
     """
 
     id: int
     endpoint: str
-    item: Item
+    event_id: str
+    vendor_type: str
+    version: str
+    lane: str | None
+    fact: str | None
+    problem: str | None
+    content: bytes
     delivery: StoredDelivery
     position: int
     received_ms: int
@@ -47,8 +58,21 @@ class StoredEntry:
     lease_token: str | None = None
     is_replay: bool = False
     conflicts: int = 0
-    succeeded: set[str] = field(default_factory=set)
-    attempts: list[AttemptRecord] = field(default_factory=list)
+    succeeded: frozenset[str] = frozenset()
+    attempts: tuple[AttemptRecord, ...] = ()
+
+
+def written(item: Item) -> bytes:
+    """Return the content of *item* for ``has_other_content``, faster than its hash is made."""
+    content: Any = item.raw
+    return marshal.dumps(content)
+
+
+def has_other_content(entry: StoredEntry, item: Item) -> bool:
+    """Tell whether *item* says something else than the entry of the same event."""
+    # Of this process's own making, and never written anywhere.
+    content = marshal.loads(entry.content)  # noqa: S302
+    return hash_content(content) != item.content_hash
 
 
 def claimed_entry(entry: StoredEntry, lease_token: str) -> Entry:
@@ -56,11 +80,11 @@ def claimed_entry(entry: StoredEntry, lease_token: str) -> Entry:
     return Entry(
         id=entry.id,
         endpoint=entry.endpoint,
-        event_id=entry.item.event_id,
+        event_id=entry.event_id,
         position=entry.position,
         attempts=entry.attempt_count,
         lease_token=lease_token,
-        succeeded=frozenset(entry.succeeded),
+        succeeded=entry.succeeded,
         is_replay=entry.is_replay,
         received_at=from_ms(entry.received_ms),
         body=entry.delivery.body,
@@ -82,21 +106,20 @@ def attempt_record(number: int, outcome: Outcome) -> AttemptRecord:
 
 def entry_record(entry: StoredEntry) -> EntryRecord:
     """Return how *entry* stands, with texts as a database would hold them."""
-    item = entry.item
     next_attempt_ms = entry.due_ms if entry.state is State.WAITING else None
     return EntryRecord(
         id=entry.id,
         endpoint=entry.endpoint,
-        event_id=item.event_id,
-        vendor_type=storable_text(item.vendor_type, MAX_WORD_CHARS),
-        version=storable_text(item.payload.version, MAX_WORD_CHARS),
-        lane=item.lane,
-        fact=item.fact,
-        problem=None if item.problem is None else storable_text(item.problem),
+        event_id=entry.event_id,
+        vendor_type=storable_text(entry.vendor_type, MAX_WORD_CHARS),
+        version=storable_text(entry.version, MAX_WORD_CHARS),
+        lane=entry.lane,
+        fact=entry.fact,
+        problem=None if entry.problem is None else storable_text(entry.problem),
         state=entry.state,
         attempt_count=entry.attempt_count,
         next_attempt_at=None if next_attempt_ms is None else from_ms(next_attempt_ms),
         received_at=from_ms(entry.received_ms),
         conflicts=entry.conflicts,
-        attempts=tuple(entry.attempts),
+        attempts=entry.attempts,
     )

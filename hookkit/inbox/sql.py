@@ -27,7 +27,7 @@ from hookkit.inbox.base import AttemptRecord, EntryRecord, from_ms, storable_tex
 from hookkit.inbox.schema import ensure_tables
 from hookkit.inbox.sql_admit import admit, chunks
 from hookkit.inbox.sql_claim import CLAIMABLE, claimed_entries, due_entries, first_due, pick
-from hookkit.inbox.tables import attempts, entries
+from hookkit.inbox.tables import attempts, deliveries, entries
 from hookkit.inbox.transactions import PostgresTransactions, SqliteTransactions, Transactions
 
 # Statements are built once: putting one together takes longer than SQLite does to run it.
@@ -54,6 +54,8 @@ _RUN = select(entries.c.generation, entries.c.attempt_count).where(
     entries.c.id == bindparam("entry_id")
 )
 _INSERT_ATTEMPT = attempts.insert()
+_REPLAYABLE = [state.value for state in REPLAYABLE]
+_HAS_BYTES = entries.c.delivery_id.in_(select(deliveries.c.id))
 
 
 class SqlInbox:
@@ -141,13 +143,13 @@ class SqlInbox:
         """Make an entry PENDING again, with all its attempts before it.
 
         Raises:
-            ReplayRefused: No such entry, or it is PENDING or RUNNING.
+            ReplayRefused: No such entry, it is PENDING or RUNNING, or its bytes are gone.
         """
         of_entry = entries.c.id == entry_id
         starts_over = case((entries.c.state == State.DONE.value, 1), else_=0)
         pending_again = (
             update(entries)
-            .where(of_entry, entries.c.state.in_([state.value for state in REPLAYABLE]))
+            .where(of_entry, entries.c.state.in_(_REPLAYABLE), _HAS_BYTES)
             .values(
                 state=State.PENDING.value,
                 due_at_ms=to_ms(now),
@@ -159,10 +161,7 @@ class SqlInbox:
         with self._writing() as connection:
             if connection.execute(pending_again).rowcount != 1:
                 state = connection.execute(select(entries.c.state).where(of_entry)).scalar()
-                is_there = state is not None
-                raise ReplayRefused(
-                    f"entry {entry_id} is {state}" if is_there else f"there is no entry {entry_id}"
-                )
+                raise ReplayRefused(_why_refused(entry_id, state))
 
     def next_due_at(self, endpoints: Collection[str]) -> datetime | None:
         """Return when the next entry of *endpoints* becomes claimable, None when none waits."""
@@ -218,6 +217,14 @@ class SqlInbox:
             self.prepare()
         with self._transactions.write() as connection:
             yield connection
+
+
+def _why_refused(entry_id: int, state: str | None) -> str:
+    if state is None:
+        return f"there is no entry {entry_id}"
+    if state in _REPLAYABLE:
+        return f"the bytes of entry {entry_id} are gone"
+    return f"entry {entry_id} is {state}"
 
 
 def _later(now_ms: int, seconds: float) -> int:

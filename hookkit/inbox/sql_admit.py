@@ -117,11 +117,12 @@ def _same_event(known: dict[str, _Known], item: Item, received_at_ms: int) -> _K
 
 
 def _admitted(entry: _Known, item: Item, delivery_id: int | None, position: int) -> Admitted:
+    is_new = (entry.delivery_id, entry.position) == (delivery_id, position)
     return Admitted(
         entry_id=entry.id,
         event_id=entry.event_id,
-        is_new=(entry.delivery_id, entry.position) == (delivery_id, position),
-        is_conflict=entry.content_hash != item.content_hash,
+        is_new=is_new,
+        is_conflict=not is_new and entry.content_hash != item.content_hash,
         state=State(entry.state),
     )
 

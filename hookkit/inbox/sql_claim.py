@@ -38,8 +38,10 @@ _CLAIMABLE = (
         entries.c.attempt_count,
         entries.c.replay_count,
     )
+    # An entry whose bytes are gone cannot be read: it must not hold up those behind it.
+    .join(deliveries, deliveries.c.id == entries.c.delivery_id)
     .where(_AT_ENDPOINTS)
-    .with_for_update(skip_locked=True)
+    .with_for_update(skip_locked=True, of=entries)
 )
 _DUE: dict[State, Select[Any]] = {
     state: _CLAIMABLE.where(

@@ -36,9 +36,12 @@ class SharedSecretHeader:
         sent = delivery.headers.get(self.header)
         if not sent:
             raise SignatureMissing(f"header {self.header} is missing")
-        # WSGI decodes headers as latin-1; what cannot have come from a header fits nothing.
+        try:
+            sent_bytes = sent.encode("latin-1")  # as WSGI decodes headers
+        except UnicodeEncodeError as error:
+            raise SignatureMismatch(f"header {self.header} is none that HTTP can send") from error
         # Digests are compared because they have one length: the time tells no secret's.
-        sent_digest = sha256(sent.encode("latin-1", "replace")).digest()
+        sent_digest = sha256(sent_bytes).digest()
         fitting = [
             index
             for index, secret in enumerate(secrets)

@@ -87,11 +87,10 @@ def _headers(environ: WSGIEnvironment) -> Headers:
 
 def answer(receipt: Receipt) -> Response:
     """Return *receipt* as the JSON that its sender is told."""
-    counts = (
-        f', "new": {receipt.new_count}, "duplicates": {receipt.duplicate_count}'
-        if receipt.status == 200
-        else ""
-    )
+    counts = ""
+    if receipt.status == 200:
+        new = receipt.new_count
+        counts = f', "new": {new}, "duplicates": {len(receipt.admitted) - new}'
     response = Response(
         f'{{"code": "{receipt.code}"{counts}}}\n',
         status=receipt.status,

@@ -276,6 +276,22 @@ def test_of_all_threads_that_admit_an_event_at_once_one_is_first(inbox, eager_th
     assert sum(receipt.new_count > 0 for receipt in receipts) == len(kept(inbox))
 
 
+def test_threads_that_admit_the_same_events_in_other_orders_do_not_block_each_other(inbox):
+    threads = 4
+    start = Barrier(threads)
+    ids = [f"m-{number}" for number in range(500)]
+
+    def admit_all(number):
+        start.wait()
+        in_order = ids if number % 2 else ids[::-1]
+        return inbox.admit(deliver(*(item(event_id) for event_id in in_order)))
+
+    with ThreadPoolExecutor(threads) as pool:
+        receipts = list(pool.map(admit_all, range(threads)))
+
+    assert sum(receipt.new_count for receipt in receipts) == len(ids)
+
+
 def test_of_threads_with_other_content_each_is_first_or_a_conflict(inbox, eager_threads):
     threads = 8
     start = Barrier(threads)

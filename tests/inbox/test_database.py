@@ -243,10 +243,13 @@ def test_switch_to_a_write_ahead_log_waits_for_a_reader(tmp_path, sqlite_url, mo
     # What the switch does instead of polling on: the reader goes away.
     monkeypatch.setattr(transactions.time, "sleep", lambda _: other.execute("ROLLBACK"))
 
-    open_inbox(sqlite_url).close()
+    inbox = open_inbox(f"{sqlite_url}?timeout=0")
 
-    assert other.execute("PRAGMA journal_mode").fetchone() == ("wal",)
+    with inbox._transactions.read() as connection:
+        mode = connection.exec_driver_sql("PRAGMA journal_mode").scalar_one()
+    inbox.close()
     other.close()
+    assert mode == "wal"
 
 
 def test_server_that_is_down_is_unavailable():

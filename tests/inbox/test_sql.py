@@ -10,14 +10,21 @@ import pytest
 from sqlalchemy import create_engine, event, inspect, make_url, select, text
 from sqlalchemy.pool import NullPool
 
-from hookkit.core.errors import ConfigurationError, Unavailable
+from hookkit.core.errors import ConfigurationError, ReplayRefused, Unavailable
 from hookkit.core.outcome import Entry
 from hookkit.core.states import State
 from hookkit.inbox import transactions
 from hookkit.inbox.database import open_inbox
 from hookkit.inbox.sql import SqlInbox
 from hookkit.inbox.sql_claim import _DUE
-from hookkit.inbox.tables import SCHEMA_VERSION, attempts, entries, metadata, schema
+from hookkit.inbox.tables import (
+    SCHEMA_VERSION,
+    attempts,
+    deliveries,
+    entries,
+    metadata,
+    schema,
+)
 from tests.inbox.making import (
     NOW,
     admit,
@@ -210,6 +217,22 @@ def test_id_of_a_removed_row_is_not_given_again(sql_inbox):
     assert second > first
 
 
+def test_entry_whose_bytes_are_gone_holds_nothing_up_and_is_not_replayed(sql_inbox):
+    (gone,) = admit(sql_inbox, "m-1")
+    admit(sql_inbox, "m-2")
+    with sql_inbox._transactions.write() as connection:
+        connection.execute(deliveries.delete().where(deliveries.c.id == gone))
+
+    claimed = claim_one(sql_inbox)
+    nothing = sql_inbox.claim(now=NOW, lease_s=60, limit=9, endpoints=["support"], only=[gone])
+
+    assert (claimed.event_id, nothing) == ("m-2", [])
+    with sql_inbox._transactions.write() as connection:
+        connection.execute(entries.update().values(state=State.DONE.value))
+    with pytest.raises(ReplayRefused, match=f"the bytes of entry {gone} are gone"):
+        sql_inbox.replay(gone, now=NOW)
+
+
 def test_attempts_go_with_their_entry(postgres_url):
     inbox = open_inbox(postgres_url)
     admit(inbox, "m-1")
@@ -231,8 +254,9 @@ def test_claim_walks_the_index_and_sorts_nothing(sqlite_inbox, state):
         explain = f"EXPLAIN QUERY PLAN {query.statement}"
         plan = connection.exec_driver_sql(explain, query.positional_parameters).all()
 
-    (step,) = [row.detail for row in plan]
-    assert "USING INDEX hookkit_entries_due (state=?" in step
+    first, then = [row.detail for row in plan]  # and no step that sorts
+    assert "USING INDEX hookkit_entries_due (state=?" in first
+    assert "SEARCH hookkit_deliveries USING INTEGER PRIMARY KEY" in then
 
 
 def test_find_by_state_walks_the_index_and_sorts_nothing(sqlite_inbox):

@@ -41,6 +41,7 @@ class ActionShape(Shape):
     fallback_url = fields.Text(data_key="fallback")
     default = fields.Truth()
     size = fields.Text()
+    open_on_receive = fields.Truth(data_key="openOnReceive")
     amount = fields.Whole()
     currency = fields.Text()
     state = fields.Text()

@@ -64,12 +64,13 @@ def _reached(
         # A client of a channel repeats its id as ``id``, and old bodies have nothing else.
         return Reached(Client(id=id or device_guid, type=platform, **attributes), None)
     # v2's unified sdk client has an id that v1.x does not know; its device keeps this one.
-    moved = {name: attributes.pop(name) for name in ("info",) if name in attributes}
+    moved = {
+        name: attributes.pop(name) for name in ("info", "integration_id") if name in attributes
+    }
     device = Device(
         id=id or device_id,
         type=platform,
         guid=device_guid,
-        integration_id=attributes.get("integration_id"),
         last_seen=attributes.get("last_seen"),
         push_token=push_token,
         app_version=app_version,

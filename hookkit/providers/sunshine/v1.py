@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
+from hookkit.core import event as events
 from hookkit.core.delivery import Document, Item, Payload
 from hookkit.core.event import EVENT_CLASSES, Event, EventType
 from hookkit.core.parts import Client, Conversation, Referral, Source, User
@@ -152,26 +153,26 @@ def _parts(body: dict[str, Any]) -> dict[str, Any]:
 
 def _parts_of_kind(kind: EventType, body: dict[str, Any], parts: dict[str, Any]) -> dict[str, Any]:
     """Return the parts that only events of this kind have."""
-    match EVENT_CLASSES[kind].__name__:
-        case "MessageEvent":
+    match EVENT_CLASSES[kind]:
+        case events.MessageEvent:
             return _message_parts(body, parts)
-        case "DeliveryEvent":
+        case events.DeliveryEvent:
             message = parts["message"] or body.get("notification")
             return {"message": message, "delivery": delivery_report(kind, body)}
-        case "PostbackEvent":
+        case events.PostbackEvent:
             postbacks = body.get("postbacks") or (None,)
             return {**_by_user(body, parts), "postback": postbacks[0]}
-        case "ActivityEvent":
+        case events.ActivityEvent:
             state = typing_state(body.get("activity", {}).get("type"))
             return {**_by_user(body, parts), "state": state}
-        case "ReferralEvent":
+        case events.ReferralEvent:
             return {**_by_user(body, parts), "referral": parts["referral"] or Referral()}
-        case "ConversationEvent":
+        case events.ConversationEvent:
             source = _through_client(parts["source"], body)
             return {"conversation": parts["conversation"] or Conversation(), "source": source}
-        case "ClientEvent":
+        case events.ClientEvent:
             return {"client": _client(body)}
-        case "MergeEvent":
+        case events.MergeEvent:
             return _merge(body)
     return {}
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from hookkit.core import event as events
 from hookkit.core.delivery import Document, Item, Payload
 from hookkit.core.event import EVENT_CLASSES, Event, EventType
 from hookkit.core.parts import Conversation, Referral
@@ -95,6 +96,8 @@ def _fact(vendor_type: str, inner: object) -> str | None:
         case "conversation:message":
             message = dig(inner, "message")
             return message_fact(dig_id(message, "id"), deleted=dig(message, "deleted") is True)
+        case "conversation:message:delete":
+            return message_fact(dig_id(inner, "message", "id"), deleted=True)
         case (
             "conversation:message:delivery:channel"
             | "conversation:message:delivery:user"
@@ -161,14 +164,14 @@ def _parts_of_kind(
     kind: EventType, payload: dict[str, Any], parts: dict[str, Any]
 ) -> dict[str, Any]:
     """Return the parts that only events of this kind have."""
-    match EVENT_CLASSES[kind].__name__:
-        case "MessageEvent":
+    match EVENT_CLASSES[kind]:
+        case events.MessageEvent:
             return {"conversation": parts["conversation"] or Conversation()}
-        case "DeliveryEvent":
+        case events.DeliveryEvent:
             return {"delivery": delivery_report(kind, payload)}
-        case "PostbackEvent":
+        case events.PostbackEvent:
             return {"actor": by_user(parts["user"])}
-        case "ReferralEvent":
+        case events.ReferralEvent:
             # "Triggered in the same cases as v1.x conversation:referral and conversation:start":
             # without a referral in it, it can only be the counterpart of a start.
             referral = parts["referral"] or Referral()
@@ -178,7 +181,7 @@ def _parts_of_kind(
                 "referral": referral,
                 "extra": {**parts["extra"], **start},
             }
-        case "MergeEvent":
+        case events.MergeEvent:
             return _merge(payload)
     return {}
 

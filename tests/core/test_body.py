@@ -1,0 +1,105 @@
+import json
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from hookkit.core.body import MAX_DEPTH, decode_body
+from hookkit.core.errors import BodyUnreadable
+
+
+def nested(depth, leaf="", *, kind="[]"):
+    """Return an object in which *depth* containers lie in each other, itself included."""
+    opening, closing = ('{"a":', "}") if kind == "{}" else ("[", "]")
+    inner = opening * (depth - 1) + leaf + closing * (depth - 1)
+    if kind == "{}" and not leaf:
+        inner = inner.replace('{"a":}', "{}")
+    return f'{{"a":{inner}}}'.encode()
+
+
+@pytest.mark.parametrize(
+    ("body", "document"),
+    [
+        pytest.param(b"{}", {}, id="empty object"),
+        pytest.param(b' \n{"a": 1}\t', {"a": 1}, id="white space"),
+        pytest.param(b'\xef\xbb\xbf{"a": 1}', {"a": 1}, id="byte order mark"),
+        pytest.param('{"ä": "\U0001f44d"}'.encode(), {"ä": "\U0001f44d"}, id="UTF-8"),
+        pytest.param(b'{"a": "\\ud83d\\udc4d"}', {"a": "\U0001f44d"}, id="escaped pair"),
+        pytest.param(b'{"a": "\\ud83d"}', {"a": "\ud83d"}, id="lone surrogate"),
+        pytest.param(b'{"a": "\\u0000"}', {"a": "\x00"}, id="NUL"),
+        pytest.param(b'{"a": 1, "a": 2}', {"a": 2}, id="a key twice"),
+        pytest.param(b'{"a": 1e300}', {"a": 1e300}, id="nearly beyond a float"),
+        pytest.param(b'{"a": ' + b"9" * 4000 + b"}", {"a": int("9" * 4000)}, id="4,000 digits"),
+    ],
+)
+def test_object_is_decoded(body, document):
+    assert decode_body(body) == document
+
+
+@pytest.mark.parametrize(
+    ("body", "reason"),
+    [
+        pytest.param(b"", "not JSON", id="empty"),
+        pytest.param(b" ", "not JSON", id="white space"),
+        pytest.param(b"a=1&b=2", "not JSON", id="a form"),
+        pytest.param(b"<xml/>", "not JSON", id="XML"),
+        pytest.param(b'{"a": 1', "not JSON", id="cut off"),
+        pytest.param(b'{"a": 1} {}', "not JSON", id="two objects"),
+        pytest.param(b"{'a': 1}", "not JSON", id="single quotes"),
+        pytest.param(b'{"a": "\x01"}', "not JSON", id="control character"),
+        pytest.param(b'{"a": NaN}', "not JSON", id="NaN"),
+        pytest.param(b'{"a": 1e400}', "not JSON", id="beyond a float"),
+        pytest.param(b'{"a": -1e400}', "not JSON", id="below a float"),
+        pytest.param(b'{"a": Infinity}', "not JSON", id="Infinity"),
+        pytest.param(b'{"a": -Infinity}', "not JSON", id="-Infinity"),
+        pytest.param(b'{"a": ' + b"9" * 5000 + b"}", "not JSON", id="5,000 digits"),
+        pytest.param(b"\xff", "not UTF-8", id="no encoding at all"),
+        pytest.param('{"a": "ä"}'.encode("latin-1"), "not UTF-8", id="latin-1"),
+        pytest.param('{"a": 1}'.encode("utf-16"), "not UTF-8", id="UTF-16 with mark"),
+        pytest.param('{"a": 1}'.encode("utf-16-le"), "not JSON", id="UTF-16 without mark"),
+        pytest.param(b'{"a": "\xed\xa0\xbd"}', "not UTF-8", id="encoded surrogate"),
+        pytest.param(b"\xef\xbb\xbf\xef\xbb\xbf{}", "not JSON", id="two byte order marks"),
+        pytest.param(b"[]", "not a JSON object", id="list"),
+        pytest.param(b'[{"a": 1}]', "not a JSON object", id="list of an object"),
+        pytest.param(b'"{}"', "not a JSON object", id="text"),
+        pytest.param(b"1", "not a JSON object", id="number"),
+        pytest.param(b"true", "not a JSON object", id="true"),
+        pytest.param(b"null", "not a JSON object", id="null"),
+        pytest.param(nested(101), "nested deeper than 100", id="101 deep, lists"),
+        pytest.param(nested(101, kind="{}"), "nested deeper than 100", id="101 deep, objects"),
+        pytest.param(nested(101, "1"), "nested deeper than 100", id="101 deep, a leaf"),
+        pytest.param(nested(900), "nested deeper than 100", id="900 deep"),
+        pytest.param(nested(200_000), "nested deeper than 100", id="exhausts the stack"),
+        pytest.param(b'{"a":' * 200_000, "nested deeper than 100", id="and is cut off"),
+    ],
+)
+def test_what_is_no_object_is_refused_with_its_reason(body, reason):
+    with pytest.raises(BodyUnreadable, match=f"^body: {reason}$"):
+        decode_body(body)
+
+
+@pytest.mark.parametrize("leaf", ["", "1", '"x"', "null"], ids=["none", "number", "text", "null"])
+@pytest.mark.parametrize("kind", ["[]", "{}"])
+def test_hundred_levels_are_read_whatever_lies_in_them(kind, leaf):
+    body = nested(MAX_DEPTH, leaf, kind=kind)
+
+    assert decode_body(body) == json.loads(body)
+
+
+def test_brackets_that_are_no_levels_do_not_count():
+    texts = {"text": "[{" * 500, "list": [[]] * 200, "deep": json.loads(nested(MAX_DEPTH - 1, "1"))}
+
+    assert decode_body(json.dumps(texts).encode()) == texts
+
+
+def test_reason_does_not_quote_the_body():
+    with pytest.raises(BodyUnreadable) as caught:
+        decode_body(b'{"password": hunter2}')
+
+    assert "hunter2" not in str(caught.value)
+
+
+@given(st.dictionaries(st.text(), st.integers() | st.text() | st.lists(st.booleans())))
+@settings(derandomize=True, deadline=None, database=None)
+def test_what_is_written_is_read(document):
+    assert decode_body(json.dumps(document).encode()) == document

@@ -1,0 +1,235 @@
+import functools
+import operator
+from datetime import UTC, datetime
+
+import pytest
+
+from hookkit.core.errors import ConfigurationError
+from hookkit.core.event import EventType, OtherEvent
+from hookkit.core.handlers import MAX_NAME_CHARS, Condition, Handler, HandlerRegistry, takes_run
+from hookkit.core.parts import Author, AuthorType
+from hookkit.core.triggers import explain
+
+EVENT = OtherEvent(
+    id="1",
+    type=EventType.OTHER,
+    provider="sunshine",
+    endpoint="support",
+    version="v2",
+    vendor_type="passthrough:messaging",
+    received_at=datetime(2024, 3, 1, tzinfo=UTC),
+    actor=Author(type=AuthorType.BUSINESS),
+)
+
+
+def handler(name="greet", *words, **changes):
+    triggers = tuple(explain(word, {}) for word in words)
+    return Handler(name=name, function=print, triggers=triggers, **changes)
+
+
+# Who wants an event
+
+
+@pytest.mark.parametrize(
+    ("condition", "holds"),
+    [
+        pytest.param({}, True, id="none"),
+        pytest.param({"author": "business"}, True, id="author"),
+        pytest.param({"author": AuthorType.BUSINESS}, True, id="author as a member"),
+        pytest.param({"author": "user"}, False, id="another author"),
+        pytest.param({"provider": "sunshine"}, True, id="provider"),
+        pytest.param({"provider": "livechat"}, False, id="another provider"),
+        pytest.param({"endpoint": "support"}, True, id="endpoint"),
+        pytest.param({"endpoint": "sales"}, False, id="another endpoint"),
+        pytest.param({"version": "v2"}, True, id="version"),
+        pytest.param({"version": "v1.1"}, False, id="another version"),
+        pytest.param({"when": lambda event: event.id == "1"}, True, id="when"),
+        pytest.param({"when": lambda event: event.reason}, False, id="when is falsy"),
+        pytest.param({"version": "v2", "endpoint": "sales"}, False, id="one of two"),
+    ],
+)
+def test_condition_holds_when_every_part_does(condition, holds):
+    assert Condition(**condition).holds(EVENT) is holds
+
+
+def test_event_without_an_actor_has_no_author():
+    event = OtherEvent(
+        **{
+            name: getattr(EVENT, name)
+            for name in (
+                "id",
+                "type",
+                "provider",
+                "endpoint",
+                "version",
+                "vendor_type",
+                "received_at",
+            )
+        }
+    )
+
+    assert not Condition(author="user").holds(event)
+    assert not Condition(author="unknown").holds(event)
+
+
+def test_when_is_not_asked_about_what_the_rest_refuses():
+    def when(event):
+        raise AssertionError
+
+    assert not Condition(version="v1", when=when).holds(EVENT)
+
+
+def test_what_when_raises_is_let_through():
+    def when(event):
+        raise LookupError
+
+    with pytest.raises(LookupError):
+        handler("greet", "*", condition=Condition(when=when)).wants(EVENT)
+
+
+@pytest.mark.parametrize(
+    ("words", "wants"),
+    [
+        pytest.param(["other"], True, id="its type"),
+        pytest.param(["test"], False, id="another type"),
+        pytest.param(["test", "other"], True, id="any of several"),
+        pytest.param(["*"], True, id="everything"),
+        pytest.param([], False, id="a fallback wants nothing by itself"),
+    ],
+)
+def test_handler_wants_what_one_of_its_triggers_fits(words, wants):
+    assert handler("greet", *words).wants(EVENT) is wants
+
+
+def test_handler_does_not_want_what_its_condition_refuses():
+    assert not handler("greet", "*", condition=Condition(author="user")).wants(EVENT)
+
+
+# The registry
+
+
+def test_handlers_are_kept_in_the_order_they_were_registered():
+    registry = HandlerRegistry()
+    for name in ("b", "a", "c"):
+        registry.add(handler(name, "*"))
+    registry.add(handler("rest"))
+
+    assert list(registry.handlers) == ["b", "a", "c"]
+    assert [each.name for each in registry.fallbacks] == ["rest"]
+
+
+@pytest.mark.parametrize("first", [["*"], []], ids=["handler", "fallback"])
+@pytest.mark.parametrize("second", [["*"], []], ids=["handler", "fallback"])
+def test_two_handlers_cannot_share_a_name(first, second):
+    registry = HandlerRegistry()
+    registry.add(handler("greet", *first))
+
+    with pytest.raises(ConfigurationError, match="two handlers are named 'greet'"):
+        registry.add(handler("greet", *second))
+
+
+@pytest.mark.parametrize("name", ["", "x" * (MAX_NAME_CHARS + 1)], ids=["empty", "too long"])
+def test_name_that_cannot_be_stored_is_refused(name):
+    with pytest.raises(ConfigurationError, match="must have 1 to 255 characters"):
+        HandlerRegistry().add(handler(name, "*"))
+
+
+def test_longest_name_is_stored():
+    registry = HandlerRegistry()
+
+    registry.add(handler("x" * MAX_NAME_CHARS, "*"))
+
+    assert len(registry.handlers) == 1
+
+
+# How a function is called
+
+
+class Methods:
+    def with_event(self, event):
+        pass
+
+    def with_run(self, event, run):
+        pass
+
+    @classmethod
+    def of_class(cls, event, run):
+        pass
+
+    @staticmethod
+    def static(event, run):
+        pass
+
+
+class Callable:
+    def __call__(self, event, run):
+        pass
+
+
+class Opaque:
+    """Says as little about its parameters as some callables written in C."""
+
+    __signature__ = "nonsense"
+
+    def __call__(self, event):
+        pass
+
+
+def decorated(function):
+    @functools.wraps(function)
+    def wrapper(*args, **kwargs):
+        return function(*args, **kwargs)
+
+    return wrapper
+
+
+async def coroutine_with_run(event, run):
+    pass
+
+
+@pytest.mark.parametrize(
+    ("function", "expected"),
+    [
+        pytest.param(lambda event: None, False, id="event"),
+        pytest.param(lambda event, run: None, True, id="event and run"),
+        pytest.param(lambda event, run, /: None, True, id="positional only"),
+        pytest.param(lambda event, retries=3: None, False, id="a default for something else"),
+        pytest.param(lambda event, run, retries=3: None, True, id="run and a default"),
+        pytest.param(lambda event=None: None, False, id="event with a default"),
+        pytest.param(lambda *args: None, False, id="any arguments"),
+        pytest.param(lambda event, *rest: None, False, id="event and any others"),
+        pytest.param(lambda event, **options: None, False, id="event and any keywords"),
+        pytest.param(lambda event, *, retries=3: None, False, id="keyword with a default"),
+        pytest.param(Methods().with_event, False, id="method"),
+        pytest.param(Methods().with_run, True, id="method with run"),
+        pytest.param(Methods.of_class, True, id="class method"),
+        pytest.param(Methods.static, True, id="static method"),
+        pytest.param(Callable(), True, id="callable"),
+        pytest.param(coroutine_with_run, True, id="coroutine function"),
+        pytest.param(decorated(lambda event, run: None), True, id="decorated"),
+        pytest.param(functools.partial(lambda a, event, run: None, 1), True, id="partial"),
+        pytest.param(functools.partial(lambda event, run: None, run=1), False, id="partial of run"),
+        pytest.param(functools.partial(lambda a, event: None, 1), False, id="partial of one more"),
+        pytest.param(Opaque(), False, id="a callable that does not tell"),
+        pytest.param(operator.itemgetter(0), False, id="a callable written in C"),
+        pytest.param([].append, False, id="a method written in C"),
+        pytest.param(print, False, id="a function written in C"),
+    ],
+)
+def test_second_parameter_is_for_the_run(function, expected):
+    assert takes_run(function) is expected
+
+
+@pytest.mark.parametrize(
+    ("function", "name"),
+    [
+        pytest.param(lambda: None, "<lambda>", id="no parameter"),
+        pytest.param(lambda event, run, third: None, "<lambda>", id="three"),
+        pytest.param(lambda *, event: None, "<lambda>", id="keyword only"),
+        pytest.param(lambda event, *, needed: None, "<lambda>", id="a needed keyword"),
+        pytest.param(functools.partial(lambda a: None, 1), "functools.partial", id="used up"),
+    ],
+)
+def test_function_that_cannot_take_an_event_is_refused(function, name):
+    with pytest.raises(ConfigurationError, match=f"handler .*{name}.* must take the event"):
+        takes_run(function)

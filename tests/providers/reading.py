@@ -1,0 +1,55 @@
+"""Reads bodies the way an endpoint does, for the tests of the providers."""
+
+import json
+from datetime import UTC, datetime
+from pathlib import Path
+
+import hookkit.providers
+from hookkit.core.provider import normalize, split
+from hookkit.providers import load_providers
+from hookkit.schemas import EventSchema
+
+ROOT = Path(hookkit.providers.__file__).parent
+NOW = datetime(2024, 3, 1, 10, 0, 5, 123000, tzinfo=UTC)
+SAMPLES = sorted(
+    path for path in ROOT.glob("*/samples/**/*.json") if not path.name.endswith(".expected.json")
+)
+
+#: What an ``.expected.json`` leaves out: the sample itself, and when it arrived.
+LEFT_OUT = ("raw", "received_at")
+
+
+def provider_of(sample):
+    return load_providers()[sample.relative_to(ROOT).parts[0]]
+
+
+def sample_id(sample):
+    return "/".join(sample.relative_to(ROOT).parts).replace("samples/", "").removesuffix(".json")
+
+
+def expected_path(sample):
+    return sample.with_suffix(".expected.json")
+
+
+def split_body(provider, body, *, received_at=NOW, **how):
+    """Return the items of *body*, which is bytes or what they should spell."""
+    if not isinstance(body, bytes):
+        body = json.dumps(body).encode()
+    return split(
+        provider, endpoint="support", body=body, headers={}, received_at=received_at, **how
+    )
+
+
+def read(provider, body, **how):
+    """Return the events of *body*."""
+    return [normalize(provider, item) for item in split_body(provider, body, **how)]
+
+
+def read_sample(sample, **how):
+    return read(provider_of(sample), sample.read_bytes(), **how)
+
+
+def promise(events):
+    """Return what an ``.expected.json`` says of *events*."""
+    dumps = [EventSchema().dump(event) for event in events]
+    return [{name: value for name, value in dump.items() if name not in LEFT_OUT} for dump in dumps]

@@ -1,0 +1,238 @@
+"""No body makes a provider raise or put a wrong type into the unified event.
+
+Every single change to every sample is tried, and many random ones together. The safety net of
+``core.provider`` would hide a mistake here, so what it says is looked for as well.
+"""
+
+import copy
+import json
+import math
+from datetime import timedelta
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from hookkit.core.delivery import Payload
+from hookkit.core.event import EVENT_CLASSES, EventType
+from hookkit.core.identity import MAX_ID_CHARS
+from hookkit.core.provider import normalize, unknown_event
+from hookkit.schemas import EventSchema
+from tests.model_types import wrong_types
+from tests.providers.reading import NOW, SAMPLES, provider_of, read, sample_id, split_body
+
+#: What a value is replaced by: every JSON type, and values that are easy to stumble over.
+REPLACEMENTS = [
+    None,
+    True,
+    0,
+    1.5,
+    10**400,
+    1e300,
+    math.inf,
+    "",
+    "v2",
+    "unknown-word",
+    "deleted\x00",
+    "\ud800",
+    "x" * 5000,
+    "9999-12-31T23:59:59.9999Z",
+    "0001-01-01T00:00:00+23:59",
+    [],
+    [None, 1, "x", {}, []],
+    {},
+    {"type": []},
+    {"id": {}, "_id": [], "type": "text", "version": 2},
+    [[[[[[[[[]]]]]]]]],
+]
+
+
+def read_without_net(provider, document, received_at=NOW):
+    """Return the items and the events of *document*, by the payload version alone."""
+    name = provider.detect_version(document, {})
+    version = provider.versions.get(name) if name is not None else None
+    if version is None:
+        return (), ()
+    payload = Payload(
+        provider=provider.name,
+        endpoint="support",
+        version=name,
+        received_at=received_at,
+        headers={},
+        document=document,
+    )
+    items = list(version.split(payload))
+    events = [
+        version.normalize(item) if item.problem is None else unknown_event(item) for item in items
+    ]
+    return items, events
+
+
+def places(node, path=()):
+    """Yield the path of every value in *node*, the outermost excepted."""
+    children = node.items() if isinstance(node, dict) else enumerate(node)
+    for key, child in children:
+        yield (*path, key)
+        if isinstance(child, dict | list):
+            yield from places(child, (*path, key))
+
+
+def inside(document, path):
+    for key in path:
+        document = document[key]
+    return document
+
+
+def kind_of_place(document, path):
+    """Return what makes a place like another: its keys, and the types of what it lies in."""
+    around = [inside(document, path[:depth]) for depth in range(len(path) + 1)]
+    words = [node.get("type", node.get("trigger")) for node in around if isinstance(node, dict)]
+    return tuple("*" if isinstance(key, int) else key for key in path), str(words)
+
+
+def new_places():
+    """Return for each sample the places whose like no earlier one of its version has."""
+    seen, found = set(), {}
+    for sample in SAMPLES:
+        document = json.loads(sample.read_bytes())
+        # Two versions may be one reader, as v1 and v1.1 of Sunshine are.
+        version = provider_of(sample).versions[sample.parent.name]
+        found[sample] = []
+        for path in places(document):
+            kind = (version, *kind_of_place(document, path))
+            if kind not in seen:
+                seen.add(kind)
+                found[sample].append(path)
+    return {sample: paths for sample, paths in found.items() if paths}
+
+
+NEW_PLACES = new_places()
+
+
+def single_mutations(document, paths):
+    """Yield what *document* becomes by each change to the value at one of *paths*."""
+    for path in paths:
+        *above, key = path
+        original = inside(document, path)
+        for value in [*REPLACEMENTS, [original], {"type": original}, [original, original]]:
+            changed = changed_copy(document, above)
+            inside(changed, above)[key] = value
+            yield changed
+        dropped = changed_copy(document, above)
+        del inside(dropped, above)[key]
+        yield dropped
+        if isinstance(original, dict):
+            added = changed_copy(document, path)
+            inside(added, path).update({"newKey": {"deep": [1, None]}, "": 1, "\ud800": "\x00"})
+            yield added
+
+
+def changed_copy(document, path):
+    """Return a copy of *document* in which whatever lies on *path* may be changed."""
+    copied = copy.copy(document)
+    node = copied
+    for key in path:
+        node[key] = copy.copy(node[key])
+        node = node[key]
+    return copied
+
+
+def assert_sound(items, events):
+    for item in items:
+        for text in (item.event_id, item.previous_event_id, item.lane, item.fact):
+            assert text is None or is_storable(text)
+        assert item.problem is None or "while it was" not in item.problem
+    for event in events:
+        assert type(event) is EVENT_CLASSES[event.type]
+        assert wrong_types(event) == []
+        assert not any("while it was" in problem for problem in event.problems)
+        # Whatever is not understood says why.
+        assert event.problems or event.type is not EventType.UNKNOWN
+
+
+def is_storable(text):
+    return 0 < len(text) <= MAX_ID_CHARS and "\x00" not in text and bool(text.encode())
+
+
+def assert_survives_json(events):
+    for event in events:
+        text = json.dumps(EventSchema().dump(event))
+
+        assert EventSchema().load(json.loads(text)) == event
+
+
+@pytest.mark.parametrize("sample", NEW_PLACES, ids=sample_id)
+def test_no_single_change_makes_a_provider_raise(sample):
+    provider, document = provider_of(sample), json.loads(sample.read_bytes())
+
+    for number, changed in enumerate(single_mutations(document, NEW_PLACES[sample])):
+        items, events = read_without_net(provider, changed)
+
+        assert_sound(items, events)
+        if number % 29 == 0:
+            assert_survives_json(events)
+
+
+json_values = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats(allow_nan=False, allow_infinity=False)
+    | st.sampled_from([value for value in REPLACEMENTS if not isinstance(value, list | dict)])
+    | st.text(st.characters(), max_size=20),
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.dictionaries(
+            st.sampled_from(["id", "_id", "type", "text", "user", "message", "content", "x"]),
+            inner,
+            max_size=3,
+        )
+    ),
+    max_leaves=6,
+)
+
+
+@given(data=st.data())
+@settings(
+    max_examples=300,
+    derandomize=True,
+    deadline=None,
+    database=None,
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
+)
+def test_no_several_changes_make_a_provider_raise(data):
+    sample = data.draw(st.sampled_from(SAMPLES))
+    provider, document = provider_of(sample), json.loads(sample.read_bytes())
+    for _ in range(data.draw(st.integers(1, 6))):
+        *above, key = data.draw(st.sampled_from(sorted(places(document), key=str) or [("x",)]))
+        inside(document, above)[key] = data.draw(json_values)
+    body = json.dumps(document).replace("Infinity", "1e400").encode()
+
+    items = split_body(provider, body)
+    events = [normalize(provider, item) for item in items]
+
+    assert_sound(items, events)
+    assert_survives_json(events)
+    again = split_body(provider, body, received_at=NOW + timedelta(minutes=1))
+    assert [item.event_id for item in again] == [item.event_id for item in items]
+
+
+@given(document=st.dictionaries(st.text(max_size=5), json_values, max_size=5))
+@settings(max_examples=100, derandomize=True, deadline=None, database=None)
+def test_any_object_is_kept(document):
+    body = json.dumps(document).replace("Infinity", "1e400").encode()
+    for provider in {provider_of(sample).name: provider_of(sample) for sample in SAMPLES}.values():
+        events = read(provider, body)
+
+        assert events
+        assert all(wrong_types(event) == [] for event in events)
+
+
+@given(body=st.binary(max_size=200))
+@settings(max_examples=100, derandomize=True, deadline=None, database=None)
+def test_any_bytes_are_kept(body):
+    for provider in {provider_of(sample).name: provider_of(sample) for sample in SAMPLES}.values():
+        (event,) = read(provider, body)
+
+        assert event.type is EventType.UNKNOWN
+        assert event.problems
