@@ -12,6 +12,7 @@ from random import Random
 
 import pytest
 
+from hookkit.core.states import State
 from hookkit.inbox.database import open_inbox
 from tests.acceptance.servers import ROOT, ServerDied, gunicorn
 from tests.applications import ENDPOINTS, SECRET, admit, message
@@ -165,3 +166,20 @@ def test_events_survive_kill_9_of_every_worker(tmp_path):
         wait_until(lambda: len({line.split()[0] for line in server.lines("handled")}) == 100, 60)
 
     assert accepted == [200] * 100
+
+
+def test_termination_lets_a_running_handler_end_and_settle(tmp_path):
+    slow = APPLICATION.replace(
+        "with (HERE",
+        "(HERE / 'begun').touch(); import time; time.sleep(1)\n        with (HERE",
+    )
+
+    with gunicorn(tmp_path, slow) as server:
+        server.post(message())
+        wait_until((tmp_path / "begun").exists)
+
+    inbox = open_inbox(f"sqlite:///{tmp_path / 'inbox.db'}")
+    (record,) = inbox.find()
+    inbox.close()
+    assert (record.state, record.attempt_count) == (State.DONE, 1)
+    assert [line.split()[0] for line in server.lines("handled")] == ["event-1"]

@@ -217,6 +217,15 @@ def test_id_of_a_removed_row_is_not_given_again(sql_inbox):
     assert second > first
 
 
+@pytest.mark.parametrize("secret_index", [0, 1, None])
+def test_delivery_tells_which_secret_proved_its_sender(sql_inbox, secret_index):
+    sql_inbox.admit(deliver(item("m-1"), secret_index=secret_index))
+
+    with sql_inbox._transactions.read() as connection:
+        recorded = connection.execute(select(deliveries.c.secret_index)).scalar_one()
+    assert recorded == secret_index
+
+
 def test_entry_whose_bytes_are_gone_holds_nothing_up_and_is_not_replayed(sql_inbox):
     (gone,) = admit(sql_inbox, "m-1")
     admit(sql_inbox, "m-2")

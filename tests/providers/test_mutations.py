@@ -13,11 +13,13 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from hookkit import HookKit
 from hookkit.core.delivery import Payload
 from hookkit.core.event import EVENT_CLASSES, EventType
 from hookkit.core.identity import MAX_ID_CHARS
 from hookkit.core.provider import normalize, unknown_event
 from hookkit.schemas import EventSchema
+from tests.applications import SECRET, make_app, post
 from tests.model_types import wrong_types
 from tests.providers.reading import NOW, SAMPLES, provider_of, read, sample_id, split_body
 
@@ -171,6 +173,21 @@ def test_no_single_change_makes_a_provider_raise(sample):
         assert_sound(items, events)
         if number % 29 == 0:
             assert_survives_json(events)
+
+
+@pytest.mark.parametrize("sample", NEW_PLACES, ids=sample_id)
+def test_changed_body_with_the_right_secret_always_hears_200(sample):
+    hooks, seen = HookKit(), []
+    hooks.on("*", name="see")(seen.append)
+    endpoints = {"support": {"provider": provider_of(sample).name, "secrets": [SECRET]}}
+    client = make_app(hooks, HOOKKIT_ENDPOINTS=endpoints).test_client()
+    document = json.loads(sample.read_bytes())
+    some = list(single_mutations(document, NEW_PLACES[sample]))[::17]
+
+    answers = [post(client, changed) for changed in some]
+
+    assert {answer.status_code for answer in answers} == {200}
+    assert len(seen) == sum(answer.json["new"] for answer in answers) > 0
 
 
 json_values = st.recursive(

@@ -116,6 +116,7 @@ def test_handlers_run_side_by_side(pools, hooks):
     pool.runner.finish(pool.admit("event-2"))
 
     wait_until(pool.all_done)
+    assert not together.broken
 
 
 def test_failed_handler_is_tried_again_by_the_pool(pools, hooks):
