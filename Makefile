@@ -6,7 +6,7 @@ INSTALL = -m pip install --quiet --disable-pip-version-check
 COVERED = hookkit/core/*,hookkit/signatures/*,hookkit/schemas/*,hookkit/providers/*
 
 .DEFAULT_GOAL = help
-.PHONY: help demo run test check lowest bench format constraints clean
+.PHONY: help demo run test check lowest soak bench format constraints clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z]*\):[^#]*## /\1\t/p' Makefile | expand -t 14
@@ -32,6 +32,9 @@ check: .venv/stamp ## lint, format and types, without changing a file
 
 lowest: .venv-lowest/stamp ## the suite with the oldest versions that setup.cfg allows
 	.venv-lowest/bin/python -m pytest
+
+soak: .venv/stamp ## the tests of faults and races, ten times as long
+	HOOKKIT_TEST_SCALE=10 $(BIN)/python -m pytest tests/acceptance tests/inbox/test_model.py
 
 bench: .venv/stamp ## hookkit, its peers and the limit, side by side
 	@$(BIN)/python -m bench

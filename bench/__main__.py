@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 from bench.accept import accept
+from bench.durable import durable
 
 
 @click.group()
@@ -13,6 +14,7 @@ def main() -> None:
 
 
 main.add_command(accept)
+main.add_command(durable)
 
 if __name__ == "__main__":
     main()

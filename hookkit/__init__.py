@@ -19,7 +19,14 @@ from hookkit.core.content import (
     Text,
     UnknownContent,
 )
-from hookkit.core.errors import ConfigurationError, HookkitError, ReplayRefused, Unavailable
+from hookkit.core.errors import (
+    ConfigurationError,
+    Discard,
+    HookkitError,
+    ReplayRefused,
+    RetryLater,
+    Unavailable,
+)
 from hookkit.core.event import (
     ActivityEvent,
     AgentEvent,
@@ -57,7 +64,8 @@ from hookkit.core.parts import (
     User,
 )
 from hookkit.core.retry import RetryPolicy
-from hookkit.web.extension import HookKit
+from hookkit.core.states import State
+from hookkit.web.extension import HookKit, Stats
 from hookkit.worker import Run
 
 __all__ = [
@@ -80,6 +88,7 @@ __all__ = [
     "DeliveryReport",
     "Destination",
     "Device",
+    "Discard",
     "ErrorInfo",
     "Event",
     "EventType",
@@ -104,9 +113,12 @@ __all__ = [
     "Referral",
     "ReferralEvent",
     "ReplayRefused",
+    "RetryLater",
     "RetryPolicy",
     "Run",
     "Source",
+    "State",
+    "Stats",
     "Template",
     "TestEvent",
     "Text",

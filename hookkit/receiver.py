@@ -12,15 +12,12 @@ from collections.abc import Callable
 from hookkit import signals
 from hookkit.core.delivery import Delivery, VerifiedDelivery
 from hookkit.core.errors import Rejected, Unavailable
-from hookkit.core.outcome import Receipt
+from hookkit.core.outcome import RETRY_AFTER_S, Receipt
 from hookkit.core.provider import parse
+from hookkit.endpoint import Endpoint
 from hookkit.inbox.base import Inbox
-from hookkit.settings import Endpoint
 
 _logger = logging.getLogger("hookkit")
-
-#: What a vendor hears when our side cannot store; vendors with a schedule ignore it.
-RETRY_AFTER_S = 10
 
 
 class Receiver:

@@ -4,67 +4,22 @@ from __future__ import annotations
 
 import difflib
 import re
-import warnings
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
 from typing import Any
 
 from marshmallow import RAISE, Schema, ValidationError, validate
 from marshmallow import fields as ma
 
-from hookkit.core.errors import ConfigurationError, Unavailable
+from hookkit.core.errors import ConfigurationError
 from hookkit.core.provider import Provider
 from hookkit.core.retry import RetryPolicy
+from hookkit.endpoint import Endpoint, check_secrets, warn_of_short_secrets
 from hookkit.schemas.shape import problems
-
-#: A secret that a person can remember can be guessed by a program.
-MIN_SECRET_CHARS = 16
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,99}")
 
 RUNNERS = ("thread", "inline", "none")
-
-Secrets = Sequence[str] | Callable[[], Sequence[str]]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Endpoint:
-    """A URL to which one provider posts.
-
-    Attributes:
-        configured_secrets: Newest first, or a callable that returns them.
-        unsigned: Nothing proves the sender, and the settings say that this is meant.
-        path: An existing URL that is used instead of prefix and name.
-        max_body_bytes: A larger body is refused.
-        repeat_window_s: Replaces the provider's own, for items without id and time.
-    """
-
-    name: str
-    provider: Provider
-    configured_secrets: Secrets = field(repr=False)
-    unsigned: bool = False
-    path: str | None = None
-    max_body_bytes: int
-    repeat_window_s: float | None = None
-
-    def secrets(self) -> list[bytes]:
-        """Return the secrets of this moment, newest first.
-
-        Raises:
-            Unavailable: The callable in the settings raised, or returned no usable secret.
-        """
-        secrets = self.configured_secrets
-        if callable(secrets):
-            try:
-                secrets = secrets()
-                _check_secrets(secrets)
-            except Exception as error:  # noqa: BLE001  # whatever the callable raises
-                # What was raised may quote the secret.
-                raise Unavailable(
-                    f"the secrets of endpoint {self.name!r} cannot be had:"
-                    f" {type(error).__name__} from the callable in HOOKKIT_ENDPOINTS"
-                ) from None
-        return [secret.encode() for secret in secrets]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -131,7 +86,7 @@ def load_settings(
         )
         for name, endpoint in endpoints.items()
     }
-    _warn_of_short_secrets(read.values())
+    warn_of_short_secrets(read.values())
     return Settings(endpoints=read, **loaded)
 
 
@@ -142,7 +97,7 @@ def _load(schema: Schema, given: Any) -> tuple[dict[str, Any], list[str]]:
     except ValidationError as error:
         messages: Any = error.messages
         valid = error.valid_data
-        mistakes: Any = {_nearest(key, schema): lines for key, lines in messages.items()}
+        mistakes: Any = {_nearest(str(key), schema): lines for key, lines in messages.items()}
         return (valid if isinstance(valid, dict) else {}), list(problems(mistakes))
     return loaded, []
 
@@ -191,38 +146,13 @@ def _shared_paths(endpoints: Mapping[str, Mapping[str, Any]]) -> list[str]:
     ]
 
 
-def _warn_of_short_secrets(endpoints: Iterable[Endpoint]) -> None:
-    for endpoint in endpoints:
-        if callable(endpoint.configured_secrets):
-            continue
-        if any(len(secret) < MIN_SECRET_CHARS for secret in endpoint.configured_secrets):
-            warnings.warn(
-                f"HOOKKIT_ENDPOINTS.{endpoint.name}.secrets: one is shorter than"
-                f" {MIN_SECRET_CHARS} characters and may be guessed",
-                stacklevel=4,
-            )
-
-
-def _check_secrets(secrets: object) -> None:
-    """Raise ``ValidationError`` unless *secrets* can be compared with what is sent."""
-    if isinstance(secrets, str) or not isinstance(secrets, Sequence):
-        raise ValidationError("must be a list of texts, newest first, or a callable")
-    if not secrets:
-        raise ValidationError('holds no secret; unverified endpoints say "unsigned": True')
-    if not all(isinstance(secret, str) for secret in secrets):
-        raise ValidationError("every secret must be a text")
-    if any(not secret.strip() for secret in secrets):
-        raise ValidationError("holds an empty secret")
-    if any(secret != secret.strip() for secret in secrets):
-        raise ValidationError("a secret begins or ends with white space")
-    if len(set(secrets)) < len(secrets):
-        raise ValidationError("holds one secret twice")
-
-
 class _SecretsField(ma.Field[Any]):
     def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> Any:
         if not callable(value):
-            _check_secrets(value)
+            try:
+                check_secrets(value)
+            except ValueError as error:
+                raise ValidationError(str(error)) from error
         return value
 
 
@@ -230,7 +160,7 @@ class _RetryField(ma.Field[RetryPolicy]):
     def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> RetryPolicy:
         if isinstance(value, RetryPolicy):
             return value
-        names = [each.name for each in fields(RetryPolicy)]
+        names = [each.name for each in fields(RetryPolicy) if each.name != "permanent"]
         if not isinstance(value, dict) or not set(value) <= set(names):
             raise ValidationError(f"must be a RetryPolicy, or a mapping of {', '.join(names)}")
         try:
@@ -290,4 +220,7 @@ class _SettingsSchema(_Strict):
         data_key="HOOKKIT_MAX_BODY",
         validate=validate.Range(min=1),
     )
-    url_prefix = ma.String(data_key="HOOKKIT_URL_PREFIX")
+    url_prefix = ma.String(
+        data_key="HOOKKIT_URL_PREFIX",
+        validate=validate.Regexp(r"^/[^<>\s]*[^<>\s/]$", error="must be a path such as /hooks"),
+    )

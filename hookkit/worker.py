@@ -14,22 +14,23 @@ import time
 import traceback
 from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
-from threading import Lock
+from threading import current_thread, main_thread
+from typing import Any
 
-from hookkit import signals
-from hookkit.core.errors import Unavailable
+from hookkit.core.errors import Discard, RetryLater, Unavailable
 from hookkit.core.event import Event, EventType
 from hookkit.core.handlers import Handler, HandlerRegistry
 from hookkit.core.outcome import Entry, Outcome, Result, Settlement, settle
-from hookkit.core.provider import Provider, normalize, split
+from hookkit.core.provider import Provider
 from hookkit.core.retry import RetryPolicy
 from hookkit.core.states import State
 from hookkit.inbox.base import Inbox
-from hookkit.unhandled import UnhandledLog
+from hookkit.journal import Journal
+from hookkit.leases import Leases
+from hookkit.reading import Reader
 
-_logger = logging.getLogger("hookkit")
 _handler_logger = logging.getLogger("hookkit.handlers")
 
 #: What is stored of an error: enough to know it again, never a whole body.
@@ -55,7 +56,7 @@ class Run:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Job:
+class Assignment:
     """What a worker serves.
 
     Attributes:
@@ -86,19 +87,23 @@ class Worker:
 
     def __init__(
         self,
-        job: Job,
+        assignment: Assignment,
         *,
         inbox: Callable[[], Inbox],
         clock: Callable[[], datetime],
         jitter: Callable[[], float],
     ) -> None:
-        self.job = job
+        self.assignment = assignment
         self.inbox = inbox
         self.clock = clock
         self.jitter = jitter
-        self._unhandled_log = UnhandledLog(_logger)
-        self._running: dict[int, Entry] = {}
-        self._running_lock = Lock()
+        self.after_fork()
+
+    def after_fork(self) -> None:
+        """Begin anew in a child process: what runs in the parent is the parent's."""
+        self._journal = Journal(self.assignment.sender)
+        self._reader = Reader(self.assignment.providers)
+        self._leases = Leases(self.inbox, self.clock, self.assignment.lease_s)
 
     def work(self, *, limit: int = 1, only: Collection[int] | None = None) -> dict[int, State]:
         """Claim up to *limit* due entries and run them; return the state of each after it.
@@ -107,62 +112,86 @@ class Worker:
             Unavailable: The inbox cannot be reached.
         """
         entries = self.inbox().claim(
-            now=self.clock(),
-            lease_s=self.job.lease_s,
+            now=(now := self.clock()),
+            lease_s=self.assignment.lease_s,
             limit=limit,
-            endpoints=self.job.providers.keys(),
+            endpoints=self.assignment.providers.keys(),
             only=only,
         )
-        with self._running_lock:
-            self._running.update((entry.id, entry) for entry in entries)
+        entries = self._leases.hold(entries, now)
+        states = {}
         try:
-            return {entry.id: self.run(entry) for entry in entries}
+            for entry in entries:
+                # The entries before it may have taken longer than its lease.
+                if self._leases.is_held(entry):
+                    states[entry.id] = self.run(entry)
         finally:
-            with self._running_lock:
-                for entry in entries:
-                    self._running.pop(entry.id, None)
+            self._leases.drop(entries)
+        return states
 
     def run(self, entry: Entry) -> State:
         """Normalize, dispatch and settle one claimed entry."""
-        event = self._normalize(entry)
+        event = self._reader.read(entry)
         outcomes, any_exhausted = self._dispatch(entry, event)
         settlement = settle(entry.attempts, outcomes, self.jitter(), any_exhausted=any_exhausted)
-        if self._settle(entry, settlement):
-            self._tell_settled(entry, event, settlement)
+        if not self._settle(entry, settlement):
+            return State.RUNNING  # until its lease is over, or in another worker's hands
+        self._journal.settled(entry, event, settlement)
         return settlement.state
+
+    @property
+    def running_count(self) -> int:
+        """How many entries this process has claimed and not settled yet."""
+        return self._leases.count
 
     def renew_leases(self) -> None:
         """Extend the leases of what runs in this process."""
-        with self._running_lock:
-            running = list(self._running.values())
-        for entry in running:
-            self.inbox().renew(entry, now=self.clock(), lease_s=self.job.lease_s)
-
-    def _normalize(self, entry: Entry) -> Event:
-        provider = self.job.providers[entry.endpoint]
-        items = split(
-            provider,
-            endpoint=entry.endpoint,
-            body=entry.body,
-            headers=entry.headers,
-            received_at=entry.received_at,
-        )
-        # Newer code may split differently: the place in the body and the id are as admitted.
-        item = items[min(entry.position, len(items) - 1)]
-        return normalize(provider, replace(item, event_id=entry.event_id))
+        self._leases.renew()
 
     def _dispatch(self, entry: Entry, event: Event) -> tuple[list[Outcome], bool]:
         """Run the handlers that want *event* and have not succeeded yet."""
-        registry = self.job.registry
-        wanting = _wanting(registry.handlers.values(), event)
+        registry = self.assignment.registry
+        wanting = self._wanting(registry.handlers.values(), event)
         if not wanting:
             wanting = [(handler, None) for handler in registry.fallbacks]
         if not wanting:
             return [self._nobody(entry, event)], False
         left = [each for each in wanting if each[0].name not in entry.succeeded]
-        due = [each for each in left if entry.attempts <= self._retry_of(each[0]).max_attempts]
-        outcomes = [self._attempt(entry, event, handler, error) for handler, error in due]
+        due = [
+            (handler, error)
+            for handler, error in left
+            if handler.name not in entry.gave_up
+            and entry.attempts <= self._retry_of(handler).max_attempts
+        ]
+        outcomes = [self._lost(entry, handler) for handler, _ in left if entry.is_takeover]
+        outcomes += [self._attempt(entry, event, handler, error) for handler, error in due]
         return outcomes, len(due) < len(left)
+
+    def _wanting(
+        self, handlers: Iterable[Handler], event: Event
+    ) -> list[tuple[Handler, BaseException | None]]:
+        """Return the handlers that want *event*, each with what its ``when`` raised."""
+        wanting: list[tuple[Handler, BaseException | None]] = []
+        for handler in handlers:
+            if not handler.may_want(event):
+                continue
+            when = handler.condition.when
+            wants, error = (True, None) if when is None else self._call(when, event)
+            # What raised may want the event or not: a failed attempt, tried again.
+            if error is not None or wants:
+                wanting.append((handler, error))
+        return wanting
+
+    def _lost(self, entry: Entry, handler: Handler) -> Outcome:
+        """Return what is recorded of *handler* for the worker that was not heard of again."""
+        now = self.clock()
+        return Outcome(
+            handler=handler.name,
+            result=Result.LOST,
+            started_at=now,
+            ended_at=now,
+            attempt=entry.attempts - 1,
+        )
 
     def _attempt(
         self, entry: Entry, event: Event, handler: Handler, error: BaseException | None
@@ -170,37 +199,42 @@ class Worker:
         """Run *handler*, unless its ``when`` raised *error* already."""
         started_at = self.clock()
         if error is None:
-            error = self._call(handler, event, entry)
-        if error is not None:
-            self._tell_failed(entry, event, handler, error)
+            run = Run(attempt=entry.attempts, is_replay=entry.is_replay, logger=_handler_logger)
+            arguments = (event, run) if handler.takes_run else (event,)
+            _, error = self._call(handler.function, *arguments)
+        retry = self._retry_of(handler)
+        result = _result_of(error, retry)
+        if error is not None and result is not Result.DISCARDED:
+            self._journal.failed(entry, event, handler, error)
         return Outcome(
             handler=handler.name,
-            result=Result.SUCCEEDED if error is None else Result.FAILED,
+            result=result,
             started_at=started_at,
             ended_at=self.clock(),
-            retry=self._retry_of(handler),
+            retry=retry,
+            retry_after_s=error.after.total_seconds() if isinstance(error, RetryLater) else None,
             error=None if error is None else describe(error),
         )
 
-    def _call(self, handler: Handler, event: Event, entry: Entry) -> BaseException | None:
-        """Call *handler* in a context of its own; return what it raised."""
-        run = Run(attempt=entry.attempts, is_replay=entry.is_replay, logger=_handler_logger)
-        arguments = (event, run) if handler.takes_run else (event,)
+    def _call(
+        self, function: Callable[..., Any], *arguments: object
+    ) -> tuple[Any, BaseException | None]:
+        """Call the user's *function* in a context of its own; return what it gave or raised."""
         try:
-            with self.job.context():
-                returned = handler.function(*arguments)
+            with self.assignment.context():
+                returned = function(*arguments)
                 if inspect.isawaitable(returned):
-                    asyncio.run(_finish(returned))
-        except KeyboardInterrupt:
-            raise
-        except BaseException as error:  # noqa: BLE001  # sys.exit() in a handler ends no worker
-            return error
-        return None
+                    returned = asyncio.run(_finish(returned))
+        except BaseException as error:
+            # sys.exit() in a handler ends no worker; Ctrl-C reaches the main thread alone.
+            if isinstance(error, KeyboardInterrupt) and current_thread() is main_thread():
+                raise
+            return None, error
+        return returned, None
 
     def _nobody(self, entry: Entry, event: Event) -> Outcome:
         now = self.clock()
-        self._unhandled_log.tell(event)
-        signals.emit(signals.event_unhandled, self.job.sender, event=event, entry_id=entry.id)
+        self._journal.unhandled(entry, event)
         unknown = event.type is EventType.UNKNOWN
         return Outcome(
             handler="",
@@ -210,88 +244,40 @@ class Worker:
         )
 
     def _retry_of(self, handler: Handler) -> RetryPolicy:
-        return handler.retry or self.job.retry
+        return handler.retry or self.assignment.retry
 
     def _settle(self, entry: Entry, settlement: Settlement) -> bool:
         """Record *settlement*; a store that is away for a moment must not undo what was done."""
         for pause_s in SETTLE_PAUSES_S:
             time.sleep(pause_s)
             try:
-                settled = self.inbox().settle(entry, settlement, now=self.clock())
+                latest = self._leases.latest(entry)
+                settled = self.inbox().settle(latest, settlement, now=self.clock())
             except Unavailable as error:
-                _logger.warning(
-                    "cannot settle entry %d yet: %s",
-                    entry.id,
-                    error,
-                    extra={"action": "settle_unavailable", "entry_id": entry.id},
-                )
+                self._journal.settle_unavailable(entry, error)
                 continue
+            if not settled and self._leases.latest(entry) is not latest:
+                continue  # a thread beside this one has just claimed it, for us
             if not settled:
-                _logger.warning(
-                    "entry %d outlived its lease and belongs to another worker by now",
-                    entry.id,
-                    extra={"action": "settle_fenced", "entry_id": entry.id},
-                )
+                self._journal.fenced(entry)
             return settled
         return False
 
-    def _tell_failed(
-        self, entry: Entry, event: Event, handler: Handler, error: BaseException
-    ) -> None:
-        _logger.warning(
-            "handler %s failed on entry %d, attempt %d",
-            handler.name,
-            entry.id,
-            entry.attempts,
-            exc_info=error,
-            extra={"action": "attempt_failed", "entry_id": entry.id, "handler": handler.name},
-        )
-        signals.emit(
-            signals.attempt_failed,
-            self.job.sender,
-            event=event,
-            entry_id=entry.id,
-            handler=handler.name,
-            attempt=entry.attempts,
-            error=error,
-        )
 
-    def _tell_settled(self, entry: Entry, event: Event, settlement: Settlement) -> None:
-        state = settlement.state
-        level = logging.ERROR if state is State.DEAD else logging.INFO
-        _logger.log(
-            level,
-            "settled entry %d (%s) as %s after attempt %d",
-            entry.id,
-            event.type.value,
-            state.value,
-            entry.attempts,
-            extra={"action": f"event_{state.value}", "entry_id": entry.id},
-        )
-        signals.emit(
-            signals.event_settled, self.job.sender, event=event, entry_id=entry.id, state=state
-        )
-        if state is State.DEAD:
-            signals.emit(signals.event_dead, self.job.sender, event=event, entry_id=entry.id)
+def _result_of(error: BaseException | None, retry: RetryPolicy) -> Result:
+    """Return how an attempt that raised *error* has ended."""
+    match error:
+        case None:
+            return Result.SUCCEEDED
+        case Discard():
+            return Result.DISCARDED
+        case RetryLater():
+            return Result.FAILED
+    return Result.GAVE_UP if isinstance(error, retry.permanent) else Result.FAILED
 
 
-def _wanting(
-    handlers: Iterable[Handler], event: Event
-) -> list[tuple[Handler, BaseException | None]]:
-    """Return the handlers that want *event*, each with what its ``when`` raised."""
-    wanting: list[tuple[Handler, BaseException | None]] = []
-    for handler in handlers:
-        try:
-            if handler.wants(event):
-                wanting.append((handler, None))
-        except Exception as error:  # noqa: BLE001  # the user's code
-            # Whether it wants the event cannot be told: a failed attempt, tried again.
-            wanting.append((handler, error))
-    return wanting
-
-
-async def _finish(awaitable: Awaitable[None]) -> None:
-    await awaitable
+async def _finish(awaitable: Awaitable[Any]) -> Any:
+    return await awaitable
 
 
 def describe(error: BaseException) -> str:

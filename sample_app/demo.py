@@ -7,6 +7,7 @@ and this program, which looks at the application's page and into its inbox.
 from __future__ import annotations
 
 import json
+import logging
 import secrets
 import subprocess
 import sys
@@ -156,6 +157,8 @@ def run(folder: Path, report: Report) -> None:
 
 def main() -> int:
     interrupt_on_termination()
+    # What hookkit logs is for whoever runs the server; it is shown when something is wrong.
+    logging.getLogger("hookkit").setLevel(logging.ERROR)
     report = Report()
     started = time.monotonic()
     try:

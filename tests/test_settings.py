@@ -72,6 +72,12 @@ def test_other_keys_of_the_application_are_left_alone():
             id="newline",
         ),
         pytest.param(
+            {"secrets": ["from a broken environment \udcff"]},
+            "secrets: a secret has characters that no header can carry",
+            id="surrogate",
+        ),
+        pytest.param({1: 2}, "1: no such setting", id="key is a number"),
+        pytest.param(
             {"unsigned": True},
             "unsigned: true beside secrets; say which of the two is meant",
             id="unsigned with secrets",
@@ -88,7 +94,7 @@ def test_other_keys_of_the_application_are_left_alone():
     ],
 )
 def test_mistake_in_an_endpoint_is_named_by_its_key(settings, mistake):
-    mistakes = mistakes_of(HOOKKIT_ENDPOINTS={"support": endpoint(**settings)})
+    mistakes = mistakes_of(HOOKKIT_ENDPOINTS={"support": endpoint() | settings})
 
     assert mistakes == [f"HOOKKIT_ENDPOINTS.support.{mistake}"]
 

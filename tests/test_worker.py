@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from threading import Event as ThreadEvent
@@ -9,12 +10,21 @@ from threading import Thread
 
 import pytest
 
-from hookkit import HookKit, RetryPolicy, Unavailable, signals
+from hookkit import (
+    ConfigurationError,
+    Discard,
+    HookKit,
+    RetryLater,
+    RetryPolicy,
+    Unavailable,
+    signals,
+)
 from hookkit.core.outcome import Result
+from hookkit.core.provider import split
 from hookkit.core.states import State
 from hookkit.inbox.memory import MemoryInbox
 from hookkit.providers import load_providers
-from hookkit.worker import MAX_ERROR_CHARS, Job, Worker, describe
+from hookkit.worker import MAX_ERROR_CHARS, Assignment, Worker, describe
 from tests.applications import admit, message
 
 NOW = datetime(2026, 3, 1, 10, 0, tzinfo=UTC)
@@ -39,7 +49,7 @@ class Bench:
         self.clock = Clock()
         self.inbox = MemoryInbox()
         self.contexts = []
-        job = Job(
+        assignment = Assignment(
             sender=SENDER,
             providers={"support": load_providers()["sunshine"]},
             registry=hooks._registry,
@@ -47,7 +57,9 @@ class Bench:
             lease_s=60.0,
             context=self.context,
         )
-        self.worker = Worker(job, inbox=lambda: self.inbox, clock=self.clock, jitter=lambda: 0.0)
+        self.worker = Worker(
+            assignment, inbox=lambda: self.inbox, clock=self.clock, jitter=lambda: 0.0
+        )
 
     @contextmanager
     def context(self):
@@ -273,6 +285,58 @@ def test_when_that_raises_is_a_failed_attempt_of_its_handler_alone(hooks):
     assert bench.results() == [(1, "picky", Result.FAILED), (1, "plain", Result.SUCCEEDED)]
 
 
+@pytest.mark.parametrize("error", [SystemExit(), GeneratorExit(), KeyboardInterrupt()])
+def test_whatever_when_raises_in_a_thread_ends_no_worker(hooks, error):
+    def when(event):
+        raise error
+
+    hooks.on("*", name="picky", when=when)(lambda event: None)
+    bench = Bench(hooks)
+    bench.admit(message())
+
+    with ThreadPoolExecutor(1) as threads:
+        states = threads.submit(bench.worker.work).result()
+
+    assert list(states.values()) == [State.WAITING]
+
+
+def test_when_is_asked_in_a_context_of_its_own(hooks):
+    hooks.on("*", name="picky", when=lambda event: False)(lambda event: None)
+    bench = Bench(hooks)
+    bench.admit(message())
+
+    bench.worker.work()
+
+    assert bench.contexts == ["enter", "leave"]
+
+
+def test_when_is_not_asked_about_what_the_rest_refuses(hooks):
+    asked = []
+    hooks.on("*", version="v1", name="old", when=asked.append)(lambda event: None)
+    bench = Bench(hooks)
+    bench.admit(message())
+
+    bench.worker.work()
+
+    assert asked == []
+
+
+def test_body_of_many_events_is_taken_apart_once(hooks, monkeypatch):
+    body = message("event-0")
+    body["events"] = [message(f"event-{number}")["events"][0] for number in range(50)]
+    calls = []
+    monkeypatch.setattr("hookkit.reading.split", lambda *a, **k: calls.append(1) or split(*a, **k))
+    seen = []
+    hooks.on("*", name="see")(lambda event: seen.append(event.id))
+    bench = Bench(hooks)
+    bench.admit(body)
+
+    while bench.worker.work():
+        pass
+
+    assert (len(calls), len(set(seen))) == (1, 50)
+
+
 def test_event_that_nobody_wants_is_done_and_told_once_per_kind(hooks, caplog):
     unhandled = []
     bench = Bench(hooks)
@@ -412,9 +476,9 @@ def test_settlement_that_is_never_taken_leaves_the_entry_to_its_lease(hooks, mon
 
     monkeypatch.setattr(bench.inbox, "settle", never)
 
-    bench.worker.work()
+    states = bench.worker.work()
 
-    assert bench.record().state is State.RUNNING
+    assert (bench.record().state, list(states.values())) == (State.RUNNING, [State.RUNNING])
 
 
 def test_lease_of_a_running_handler_is_renewed(hooks):
@@ -497,3 +561,186 @@ def test_text_of_a_message_reaches_no_log(hooks, caplog):
 
     assert caplog.records
     assert "4111" not in caplog.text
+
+
+def test_discarded_event_is_done_and_not_handled_again(hooks):
+    calls = []
+
+    @hooks.on("*", name="picky")
+    def picky(event):
+        calls.append("picky")
+        raise Discard("a test order")
+
+    @hooks.on("*", name="flaky")
+    def flaky(event, run):
+        calls.append("flaky")
+        if run.attempt == 1:
+            raise ValueError
+
+    bench = Bench(hooks)
+    bench.admit(message())
+
+    states = [*bench.worker.work().values()]
+    bench.clock.forward(5)
+    states += bench.worker.work().values()
+
+    assert (calls, states) == (["picky", "flaky", "flaky"], [State.WAITING, State.DONE])
+    assert bench.results()[0] == (1, "picky", Result.DISCARDED)
+    assert "a test order" in bench.record().attempts[0].error
+
+
+def test_discard_is_no_failure_to_be_told_of(hooks, caplog):
+    @hooks.on("*", name="picky")
+    def picky(event):
+        raise Discard("a test order")
+
+    bench = Bench(hooks)
+    bench.admit(message())
+
+    bench.worker.work()
+
+    assert "attempt_failed" not in [getattr(each, "action", None) for each in caplog.records]
+
+
+def test_handler_that_asks_for_a_later_time_is_run_then(hooks):
+    attempts = []
+
+    @hooks.on("*", name="later")
+    def later(event, run):
+        attempts.append(run.attempt)
+        if run.attempt == 1:
+            raise RetryLater(after=timedelta(minutes=10))
+
+    bench = Bench(hooks)
+    bench.admit(message())
+
+    bench.worker.work()
+    bench.clock.forward(599)
+    too_early = bench.worker.work()
+    bench.clock.forward(1)
+    bench.worker.work()
+
+    assert (too_early, attempts) == ({}, [1, 2])
+
+
+def test_asking_for_later_ever_again_ends_as_a_dead_letter(hooks):
+    @hooks.on("*", name="later")
+    def later(event):
+        raise RetryLater(after=timedelta(0))
+
+    bench = Bench(hooks)
+    bench.admit(message())
+
+    states = [state for _ in range(5) for state in bench.worker.work().values()]
+
+    assert states == [State.WAITING, State.WAITING, State.DEAD]
+
+
+def test_permanent_error_is_not_tried_again_and_leaves_the_others_their_attempts(hooks):
+    calls = []
+
+    @hooks.on("*", name="broken", retry=RetryPolicy(permanent=(LookupError,)))
+    def broken(event):
+        calls.append("broken")
+        raise KeyError("no such customer")
+
+    @hooks.on("*", name="flaky")
+    def flaky(event, run):
+        calls.append("flaky")
+        if run.attempt == 1:
+            raise ValueError
+
+    bench = Bench(hooks)
+    bench.admit(message())
+
+    states = [*bench.worker.work().values()]
+    bench.clock.forward(5)
+    states += bench.worker.work().values()
+
+    assert (calls, states) == (["broken", "flaky", "flaky"], [State.WAITING, State.DEAD])
+    assert bench.results()[0] == (1, "broken", Result.GAVE_UP)
+
+
+def test_replay_asks_a_handler_that_gave_up_again(hooks):
+    calls = []
+
+    @hooks.on("*", name="broken", retry=RetryPolicy(permanent=(ValueError,)))
+    def broken(event, run):
+        calls.append(run.is_replay)
+        if not run.is_replay:
+            raise ValueError
+
+    bench = Bench(hooks)
+    bench.admit(message())
+    bench.worker.work()
+
+    bench.inbox.replay(bench.record().id, now=bench.clock())
+    states = bench.worker.work()
+
+    assert (calls, list(states.values())) == ([False, True], [State.DONE])
+
+
+def test_attempt_of_a_worker_that_was_never_heard_of_again_is_recorded_as_lost(hooks):
+    hooks.on("*", name="see")(lambda event: None)
+    bench = Bench(hooks)
+    bench.admit(message())
+    bench.inbox.claim(now=bench.clock(), lease_s=60, limit=1, endpoints=["support"])
+    bench.clock.forward(61)
+
+    bench.worker.work()
+
+    assert bench.results() == [(1, "see", Result.LOST), (2, "see", Result.SUCCEEDED)]
+
+
+def test_entry_whose_lease_ran_out_behind_a_slow_one_is_asked_back_for(hooks):
+    seen = []
+    bench = Bench(hooks)
+
+    @hooks.on("*", name="slow")
+    def slow(event):
+        seen.append(event.id)
+        bench.clock.forward(61)
+
+    bench.admit(message("event-1"))
+    bench.admit(message("event-2"))
+    bench.admit(message("event-3"))
+
+    def steal_the_third(entry, settlement, *, now, settle=bench.inbox.settle):
+        settled = settle(entry, settlement, now=now)
+        bench.inbox.claim(now=now, lease_s=600, limit=1, endpoints=["support"], only=[3])
+        return settled
+
+    bench.inbox.settle = steal_the_third
+
+    states = bench.worker.work(limit=3)
+
+    assert seen == ["event-1", "event-2"]  # the second was still free, the third was not
+    assert list(states) == [1, 2]
+
+
+@pytest.mark.parametrize("permanent", [[ValueError], (ValueError(),), ValueError, ("ValueError",)])
+def test_permanent_must_be_exceptions(permanent):
+    with pytest.raises(ConfigurationError, match="permanent must be a tuple of exceptions"):
+        RetryPolicy(permanent=permanent)
+
+
+def test_retry_later_cannot_be_in_the_past():
+    with pytest.raises(ValueError, match="must not be negative"):
+        RetryLater(after=timedelta(seconds=-1))
+
+
+def test_forked_child_does_not_keep_its_parents_leases(hooks):
+    bench = Bench(hooks)
+    bench.admit(message())
+
+    @hooks.on("*", name="slow")
+    def slow(event):
+        bench.worker.after_fork()  # what a child does while its parent is in here
+        bench.clock.forward(50)
+        bench.worker.renew_leases()
+
+    bench.worker.work()
+    (record,) = bench.inbox.find()
+
+    assert record.state is State.DONE
+    assert bench.worker.running_count == 0

@@ -7,6 +7,7 @@ developer can; they stand apart so that no ``except`` for one hides the other.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import timedelta
 from typing import ClassVar
 
 
@@ -33,6 +34,28 @@ class Unavailable(HookkitError):
 
 class ReplayRefused(HookkitError):
     """The entry cannot be replayed: it does not exist, or it is running or about to run."""
+
+
+class RetryLater(HookkitError):
+    """Raise it in a handler that cannot do its part yet: the attempt counts, and waits.
+
+    Attributes:
+        after: How long to wait, instead of what the policy would say.
+    """
+
+    def __init__(self, after: timedelta, reason: str = "") -> None:
+        if after < timedelta(0):
+            raise ValueError("RetryLater: after must not be negative")
+        self.after = after
+        super().__init__(reason or f"asked to be run again after {after}")
+
+
+class Discard(HookkitError):
+    """Raise it in a handler that has nothing to do for an event, now or ever: it is done."""
+
+    def __init__(self, reason: str) -> None:
+        self.reason = reason
+        super().__init__(reason)
 
 
 class BodyUnreadable(HookkitError):

@@ -30,14 +30,13 @@ class Condition:
     when: Callable[[Any], bool] | None = None
 
     def holds(self, event: Event) -> bool:
-        """Tell whether *event* fulfils every part; ``when`` is asked last and may raise."""
+        """Tell whether *event* fulfils every part but ``when``, which is the user's code."""
         actor_type = event.actor.type if event.actor is not None else None
         return (
             self.author in (None, actor_type)
             and self.provider in (None, event.provider)
             and self.endpoint in (None, event.endpoint)
             and self.version in (None, event.version)
-            and (self.when is None or bool(self.when(event)))
         )
 
 
@@ -59,8 +58,8 @@ class Handler:
     retry: RetryPolicy | None = None
     takes_run: bool = False
 
-    def wants(self, event: Event) -> bool:
-        """Tell whether *event* should reach this handler; the user's ``when`` may raise."""
+    def may_want(self, event: Event) -> bool:
+        """Tell whether *event* should reach this handler if its ``when`` agrees."""
         return any(trigger.fits(event) for trigger in self.triggers) and self.condition.holds(event)
 
 
@@ -102,8 +101,12 @@ def takes_run(function: HandlerFunction) -> bool:
     """Tell whether *function* has a second positional parameter, which is for the run.
 
     Raises:
-        ConfigurationError: It cannot be called with one event.
+        ConfigurationError: It cannot be called with one event, or would not run when it is.
     """
+    if inspect.isgeneratorfunction(function) or inspect.isasyncgenfunction(function):
+        raise ConfigurationError(
+            f"handler {function.__qualname__!r} has a yield in it, so that calling it runs nothing"
+        )
     try:
         signature = inspect.signature(function)
     except (TypeError, ValueError):  # some callables written in C do not tell

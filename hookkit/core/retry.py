@@ -20,6 +20,7 @@ class RetryPolicy:
         factor: What each delay is multiplied by to get the next.
         max_delay_s: No delay is longer, in seconds, before jitter.
         jitter: Each delay is spread by up to this fraction, either way.
+        permanent: Exceptions that no further attempt would mend: the handler gives up at once.
     """
 
     max_attempts: int = 23
@@ -27,6 +28,7 @@ class RetryPolicy:
     factor: float = 2.0
     max_delay_s: float = 3600.0
     jitter: float = 0.1
+    permanent: tuple[type[BaseException], ...] = ()
 
     def __post_init__(self) -> None:
         mistakes = [
@@ -37,6 +39,7 @@ class RetryPolicy:
                 (1 <= self.factor <= 100, "factor must be between 1 and 100"),
                 (self.max_delay_s >= self.first_delay_s, "max_delay_s is below first_delay_s"),
                 (0 <= self.jitter < 1, "jitter must be at least 0 and below 1"),
+                (_are_exceptions(self.permanent), "permanent must be a tuple of exceptions"),
             )
             if not holds
         ]
@@ -60,3 +63,9 @@ class RetryPolicy:
     def shortest_span_s(self) -> float:
         """Seconds between the first attempt and the last when every jitter shortens."""
         return sum(self.delay_s(attempt, -1.0) or 0.0 for attempt in range(1, self.max_attempts))
+
+
+def _are_exceptions(classes: object) -> bool:
+    return isinstance(classes, tuple) and all(
+        isinstance(each, type) and issubclass(each, BaseException) for each in classes
+    )

@@ -36,12 +36,8 @@ TRANSITIONS: dict[State, frozenset[State]] = {
     State.DEAD: frozenset({State.PENDING}),
 }
 
-#: What a replay may start from.
-REPLAYABLE = frozenset(
-    state
-    for state, following in TRANSITIONS.items()
-    if State.PENDING in following and state is not State.PENDING
-)
+#: What a replay may start from: a person does not take an entry from its worker.
+REPLAYABLE = frozenset({State.WAITING, State.DONE, State.DEAD})
 
 #: What a settlement may end in.
-SETTLED = TRANSITIONS[State.RUNNING] - {State.RUNNING}
+SETTLED = frozenset({State.WAITING, State.DONE, State.DEAD})

@@ -124,6 +124,9 @@ class Inbox(Protocol):
             ReplayRefused: No such entry, it is PENDING or RUNNING, or its bytes are gone.
         """
 
+    def has_due(self, endpoints: Collection[str], *, now: datetime) -> bool:
+        """Tell whether a claim would find anything at *endpoints*, without a write."""
+
     def next_due_at(self, endpoints: Collection[str]) -> datetime | None:
         """Return when the next entry of *endpoints* becomes claimable, None when none waits.
 

@@ -79,7 +79,7 @@ def open_inbox(database: Database) -> Inbox:
         inbox.prepare()
     except BaseException as error:
         inbox.close()
-        if isinstance(error, Unavailable) and isinstance(error.__cause__, DBAPIError):
+        if isinstance(error, Unavailable):
             _explain(error.__cause__)
         raise
     return inbox
@@ -205,11 +205,13 @@ def _create_file(url: URL) -> None:
         ) from error
 
 
-def _explain(error: DBAPIError) -> None:
+def _explain(error: BaseException | None) -> None:
     """Raise what a developer must mend; return when waiting may help."""
-    code = getattr(error.orig, "sqlite_errorcode", None)
+    if not isinstance(error, DBAPIError | sqlite3.Error):
+        return
+    code = getattr(getattr(error, "orig", error), "sqlite_errorcode", None)
     if code is None:
-        if isinstance(error, OperationalError | InterfaceError):
+        if isinstance(error, OperationalError | InterfaceError | sqlite3.Error):
             return
         advice = "check the rights of its user"
     elif code & 0xFF in _PASSING:

@@ -1,23 +1,21 @@
 """An inbox in the memory of one process: for tests, and for trying things out.
 
-Strategy: one lock around everything, and one heap per endpoint and claimable state. An entry
-is pushed whenever it becomes due at another time; what it left behind is dropped on the way.
+Strategy: one lock around everything; ``memory_due.py`` keeps the order of what is due.
 """
 
 from __future__ import annotations
 
 import secrets
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime
-from heapq import heappop, heappush
 from threading import Lock
-from typing import NamedTuple
 
 from hookkit.core.delivery import Envelope, Item
 from hookkit.core.errors import ReplayRefused
-from hookkit.core.outcome import Admitted, Entry, Receipt, Result, Settlement
+from hookkit.core.outcome import FINISHED, Admitted, Entry, Receipt, Result, Settlement
 from hookkit.core.states import REPLAYABLE, State
 from hookkit.inbox.base import EntryRecord, from_ms, to_ms
+from hookkit.inbox.memory_due import Due, DueHeaps
 from hookkit.inbox.memory_entries import (
     StoredDelivery,
     StoredEntry,
@@ -27,15 +25,6 @@ from hookkit.inbox.memory_entries import (
     has_other_content,
     written,
 )
-
-_CLAIMABLE = (State.PENDING, State.WAITING, State.RUNNING)
-
-
-class _Due(NamedTuple):
-    """When an entry is due; ids grow in the payload's order, so they break ties."""
-
-    due_ms: int
-    entry_id: int
 
 
 class MemoryInbox:
@@ -47,7 +36,7 @@ class MemoryInbox:
         self._conflicting_bodies: set[tuple[str, bytes]] = set()
         self._entries: list[StoredEntry] = []
         self._by_event_id: dict[tuple[str, str], StoredEntry] = {}
-        self._due: dict[tuple[str, State], list[_Due]] = {}
+        self._due = DueHeaps(self._entries)
 
     def admit(self, envelope: Envelope) -> Receipt:
         """Store the delivery and one entry per item that is new."""
@@ -97,7 +86,7 @@ class MemoryInbox:
         claimed: list[Entry] = []
         with self._lock:
             if only is None:
-                due = self._by_heap(now_ms, endpoints)
+                due = self._due.in_order(now_ms, endpoints)
             else:
                 due = iter(self._by_id(now_ms, endpoints, only))
             while len(claimed) < limit and (entry := next(due, None)) is not None:
@@ -107,7 +96,7 @@ class MemoryInbox:
                 entry.lease_token = lease_token
                 entry.attempt_count += 1
                 self._move(entry, State.RUNNING, lease_until_ms)
-                claimed.append(claimed_entry(entry, lease_token))
+                claimed.append(claimed_entry(entry, lease_token, is_takeover=was_expired))
                 if was_expired:
                     break
         return claimed
@@ -130,11 +119,11 @@ class MemoryInbox:
             stored.attempts += tuple(
                 attempt_record(stored.attempt_count, outcome) for outcome in settlement.outcomes
             )
-            stored.succeeded |= {
-                outcome.handler
-                for outcome in settlement.outcomes
-                if outcome.result is Result.SUCCEEDED
-            }
+            for outcome in settlement.outcomes:
+                if outcome.result in FINISHED:
+                    stored.succeeded |= {outcome.handler}
+                elif outcome.result is Result.GAVE_UP:
+                    stored.gave_up |= {outcome.handler}
             due_ms = None
             if settlement.state is State.WAITING:
                 due_ms = to_ms(now) + round((settlement.retry_after_s or 0) * 1000)
@@ -156,14 +145,24 @@ class MemoryInbox:
                 raise ReplayRefused(f"entry {entry_id} is {entry.state}")
             if entry.state is State.DONE:
                 entry.succeeded = frozenset()
+            entry.gave_up = frozenset()
             entry.attempt_count = 0
             entry.is_replay = True
             self._move(entry, State.PENDING, to_ms(now))
 
+    def has_due(self, endpoints: Collection[str], *, now: datetime) -> bool:
+        """Tell whether a claim would find anything at *endpoints*, without a write."""
+        now_ms = to_ms(now)
+        with self._lock:
+            return any(
+                state is State.PENDING or head.due_ms <= now_ms
+                for head, state in self._due.heads(endpoints)
+            )
+
     def next_due_at(self, endpoints: Collection[str]) -> datetime | None:
         """Return when the next entry of *endpoints* becomes claimable, None when none waits."""
         with self._lock:
-            first = min((due for due, _ in self._heads(endpoints)), default=None)
+            first = min((due for due, _ in self._due.heads(endpoints)), default=None)
         return None if first is None else from_ms(first.due_ms)
 
     def find(
@@ -223,7 +222,7 @@ class MemoryInbox:
         )
         self._entries.append(entry)
         self._by_event_id[endpoint, item.event_id] = entry
-        self._push(entry, received_ms)
+        self._due.push(entry, received_ms)
         return entry
 
     def _mark_conflicts(
@@ -245,44 +244,14 @@ class MemoryInbox:
         entry.state = state
         entry.due_ms = due_ms
         if due_ms is not None:
-            self._push(entry, due_ms)
-
-    def _push(self, entry: StoredEntry, due_ms: int) -> None:
-        heap = self._due.setdefault((entry.endpoint, entry.state), [])
-        heappush(heap, _Due(due_ms, entry.id))
-
-    def _heads(self, endpoints: Collection[str]) -> Iterator[tuple[_Due, State]]:
-        for endpoint in set(endpoints):
-            for state in _CLAIMABLE:
-                heap = self._due.get((endpoint, state), [])
-                while heap:
-                    entry = self._entries[heap[0].entry_id - 1]
-                    if entry.state is state and entry.due_ms == heap[0].due_ms:
-                        yield heap[0], state
-                        break
-                    heappop(heap)
-
-    def _by_heap(self, now_ms: int, endpoints: Collection[str]) -> Iterator[StoredEntry]:
-        """Yield due entries; the caller must claim each, or it comes again."""
-        is_first = True
-        while True:
-            due = [
-                head
-                for head, state in self._heads(endpoints)
-                if state is State.PENDING
-                or (head.due_ms <= now_ms and (is_first or state is not State.RUNNING))
-            ]
-            if not due:
-                return
-            is_first = False
-            yield self._entries[min(due).entry_id - 1]
+            self._due.push(entry, due_ms)
 
     def _by_id(
         self, now_ms: int, endpoints: Collection[str], only: Collection[int]
     ) -> list[StoredEntry]:
         entries = (self._entry(entry_id) for entry_id in set(only))
         due = [
-            (_Due(entry.due_ms, entry.id), entry)
+            (Due(entry.due_ms, entry.id), entry)
             for entry in entries
             if entry is not None
             and entry.endpoint in endpoints

@@ -37,7 +37,8 @@ class StoredEntry:
         content: The item's own object, written down: kept as it is, it would be a heap for
             the collector of garbage to walk through again and again.
         due_ms: Since when, or from when on, it can be claimed; None when it is settled.
-        succeeded: Names of the handlers that succeeded since it last started over.
+        succeeded: Names of the handlers that finished since it last started over.
+        gave_up: Names of the handlers that gave up since it was last replayed.
     """
 
     id: int
@@ -59,6 +60,7 @@ class StoredEntry:
     is_replay: bool = False
     conflicts: int = 0
     succeeded: frozenset[str] = frozenset()
+    gave_up: frozenset[str] = frozenset()
     attempts: tuple[AttemptRecord, ...] = ()
 
 
@@ -75,7 +77,7 @@ def has_other_content(entry: StoredEntry, item: Item) -> bool:
     return hash_content(content) != item.content_hash
 
 
-def claimed_entry(entry: StoredEntry, lease_token: str) -> Entry:
+def claimed_entry(entry: StoredEntry, lease_token: str, *, is_takeover: bool) -> Entry:
     """Return *entry* as the worker gets it."""
     return Entry(
         id=entry.id,
@@ -89,13 +91,15 @@ def claimed_entry(entry: StoredEntry, lease_token: str) -> Entry:
         received_at=from_ms(entry.received_ms),
         body=entry.delivery.body,
         headers=entry.delivery.headers,
+        gave_up=entry.gave_up,
+        is_takeover=is_takeover,
     )
 
 
 def attempt_record(number: int, outcome: Outcome) -> AttemptRecord:
-    """Return *outcome* as the record of attempt *number*."""
+    """Return *outcome* as the record of attempt *number*, unless it says of which it is."""
     return AttemptRecord(
-        number=number,
+        number=number if outcome.attempt is None else outcome.attempt,
         handler=outcome.handler,
         result=outcome.result,
         started_at=from_ms(to_ms(outcome.started_at)),

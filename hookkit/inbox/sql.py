@@ -15,20 +15,22 @@ from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from threading import Lock
-from typing import Any
 
-from sqlalchemy import Connection, Engine, Row, bindparam, case, func, select, update
+from sqlalchemy import Connection, Engine, bindparam, case, func, select, update
 
 from hookkit.core.delivery import Envelope
 from hookkit.core.errors import ReplayRefused
-from hookkit.core.outcome import Entry, Outcome, Receipt, Result, Settlement
+from hookkit.core.outcome import Entry, Receipt, Settlement
 from hookkit.core.states import REPLAYABLE, State
-from hookkit.inbox.base import AttemptRecord, EntryRecord, from_ms, storable_text, to_ms
+from hookkit.inbox.base import AttemptRecord, EntryRecord, from_ms, to_ms
+from hookkit.inbox.postgres_transactions import PostgresTransactions
 from hookkit.inbox.schema import ensure_tables
-from hookkit.inbox.sql_admit import admit, chunks
+from hookkit.inbox.sql_admit import admit, chunks, prepared
 from hookkit.inbox.sql_claim import CLAIMABLE, claimed_entries, due_entries, first_due, pick
+from hookkit.inbox.sql_rows import attempt_record, attempt_row, entry_record
+from hookkit.inbox.sqlite_admit import SqliteAdmission
 from hookkit.inbox.tables import attempts, deliveries, entries
-from hookkit.inbox.transactions import PostgresTransactions, SqliteTransactions, Transactions
+from hookkit.inbox.transactions import SqliteTransactions, Transactions
 
 # Statements are built once: putting one together takes longer than SQLite does to run it.
 _HELD = (
@@ -50,7 +52,7 @@ _LEASE = (
         attempt_count=entries.c.attempt_count + 1,
     )
 )
-_RUN = select(entries.c.generation, entries.c.attempt_count).where(
+_RUN = select(entries.c.generation, entries.c.replay_count, entries.c.attempt_count).where(
     entries.c.id == bindparam("entry_id")
 )
 _INSERT_ATTEMPT = attempts.insert()
@@ -70,9 +72,13 @@ class SqlInbox:
     """
 
     def __init__(self, engine: Engine, *, is_own: bool = False) -> None:
-        is_sqlite = engine.dialect.name == "sqlite"
-        make = SqliteTransactions if is_sqlite else PostgresTransactions
-        self._transactions: Transactions = make(engine, is_own=is_own)
+        self._transactions: Transactions
+        self._sqlite_admission: SqliteAdmission | None = None
+        if engine.dialect.name == "sqlite":
+            self._transactions = transactions = SqliteTransactions(engine, is_own=is_own)
+            self._sqlite_admission = SqliteAdmission(transactions)
+        else:
+            self._transactions = PostgresTransactions(engine, is_own=is_own)
         self._insert_entry = self._transactions.insert_unless_there(entries)
         self._is_prepared = False
         self._preparing = Lock()
@@ -92,8 +98,13 @@ class SqlInbox:
 
     def admit(self, envelope: Envelope) -> Receipt:
         """Store the delivery and one entry per item that is new, in one transaction."""
+        delivery = prepared(envelope)
+        if self._sqlite_admission is not None:
+            if not self._is_prepared:
+                self.prepare()
+            return self._sqlite_admission.admit(delivery)
         with self._writing() as connection:
-            return admit(connection, self._insert_entry, envelope)
+            return admit(connection, self._insert_entry, delivery)
 
     def claim(
         self,
@@ -133,9 +144,8 @@ class SqlInbox:
             if connection.execute(_SETTLE, _held(entry) | settled).rowcount != 1:
                 return False
             if settlement.outcomes:
-                generation, number = connection.execute(_RUN, {"entry_id": entry.id}).one()
-                of_run = {"entry_id": entry.id, "generation": generation, "number": number}
-                rows = [of_run | _attempt_row(outcome) for outcome in settlement.outcomes]
+                run = connection.execute(_RUN, {"entry_id": entry.id}).one()
+                rows = [attempt_row(entry, run, outcome) for outcome in settlement.outcomes]
                 connection.execute(_INSERT_ATTEMPT, rows)
             return True
 
@@ -163,6 +173,16 @@ class SqlInbox:
                 state = connection.execute(select(entries.c.state).where(of_entry)).scalar()
                 raise ReplayRefused(_why_refused(entry_id, state))
 
+    def has_due(self, endpoints: Collection[str], *, now: datetime) -> bool:
+        """Tell whether a claim would find anything at *endpoints*, without a write."""
+        now_ms = to_ms(now)
+        with self._reading() as connection:
+            for state in CLAIMABLE:
+                due_ms = first_due(connection, state, endpoints)
+                if due_ms is not None and (state is State.PENDING or due_ms <= now_ms):
+                    return True
+        return False
+
     def next_due_at(self, endpoints: Collection[str]) -> datetime | None:
         """Return when the next entry of *endpoints* becomes claimable, None when none waits."""
         with self._reading() as connection:
@@ -184,8 +204,8 @@ class SqlInbox:
             for chunk in chunks(row.id for row in found):
                 of_these = select(attempts).where(attempts.c.entry_id.in_(chunk))
                 for row in connection.execute(of_these.order_by(attempts.c.id)):
-                    recorded[row.entry_id].append(_attempt_record(row))
-        return [_entry_record(row, recorded[row.id]) for row in found]
+                    recorded[row.entry_id].append(attempt_record(row))
+        return [entry_record(row, recorded[row.id]) for row in found]
 
     def counts(self) -> dict[State, int]:
         """Return how many entries are in each state; every state is there."""
@@ -198,6 +218,8 @@ class SqlInbox:
         """Forget connections that belong to the parent process."""
         self._preparing = Lock()
         self._transactions.after_fork()
+        if self._sqlite_admission is not None:
+            self._sqlite_admission.after_fork()
 
     def close(self) -> None:
         """Give back what the inbox holds; it can be used again and opens anew."""
@@ -233,44 +255,3 @@ def _later(now_ms: int, seconds: float) -> int:
 
 def _held(entry: Entry) -> dict[str, object]:
     return {"entry_id": entry.id, "held_token": entry.lease_token}
-
-
-def _attempt_row(outcome: Outcome) -> dict[str, object]:
-    return {
-        "handler": outcome.handler,
-        "result": outcome.result.value,
-        "started_at_ms": to_ms(outcome.started_at),
-        "ended_at_ms": to_ms(outcome.ended_at),
-        "error": None if outcome.error is None else storable_text(outcome.error),
-    }
-
-
-def _attempt_record(row: Row[Any]) -> AttemptRecord:
-    return AttemptRecord(
-        number=row.number,
-        handler=row.handler,
-        result=Result(row.result),
-        started_at=from_ms(row.started_at_ms),
-        ended_at=from_ms(row.ended_at_ms),
-        error=row.error,
-    )
-
-
-def _entry_record(row: Row[Any], recorded: Sequence[AttemptRecord]) -> EntryRecord:
-    is_waiting = row.state == State.WAITING.value
-    return EntryRecord(
-        id=row.id,
-        endpoint=row.endpoint,
-        event_id=row.event_id,
-        vendor_type=row.vendor_type,
-        version=row.version,
-        lane=row.lane,
-        fact=row.fact,
-        problem=row.problem,
-        state=State(row.state),
-        attempt_count=row.attempt_count,
-        next_attempt_at=from_ms(row.due_at_ms) if is_waiting else None,
-        received_at=from_ms(row.received_at_ms),
-        conflicts=row.conflict_count,
-        attempts=tuple(recorded),
-    )

@@ -1,19 +1,21 @@
-"""Admits an envelope's items, inside the caller's transaction.
+"""Admits a delivery's items, inside the caller's transaction.
 
 Strategy: look the event ids up, store what is not there, look again. The second look tells
 an item of ours from one that another process stored in between: the unique constraint lets
 one of them in, and the row that is there says whose delivery it points at.
+
+``sqlite_admit`` does the same for several deliveries at once, where nobody comes in between.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from operator import itemgetter
-from typing import Any, TypeVar
+from typing import Any, TypeAlias, TypeVar
 
 from sqlalchemy import Connection, bindparam, select
 from sqlalchemy.sql.dml import Insert
@@ -27,11 +29,16 @@ from hookkit.inbox.tables import deliveries, entries
 #: SQLite before 3.32 takes 999 parameters in a statement.
 CHUNK = 500
 
+#: Values by the names of their columns.
+Values: TypeAlias = dict[str, Any]
+
 _T = TypeVar("_T")
 
 
 @dataclass(frozen=True, slots=True)
-class _Known:
+class Known:
+    """What an admission has to know of an entry that is there."""
+
     id: int
     event_id: str
     delivery_id: int
@@ -41,8 +48,23 @@ class _Known:
     state: str
 
 
+@dataclass(frozen=True, slots=True)
+class PreparedDelivery:
+    """An envelope with its rows, made before the transaction: there, others wait for it.
+
+    Attributes:
+        row: The delivery's, without its id.
+        entry_rows: One per item, in their order, without ids; stored when it is new.
+    """
+
+    envelope: Envelope
+    received_at_ms: int
+    row: Values
+    entry_rows: Sequence[Values]
+
+
 # Built once: putting a statement together takes longer than SQLite does to run it.
-_KNOWN = select(
+KNOWN_COLUMNS = [
     entries.c.id,
     entries.c.event_id,
     entries.c.delivery_id,
@@ -50,46 +72,51 @@ _KNOWN = select(
     entries.c.content_hash,
     entries.c.received_at_ms,
     entries.c.state,
-).where(
+]
+_KNOWN = select(*KNOWN_COLUMNS).where(
     entries.c.endpoint == bindparam("of_endpoint"),
     entries.c.event_id.in_(bindparam("event_ids", expanding=True)),
 )
 _INSERT_DELIVERY = deliveries.insert()
 
 
-def admit(connection: Connection, insert_entry: Insert, envelope: Envelope) -> Receipt:
-    """Store what is new of *envelope*, and say to each item whether it was.
+def prepared(envelope: Envelope) -> PreparedDelivery:
+    """Return *envelope* with its rows."""
+    received_at_ms = to_ms(envelope.received_at)
+    return PreparedDelivery(
+        envelope=envelope,
+        received_at_ms=received_at_ms,
+        row=_delivery_row(envelope, received_at_ms),
+        entry_rows=[
+            _entry_row(envelope, position, item, received_at_ms)
+            for position, item in enumerate(envelope.items)
+        ],
+    )
+
+
+def admit(connection: Connection, insert_entry: Insert, delivery: PreparedDelivery) -> Receipt:
+    """Store what is new of *delivery*, and say to each item whether it was.
 
     Args:
         insert_entry: Inserts into ``entries`` and passes over event ids that are there.
     """
-    received_at_ms = to_ms(envelope.received_at)
-    wanted = {item.event_id for item in envelope.items}
-    wanted.update(item.previous_event_id for item in envelope.items if item.previous_event_id)
-    known = _look_up(connection, envelope.endpoint, wanted)
-    new: dict[str, tuple[int, Item]] = {}
-    for position, item in enumerate(envelope.items):
-        if _same_event(known, item, received_at_ms) is None:
-            new.setdefault(item.event_id, (position, item))
-
+    endpoint = delivery.envelope.endpoint
+    known = _look_up(connection, endpoint, wanted_ids(delivery))
+    new = new_items(delivery, known)
     delivery_id = None
     if new:
-        delivery_id = _store_delivery(connection, envelope, received_at_ms, is_conflict=False)
+        delivery_id = _store_delivery(connection, delivery.row)
         rows = [
-            _entry_row(envelope, delivery_id, position, item, received_at_ms)
+            delivery.entry_rows[position] | {"delivery_id": delivery_id}
             # In the order of their ids: two processes that insert the same ones then wait
             # for each other in one direction only.
-            for _, (position, item) in sorted(new.items(), key=itemgetter(0))
+            for _, position in sorted(new.items(), key=itemgetter(0))
         ]
         connection.execute(insert_entry, rows)
-        known |= _look_up(connection, envelope.endpoint, new)
-
-    admitted = []
-    for position, item in enumerate(envelope.items):
-        entry = _same_event(known, item, received_at_ms) or known[item.event_id]
-        admitted.append(_admitted(entry, item, delivery_id, position))
-    _keep_what_counts(connection, envelope, delivery_id, admitted)
-    return Receipt(admitted=tuple(admitted))
+        known |= _look_up(connection, endpoint, new)
+    admitted = admitted_items(delivery, known, delivery_id)
+    keep_what_counts(connection, delivery, delivery_id, admitted)
+    return Receipt(admitted=admitted)
 
 
 def chunks(values: Iterable[_T]) -> Iterator[list[_T]]:
@@ -99,83 +126,50 @@ def chunks(values: Iterable[_T]) -> Iterator[list[_T]]:
         yield chunk
 
 
-def _look_up(connection: Connection, endpoint: str, event_ids: Iterable[str]) -> dict[str, _Known]:
-    known = {}
-    for chunk in chunks(event_ids):
-        for row in connection.execute(_KNOWN, {"of_endpoint": endpoint, "event_ids": chunk}):
-            known[row.event_id] = _Known(*row)
-    return known
+def wanted_ids(delivery: PreparedDelivery) -> set[str]:
+    """Return the event ids that decide what of *delivery* is new."""
+    items = delivery.envelope.items
+    wanted = {item.event_id for item in items}
+    wanted.update(item.previous_event_id for item in items if item.previous_event_id)
+    return wanted
 
 
-def _same_event(known: dict[str, _Known], item: Item, received_at_ms: int) -> _Known | None:
-    entry = known.get(item.event_id)
-    if entry is None and item.previous_event_id is not None and item.repeat_after_s:
-        previous = known.get(item.previous_event_id)
-        if previous and received_at_ms - previous.received_at_ms < item.repeat_after_s * 1000:
-            return previous
-    return entry
+def new_items(delivery: PreparedDelivery, known: Mapping[str, Known]) -> dict[str, int]:
+    """Return the event ids that are not *known*, with the position that each comes first at."""
+    new: dict[str, int] = {}
+    for position, item in enumerate(delivery.envelope.items):
+        if _same_event(known, item, delivery.received_at_ms) is None:
+            new.setdefault(item.event_id, position)
+    return new
 
 
-def _admitted(entry: _Known, item: Item, delivery_id: int | None, position: int) -> Admitted:
-    is_new = (entry.delivery_id, entry.position) == (delivery_id, position)
-    return Admitted(
-        entry_id=entry.id,
-        event_id=entry.event_id,
-        is_new=is_new,
-        is_conflict=not is_new and entry.content_hash != item.content_hash,
-        state=State(entry.state),
-    )
+def admitted_items(
+    delivery: PreparedDelivery, known: Mapping[str, Known], delivery_id: int | None
+) -> tuple[Admitted, ...]:
+    """Return what each item came to, once all of them are *known*.
+
+    An entry is an item's own when it is at the item's position in this delivery.
+    """
+    admitted = []
+    for position, item in enumerate(delivery.envelope.items):
+        entry = _same_event(known, item, delivery.received_at_ms) or known[item.event_id]
+        is_new = (entry.delivery_id, entry.position) == (delivery_id, position)
+        content_hash = delivery.entry_rows[position]["content_hash"]
+        admitted.append(
+            Admitted(
+                entry_id=entry.id,
+                event_id=entry.event_id,
+                is_new=is_new,
+                is_conflict=not is_new and entry.content_hash != content_hash,
+                state=State(entry.state),
+            )
+        )
+    return tuple(admitted)
 
 
-def _store_delivery(
-    connection: Connection, envelope: Envelope, received_at_ms: int, *, is_conflict: bool
-) -> int:
-    stored = connection.execute(
-        _INSERT_DELIVERY,
-        {
-            "endpoint": envelope.endpoint,
-            "provider": envelope.provider,
-            "version": storable_text(envelope.version, MAX_WORD_CHARS),
-            "received_at_ms": received_at_ms,
-            "body": envelope.body,
-            "headers": json.dumps(dict(envelope.headers)),
-            "body_sha256": hashlib.sha256(envelope.body).hexdigest(),
-            "secret_index": envelope.secret_index,
-            "is_conflict": is_conflict,
-        },
-    )
-    key: Any = stored.inserted_primary_key
-    return int(key.id)
-
-
-def _entry_row(
-    envelope: Envelope, delivery_id: int, position: int, item: Item, received_at_ms: int
-) -> dict[str, object]:
-    return {
-        "endpoint": envelope.endpoint,
-        "event_id": item.event_id,
-        "delivery_id": delivery_id,
-        "position": position,
-        "vendor_type": storable_text(item.vendor_type, MAX_WORD_CHARS),
-        "version": storable_text(item.payload.version, MAX_WORD_CHARS),
-        "lane": item.lane,
-        "fact": item.fact,
-        "problem": None if item.problem is None else storable_text(item.problem),
-        "content_hash": item.content_hash,
-        "received_at_ms": received_at_ms,
-        "state": State.PENDING.value,
-        "due_at_ms": received_at_ms,
-        "lease_token": None,
-        "attempt_count": 0,
-        "generation": 1,
-        "replay_count": 0,
-        "conflict_count": 0,
-    }
-
-
-def _keep_what_counts(
+def keep_what_counts(
     connection: Connection,
-    envelope: Envelope,
+    delivery: PreparedDelivery,
     delivery_id: int | None,
     admitted: Sequence[Admitted],
 ) -> None:
@@ -193,15 +187,73 @@ def _keep_what_counts(
         mark = deliveries.update().where(deliveries.c.id == delivery_id)
         connection.execute(mark.values(is_conflict=True))
     else:
-        _store_conflict(connection, envelope)
+        _store_conflict(connection, delivery)
 
 
-def _store_conflict(connection: Connection, envelope: Envelope) -> None:
+def _look_up(connection: Connection, endpoint: str, event_ids: Iterable[str]) -> dict[str, Known]:
+    known = {}
+    for chunk in chunks(event_ids):
+        for row in connection.execute(_KNOWN, {"of_endpoint": endpoint, "event_ids": chunk}):
+            known[row.event_id] = Known(*row)
+    return known
+
+
+def _same_event(known: Mapping[str, Known], item: Item, received_at_ms: int) -> Known | None:
+    entry = known.get(item.event_id)
+    if entry is None and item.previous_event_id is not None and item.repeat_after_s:
+        previous = known.get(item.previous_event_id)
+        if previous and received_at_ms - previous.received_at_ms < item.repeat_after_s * 1000:
+            return previous
+    return entry
+
+
+def _store_delivery(connection: Connection, row: Values) -> int:
+    key: Any = connection.execute(_INSERT_DELIVERY, row).inserted_primary_key
+    return int(key.id)
+
+
+def _store_conflict(connection: Connection, delivery: PreparedDelivery) -> None:
     """Keep the delivery of a conflict, once however often the vendor sends its bytes."""
     same_bytes = select(deliveries.c.id).where(
-        deliveries.c.endpoint == envelope.endpoint,
-        deliveries.c.body_sha256 == hashlib.sha256(envelope.body).hexdigest(),
+        deliveries.c.endpoint == delivery.envelope.endpoint,
+        deliveries.c.body_sha256 == delivery.row["body_sha256"],
         deliveries.c.is_conflict,
     )
     if connection.execute(same_bytes.limit(1)).first() is None:
-        _store_delivery(connection, envelope, to_ms(envelope.received_at), is_conflict=True)
+        _store_delivery(connection, delivery.row | {"is_conflict": True})
+
+
+def _delivery_row(envelope: Envelope, received_at_ms: int) -> Values:
+    return {
+        "endpoint": envelope.endpoint,
+        "provider": envelope.provider,
+        "version": storable_text(envelope.version, MAX_WORD_CHARS),
+        "received_at_ms": received_at_ms,
+        "body": envelope.body,
+        "headers": json.dumps(dict(envelope.headers)),
+        "body_sha256": hashlib.sha256(envelope.body).hexdigest(),
+        "secret_index": envelope.secret_index,
+        "is_conflict": False,
+    }
+
+
+def _entry_row(envelope: Envelope, position: int, item: Item, received_at_ms: int) -> Values:
+    return {
+        "endpoint": envelope.endpoint,
+        "event_id": item.event_id,
+        "position": position,
+        "vendor_type": storable_text(item.vendor_type, MAX_WORD_CHARS),
+        "version": storable_text(item.payload.version, MAX_WORD_CHARS),
+        "lane": item.lane,
+        "fact": item.fact,
+        "problem": None if item.problem is None else storable_text(item.problem),
+        "content_hash": item.content_hash,
+        "received_at_ms": received_at_ms,
+        "state": State.PENDING.value,
+        "due_at_ms": received_at_ms,
+        "lease_token": None,
+        "attempt_count": 0,
+        "generation": 1,
+        "replay_count": 0,
+        "conflict_count": 0,
+    }

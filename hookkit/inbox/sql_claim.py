@@ -9,7 +9,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, Select, and_, bindparam, or_, select, true
 
-from hookkit.core.outcome import Entry, Result
+from hookkit.core.outcome import FINISHED, Entry, Result
 from hookkit.core.states import State
 from hookkit.inbox.base import from_ms
 from hookkit.inbox.sql_admit import chunks
@@ -70,15 +70,21 @@ _FIRST_DUE = {
 _BODIES = select(deliveries.c.id, deliveries.c.body, deliveries.c.headers).where(
     deliveries.c.id.in_(bindparam("delivery_ids", expanding=True))
 )
-_SUCCEEDED = (
-    select(attempts.c.entry_id, attempts.c.handler)
-    .join(
-        entries,
-        and_(entries.c.id == attempts.c.entry_id, entries.c.generation == attempts.c.generation),
-    )
+_SETTLED_HANDLERS = (
+    select(attempts.c.entry_id, attempts.c.handler, attempts.c.result)
+    .join(entries, entries.c.id == attempts.c.entry_id)
     .where(
         attempts.c.entry_id.in_(bindparam("entry_ids", expanding=True)),
-        attempts.c.result == Result.SUCCEEDED.value,
+        or_(
+            and_(
+                attempts.c.result.in_([result.value for result in FINISHED]),
+                attempts.c.generation == entries.c.generation,
+            ),
+            and_(
+                attempts.c.result == Result.GAVE_UP.value,
+                attempts.c.replay_count == entries.c.replay_count,
+            ),
+        ),
     )
 )
 
@@ -119,7 +125,7 @@ def claimed_entries(
     for chunk in chunks({row.delivery_id for row in rows}):
         for delivery in connection.execute(_BODIES, {"delivery_ids": chunk}):
             stored[delivery.id] = delivery.body, json.loads(delivery.headers)
-    succeeded = _succeeded(connection, rows)
+    succeeded, gave_up = _settled_handlers(connection, rows)
     return [
         Entry(
             id=row.id,
@@ -133,6 +139,8 @@ def claimed_entries(
             received_at=from_ms(row.received_at_ms),
             body=stored[row.delivery_id][0],
             headers=stored[row.delivery_id][1],
+            gave_up=frozenset(gave_up[row.id]),
+            is_takeover=row.state == State.RUNNING.value,
         )
         for row in rows
     ]
@@ -143,12 +151,16 @@ def first_due(connection: Connection, state: State, endpoints: Collection[str]) 
     return connection.execute(_FIRST_DUE[state], {"endpoints": list(endpoints)}).scalar()
 
 
-def _succeeded(connection: Connection, rows: Sequence[Row[Any]]) -> dict[int, set[str]]:
-    """Return by entry the handlers that have succeeded since it last started over."""
+def _settled_handlers(
+    connection: Connection, rows: Sequence[Row[Any]]
+) -> tuple[dict[int, set[str]], dict[int, set[str]]]:
+    """Return by entry the handlers that need not run again, and those that gave up."""
     succeeded: dict[int, set[str]] = defaultdict(set)
+    gave_up: dict[int, set[str]] = defaultdict(set)
     # A first claim has no attempts to look for.
     tried = [row.id for row in rows if row.attempt_count or row.replay_count]
     for chunk in chunks(tried):
-        for entry_id, handler in connection.execute(_SUCCEEDED, {"entry_ids": chunk}):
-            succeeded[entry_id].add(handler)
-    return succeeded
+        for found in connection.execute(_SETTLED_HANDLERS, {"entry_ids": chunk}):
+            handlers = gave_up if found.result == Result.GAVE_UP.value else succeeded
+            handlers[found.entry_id].add(found.handler)
+    return succeeded, gave_up

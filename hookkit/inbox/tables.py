@@ -112,6 +112,8 @@ attempts = Table(
     Column("id", _RowId, primary_key=True),
     Column("entry_id", _RowId, ForeignKey(entries.c.id, ondelete="CASCADE"), nullable=False),
     Column("generation", Integer, nullable=False),
+    # A handler that gave up is asked again by a replay, and not before.
+    Column("replay_count", Integer, nullable=False),
     Column("number", Integer, nullable=False),
     Column("handler", Text, nullable=False),
     Column("result", String(16), nullable=False),

@@ -10,6 +10,7 @@ Rule 3: what the database raises leaves as ``Unavailable``, and shows no paramet
 
 from __future__ import annotations
 
+import sqlite3
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
@@ -17,15 +18,17 @@ from contextlib import AbstractContextManager, contextmanager
 from threading import Lock
 from typing import Any
 
-from sqlalchemy import Connection, Engine, Table
-from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy import Connection, Engine, Table, event
+from sqlalchemy.dialects import sqlite
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError, StatementError
 from sqlalchemy.sql.dml import Insert
 
 from hookkit.core.errors import Unavailable
+from hookkit.inbox import file_lock, sqlite_file
 
 #: Seconds that a transaction waits for another before its caller hears ``Unavailable``.
 BUSY_TIMEOUT_S = 2.0
+_BUSY = "the inbox was busy for {:g} s"
 
 # Of ``PRAGMA synchronous``. With a write-ahead log FULL puts a commit on the disk; without
 # one, only EXTRA also syncs the folder, or a power cut brings the old journal back.
@@ -33,10 +36,12 @@ BUSY_TIMEOUT_S = 2.0
 _FULL = 2
 _EXTRA = 3
 
-_SCHEMA_TIMEOUT_S = 30
+# A delivery of 2 KiB does not fit into SQLite's usual 4 KiB pages twice: with these, the file
+# is smaller, and several deliveries in one commit take less time.
+_PAGE_SIZE = 16384
 
-# An arbitrary number that no other program is likely to lock.
-_SCHEMA_LOCK = 0x686F6F6B6B6974
+# A wait shorter than this one leaves SQLite its whole timeout.
+_SHORT_WAIT_S = 0.05
 
 
 class Transactions(ABC):
@@ -85,14 +90,19 @@ class SqliteTransactions(Transactions):
     """Transactions on a SQLite file.
 
     The threads of a process queue for a lock before they try SQLite's own, because its busy
-    handler sleeps and polls. How long SQLite's lock is waited for on the user's own engine
-    is that engine's ``timeout``, and the journal mode of its file stays as it is.
+    handler sleeps and polls; so do the processes that share a file of our own. How long
+    SQLite's lock is waited for on the user's own engine is that engine's ``timeout``, and the
+    journal mode of its file stays as it is.
     """
 
     def __init__(self, engine: Engine, *, is_own: bool) -> None:
         super().__init__(engine, is_own=is_own)
         self._writer = Lock()
+        self._file_lock: file_lock.FileLock | None = None
+        self._watched: sqlite_file.WatchedFile | None = None
         self._synchronous = _EXTRA
+        if is_own:
+            event.listen(engine, "connect", sqlite_file.set_up)
 
     @contextmanager
     def read(self) -> Iterator[Connection]:
@@ -101,21 +111,18 @@ class SqliteTransactions(Transactions):
             yield connection
 
     @contextmanager
-    def write(self) -> Iterator[Connection]:
-        """Begin the one transaction that may write."""
-        writer = self._writer
-        if not writer.acquire(timeout=BUSY_TIMEOUT_S):
-            raise Unavailable(f"the inbox was busy for {BUSY_TIMEOUT_S:g} s")
-        try:
+    def write(self, timeout_s: float | None = None) -> Iterator[Connection]:
+        """Begin the one transaction that may write, within *timeout_s* if that is shorter."""
+        began_at = time.monotonic()
+        timeout_s = BUSY_TIMEOUT_S if timeout_s is None else min(timeout_s, BUSY_TIMEOUT_S)
+        with self._turn(began_at + timeout_s), unavailable(), self._connection() as connection:
+            left_s = timeout_s - (time.monotonic() - began_at)
             with (
-                unavailable(),
-                self._connection() as connection,
                 self._synced(connection),
+                self._hurried(connection, left_s),
                 _begun(connection, "BEGIN IMMEDIATE"),
             ):
                 yield connection
-        finally:
-            writer.release()
 
     def insert_unless_there(self, table: Table) -> Insert:
         """Return an insert into *table* that passes over rows that are there already."""
@@ -124,18 +131,82 @@ class SqliteTransactions(Transactions):
     def prepare(self) -> None:
         """Switch a file of our own to a write-ahead log, so that readers never block."""
         with unavailable(), self._connection() as connection:
+            path = sqlite_file.file_of(connection) if self.is_own else None
+            if path is not None:
+                sqlite_file.refuse_network(path)
             mode = connection.exec_driver_sql("PRAGMA journal_mode").scalar_one()
             if mode != "wal" and self.is_own:
-                mode = _switch_to_wal(connection)
+                # Without effect on a file that holds something already.
+                connection.exec_driver_sql(f"PRAGMA page_size = {_PAGE_SIZE}")
+                mode = sqlite_file.switch_to_wal(connection, BUSY_TIMEOUT_S)
+            if path is not None and self._file_lock is None:
+                self._file_lock = sqlite_file.lock_beside(path)
+            self._watched = None if path is None else sqlite_file.WatchedFile(path)
         self._synchronous = _FULL if mode == "wal" else _EXTRA
+        if mode == "wal":
+            sqlite_file.warn_of_old_version()
 
     def lock_schema(self, connection: Connection) -> None:
         """Do nothing: there is one writer anyway."""
 
     def after_fork(self) -> None:
-        """Forget the connections, and the lock that the parent may have held."""
+        """Forget the connections, and the locks that the parent may have held."""
         self._writer = Lock()
+        self._close_file_lock()
         super().after_fork()
+
+    def close(self) -> None:
+        """Close idle connections; those of the user's own engine are the user's to close."""
+        # Whoever writes just now needs the lock until the end.
+        if self._writer.acquire(blocking=False):
+            self._close_file_lock()
+            self._writer.release()
+        super().close()
+
+    def _close_file_lock(self) -> None:
+        if self._file_lock is not None:
+            self._file_lock.close()
+
+    def _check_file(self) -> None:
+        """Raise ``Unavailable`` when the file is gone: connections would go on writing to it."""
+        if self._watched is not None and self._watched.has_gone():
+            self.engine.dispose()
+            raise Unavailable("the file of the inbox was moved or removed; put it back")
+
+    @contextmanager
+    def _turn(self, give_up_at: float) -> Iterator[None]:
+        """Wait until no other thread writes, and no other process that waits here as well."""
+        writer = self._writer
+        if not writer.acquire(timeout=max(0.0, give_up_at - time.monotonic())):
+            raise Unavailable(_BUSY.format(BUSY_TIMEOUT_S))
+        try:
+            lock = self._file_lock
+            with unavailable():
+                if lock is not None and not lock.acquire(give_up_at):
+                    raise Unavailable(_BUSY.format(BUSY_TIMEOUT_S))
+            try:
+                self._check_file()
+                yield
+            finally:
+                # Not when it is a child's that was forked meanwhile: see ``after_fork``.
+                if lock is not None:
+                    lock.release()
+        finally:
+            writer.release()
+
+    @contextmanager
+    def _hurried(self, connection: Connection, left_s: float) -> Iterator[None]:
+        """Have SQLite wait no longer than is left of our own timeout."""
+        if not self.is_own or left_s > BUSY_TIMEOUT_S - _SHORT_WAIT_S:
+            yield
+            return
+        usual_ms = connection.exec_driver_sql("PRAGMA busy_timeout").scalar_one()
+        left_ms = max(0, min(usual_ms, round(left_s * 1000)))
+        connection.exec_driver_sql(f"PRAGMA busy_timeout = {left_ms}")
+        try:
+            yield
+        finally:
+            connection.exec_driver_sql(f"PRAGMA busy_timeout = {usual_ms}")
 
     @contextmanager
     def _connection(self) -> Iterator[Connection]:
@@ -166,6 +237,10 @@ class SqliteTransactions(Transactions):
 
     @contextmanager
     def _synced(self, connection: Connection) -> Iterator[None]:
+        if self.is_own and self._synchronous == _FULL:
+            # So it was set up.
+            yield
+            return
         level = connection.exec_driver_sql("PRAGMA synchronous").scalar_one()
         if level >= self._synchronous:
             yield
@@ -177,55 +252,12 @@ class SqliteTransactions(Transactions):
             connection.exec_driver_sql(f"PRAGMA synchronous = {level}")
 
 
-class PostgresTransactions(Transactions):
-    """Transactions on PostgreSQL.
-
-    READ COMMITTED whatever the engine's default: a statement after a lost race must see what
-    the winner committed, and an engine in AUTOCOMMIT would have no transactions.
-    """
-
-    @contextmanager
-    def read(self) -> Iterator[Connection]:
-        """Begin a transaction that only reads."""
-        with unavailable(), self._connection("REPEATABLE READ") as connection:
-            yield connection
-
-    @contextmanager
-    def write(self) -> Iterator[Connection]:
-        """Begin a transaction whose commit waits for the disk, and whose locks time out."""
-        with unavailable(), self._connection("READ COMMITTED") as connection:
-            connection.exec_driver_sql(
-                "SELECT set_config('synchronous_commit', 'on', true),"
-                f" set_config('lock_timeout', '{BUSY_TIMEOUT_S:g}s', true)"
-            )
-            yield connection
-
-    def insert_unless_there(self, table: Table) -> Insert:
-        """Return an insert into *table* that passes over rows that are there already."""
-        return postgresql.insert(table).on_conflict_do_nothing()
-
-    def prepare(self) -> None:
-        """Do nothing: the server is configured by its operator."""
-
-    def lock_schema(self, connection: Connection) -> None:
-        """Wait until no other process is creating the tables; nobody waits for us meanwhile."""
-        connection.exec_driver_sql(f"SET LOCAL lock_timeout = '{_SCHEMA_TIMEOUT_S}s'")
-        connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({_SCHEMA_LOCK})")
-
-    @contextmanager
-    def _connection(self, isolation_level: str) -> Iterator[Connection]:
-        with self.engine.connect() as connection:
-            connection.execution_options(isolation_level=isolation_level)
-            with connection.begin():
-                yield connection
-
-
 @contextmanager
 def unavailable() -> Iterator[None]:
     """Turn what a database raises into ``Unavailable``."""
     try:
         yield
-    except (SQLAlchemyError, OSError) as error:
+    except (SQLAlchemyError, sqlite3.Error, OSError) as error:
         if isinstance(error, StatementError):
             # The user's own engine need not hide them, and the cause is logged as well.
             error.hide_parameters = True
@@ -240,34 +272,21 @@ def brief_reason(error: BaseException) -> str:
         return f"{type(error.orig).__name__}: {lines[0]}"
     if isinstance(error, OSError):
         return f"{type(error).__name__}: {error.strerror}"
+    if isinstance(error, sqlite3.Error):
+        return f"{type(error).__name__}: {error}"
     return type(error).__name__
 
 
 @contextmanager
 def _begun(connection: Connection, begin: str) -> Iterator[None]:
+    # Not through SQLAlchemy, which takes longer over these three than SQLite does.
     driver: Any = connection.connection.dbapi_connection
-    connection.exec_driver_sql(begin)
+    driver.execute(begin)
     try:
         yield
-        connection.exec_driver_sql("COMMIT")
+        driver.execute("COMMIT")
     except BaseException:
         # Some errors, such as a full disk, make SQLite roll back by itself.
         if driver.in_transaction:
-            connection.exec_driver_sql("ROLLBACK")
+            driver.execute("ROLLBACK")
         raise
-
-
-def _switch_to_wal(connection: Connection) -> str:
-    """Return the journal mode that is in force after asking for a write-ahead log.
-
-    SQLite does not wait for its busy timeout here: when two processes open a new file at
-    once, the later one is told at once that the database is locked.
-    """
-    give_up_at = time.monotonic() + BUSY_TIMEOUT_S
-    while True:
-        try:
-            return str(connection.exec_driver_sql("PRAGMA journal_mode = WAL").scalar_one())
-        except DBAPIError as error:
-            if "locked" not in str(error.orig) or time.monotonic() > give_up_at:
-                raise
-            time.sleep(0.01)

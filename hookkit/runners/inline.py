@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from hookkit.core.outcome import Receipt
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
+from threading import Event, Thread
+
+from hookkit.core.outcome import RETRY_AFTER_S, Receipt
 from hookkit.core.states import State
 from hookkit.runners.base import IdleRunner
 from hookkit.worker import Worker
 
-#: Vendors that keep a schedule of their own ignore it.
-RETRY_AFTER_S = 10
+_logger = logging.getLogger("hookkit")
 
 _SETTLED_FOR_GOOD = frozenset({State.DONE, State.DEAD})
 
@@ -32,7 +36,28 @@ class InlineRunner(IdleRunner):
         }
         if not undone:
             return receipt
-        states = self._worker.work(limit=len(undone), only=undone)
+        with self._leases_renewed():
+            states = self._worker.work(limit=len(undone), only=undone)
         if all(states.get(entry_id) in _SETTLED_FOR_GOOD for entry_id in undone):
             return receipt
         return Receipt(status=503, code="handler_failed", retry_after_s=RETRY_AFTER_S)
+
+    @contextmanager
+    def _leases_renewed(self) -> Iterator[None]:
+        """Keep the leases while handlers run: a redelivery must not run them beside us."""
+        done = Event()
+
+        def renew() -> None:
+            while not done.wait(self._worker.assignment.lease_s / 3):
+                try:
+                    self._worker.renew_leases()
+                except Exception:
+                    _logger.exception("cannot renew leases", extra={"action": "renew_failed"})
+
+        thread = Thread(target=renew, name="hookkit-leases", daemon=True)
+        thread.start()
+        try:
+            yield
+        finally:
+            done.set()
+            thread.join()

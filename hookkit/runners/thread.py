@@ -7,8 +7,8 @@ other processes, became due, or was left by one that died.
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Callable
-from datetime import datetime, timedelta
 from threading import Condition, Event, Thread, current_thread
 
 from hookkit.core.errors import Unavailable
@@ -28,8 +28,7 @@ class ThreadRunner:
     """Runs a worker in *threads* threads of this process.
 
     Args:
-        next_due_at: Returns when the next entry becomes claimable; may raise ``Unavailable``.
-        clock: Returns the time as aware UTC.
+        has_due: Tells whether there is anything to claim; may raise ``Unavailable``.
     """
 
     def __init__(
@@ -37,15 +36,13 @@ class ThreadRunner:
         worker: Worker,
         *,
         threads: int,
-        next_due_at: Callable[[], datetime | None],
-        clock: Callable[[], datetime],
+        has_due: Callable[[], bool],
         poll_s: float = POLL_S,
         grace_s: float = GRACE_S,
     ) -> None:
         self._worker = worker
         self._thread_count = threads
-        self._next_due_at = next_due_at
-        self._clock = clock
+        self._has_due = has_due
         self._poll_s = poll_s
         self._grace_s = grace_s
         self._forget_threads()
@@ -55,6 +52,8 @@ class ThreadRunner:
         self._condition = Condition()
         self._wakeups = 0
         self._stop = Event()
+        self._stop_renewing = Event()
+        self._is_away = False
 
     def start(self) -> None:
         """Start the threads, once."""
@@ -62,11 +61,9 @@ class ThreadRunner:
             if self._threads or self._stop.is_set():
                 return
             names = [f"hookkit-worker-{number}" for number in range(self._thread_count)]
-            self._threads = [
-                *(Thread(target=self._work, name=name, daemon=True) for name in names),
-                Thread(target=self._renew_leases, name="hookkit-leases", daemon=True),
-            ]
-            for thread in self._threads:
+            self._threads = [Thread(target=self._work, name=name, daemon=True) for name in names]
+            renewing = Thread(target=self._renew_leases, name="hookkit-leases", daemon=True)
+            for thread in (*self._threads, renewing):
                 thread.start()
 
     def finish(self, receipt: Receipt) -> Receipt:
@@ -78,49 +75,69 @@ class ThreadRunner:
         return receipt
 
     def after_fork(self) -> None:
-        """Start again in the child if the parent's pool was running."""
-        was_running = bool(self._threads)
+        """Forget the parent's threads; ``start`` makes some of this process's own."""
         self._forget_threads()
-        if was_running:
-            self.start()
 
     def stop(self) -> None:
         """Let running handlers end within the grace period; start nothing new."""
         with self._condition:
             self._stop.set()
             self._condition.notify_all()
-        deadline = self._clock() + timedelta(seconds=self._grace_s)
+        self._tell_waiting()
+        # Not by the clock that tells times: that one may be set while we wait.
+        give_up_at = time.monotonic() + self._grace_s
         for thread in self._threads:
             if thread is not current_thread():
-                thread.join(max(0.0, (deadline - self._clock()).total_seconds()))
-        still_running = [thread.name for thread in self._threads if thread.is_alive()]
+                thread.join(max(0.0, give_up_at - time.monotonic()))
+        # Leases were renewed until now, for the handlers that were still running.
+        self._stop_renewing.set()
+        still_running = sum(thread.is_alive() for thread in self._threads)
         if still_running:
             _logger.warning(
                 "%d threads still run a handler after %g s; their entries are claimed again"
                 " when the lease is over",
-                len(still_running),
+                still_running,
                 self._grace_s,
                 extra={"action": "stop_incomplete"},
+            )
+
+    def _tell_waiting(self) -> None:
+        running = self._worker.running_count
+        if running:
+            _logger.info(
+                "waiting up to %g s for %d entries that are being handled",
+                self._grace_s,
+                running,
+                extra={"action": "stop_waiting"},
             )
 
     def _work(self) -> None:
         while not self._stop.is_set():
             try:
-                if self._is_due() and self._worker.work():
+                # One at a time: an entry that kills its worker takes none with it that waits.
+                worked = self._has_due() and self._worker.work()
+                self._tell_reachable()
+                if worked:
                     continue
             except Unavailable as error:
-                _logger.warning(
-                    "the inbox cannot be reached: %s", error, extra={"action": "worker_unavailable"}
-                )
-            except Exception:
-                # A worker that dies of a bug would stop all handling in silence.
+                self._tell_away(error)
+            except BaseException:
+                # A thread that dies, of a bug or of what a user's code raises, would stop
+                # its share of the handling in silence.
                 _logger.exception("a worker failed", extra={"action": "worker_failed"})
             self._rest()
 
-    def _is_due(self) -> bool:
-        """Ask before claiming: an idle pool must not take the inbox's write lock."""
-        due_at = self._next_due_at()
-        return due_at is not None and due_at <= self._clock()
+    def _tell_away(self, error: Unavailable) -> None:
+        if not self._is_away:  # once, not every second in every thread
+            self._is_away = True
+            _logger.warning(
+                "the inbox cannot be reached: %s", error, extra={"action": "worker_unavailable"}
+            )
+
+    def _tell_reachable(self) -> None:
+        if self._is_away:
+            self._is_away = False
+            _logger.warning("the inbox can be reached again", extra={"action": "worker_available"})
 
     def _rest(self) -> None:
         """Wait until something was admitted here, or for the time between two polls."""
@@ -133,7 +150,7 @@ class ThreadRunner:
 
     def _renew_leases(self) -> None:
         # Not on the condition: a wake-up is for a thread that works.
-        while not self._stop.wait(self._worker.job.lease_s / 3):
+        while not self._stop_renewing.wait(self._worker.assignment.lease_s / 3):
             try:
                 self._worker.renew_leases()
             except Exception:

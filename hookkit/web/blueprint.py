@@ -5,37 +5,20 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from flask import Blueprint, Response, request
+from flask import Response, request
 
 from hookkit.core.delivery import Delivery, Headers
 from hookkit.core.errors import BodyTooLarge, MalformedBody
 from hookkit.core.outcome import Receipt
-from hookkit.settings import Endpoint
+from hookkit.endpoint import Endpoint
 from hookkit.web.body import read_body
 from hookkit.web.state import AppState, utc_now
 
 if TYPE_CHECKING:  # the module exists for type checkers alone
     from _typeshed.wsgi import WSGIEnvironment
 
-#: All of them reach the view, so that every answer is hookkit's own.
-METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 
-
-def make_blueprint() -> Blueprint:
-    """Return a blueprint that answers every path below its prefix, endpoints apart."""
-    blueprint = Blueprint("hookkit", "hookkit")
-    for rule in ("/", "/<path:_>"):
-        blueprint.add_url_rule(
-            rule,
-            endpoint="unknown",
-            view_func=refuse_unknown,
-            methods=METHODS,
-            provide_automatic_options=False,
-        )
-    return blueprint
-
-
-def refuse_unknown(_: str = "") -> Response:
+def refuse_unknown(path: str = "") -> Response:
     """Answer a request to no endpoint."""
     return answer(Receipt(status=404, code="unknown_endpoint"))
 

@@ -28,7 +28,7 @@ def read_body(environ: WSGIEnvironment, max_bytes: int) -> bytes:
     """
     declared_bytes = get_content_length(environ)
     if declared_bytes is None:
-        return _read_stream(get_input_stream(environ), max_bytes)
+        return _read_stream(get_input_stream(environ), max_bytes) or _read_chunked_before(environ)
     if declared_bytes > max_bytes:
         raise BodyTooLarge(f"declared {declared_bytes} bytes, at most {max_bytes} are taken")
     body = _read_declared(environ["wsgi.input"], declared_bytes)
@@ -59,6 +59,20 @@ def _read_stream(stream: IO[bytes], max_bytes: int) -> bytes:
     except (HTTPException, OSError) as error:
         raise MalformedBody("the body broke off") from error
     return b"".join(chunks)
+
+
+def _read_chunked_before(environ: WSGIEnvironment) -> bytes:
+    """Return the chunked body that somebody before us has read; b"" when there was none.
+
+    Nothing tells a body of no bytes from one that is used up, or that the server does not
+    hand on: what cannot be told must be sent again rather than be kept as nothing.
+    """
+    if "chunked" not in environ.get("HTTP_TRANSFER_ENCODING", "").lower():
+        return b""
+    body = request.get_data()
+    if not body:
+        raise MalformedBody("the chunked body is empty, or was read before")
+    return body
 
 
 def _read_before(declared_bytes: int) -> bytes:

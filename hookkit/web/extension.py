@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import Any, TypeVar, cast
 from weakref import WeakSet
 
@@ -15,14 +16,37 @@ from hookkit.core.handlers import Condition, Handler, HandlerFunction, HandlerRe
 from hookkit.core.parts import AuthorType
 from hookkit.core.provider import Provider
 from hookkit.core.retry import RetryPolicy
+from hookkit.core.states import State
 from hookkit.core.triggers import explain
+from hookkit.endpoint import Endpoint
 from hookkit.providers import load_providers
-from hookkit.settings import Endpoint
-from hookkit.web.blueprint import METHODS, make_blueprint, view_of
+from hookkit.web.blueprint import refuse_unknown, view_of
 from hookkit.web.process import serve
 from hookkit.web.state import AppState, utc_now
 
 F = TypeVar("F", bound=HandlerFunction)
+
+DEFAULT_PREFIX = "/hooks"
+
+#: All methods reach the view, so that every answer is hookkit's own.
+_EVERY_METHOD: dict[str, Any] = {
+    "methods": ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"),
+    "provide_automatic_options": False,
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stats:
+    """How an inbox stands.
+
+    Attributes:
+        entries: How many are in each state; every state is there.
+        overdue_s: For how long what is due first has been waiting for a worker, in seconds;
+            this grows when nothing is handled any more, whatever the reason.
+    """
+
+    entries: Mapping[State, int]
+    overdue_s: float
 
 
 class HookKit:
@@ -39,9 +63,9 @@ class HookKit:
 
     @property
     def blueprint(self) -> Blueprint:
-        """The blueprint; its ``url_prefix`` is where the endpoints are."""
+        """The blueprint; its ``url_prefix``, by default ``/hooks``, is where the endpoints are."""
         if self._blueprint is None:
-            self._blueprint = make_blueprint()
+            self._blueprint = Blueprint("hookkit", "hookkit", url_prefix=DEFAULT_PREFIX)
             self._blueprint.record(self._register)
         return self._blueprint
 
@@ -51,8 +75,10 @@ class HookKit:
         Raises:
             ConfigurationError: A setting is wrong; every mistake is listed.
         """
-        prefix = app.config.get("HOOKKIT_URL_PREFIX", "/hooks")
-        app.register_blueprint(self.blueprint, url_prefix=prefix)
+        prefix = app.config.get("HOOKKIT_URL_PREFIX", DEFAULT_PREFIX)
+        # What is no path at all is told of with the other mistakes in the settings.
+        is_path = isinstance(prefix, str) and prefix.startswith("/")
+        app.register_blueprint(self.blueprint, url_prefix=prefix if is_path else DEFAULT_PREFIX)
 
     def on(
         self,
@@ -142,6 +168,18 @@ class HookKit:
         state.open_inbox().replay(entry_id, now=utc_now())
         state.run_soon(entry_id)
 
+    def stats(self, app: Flask) -> Stats:
+        """Return how *app*'s inbox stands, for health checks and metrics.
+
+        Raises:
+            Unavailable: The inbox cannot be reached.
+        """
+        state: AppState = app.extensions["hookkit"]
+        inbox = state.open_inbox()
+        due_at = inbox.next_due_at(state.settings.endpoints)
+        overdue_s = 0.0 if due_at is None else (utc_now() - due_at).total_seconds()
+        return Stats(entries=inbox.counts(), overdue_s=max(0.0, overdue_s))
+
     def _add(self, handler: Handler) -> None:
         late = [state for state in self._states if state.has_received and not state.app.testing]
         if late:
@@ -156,28 +194,35 @@ class HookKit:
         if "hookkit" in app.extensions:
             raise ConfigurationError(f"application {app.name!r} has a HookKit already")
         state = AppState(app, self._registry, load_providers())
-        app.extensions["hookkit"] = state
         self._states.add(state)
         for endpoint in state.settings.endpoints.values():
-            self._add_rule(setup, app, endpoint, state)
+            _add_rule(setup, app, endpoint, state)
+        if (setup.url_prefix or "").strip("/"):
+            # Without a prefix, every unknown path of the application would be ours.
+            for rule in ("/", "/<path:path>"):
+                setup.add_url_rule(
+                    rule, endpoint="unknown", view_func=refuse_unknown, **_EVERY_METHOD
+                )
+        app.extensions["hookkit"] = state
         serve(state)
 
-    def _add_rule(
-        self, setup: BlueprintSetupState, app: Flask, endpoint: Endpoint, state: AppState
-    ) -> None:
-        # Dots would make Flask see a blueprint within the blueprint.
-        name = f"at_{endpoint.name.replace('.', '%2E')}"
-        options: dict[str, Any] = {
-            "view_func": view_of(endpoint, state),
-            "methods": METHODS,
-            "provide_automatic_options": False,
-        }
-        if endpoint.path is None:
-            setup.add_url_rule(f"/{endpoint.name}", endpoint=name, **options)
-        else:
-            # An existing URL, which knows no prefix; request.blueprint tells it all the same.
-            name = f"{setup.name_prefix}.{setup.name}.{name}".lstrip(".")
-            app.add_url_rule(endpoint.path, endpoint=name, **options)
+
+def _add_rule(setup: BlueprintSetupState, app: Flask, endpoint: Endpoint, state: AppState) -> None:
+    # Dots would make Flask see a blueprint within the blueprint.
+    name = f"at_{endpoint.name.replace('.', '%2E')}"
+    view = view_of(endpoint, state)
+    if endpoint.path is None:
+        setup.add_url_rule(f"/{endpoint.name}", endpoint=name, view_func=view, **_EVERY_METHOD)
+        return
+    for rule in app.url_map.iter_rules():
+        if rule.rule == endpoint.path and "POST" in (rule.methods or ()):
+            raise ConfigurationError(
+                f"HOOKKIT_ENDPOINTS.{endpoint.name}.path: {rule.endpoint!r} answers POST"
+                f" {endpoint.path} already, and would go on doing so; remove that view"
+            )
+    # An existing URL, which knows no prefix; request.blueprint tells it all the same.
+    name = f"{setup.name_prefix}.{setup.name}.{name}".lstrip(".")
+    app.add_url_rule(endpoint.path, endpoint=name, view_func=view, **_EVERY_METHOD)
 
 
 def _name_of(function: HandlerFunction) -> str:

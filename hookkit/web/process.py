@@ -5,7 +5,8 @@ Rule 1: a server's worker process that loads the application starts it at once, 
 Rule 2: a master that loads it and then forks starts nothing; its children do.
 Rule 3: otherwise the first request of any kind starts it. An import, a shell, a ``flask``
         command and a test collection serve nobody and start nothing.
-Rule 4: a child of a process that runs it runs its own, and the end of a process stops it.
+Rule 4: a child of a process that runs it has none until it serves a request of its own:
+        most children of a server are there to compute or to become another program.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ import logging
 import os
 import sys
 from collections.abc import Iterator
+from contextlib import suppress
 from threading import Timer
 from typing import Any
 from weakref import WeakSet
@@ -55,7 +57,7 @@ def _prepare(state: AppState) -> None:
     if callable(state.settings.database):
         return  # it may need extensions that are set up after this one
     try:
-        state.prepare_inbox()
+        state.opening.prepare()
     except Unavailable as error:
         _logger.warning(
             "the inbox cannot be opened yet: %s", error, extra={"action": "inbox_unavailable"}
@@ -74,7 +76,8 @@ def _on_first_request(app: Flask, **_: Any) -> None:
     # Flask-WTF may be set up after the blueprint was registered, but not after a request.
     csrf = app.extensions.get("csrf")
     if csrf is not None:
-        csrf.exempt("hookkit.web.blueprint.deliver")
+        for view in ("deliver", "refuse_unknown"):
+            csrf.exempt(f"hookkit.web.blueprint.{view}")
     state.start()
     # Last: until then, requests that come at the same time must not run ahead.
     request_started.disconnect(_on_first_request, app)
@@ -83,7 +86,9 @@ def _on_first_request(app: Flask, **_: Any) -> None:
 def _after_fork_in_child() -> None:
     for state in list(_states):
         state.after_fork()
+        request_started.connect(_on_first_request, state.app)
         if state.starts_in_children:
+            state.starts_in_children = False  # in the children of this child
             timer = Timer(_AFTER_FORK_S, state.start)
             timer.daemon = True
             timer.start()
@@ -91,7 +96,9 @@ def _after_fork_in_child() -> None:
 
 def _at_exit() -> None:
     for state in list(_states):
-        state.stop()
+        # Ctrl-C again: the person at the terminal does not want to wait.
+        with suppress(KeyboardInterrupt):
+            state.stop()
 
 
 os.register_at_fork(after_in_child=_after_fork_in_child)

@@ -6,24 +6,22 @@ import logging
 import random
 from collections.abc import Mapping
 from datetime import UTC, datetime
-from pathlib import Path
 from threading import Lock
-from typing import Any
 
 from flask import Flask
 
-from hookkit.core.errors import ConfigurationError, Unavailable
 from hookkit.core.handlers import HandlerRegistry
 from hookkit.core.outcome import Admitted, Receipt
 from hookkit.core.provider import Provider
 from hookkit.inbox.base import Inbox
-from hookkit.inbox.database import check_database, open_inbox
+from hookkit.inbox.database import check_database
 from hookkit.receiver import Receiver
 from hookkit.runners.base import IdleRunner, Runner
 from hookkit.runners.inline import InlineRunner
 from hookkit.runners.thread import ThreadRunner
 from hookkit.settings import load_settings
-from hookkit.worker import Job, Worker
+from hookkit.web.opening import Opening
+from hookkit.worker import Assignment, Worker
 
 _logger = logging.getLogger("hookkit")
 
@@ -35,6 +33,7 @@ class AppState:
     The inbox is opened when it is first needed, and tried again while it is away.
 
     Attributes:
+        opening: Opens the inbox.
         has_received: Whether a delivery has reached the application.
         starts_in_children: Whether children of this process serve, and not the process.
     """
@@ -46,10 +45,10 @@ class AppState:
         self.settings = load_settings(app.config, providers, check_database)
         self.has_received = False
         self.starts_in_children = False
-        self._inbox: Inbox | None = None
         self._runner: Runner | None = None
         self._lock = Lock()
-        job = Job(
+        self.opening = Opening(app, self.settings.database)
+        assignment = Assignment(
             sender=app,
             providers={name: each.provider for name, each in self.settings.endpoints.items()},
             registry=registry,
@@ -57,7 +56,7 @@ class AppState:
             lease_s=self.settings.lease_s,
             context=app.app_context,
         )
-        self.worker = Worker(job, inbox=self.open_inbox, clock=utc_now, jitter=random_jitter)
+        self.worker = Worker(assignment, inbox=self.open_inbox, clock=utc_now, jitter=random_jitter)
         self.receiver = Receiver(
             sender=app,
             inbox=self.open_inbox,
@@ -96,7 +95,7 @@ class AppState:
         return self.settings.runner or ("inline" if self.app.testing else "thread")
 
     def _warn_of_unknown_endpoints(self) -> None:
-        for handler in self.worker.job.registry.handlers.values():
+        for handler in self.worker.assignment.registry.handlers.values():
             endpoint = handler.condition.endpoint
             if endpoint is not None and endpoint not in self.settings.endpoints:
                 _logger.warning(
@@ -107,6 +106,9 @@ class AppState:
                     extra={"action": "endpoint_unknown", "handler": handler.name},
                 )
 
+    def _has_due(self) -> bool:
+        return self.open_inbox().has_due(self.settings.endpoints, now=utc_now())
+
     def _make_runner(self) -> Runner:
         match self._runner_name:
             case "inline":
@@ -115,8 +117,7 @@ class AppState:
                 return ThreadRunner(
                     self.worker,
                     threads=self.settings.workers,
-                    next_due_at=lambda: self.open_inbox().next_due_at(self.settings.endpoints),
-                    clock=utc_now,
+                    has_due=self._has_due,
                 )
         return IdleRunner()
 
@@ -126,44 +127,13 @@ class AppState:
         Raises:
             Unavailable: It cannot be opened now.
         """
-        if self._inbox is not None:
-            return self._inbox
-        try:
-            return self.prepare_inbox()
-        except ConfigurationError as error:
-            # Found too late to stop the start: deliveries hear 503 until somebody mends it.
-            _logger.critical("%s", error, extra={"action": "inbox_misconfigured"})
-            raise Unavailable("HOOKKIT_DATABASE is wrong; the log has the details") from error
-
-    def prepare_inbox(self) -> Inbox:
-        """Return the inbox, opened at its first use.
-
-        Raises:
-            ConfigurationError: The setting names something that cannot hold an inbox.
-            Unavailable: It cannot be opened now.
-        """
-        with self._lock:
-            if self._inbox is None:
-                self._inbox = self._open_inbox()
-            return self._inbox
-
-    def _open_inbox(self) -> Inbox:
-        database: Any = self.settings.database
-        if database is None:
-            database = "memory://" if self.app.testing else self._default_database()
-        if callable(database):
-            with self.app.app_context():
-                database = database()
-        return open_inbox(database)
-
-    def _default_database(self) -> str:
-        return f"sqlite:///{Path(self.app.instance_path) / 'hookkit.db'}"
+        return self.opening.inbox()
 
     def after_fork(self) -> None:
-        """Take up in a child process what a fork has cut off."""
+        """Forget in a child process what a fork has cut off; ``start`` makes it anew."""
         self._lock = Lock()
-        if self._inbox is not None:
-            self._inbox.after_fork()
+        self.opening.after_fork()
+        self.worker.after_fork()
         if self._runner is not None:
             self._runner.after_fork()
 
@@ -171,8 +141,7 @@ class AppState:
         """End the runner and give back the inbox."""
         if self._runner is not None:
             self._runner.stop()
-        if self._inbox is not None:
-            self._inbox.close()
+        self.opening.close()
 
 
 def utc_now() -> datetime:

@@ -178,8 +178,8 @@ def test_deleting_by_hand_leaves_nothing_of_old_entries(folder):
     connection.execute("UPDATE hookkit_deliveries SET received_at_ms = 0")
     connection.execute(
         "INSERT INTO hookkit_attempts"
-        " (entry_id, generation, number, handler, result, started_at_ms, ended_at_ms)"
-        " VALUES (1, 1, 1, 'greet', 'succeeded', 0, 0)"
+        " (entry_id, generation, replay_count, number, handler, result, started_at_ms, ended_at_ms)"
+        " VALUES (1, 1, 0, 1, 'greet', 'succeeded', 0, 0)"
     )
 
     connection.executescript(delete.text)

@@ -538,3 +538,77 @@ def test_only_the_given_endpoints_are_due(inbox):
     assert inbox.next_due_at(["support"]) is None
     assert inbox.next_due_at([]) is None
     assert inbox.next_due_at({"support", "sales"}) == NOW
+
+
+def test_discarded_handler_counts_as_finished(inbox):
+    admit(inbox, "m-1")
+    inbox.settle(
+        claim_one(inbox),
+        waiting(outcome("greet", Result.DISCARDED), outcome("flaky", Result.FAILED)),
+        now=NOW,
+    )
+
+    again = claim_one(inbox, at=30)
+
+    assert (again.succeeded, again.gave_up) == ({"greet"}, frozenset())
+
+
+def test_handler_that_gave_up_is_told_until_a_replay(inbox):
+    (entry_id,) = admit(inbox, "m-1")
+    inbox.settle(
+        claim_one(inbox),
+        waiting(outcome("broken", Result.GAVE_UP), outcome("flaky", Result.FAILED)),
+        now=NOW,
+    )
+
+    again = claim_one(inbox, at=30)
+    inbox.settle(again, dead(outcome("flaky", Result.FAILED)), now=after(30))
+    inbox.replay(entry_id, now=after(31))
+    replayed = claim_one(inbox, at=31)
+
+    assert (again.gave_up, replayed.gave_up) == ({"broken"}, frozenset())
+
+
+def test_claim_tells_whether_the_one_before_it_was_never_settled(inbox):
+    admit(inbox, "m-1")
+
+    first = claim_one(inbox)
+    second = claim_one(inbox, at=LEASE_S)
+    inbox.settle(second, waiting(outcome("flaky", Result.FAILED)), now=after(LEASE_S))
+    third = claim_one(inbox, at=LEASE_S + 30)
+
+    assert [entry.is_takeover for entry in (first, second, third)] == [False, True, False]
+
+
+def test_outcome_may_be_of_an_earlier_attempt(inbox):
+    (entry_id,) = admit(inbox, "m-1")
+    claim_one(inbox)
+    second = claim_one(inbox, at=LEASE_S)
+
+    inbox.settle(second, done(outcome("greet", Result.LOST, attempt=1), outcome()), now=NOW)
+
+    recorded = record(inbox, entry_id).attempts
+    assert [(one.number, one.result) for one in recorded] == [
+        (1, Result.LOST),
+        (2, Result.SUCCEEDED),
+    ]
+
+
+def test_has_due_tells_what_a_claim_would_find(inbox):
+    def has_due(at=0, *endpoints):
+        return inbox.has_due(endpoints or ("support",), now=after(at))
+
+    empty = has_due()
+    admit(inbox, "m-1")
+    pending = [has_due(), has_due(-3600), has_due(0, "sales")]
+    entry = claim_one(inbox)
+    running = [has_due(LEASE_S - 1), has_due(LEASE_S)]
+    inbox.settle(entry, waiting(outcome("greet", Result.FAILED)), now=NOW)
+    failed = [has_due(29), has_due(30)]
+    inbox.settle(claim_one(inbox, at=30), done(outcome()), now=after(30))
+
+    assert not empty
+    assert pending == [True, True, False]  # a clock that was set back holds up nothing
+    assert running == [False, True]
+    assert failed == [False, True]
+    assert not has_due(10**6)

@@ -173,7 +173,8 @@ def test_new_file_is_for_its_owner_alone(tmp_path, sqlite_url):
     modes = {path.name: stat.S_IMODE(path.stat().st_mode) for path in tmp_path.iterdir()}
 
     inbox.close()
-    assert modes == dict.fromkeys(["inbox.db", "inbox.db-wal", "inbox.db-shm"], 0o600)
+    endings = ["", "-wal", "-shm", "-hookkit-lock", "-hookkit-lock-turnstile"]
+    assert modes == {f"inbox.db{ending}": 0o600 for ending in endings}
 
 
 def test_mode_of_a_file_that_is_there_is_the_users(tmp_path, sqlite_url):

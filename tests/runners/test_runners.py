@@ -16,7 +16,7 @@ from hookkit.providers import load_providers
 from hookkit.runners.base import IdleRunner
 from hookkit.runners.inline import InlineRunner
 from hookkit.runners.thread import ThreadRunner
-from hookkit.worker import Job, Worker
+from hookkit.worker import Assignment, Worker
 from tests.applications import admit, message
 from tests.waiting import DEADLINE_S, wait_until
 
@@ -30,7 +30,7 @@ class Pool:
 
     def __init__(self, hooks, **options):
         self.inbox = MemoryInbox()
-        job = Job(
+        assignment = Assignment(
             sender=self,
             providers={"support": load_providers()["sunshine"]},
             registry=hooks._registry,
@@ -38,11 +38,10 @@ class Pool:
             lease_s=60.0,
             context=nullcontext,
         )
-        self.worker = Worker(job, inbox=lambda: self.inbox, clock=now, jitter=lambda: 0.0)
+        self.worker = Worker(assignment, inbox=lambda: self.inbox, clock=now, jitter=lambda: 0.0)
         self.runner = ThreadRunner(
             self.worker,
-            next_due_at=lambda: self.inbox.next_due_at(["support"]),
-            clock=now,
+            has_due=lambda: self.inbox.has_due(["support"], now=now()),
             **({"threads": 2, "poll_s": 0.01} | options),
         )
 
@@ -212,14 +211,14 @@ def test_pool_survives_what_goes_wrong_around_it(pools, hooks, caplog, error, ac
     pool = Pool(hooks)
     pools.append(pool)
     errors = [error] * 3
-    next_due_at = pool.runner._next_due_at
+    has_due = pool.runner._has_due
 
     def sometimes():
         if errors:
             raise errors.pop()
-        return next_due_at()
+        return has_due()
 
-    pool.runner._next_due_at = sometimes
+    pool.runner._has_due = sometimes
     pool.admit()
 
     pool.runner.start()
@@ -232,7 +231,7 @@ def test_leases_are_renewed_while_the_pool_runs(pools, hooks):
     renewed = Event()
     pool = Pool(hooks)
     pools.append(pool)
-    object.__setattr__(pool.worker.job, "lease_s", 0.03)
+    object.__setattr__(pool.worker.assignment, "lease_s", 0.03)
     pool.worker.renew_leases = renewed.set
 
     pool.runner.start()
@@ -245,7 +244,7 @@ def test_failed_renewal_is_logged_and_tried_again(pools, hooks, caplog):
     calls, twice = [], Event()
     pool = Pool(hooks)
     pools.append(pool)
-    object.__setattr__(pool.worker.job, "lease_s", 0.03)
+    object.__setattr__(pool.worker.assignment, "lease_s", 0.03)
 
     def broken():
         calls.append(1)
@@ -262,7 +261,7 @@ def test_failed_renewal_is_logged_and_tried_again(pools, hooks, caplog):
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no fork")
-def test_child_of_a_fork_has_a_pool_of_its_own(pools, hooks):
+def test_child_of_a_fork_has_no_pool_until_it_is_started(pools, hooks):
     pool = started(pools, hooks)
     pool.runner.stop()  # no thread of this test may be inside a lock while it forks
     for thread in pool.runner._threads:
@@ -273,6 +272,8 @@ def test_child_of_a_fork_has_a_pool_of_its_own(pools, hooks):
         code = 1
         try:
             pool.runner.after_fork()
+            assert pool.runner._threads == []
+            pool.runner.start()
             pool.admit()
             wait_until(pool.all_done)
             code = 0
@@ -280,6 +281,66 @@ def test_child_of_a_fork_has_a_pool_of_its_own(pools, hooks):
             os._exit(code)
 
     assert os.waitpid(child, 0)[1] == 0
+
+
+@pytest.mark.parametrize("error", [SystemExit(), KeyboardInterrupt()])
+def test_handler_that_raises_what_ends_programs_ends_no_thread(pools, hooks, error):
+    seen = Event()
+
+    @hooks.on("*", name="bad", when=lambda event: event.id == "event-1")
+    def bad(event):
+        raise error
+
+    hooks.on("*", name="see", when=lambda event: event.id == "event-2")(lambda event: seen.set())
+    pool = started(pools, hooks, threads=1)
+    pool.runner.finish(pool.admit("event-1"))
+
+    pool.runner.finish(pool.admit("event-2"))
+
+    assert seen.wait(DEADLINE_S)
+
+
+def test_outage_is_told_once_and_so_is_its_end(pools, hooks, caplog):
+    seen = Event()
+    hooks.on("*", name="see")(lambda event: seen.set())
+    pool = Pool(hooks, threads=1)
+    pools.append(pool)
+    errors = [Unavailable("down")] * 20
+    has_due = pool.runner._has_due
+
+    def sometimes():
+        if errors:
+            raise errors.pop()
+        return has_due()
+
+    pool.runner._has_due = sometimes
+    pool.admit()
+
+    pool.runner.start()
+
+    assert seen.wait(DEADLINE_S)
+    wait_until(lambda: "worker_available" in [record.action for record in caplog.records])
+    actions = [record.action for record in caplog.records]
+    assert actions.count("worker_unavailable") == 1
+    assert actions.count("worker_available") == 1
+
+
+def test_inline_keeps_the_lease_of_a_slow_handler(hooks):
+    pool = Pool(hooks)
+    object.__setattr__(pool.worker.assignment, "lease_s", 0.06)
+    pool.worker.after_fork()
+    renewed, renew = Event(), pool.worker.renew_leases
+
+    def tell():
+        renew()
+        renewed.set()
+
+    pool.worker.renew_leases = tell
+    hooks.on("*", name="slow")(lambda event: renewed.wait(DEADLINE_S))
+
+    receipt = InlineRunner(pool.worker).finish(pool.admit())
+
+    assert (receipt.status, renewed.is_set()) == (200, True)
 
 
 def test_idle_runner_leaves_entries_to_others(hooks):

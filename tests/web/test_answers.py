@@ -1,10 +1,14 @@
 """What a vendor hears: the table of design and docs/reference/answers.md."""
 
+import io
 import json
 import logging
+from concurrent.futures import ThreadPoolExecutor
+from threading import Event
 
 import pytest
 from flask import request
+from werkzeug.test import run_wsgi_app
 
 from hookkit import HookKit, Unavailable, signals
 from hookkit.core.states import State
@@ -224,6 +228,73 @@ def test_body_that_the_application_has_consumed_is_400_rather_than_lost(hooks):
     response = post(app.test_client(), message())
 
     assert (response.status_code, response.json) == (400, {"code": "malformed_body"})
+
+
+@pytest.mark.parametrize(
+    ("read_before", "terminated", "status"),
+    [
+        pytest.param(lambda: request.get_data(), True, 200, id="cached"),
+        pytest.param(lambda: request.stream.read(), True, 400, id="used up"),
+        pytest.param(lambda: None, False, 400, id="not handed on by the server"),
+        pytest.param(lambda: None, True, 200, id="untouched"),
+    ],
+)
+def test_chunked_body_is_never_taken_for_nothing(hooks, read_before, terminated, status):
+    app = make_app(hooks)
+    app.before_request(lambda: read_before() and None)
+    environ = {
+        "REQUEST_METHOD": "POST",
+        "PATH_INFO": "/hooks/support",
+        "HTTP_X_API_KEY": SECRET,
+        "HTTP_TRANSFER_ENCODING": "chunked",
+        "wsgi.input": io.BytesIO(json.dumps(message()).encode()),
+        "SERVER_NAME": "localhost",
+        "SERVER_PORT": "80",
+        "wsgi.url_scheme": "http",
+    }
+
+    if terminated:
+        environ["wsgi.input_terminated"] = True
+
+    _, answered, _ = run_wsgi_app(app, environ, buffered=True)
+
+    assert answered.startswith(str(status))
+    assert [record.event_id for record in records(app.test_client())] == (
+        ["event-1"] if status == 200 else []
+    )
+
+
+def test_database_callable_that_raises_is_503_and_quotes_nothing(hooks, caplog):
+    def database():
+        raise RuntimeError("postgresql://me:a-password@localhost")
+
+    client = make_app(hooks, HOOKKIT_DATABASE=database).test_client()
+
+    response = post(client, message())
+
+    assert (response.status_code, response.json) == (503, {"code": "unavailable"})
+    assert "a-password" not in caplog.text
+
+
+def test_inbox_that_is_being_opened_keeps_nobody_waiting(hooks, monkeypatch, tmp_path):
+    monkeypatch.setattr("hookkit.web.opening.PATIENCE_S", 0.01)
+    opening, go_on = Event(), Event()
+
+    def database():
+        opening.set()
+        assert go_on.wait(30)
+        return f"sqlite:///{tmp_path / 'inbox.db'}"
+
+    app = make_app(hooks, HOOKKIT_DATABASE=database)
+    with ThreadPoolExecutor(1) as threads:
+        first = threads.submit(lambda: post(app.test_client(), message("event-1")).status_code)
+        assert opening.wait(30)
+
+        second = post(app.test_client(), message("event-2")).status_code
+
+        go_on.set()
+        assert (first.result(), second) == (200, 503)
+    app.extensions["hookkit"].stop()
 
 
 def test_store_that_is_away_is_503_with_retry_after(client, monkeypatch):

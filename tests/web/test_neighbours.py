@@ -32,8 +32,10 @@ def test_csrf_protection_lets_deliveries_pass(hooks, csrf_first, endpoints, url)
     client = app.test_client()
 
     delivered, form = post(client, message(), url=url), client.post("/form")
+    unknown = client.post("/hooks/nothing")
 
     assert (delivered.status_code, form.status_code) == (200, 400)
+    assert (unknown.status_code, unknown.json) == (404, {"code": "unknown_endpoint"})
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,7 @@
 
 import functools
 import threading
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from flask import Flask, current_app, g
@@ -256,3 +256,58 @@ def test_handler_of_an_endpoint_that_is_not_there_is_told_of(hooks, caplog):
 
     (told,) = [record for record in caplog.records if record.action == "endpoint_unknown"]
     assert "handler typo waits for endpoint 'suport'" in told.getMessage()
+
+
+def test_stats_count_the_states_and_tell_how_long_the_oldest_waits(hooks):
+    app = make_app(hooks, HOOKKIT_RUNNER="none")
+    idle = hooks.stats(app)
+    admit(app.extensions["hookkit"].open_inbox(), message(), datetime.now(UTC) - timedelta(hours=1))
+
+    waiting = hooks.stats(app)
+
+    assert (idle.overdue_s, set(idle.entries.values()), set(idle.entries)) == (0, {0}, set(State))
+    assert waiting.entries[State.PENDING] == 1
+    assert 3600 <= waiting.overdue_s < 3700
+
+
+def test_default_prefix_is_hooks_and_an_empty_one_leaves_the_application_its_404(hooks):
+    by_default, without = Flask("a"), Flask("b")
+    for app in (by_default, without):
+        app.config.update(TESTING=True, HOOKKIT_ENDPOINTS=ENDPOINTS)
+        app.register_error_handler(404, lambda error: ("my own page", 404))
+    by_default.register_blueprint(hooks.blueprint)
+    without.register_blueprint(hooks.blueprint, url_prefix="/")
+
+    answers = [
+        post(by_default.test_client(), message(), url="/hooks/support").status_code,
+        by_default.test_client().get("/nothing").text,
+        post(without.test_client(), message(), url="/support").status_code,
+        without.test_client().get("/nothing").text,
+    ]
+
+    assert answers == [200, "my own page", 200, "my own page"]
+
+
+def test_path_that_another_view_answers_is_refused(hooks):
+    app = Flask("a")
+    endpoints = {"support": ENDPOINTS["support"] | {"path": "/smooch"}}
+    app.config.update(TESTING=True, HOOKKIT_ENDPOINTS=endpoints)
+    app.add_url_rule("/smooch", endpoint="old_view", view_func=lambda: "", methods=["POST"])
+
+    with pytest.raises(ConfigurationError, match="'old_view' answers POST /smooch already"):
+        hooks.init_app(app)
+
+
+@pytest.mark.parametrize("prefix", ["hooks", 5, "/", "/a/", ""])
+def test_url_prefix_that_is_no_path_is_told_with_the_other_mistakes(hooks, prefix):
+    app = Flask("a")
+    app.config.update(HOOKKIT_ENDPOINTS={"a": {}}, HOOKKIT_URL_PREFIX=prefix)
+
+    with pytest.raises(ConfigurationError) as raised:
+        hooks.init_app(app)
+
+    assert [mistake.split(":")[0] for mistake in raised.value.mistakes] == [
+        "HOOKKIT_URL_PREFIX",
+        "HOOKKIT_ENDPOINTS.a.provider",
+        "HOOKKIT_ENDPOINTS.a.secrets",
+    ]

@@ -1,0 +1,60 @@
+"""How a transaction is run on PostgreSQL; the rules are those of ``transactions``."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from sqlalchemy import Connection, Table
+from sqlalchemy.dialects import postgresql
+from sqlalchemy.sql.dml import Insert
+
+from hookkit.inbox import transactions
+
+_SCHEMA_TIMEOUT_S = 30
+
+# An arbitrary number that no other program is likely to lock.
+_SCHEMA_LOCK = 0x686F6F6B6B6974
+
+
+class PostgresTransactions(transactions.Transactions):
+    """Transactions on PostgreSQL.
+
+    READ COMMITTED whatever the engine's default: a statement after a lost race must see what
+    the winner committed, and an engine in AUTOCOMMIT would have no transactions.
+    """
+
+    @contextmanager
+    def read(self) -> Iterator[Connection]:
+        """Begin a transaction that only reads."""
+        with transactions.unavailable(), self._connection("REPEATABLE READ") as connection:
+            yield connection
+
+    @contextmanager
+    def write(self) -> Iterator[Connection]:
+        """Begin a transaction whose commit waits for the disk, and whose locks time out."""
+        with transactions.unavailable(), self._connection("READ COMMITTED") as connection:
+            connection.exec_driver_sql(
+                "SELECT set_config('synchronous_commit', 'on', true),"
+                f" set_config('lock_timeout', '{transactions.BUSY_TIMEOUT_S:g}s', true)"
+            )
+            yield connection
+
+    def insert_unless_there(self, table: Table) -> Insert:
+        """Return an insert into *table* that passes over rows that are there already."""
+        return postgresql.insert(table).on_conflict_do_nothing()
+
+    def prepare(self) -> None:
+        """Do nothing: the server is configured by its operator."""
+
+    def lock_schema(self, connection: Connection) -> None:
+        """Wait until no other process is creating the tables; nobody waits for us meanwhile."""
+        connection.exec_driver_sql(f"SET LOCAL lock_timeout = '{_SCHEMA_TIMEOUT_S}s'")
+        connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({_SCHEMA_LOCK})")
+
+    @contextmanager
+    def _connection(self, isolation_level: str) -> Iterator[Connection]:
+        with self.engine.connect() as connection:
+            connection.execution_options(isolation_level=isolation_level)
+            with connection.begin():
+                yield connection
