@@ -56,7 +56,9 @@ class Report:
 
     def log(self, text: str) -> None:
         click.echo("\nThe server's log ends with:\n")
-        for line in text.splitlines()[-LOG_LINES:]:
+        # Without the frames of tracebacks: two processes and their master may print one each.
+        said = [line for line in text.splitlines() if not line.startswith("  ")]
+        for line in said[-LOG_LINES:]:
             click.echo(f"   | {line}")
 
     def end(self, seconds: float) -> None:
