@@ -37,7 +37,8 @@ soak: .venv/stamp ## the tests of faults and races, ten times as long
 	HOOKKIT_TEST_SCALE=10 $(BIN)/python -m pytest tests/acceptance tests/inbox/test_model.py
 
 bench: .venv/stamp ## hookkit, its peers and the limit, side by side
-	@$(BIN)/python -m bench
+	@$(BIN)/python -m bench accept
+	@$(BIN)/python -m bench durable
 
 format: .venv/stamp ## mend what can be mended mechanically
 	$(BIN)/ruff check --fix
