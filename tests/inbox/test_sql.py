@@ -149,6 +149,8 @@ def test_unavailable_shows_no_body_and_no_statement(sql_url, make_engine):
     assert str(caught.value).startswith("the inbox cannot be used: ")
     assert "INSERT" not in str(caught.value)
     told = "".join(traceback.format_exception(caught.value))
+    # SQLite is spoken to by its own driver here, whose errors hold no parameters at all.
+    assert "SQL parameters hidden" in told or sql_url.startswith("sqlite")
     assert "a secret" not in told
 
 
