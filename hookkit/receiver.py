@@ -10,12 +10,13 @@ import logging
 from collections.abc import Callable
 
 from hookkit import signals
-from hookkit.core.delivery import Delivery, VerifiedDelivery
+from hookkit.core.delivery import Delivery
 from hookkit.core.errors import Rejected, Unavailable
 from hookkit.core.outcome import RETRY_AFTER_S, Receipt
 from hookkit.core.provider import parse
 from hookkit.endpoint import Endpoint
 from hookkit.inbox.base import Inbox
+from hookkit.verification import verify
 
 _logger = logging.getLogger("hookkit")
 
@@ -44,7 +45,7 @@ class Receiver:
         """Return what *delivery* came to; it is durable when the status is 200."""
         try:
             verified = verify(endpoint, delivery)
-            envelope = parse(endpoint.provider, verified, endpoint.repeat_window_s)
+            envelope = parse(endpoint.provider, verified)
             receipt = self.inbox().admit(envelope)
             self._tell_accepted(endpoint, receipt)
             return self.finish(receipt)
@@ -111,15 +112,3 @@ class Receiver:
             extra={"action": "delivery_unavailable", "endpoint": endpoint.name},
         )
         return Receipt(status=503, code="unavailable", retry_after_s=RETRY_AFTER_S)
-
-
-def verify(endpoint: Endpoint, delivery: Delivery) -> VerifiedDelivery:
-    """Return *delivery* as verified by the scheme of its endpoint.
-
-    Raises:
-        Rejected: The sender is not proven.
-        Unavailable: The secrets cannot be had now.
-    """
-    if endpoint.unsigned:
-        return VerifiedDelivery(delivery=delivery, secret_index=None, body_authenticated=False)
-    return endpoint.provider.scheme.verify(delivery, endpoint.secrets())

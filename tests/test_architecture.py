@@ -16,7 +16,9 @@ MAX_FUNCTION_LINES = 45
 INWARDS = {
     "hookkit.core",
     "hookkit.endpoint",
+    "hookkit.endpoint_settings",
     "hookkit.inbox",
+    "hookkit.protection",
     "hookkit.providers",
     "hookkit.receiver",
     "hookkit.runners",
@@ -24,6 +26,7 @@ INWARDS = {
     "hookkit.settings",
     "hookkit.signals",
     "hookkit.signatures",
+    "hookkit.verification",
     "hookkit.worker",
 }
 
@@ -48,6 +51,14 @@ MAY_IMPORT = {
         "hookkit.signatures",
         "hookkit.providers",
         "hookkit.endpoint",
+        "hookkit.endpoint_settings",
+        "marshmallow",
+    },
+    "hookkit.endpoint_settings": {
+        "hookkit.core",
+        "hookkit.schemas",
+        "hookkit.endpoint",
+        "hookkit.protection",
         "marshmallow",
     },
     "hookkit.signals": {"hookkit.core", "blinker"},
@@ -64,12 +75,19 @@ MAY_IMPORT = {
     "hookkit.inbox.memory_due": {"hookkit.core", "hookkit.inbox.memory_entries"},
     "hookkit.inbox.memory_entries": {"hookkit.core", "hookkit.inbox.base"},
     # The settings of an endpoint say how its deliveries are verified.
+    "hookkit.verification": {
+        "hookkit.core",
+        "hookkit.endpoint",
+        "hookkit.protection",
+        "hookkit.signatures",
+    },
     "hookkit.receiver": {
         "hookkit.core",
         "hookkit.schemas",
         "hookkit.inbox.base",
         "hookkit.endpoint",
         "hookkit.signals",
+        "hookkit.verification",
     },
     "hookkit.worker": {
         "hookkit.core",
@@ -79,7 +97,8 @@ MAY_IMPORT = {
         "hookkit.leases",
         "hookkit.reading",
     },
-    "hookkit.endpoint": {"hookkit.core"},
+    "hookkit.endpoint": {"hookkit.core", "hookkit.protection"},
+    "hookkit.protection": {"hookkit.core"},
     "hookkit.reading": {"hookkit.core"},
     "hookkit.journal": {"hookkit.core", "hookkit.signals", "hookkit.unhandled"},
     "hookkit.leases": {"hookkit.core", "hookkit.inbox.base"},

@@ -17,10 +17,11 @@ from hookkit.core.event import EVENT_CLASSES, Event
 from hookkit.core.provider import KEPT_HEADERS
 from hookkit.core.retry import RetryPolicy
 from hookkit.core.states import SETTLED
+from hookkit.endpoint_settings import EndpointSchema, VersionSchema
 from hookkit.inbox.tables import metadata, schema
 from hookkit.providers import load_providers
 from hookkit.providers.sunshine import v1, v2
-from hookkit.settings import _EndpointSchema, _SettingsSchema
+from hookkit.settings import _SettingsSchema
 from tests.docs.pages import PAGES, ROOT, prose, tables, words
 
 REFERENCE = ROOT / "docs" / "reference"
@@ -50,7 +51,13 @@ def test_settings_are_those_of_the_code():
 def test_endpoint_settings_are_those_of_the_code():
     documented = first_words(tables(SETTINGS, "## Endpoints"))
 
-    assert documented == set(_EndpointSchema().fields)
+    assert documented == set(EndpointSchema().fields)
+
+
+def test_settings_of_a_version_are_those_of_the_code():
+    documented = first_words(tables(SETTINGS, "## Versions of an endpoint"))
+
+    assert documented == set(VersionSchema().fields)
 
 
 @pytest.mark.parametrize("name", ["workers", "lease_s", "max_body"])
