@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from hookkit.core.provider import Provider
+from hookkit.core.provider import ProofInBody, Provider
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -15,11 +15,11 @@ class SignedDelivery:
     """What is sent to an endpoint.
 
     Attributes:
-        body: The bytes that the headers prove.
+        body: The bytes that are proven; the proof may lie in them.
         headers: The proof, and the content type; they may hold the secret.
     """
 
-    body: bytes
+    body: bytes = field(repr=False)
     headers: Mapping[str, str] = field(repr=False)
 
 
@@ -30,9 +30,14 @@ def sign(
 
     Args:
         provider: Whose scheme.
-        payload: A document to encode, or the bytes to send as they are.
+        payload: A document to encode, or the bytes to send as they are; only a proof that
+            lies in the body is put into them.
         secret: The endpoint's; None sends no proof.
     """
     body = payload if isinstance(payload, bytes) else json.dumps(payload).encode()
-    proof = {} if secret is None else provider.scheme.sign(body, secret.encode())
+    proof: dict[str, str] = {}
+    if secret is not None:
+        if isinstance(provider.scheme, ProofInBody):
+            body = provider.scheme.enclose(body, secret.encode())
+        proof = provider.scheme.sign(body, secret.encode())
     return SignedDelivery(body=body, headers={"content-type": "application/json", **proof})
