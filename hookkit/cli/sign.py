@@ -6,8 +6,9 @@ import shlex
 
 import click
 
-from hookkit.cli.options import http_url, provider_option, secret_option
-from hookkit.core.provider import Provider
+from hookkit.cli.options import http_url, provider_option, secret_option, usage_errors
+from hookkit.core.body import decode_body
+from hookkit.core.provider import ProofInBody, Provider
 from hookkit.testing import SignedDelivery
 from hookkit.testing import sign as prove
 
@@ -36,7 +37,10 @@ def sign(*, file: str, provider: Provider, secret: str | None, url: str | None) 
     with click.open_file(file, "rb") as stream:
         body = stream.read()
     delivery = prove(provider, body, secret=secret)
-    is_enclosed = delivery.body != body
+    is_enclosed = isinstance(provider.scheme, ProofInBody)
+    if is_enclosed:
+        with usage_errors():
+            decode_body(body)  # what is not a JSON object has no room for the proof
     if url is not None:
         file = "-" if is_enclosed else file
         click.echo(_curl(url, delivery, file).encode(errors="surrogateescape"))

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from hookkit.core.provider import ProofInBody, Provider
+from hookkit.signatures.shared_secret import BasicCredentials
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,7 +25,11 @@ class SignedDelivery:
 
 
 def sign(
-    provider: Provider, payload: Mapping[str, Any] | bytes, *, secret: str | None
+    provider: Provider,
+    payload: Mapping[str, Any] | bytes,
+    *,
+    secret: str | None,
+    basic: str | None = None,
 ) -> SignedDelivery:
     """Return *payload* as a delivery that *provider*'s scheme verifies.
 
@@ -32,7 +37,8 @@ def sign(
         provider: Whose scheme.
         payload: A document to encode, or the bytes to send as they are; only a proof that
             lies in the body is put into them.
-        secret: The endpoint's; None sends no proof.
+        secret: The endpoint's; None sends none.
+        basic: HTTP Basic credentials, ``user:password``, for an endpoint that asks for some.
     """
     body = payload if isinstance(payload, bytes) else json.dumps(payload).encode()
     proof: dict[str, str] = {}
@@ -40,4 +46,6 @@ def sign(
         if isinstance(provider.scheme, ProofInBody):
             body = provider.scheme.enclose(body, secret.encode())
         proof = provider.scheme.sign(body, secret.encode())
+    if basic is not None:
+        proof |= BasicCredentials().sign(body, basic.encode())
     return SignedDelivery(body=body, headers={"content-type": "application/json", **proof})

@@ -73,6 +73,8 @@ def test_default_of_livechat_is_a_text_message_of_its_newest_version():
     sample = find_sample(find_provider("livechat"))
 
     assert (sample.version, sample.name) == ("3.7", "incoming_event")
+    older = find_sample(find_provider("livechat"), trigger="chat_access_set.preview")
+    assert older.version == "3.2"
 
 
 @pytest.mark.parametrize(
