@@ -8,7 +8,8 @@ import click
 
 from hookkit.cli.options import http_url, provider_option, secret_option, usage_errors
 from hookkit.core.body import decode_body
-from hookkit.core.provider import ProofInBody, Provider
+from hookkit.core.provider import Provider
+from hookkit.core.scheme import ProofInBody
 from hookkit.testing import SignedDelivery
 from hookkit.testing import sign as prove
 

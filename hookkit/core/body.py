@@ -5,6 +5,7 @@ from __future__ import annotations
 import codecs
 import json
 import math
+import re
 from collections.abc import Iterable
 from typing import Any, NoReturn
 
@@ -49,6 +50,17 @@ def blank(document: Document, keys: Iterable[str]) -> Document:
     """
     found = [key for key in keys if document.get(key) not in (None, BLANK)]
     return {**document, **dict.fromkeys(found, BLANK)} if found else document
+
+
+def blank_bytes(body: bytes, keys: Iterable[str]) -> bytes:
+    """Return *body*, which no decoder reads, with the texts under *keys* blanked where they show.
+
+    The rest stays, for somebody to see what it was.
+    """
+    for key in keys:
+        text = rb'("%s"\s*:\s*)"(?:[^"\\]|\\.)*"?' % re.escape(key.encode())
+        body = re.sub(text, rb'\1"%s"' % BLANK.encode(), body, flags=re.DOTALL)
+    return body
 
 
 def encode_body(document: Document) -> bytes:

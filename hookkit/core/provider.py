@@ -11,9 +11,9 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import MISSING, dataclass, field, fields
 from datetime import datetime
 from functools import partial
-from typing import Any, Protocol, runtime_checkable
+from typing import Any
 
-from hookkit.core.body import blank, decode_body, encode_body
+from hookkit.core.body import blank, blank_bytes, decode_body, encode_body
 from hookkit.core.delivery import (
     Delivery,
     Document,
@@ -26,28 +26,11 @@ from hookkit.core.delivery import (
 )
 from hookkit.core.errors import BodyUnreadable
 from hookkit.core.event import EVENT_CLASSES, Event, EventType
+from hookkit.core.scheme import Scheme
 from hookkit.core.triggers import Meaning
 
 #: Kept with every delivery; a provider adds what its versions and its proof need.
 KEPT_HEADERS = ("content-type", "user-agent")
-
-
-class Scheme(Protocol):
-    """How the sender of a delivery is proven."""
-
-    def verify(self, delivery: Delivery, secrets: Sequence[bytes]) -> VerifiedDelivery:
-        """Return *delivery* as verified, or raise a subclass of ``Rejected``."""
-
-    def sign(self, body: bytes, secret: bytes) -> dict[str, str]:
-        """Return the headers that prove *body* to ``verify``."""
-
-
-@runtime_checkable
-class ProofInBody(Protocol):
-    """A scheme whose proof lies in the body."""
-
-    def enclose(self, body: bytes, secret: bytes) -> bytes:
-        """Return *body* with its proof in it; ``sign`` is asked for headers after that."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -158,7 +141,7 @@ def _without_secrets(provider: Provider, delivery: Delivery) -> tuple[bytes, Doc
     try:
         document = decode_body(body) if document is None else document
     except BodyUnreadable:  # ``split`` says why
-        return body, None
+        return blank_bytes(body, provider.blanked), None
     blanked = blank(document, provider.blanked)
     return (body if blanked is document else encode_body(blanked)), blanked
 

@@ -7,7 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from hookkit.core.provider import ProofInBody, Provider
+from hookkit.core.provider import Provider
+from hookkit.core.scheme import ProofInBody
 from hookkit.signatures.shared_secret import BasicCredentials
 
 

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hookkit.core.body import BLANK, MAX_DEPTH, blank, decode_body, encode_body
+from hookkit.core.body import BLANK, MAX_DEPTH, blank, blank_bytes, decode_body, encode_body
 from hookkit.core.errors import BodyUnreadable
 
 
@@ -123,6 +123,21 @@ def test_secret_is_blanked_and_the_rest_is_as_it_was():
 @pytest.mark.parametrize("document", [{}, {"a": 1}, {"secret": None}, {"secret": BLANK}], ids=repr)
 def test_document_without_a_secret_stays_the_same_object(document):
     assert blank(document, ("secret",)) is document
+
+
+@pytest.mark.parametrize(
+    ("body", "kept"),
+    [
+        pytest.param(b'{"secret": "xyz", "a": NaN}', b'{"secret": "***", "a": NaN}', id="NaN"),
+        pytest.param(b'{"a":1,"secret":"xy', b'{"a":1,"secret":"***"', id="cut"),
+        pytest.param(b'{"secret" :\n"x\\"y","b"', b'{"secret" :\n"***","b"', id="escaped quote"),
+        pytest.param(b'{"secret": "x\\', b'{"secret": "***"\\', id="cut in an escape"),
+        pytest.param(b'["secret", "xyz"', b'["secret", "xyz"', id="no key"),
+        pytest.param(b"\xff\xfe", b"\xff\xfe", id="nothing"),
+    ],
+)
+def test_secret_is_blanked_where_nobody_can_read_the_rest(body, kept):
+    assert blank_bytes(body, ("secret", "token")) == kept
 
 
 json_values = st.recursive(

@@ -217,6 +217,13 @@ def test_good_settings_give_no_warning(hooks):
         pytest.param(
             {"unsigned": True, "basic": [BASIC]}, said(), AUTHORIZATION, SECRET_KEY, id="unsigned"
         ),
+        pytest.param(
+            {"unsigned": True, "basic": [BASIC]},
+            json.dumps(said()).encode()[:-1],
+            AUTHORIZATION,
+            SECRET_KEY,
+            id="unsigned and cut",
+        ),
     ],
 )
 def test_secret_is_kept_nowhere(hooks, seen, tmp_path, caplog, settings, document, headers, secret):
