@@ -51,11 +51,33 @@ class VerifiedDelivery:
         secret_index: Which of the secrets that were asked for fitted, newest is 0; None
             without a check.
         body_authenticated: Whether the proof covers the body's bytes.
+        is_bytewise: Whether the sender has signed these very bytes, if only by a checksum:
+            the same event in other bytes is then somebody else's.
+        key: The public key that fitted, as a JWK in JSON; None where secrets are shared.
     """
 
     delivery: Delivery
     secret_index: int | None
     body_authenticated: bool
+    is_bytewise: bool = False
+    key: str | None = field(default=None, repr=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Proof:
+    """What a delivery brings to prove its sender by a key, before the key is known.
+
+    Attributes:
+        delivery: What arrived.
+        key_id: The key that it is said to be signed with.
+        signature: The signature.
+        signed: What the signature is over.
+    """
+
+    delivery: Delivery
+    key_id: str
+    signature: bytes = field(repr=False)
+    signed: bytes = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -88,6 +88,27 @@ class SignatureMismatch(Rejected):
     status = 401
 
 
+class TimestampExpired(Rejected):
+    """The delivery was signed longer ago than the endpoint tolerates."""
+
+    code = "timestamp_expired"
+    status = 401
+
+
+class TimestampInFuture(Rejected):
+    """The delivery says that it is signed later than now, by more than is tolerated."""
+
+    code = "timestamp_in_future"
+    status = 401
+
+
+class MalformedHeader(Rejected):
+    """A header that verification needs is not written as it must be."""
+
+    code = "malformed_header"
+    status = 400
+
+
 class MalformedBody(Rejected):
     """The body did not arrive whole, or the proof that should lie in it cannot be looked for."""
 
