@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from hookkit.core.content import (
     Action,
+    Card,
+    Cards,
     Carousel,
     Choice,
     Content,
@@ -76,6 +78,8 @@ __all__ = [
     "AgentEvent",
     "Author",
     "AuthorType",
+    "Card",
+    "Cards",
     "Carousel",
     "Choice",
     "Client",

@@ -211,6 +211,28 @@ class Custom:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Card:
+    """A card in words of its own, mostly an Adaptive Card.
+
+    Attributes:
+        content_type: Whose words, as a media type.
+        content: The card.
+    """
+
+    content_type: str | None = None
+    content: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cards:
+    """Cards below a text."""
+
+    type: str = "cards"
+    text: str = ""
+    cards: tuple[Card, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class UnknownContent:
     """A content type from the future, kept as the vendor sent it."""
 
@@ -231,5 +253,6 @@ Content: TypeAlias = (
     | Template
     | RichMessage
     | Custom
+    | Cards
     | UnknownContent
 )

@@ -110,6 +110,7 @@ class Payload:
         headers: The headers that are kept with the delivery.
         document: The decoded object.
         options: What the endpoint's settings say about reading it.
+        event_id: The event that the headers name, where they do; the body then holds one.
     """
 
     provider: str
@@ -119,6 +120,7 @@ class Payload:
     headers: Headers = field(repr=False)
     document: Document = field(repr=False)
     options: Options = field(default_factory=Options)
+    event_id: str | None = None
 
     def item(
         self,
@@ -134,9 +136,12 @@ class Payload:
         """Return *raw* as an item of this payload, its event id made fit to be unique.
 
         Args:
-            event_id: The vendor's id or a derived one; None derives one from the content.
+            event_id: The vendor's id or a derived one; None is the one that the headers
+                name, or one derived from the content.
             repeat_after_s: Needed where *event_id* does not tell a repetition from a redelivery.
         """
+        if event_id is None:
+            event_id = self.event_id
         if event_id is None:
             event_id = f"{self.version or 'unknown'}:{hash_content(raw)}"
         previous_event_id = None

@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import MISSING, dataclass, field, fields
-from datetime import datetime
+from datetime import date, datetime
 from functools import partial
 from typing import Any
 
@@ -42,12 +42,14 @@ class PayloadVersion:
         normalize: Reads one item; never raises, whatever the item holds.
         fresh_ids: Paths of the texts that make a sample a new event (``events.*.id``).
         fresh_times: Paths of the times that say when a sample happened.
+        end_of_life: The day on which the vendor wants to have ended it, where it says.
     """
 
     split: Callable[[Payload], Sequence[Item]]
     normalize: Callable[[Item], Event]
     fresh_ids: tuple[str, ...] = ()
     fresh_times: tuple[str, ...] = ()
+    end_of_life: date | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,6 +69,11 @@ class Provider:
         registration_of: Returns the vendor's id of the webhook that delivered a document,
             so that settings may differ by it; None when bodies do not say.
         unsigned_alone: Whether an endpoint may be unsigned without another protection.
+        event_id_of: Returns the event that the kept headers name, where a body holds one
+            event and its id comes beside it; then it holds for a body that is not
+            understood as well.
+        is_ping: Tells an unsigned test of the URL, which is answered and not kept.
+        package: Where its samples are; None is the folder of its name.
         options: What the settings of the endpoint at hand say about reading.
     """
 
@@ -81,6 +88,9 @@ class Provider:
     pinnable: tuple[str, ...] = ()
     registration_of: Callable[[Document], str | None] | None = field(default=None, repr=False)
     unsigned_alone: bool = True
+    event_id_of: Callable[[Headers], str | None] | None = field(default=None, repr=False)
+    is_ping: Callable[[Delivery], bool] | None = field(default=None, repr=False)
+    package: str | None = field(default=None, repr=False)
     options: Options = field(default_factory=Options)
 
     def version_of(self, document: Document, headers: Headers) -> str | None:
@@ -167,13 +177,14 @@ def split(
         received_at=received_at,
         headers=headers,
         options=provider.options,
+        event_id=None if provider.event_id_of is None else provider.event_id_of(headers),
     )
     try:
         document = decode_body(body) if document is None else document
     except BodyUnreadable as error:
         # There is no content to derive an id from: the bytes themselves are the identity.
-        event_id = f"unreadable:{hashlib.sha256(body).hexdigest()}"
         nothing = payload_of(version="", document={})
+        event_id = nothing.event_id or f"unreadable:{hashlib.sha256(body).hexdigest()}"
         return (nothing.item(raw={}, vendor_type="", event_id=event_id, problem=str(error)),)
     document = blank(document, provider.blanked)
     version = provider.version_of(document, headers)

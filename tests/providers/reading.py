@@ -4,6 +4,7 @@ import json
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
+from types import MappingProxyType
 
 import hookkit.providers
 from hookkit.core.delivery import Options
@@ -14,15 +15,29 @@ from hookkit.schemas import EventSchema
 ROOT = Path(hookkit.providers.__file__).parent
 NOW = datetime(2024, 3, 1, 10, 0, 5, 123000, tzinfo=UTC)
 SAMPLES = sorted(
-    path for path in ROOT.glob("*/samples/**/*.json") if not path.name.endswith(".expected.json")
+    path
+    for path in ROOT.glob("*/samples/**/*.json")
+    if not path.name.endswith((".expected.json", ".headers.json"))
 )
 
 #: What an ``.expected.json`` leaves out: the sample itself, and when it arrived.
 LEFT_OUT = ("raw", "received_at")
 
 
+def folder_of(provider):
+    """Return the name of the folder that *provider* lies in."""
+    return (provider.package or provider.name).rpartition(".")[2]
+
+
 def provider_of(sample):
-    return load_providers()[sample.relative_to(ROOT).parts[0]]
+    folder = sample.relative_to(ROOT).parts[0]
+    return next(each for each in load_providers().values() if folder_of(each) == folder)
+
+
+def headers_of(sample):
+    """Return the headers that *sample* came with, where they say what its body does not."""
+    path = sample.with_suffix(".headers.json")
+    return json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
 
 
 def sample_id(sample):
@@ -33,12 +48,12 @@ def expected_path(sample):
     return sample.with_suffix(".expected.json")
 
 
-def split_body(provider, body, *, received_at=NOW, **options):
+def split_body(provider, body, *, received_at=NOW, headers=MappingProxyType({}), **options):
     """Return the items of *body*, which is bytes or what they should spell."""
     provider = replace(provider, options=Options(**options))
     if not isinstance(body, bytes):
         body = json.dumps(body).encode()
-    return split(provider, endpoint="support", body=body, headers={}, received_at=received_at)
+    return split(provider, endpoint="support", body=body, headers=headers, received_at=received_at)
 
 
 def read(provider, body, **how):
@@ -47,7 +62,7 @@ def read(provider, body, **how):
 
 
 def read_sample(sample, **how):
-    return read(provider_of(sample), sample.read_bytes(), **how)
+    return read(provider_of(sample), sample.read_bytes(), headers=headers_of(sample), **how)
 
 
 def promise(events):

@@ -1,0 +1,121 @@
+"""One GET over HTTPS that ends when it must, whatever the server does.
+
+A timeout of a socket bounds the wait for the next byte: a server that sends one byte a
+second is never late. So the connection can be broken off from outside, by whoever waits.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+import ssl
+import time
+from http.client import HTTPException, HTTPSConnection
+from threading import Lock
+from urllib.parse import urlsplit
+
+from hookkit.core.errors import Unavailable
+
+#: A JWK of the longest key has some 1500 bytes.
+MAX_ANSWER_BYTES = 1 << 14
+
+#: "There is no such thing": 8x8 documents 404; what it says to a name that it does not
+#: like is not documented, and is no outage.
+_ABSENT = frozenset({400, 404, 410, 422})
+
+_HEADERS = {"Accept": "application/json", "Connection": "close", "User-Agent": "hookkit"}
+
+
+class Download:
+    """One GET.
+
+    Strategy: names are looked up, and nothing can break that off, in the thread that calls
+    ``run``; so that is a thread for which nobody waits longer than they want to.
+    """
+
+    def __init__(self, url: str, context: ssl.SSLContext) -> None:
+        parts = urlsplit(url)
+        self.host = parts.hostname or ""
+        self._port = parts.port or 443
+        self._path = parts.path
+        self._context = context
+        self._lock = Lock()
+        self._socket: socket.socket | None = None
+        self._is_aborted = False
+
+    def run(self, timeout_s: float) -> bytes | None:
+        """Return what the server answers; None when it has no such thing.
+
+        No redirect is followed, no proxy used, and no certificate excused.
+
+        Raises:
+            Unavailable: There is no answer of use.
+        """
+        try:
+            with self._connected(time.monotonic() + timeout_s) as connected:
+                return self._ask(connected)
+        except (OSError, HTTPException, ValueError) as error:
+            raise self._unavailable(type(error).__name__) from error
+
+    def abort(self) -> None:
+        """Break the connection off, from any thread; ``run`` then ends at once."""
+        with self._lock:
+            self._is_aborted = True
+            if self._socket is not None:
+                # Not that of SSLSocket, which also takes away what ``run`` reads from. It
+                # fails where nothing is connected yet, or not any more.
+                with contextlib.suppress(OSError):
+                    socket.socket.shutdown(self._socket, socket.SHUT_RDWR)
+
+    def _connected(self, deadline: float) -> ssl.SSLSocket:
+        addresses = socket.getaddrinfo(self.host, self._port, type=socket.SOCK_STREAM)
+        last_error: OSError | None = None
+        for tried, (family, kind, protocol, _, address) in enumerate(addresses):
+            # An address that swallows packets leaves time for the next.
+            share_s = (deadline - time.monotonic()) / (len(addresses) - tried)
+            bare = socket.socket(family, kind, protocol)
+            try:
+                self._watch(bare)
+                bare.settimeout(max(share_s, 0.001))
+                bare.connect(address)
+                return self._encrypted(bare, deadline)
+            except OSError as error:
+                bare.close()
+                last_error = error
+        raise last_error or OSError("no address")
+
+    def _encrypted(self, bare: socket.socket, deadline: float) -> ssl.SSLSocket:
+        encrypted = self._context.wrap_socket(
+            bare, server_hostname=self.host, do_handshake_on_connect=False
+        )
+        try:
+            self._watch(encrypted)
+            encrypted.settimeout(max(deadline - time.monotonic(), 0.001))
+            encrypted.do_handshake()
+        except OSError:
+            encrypted.close()
+            raise
+        return encrypted
+
+    def _watch(self, watched: socket.socket) -> None:
+        with self._lock:
+            self._socket = watched
+            if self._is_aborted:
+                raise TimeoutError
+
+    def _ask(self, connected: ssl.SSLSocket) -> bytes | None:
+        connection = HTTPSConnection(self.host, self._port, context=self._context)
+        connection.sock = connected
+        connection.request("GET", self._path, headers=_HEADERS)
+        with connection.getresponse() as response:
+            if response.status in _ABSENT:
+                return None
+            if response.status != 200:
+                raise self._unavailable(f"status {response.status}")
+            body = response.read(MAX_ANSWER_BYTES + 1)
+        if len(body) > MAX_ANSWER_BYTES:
+            raise self._unavailable(f"more than {MAX_ANSWER_BYTES} bytes")
+        return body
+
+    def _unavailable(self, reason: str) -> Unavailable:
+        return Unavailable(f"key server {self.host}: {reason}")
