@@ -14,7 +14,7 @@ from hookkit.core.content import Cards, Content, File, Text
 from hookkit.core.event import EventType
 from hookkit.core.parts import Author, AuthorType, Message, Postback, User
 from hookkit.providers.eight_by_eight.shapes import ActivityShape, QuickReplyShape, author_type
-from hookkit.schemas.shape import Faults, problems
+from hookkit.schemas.shape import problems
 
 #: ``data.state``; "active" and "idle" are updates, and so is what may follow.
 STATES = {"created": EventType.CONVERSATION_CREATE}
