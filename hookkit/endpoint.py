@@ -61,6 +61,12 @@ class Endpoint:
                 f"the {name} of endpoint {self.name!r} cannot be had: {error} of HOOKKIT_ENDPOINTS"
             ) from None
 
+    def after_fork(self) -> None:
+        """Forget in a child process what goes on in its parent."""
+        for protection in self.protections:
+            if protection.keys is not None:
+                protection.keys.after_fork()
+
     def secrets(self, registration: str | None = None) -> list[bytes]:
         """Return the endpoint's own secrets of this moment, newest first.
 

@@ -13,7 +13,16 @@ from marshmallow import fields as ma
 from hookkit.core.delivery import Options
 from hookkit.core.parts import AuthorType
 from hookkit.core.provider import Provider
+from hookkit.core.scheme import KeyScheme, Scheme
 from hookkit.endpoint import Endpoint
+from hookkit.key_settings import (
+    KEY_NAMES,
+    BasesField,
+    KeysField,
+    key_mistakes,
+    missing_proof,
+    read_keys,
+)
 from hookkit.protection import CHECKS, Protection
 from hookkit.schemas.strict import Strict, below, load_strict
 
@@ -39,17 +48,16 @@ def read_endpoint(
         mistakes.append(f"provider: {loaded['provider']!r} is not known; known are {known}")
     versions, more = _read_versions(loaded.get("versions", {}), provider)
     mistakes += [*more, *_protection_mistakes(loaded, declared, provider)]
-    mistakes += _missing_protection(loaded, declared, versions)
+    mistakes += _missing_protection(loaded, declared, versions, provider)
     mistakes += _reading_mistakes(loaded, provider)
     if "path" in loaded and any(each.path_token for each in versions.values()):
         mistakes.append(_NO_ROOM)
     if mistakes or provider is None:
         return None, mistakes
-    own = _protection(loaded)
     endpoint = Endpoint(
         name=str(name),
-        provider=replace(provider, options=_options(loaded)),
-        protection=own if _is_protected(loaded) else None,
+        provider=replace(provider, options=_options(loaded), scheme=_scheme(loaded, provider)),
+        protection=_protection(loaded, provider) if _is_protected(loaded) else None,
         version_protections=versions,
         path=loaded.get("path"),
         max_body_bytes=loaded.get("max_body", default_max_body),
@@ -70,23 +78,45 @@ def _read_versions(
             known = ", ".join(provider.versions)
             mistakes.append(f"versions.{version}: {provider.name} has {known}")
         as_mapping = {"mode": declared} if isinstance(declared, str) else declared
+        if provider is not None and _is_shadowless(as_mapping, provider):
+            mistakes.append(f"versions.{version}.mode: {_SHADOWLESS.format(provider.name)}")
+            continue
         loaded, more = load_strict(VersionSchema(), as_mapping)
         more += _protection_mistakes(loaded, as_mapping, provider)
         mistakes += below(f"versions.{version}", more)
-        if _is_protected(loaded):
-            protections[version] = _protection(loaded)
+        if provider is not None and _is_protected(loaded):
+            protections[version] = _protection(loaded, provider)
     return protections, mistakes
 
 
+_SHADOWLESS = (
+    "shadow compares two versions that arrive side by side, and {} sends each event in one"
+    " version only, which changes in place"
+)
+
+
+def _is_shadowless(declared: Any, provider: Provider) -> bool:
+    mode = declared.get("mode") if isinstance(declared, Mapping) else None
+    return mode == "shadow" and not provider.parallel
+
+
 def _is_protected(loaded: Mapping[str, Any]) -> bool:
-    return bool(loaded.get("unsigned")) or any(name in loaded for name in CHECKS)
+    return bool(loaded.get("unsigned")) or any(name in loaded for name in (*CHECKS, *KEY_NAMES))
 
 
-def _protection(loaded: Mapping[str, Any]) -> Protection:
+def _protection(loaded: Mapping[str, Any], provider: Provider) -> Protection:
     return Protection(
         unsigned=loaded.get("unsigned", False),
+        keys=read_keys(loaded, provider),
         **{name: loaded[name] for name in CHECKS if name in loaded},
     )
+
+
+def _scheme(loaded: Mapping[str, Any], provider: Provider) -> Scheme | KeyScheme:
+    tolerance_s = loaded.get("tolerance_s")
+    if tolerance_s is None or not isinstance(provider.scheme, KeyScheme):
+        return provider.scheme
+    return provider.scheme.tolerating(tolerance_s)
 
 
 def _protection_mistakes(
@@ -99,6 +129,7 @@ def _protection_mistakes(
         yield "unsigned: true beside secrets; say which of the two is meant"
     if provider is None:
         return
+    yield from key_mistakes(loaded, provider)
     is_alone = "basic" not in declared and "path_token" not in declared
     if is_unsigned and is_alone and not provider.unsigned_alone:
         yield (
@@ -110,15 +141,20 @@ def _protection_mistakes(
 
 
 def _missing_protection(
-    loaded: Mapping[str, Any], declared: Any, versions: Mapping[str, Protection]
+    loaded: Mapping[str, Any],
+    declared: Any,
+    versions: Mapping[str, Protection],
+    provider: Provider | None,
 ) -> Iterator[str]:
     """Yield what is wrong when nothing proves the sender, and nobody says that this is meant."""
     if "unsigned" not in loaded or loaded["unsigned"] or "secrets" in declared:
         return
+    if any(name in declared for name in KEY_NAMES):  # perhaps with a mistake, which is told
+        return
     # Where every version that is listed has its own, all others are refused.
     listed = loaded.get("versions")
     if not listed or set(listed) != set(versions) or "basic" in loaded or "path_token" in loaded:
-        yield 'secrets: missing; an endpoint that verifies nothing says "unsigned": True'
+        yield missing_proof(provider)
 
 
 def _reading_mistakes(loaded: Mapping[str, Any], provider: Provider | None) -> Iterator[str]:
@@ -189,6 +225,9 @@ class VersionSchema(Strict):
     basic = _CredentialsField(CHECKS["basic"])
     path_token = _CredentialsField(CHECKS["path_token"])
     unsigned = ma.Boolean(truthy={True}, falsy={False})
+    keys = KeysField()
+    region = ma.String()
+    key_bases = BasesField()
 
 
 class EndpointSchema(Strict):
@@ -199,6 +238,10 @@ class EndpointSchema(Strict):
     unsigned = ma.Boolean(load_default=False, truthy={True}, falsy={False})
     basic = _CredentialsField(CHECKS["basic"])
     path_token = _CredentialsField(CHECKS["path_token"])
+    keys = KeysField()
+    region = ma.String()
+    key_bases = BasesField()
+    tolerance_s = ma.Float(validate=validate.Range(min=0))
     versions = ma.Dict(error_messages={"invalid": "must map payload versions to their modes"})
     version = _PinField()
     authors = ma.Dict(

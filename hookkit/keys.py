@@ -223,6 +223,11 @@ class KeyRing:
         fetched = None if self.server is None else self.server.find(key_id)
         return nameless if fetched is None else [fetched, *nameless]
 
+    def after_fork(self) -> None:
+        """Forget in a child process what goes on in its parent."""
+        if self.server is not None:
+            self.server.after_fork()
+
 
 def _read(answer: bytes, key_id: str, host: str) -> RsaKey:
     """Return the key in *answer*.

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import TypeAlias
 
 from hookkit.core.errors import Unavailable
+from hookkit.core.scheme import Keys
 
 #: A secret that a person can remember can be guessed by a program.
 MIN_SECRET_CHARS = 16
@@ -30,10 +31,12 @@ class Protection:
         secrets: For the scheme of the endpoint's provider.
         basic: HTTP Basic credentials, each ``user:password``.
         path_token: What the URL has behind the endpoint's name.
+        keys: For the scheme of a provider that signs with keys of its own.
         unsigned: No scheme is asked, and the settings say that this is meant.
     """
 
     secrets: Secrets | None = field(default=None, repr=False)
+    keys: Keys | None = None
     basic: Secrets | None = field(default=None, repr=False)
     path_token: Secrets | None = field(default=None, repr=False)
     unsigned: bool = False

@@ -43,6 +43,12 @@ class Receiver:
 
     def receive(self, endpoint: Endpoint, delivery: Delivery) -> Receipt:
         """Return what *delivery* came to; it is durable when the status is 200."""
+        is_ping = endpoint.provider.is_ping
+        if is_ping is not None and is_ping(delivery):
+            # It proves nothing and carries nothing: answered and counted, and kept nowhere.
+            receipt = Receipt()
+            self._tell_accepted(endpoint, receipt)
+            return receipt
         try:
             verified = verify(endpoint, delivery)
             envelope = parse(endpoint.provider, verified)

@@ -14,6 +14,7 @@ from dataclasses import replace
 from hookkit.core.body import decode_body
 from hookkit.core.delivery import Delivery, VerifiedDelivery
 from hookkit.core.errors import BodyUnreadable, SignatureMissing
+from hookkit.core.scheme import KeyScheme
 from hookkit.endpoint import Endpoint
 from hookkit.signatures.shared_secret import BasicCredentials, PathToken
 
@@ -29,7 +30,7 @@ def verify(endpoint: Endpoint, delivery: Delivery) -> VerifiedDelivery:
 
     Raises:
         Rejected: The sender is not proven.
-        Unavailable: The secrets cannot be had now.
+        Unavailable: The secrets or keys cannot be had now.
     """
     if _hangs_on_the_body(endpoint):
         delivery = _opened(delivery)
@@ -41,14 +42,20 @@ def verify(endpoint: Endpoint, delivery: Delivery) -> VerifiedDelivery:
     if protection is None:
         raise SignatureMissing("nothing is configured that could prove this payload version")
     verified = VerifiedDelivery(delivery=delivery, secret_index=None, body_authenticated=False)
-    for name, scheme in _BESIDE.items():
+    for name, beside in _BESIDE.items():
         if getattr(protection, name) is not None:
-            verified = scheme.verify(delivery, endpoint.credentials(protection, name))
+            verified = beside.verify(delivery, endpoint.credentials(protection, name))
+    scheme = provider.scheme
+    if isinstance(scheme, KeyScheme):
+        if protection.keys is None:
+            return verified
+        proof = scheme.read_proof(delivery)
+        return scheme.verify(proof, protection.keys.find(proof.key_id))
     if protection.secrets is None:
         return verified
     registration = None if delivery.document is None else provider.registration(delivery.document)
     secrets = endpoint.credentials(protection, "secrets", registration)
-    return provider.scheme.verify(delivery, secrets)
+    return scheme.verify(delivery, secrets)
 
 
 def _hangs_on_the_body(endpoint: Endpoint) -> bool:

@@ -111,6 +111,7 @@ class Payload:
         document: The decoded object.
         options: What the endpoint's settings say about reading it.
         event_id: The event that the headers name, where they do; the body then holds one.
+        signed_bytes: A hash of the body, where its sender has signed these very bytes.
     """
 
     provider: str
@@ -121,6 +122,7 @@ class Payload:
     document: Document = field(repr=False)
     options: Options = field(default_factory=Options)
     event_id: str | None = None
+    signed_bytes: str | None = None
 
     def item(
         self,
@@ -193,9 +195,15 @@ class Item:
     problem: str | None
 
     @property
+    def compared(self) -> Document:
+        """What tells the same event with other content apart: the bytes, if those are signed."""
+        signed_bytes = self.payload.signed_bytes
+        return self.raw if signed_bytes is None else {"sha256": signed_bytes}
+
+    @property
     def content_hash(self) -> str:
-        """Tells the same event with other content apart; made anew with every call."""
-        return hash_content(self.raw)
+        """Stands for ``compared``; made anew with every call."""
+        return hash_content(self.compared)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

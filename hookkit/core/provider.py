@@ -26,11 +26,14 @@ from hookkit.core.delivery import (
 )
 from hookkit.core.errors import BodyUnreadable
 from hookkit.core.event import EVENT_CLASSES, Event, EventType
-from hookkit.core.scheme import Scheme
+from hookkit.core.scheme import KeyScheme, Scheme
 from hookkit.core.triggers import Meaning
 
 #: Kept with every delivery; a provider adds what its versions and its proof need.
 KEPT_HEADERS = ("content-type", "user-agent")
+
+#: Kept among them: the public key that fitted, as later proof of who said what.
+KEY_HEADER = "hookkit-key"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,7 +81,7 @@ class Provider:
     """
 
     name: str
-    scheme: Scheme = field(repr=False)
+    scheme: Scheme | KeyScheme = field(repr=False)
     detect_version: Callable[[Document, Headers], str | None] = field(repr=False)
     versions: Mapping[str, PayloadVersion] = field(repr=False)
     triggers: Mapping[str, tuple[Meaning, ...]] = field(repr=False)
@@ -118,7 +121,9 @@ class Provider:
 def parse(provider: Provider, verified: VerifiedDelivery) -> Envelope:
     """Take a proven delivery apart; what cannot be understood becomes one item with a problem."""
     delivery = verified.delivery
-    headers = provider.keep(delivery.headers)
+    headers = dict(provider.keep(delivery.headers))
+    if verified.key is not None:
+        headers[KEY_HEADER] = verified.key
     body, document = _without_secrets(provider, delivery)
     items = split(
         provider,
@@ -127,6 +132,7 @@ def parse(provider: Provider, verified: VerifiedDelivery) -> Envelope:
         headers=headers,
         received_at=delivery.received_at,
         document=document,
+        is_bytewise=verified.is_bytewise,
     )
     return Envelope(
         endpoint=delivery.endpoint,
@@ -164,6 +170,7 @@ def split(
     headers: Headers,
     received_at: datetime,
     document: Document | None = None,
+    is_bytewise: bool = False,
 ) -> tuple[Item, ...]:
     """Return the items in *body*, at least one; *document* is what it spells, if that is known.
 
@@ -178,6 +185,7 @@ def split(
         headers=headers,
         options=provider.options,
         event_id=None if provider.event_id_of is None else provider.event_id_of(headers),
+        signed_bytes=hashlib.sha256(body).hexdigest() if is_bytewise else None,
     )
     try:
         document = decode_body(body) if document is None else document

@@ -1,15 +1,16 @@
-"""How the sender of a delivery is proven: what every signature scheme can do."""
+"""How the sender of a delivery is proven: what a signature scheme is asked."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from datetime import datetime
 from typing import Protocol, runtime_checkable
 
-from hookkit.core.delivery import Delivery, VerifiedDelivery
+from hookkit.core.delivery import Delivery, Proof, VerifiedDelivery
 
 
 class Scheme(Protocol):
-    """How the sender of a delivery is proven."""
+    """How the sender of a delivery is proven by a secret that both sides have."""
 
     def verify(self, delivery: Delivery, secrets: Sequence[bytes]) -> VerifiedDelivery:
         """Return *delivery* as verified, or raise a subclass of ``Rejected``."""
@@ -24,3 +25,48 @@ class ProofInBody(Protocol):
 
     def enclose(self, body: bytes, secret: bytes) -> bytes:
         """Return *body* with its proof in it; ``sign`` is asked for headers after that."""
+
+
+class PublicKey(Protocol):
+    """A key that checks signatures by the one algorithm that it is pinned to."""
+
+    @property
+    def jwk(self) -> str:
+        """The key as JSON, to be kept as proof."""
+
+    def fits(self, signature: bytes, signed: bytes) -> bool:
+        """Tell whether the key's owner has made *signature* over *signed*."""
+
+
+class Keys(Protocol):
+    """The public keys of an endpoint."""
+
+    def find(self, key_id: str) -> Sequence[PublicKey]:
+        """Return the keys that may have this id, or raise ``Unavailable``."""
+
+    def after_fork(self) -> None:
+        """Forget in a child process what goes on in its parent."""
+
+
+@runtime_checkable
+class KeyScheme(Protocol):
+    """How the sender of a delivery is proven by the vendor's own key.
+
+    It names the key that it needs, and others find it: a scheme never fetches.
+    """
+
+    @property
+    def key_bases(self) -> Mapping[str, Sequence[str]]:
+        """Where the vendor has its public keys, ``<base>/<key id>/public``, by region."""
+
+    def tolerating(self, tolerance_s: float) -> KeyScheme:
+        """Return the scheme with another tolerance, in seconds."""
+
+    def read_proof(self, delivery: Delivery) -> Proof:
+        """Return what *delivery* brings as proof, or raise a subclass of ``Rejected``."""
+
+    def verify(self, proof: Proof, keys: Sequence[PublicKey]) -> VerifiedDelivery:
+        """Return the delivery as verified, or raise a subclass of ``Rejected``."""
+
+    def sign(self, body: bytes, secret: bytes, signed_at: datetime) -> dict[str, str]:
+        """Return the headers that prove *body*, by the private key that *secret* spells."""

@@ -66,7 +66,7 @@ class StoredEntry:
 
 def written(item: Item) -> bytes:
     """Return the content of *item* for ``has_other_content``, faster than its hash is made."""
-    content: Any = item.raw
+    content: Any = item.compared
     return marshal.dumps(content)
 
 

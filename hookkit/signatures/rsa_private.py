@@ -46,6 +46,7 @@ def read_private_key(given: bytes) -> RsaPrivateKey:
         ValueError: It is none that can be used; the message repeats nothing.
     """
     key_id: object = None
+    private: object
     try:
         if given.lstrip().startswith(b"{"):
             jwk = decode_body(given.strip())

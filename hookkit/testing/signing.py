@@ -5,10 +5,12 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import Any
 
+from hookkit.core.errors import HookkitError
 from hookkit.core.provider import Provider
-from hookkit.core.scheme import ProofInBody
+from hookkit.core.scheme import KeyScheme, ProofInBody
 from hookkit.signatures.shared_secret import BasicCredentials
 
 
@@ -38,15 +40,30 @@ def sign(
         provider: Whose scheme.
         payload: A document to encode, or the bytes to send as they are; only a proof that
             lies in the body is put into them.
-        secret: The endpoint's; None sends none.
+        secret: The endpoint's; where a vendor signs with a key of its own, a private key as
+            PEM or JWK whose public half the endpoint has in ``keys``. None sends none.
         basic: HTTP Basic credentials, ``user:password``, for an endpoint that asks for some.
+
+    Raises:
+        HookkitError: *secret* is no key, where it must be one.
     """
     body = payload if isinstance(payload, bytes) else json.dumps(payload).encode()
     proof: dict[str, str] = {}
+    scheme = provider.scheme
     if secret is not None:
-        if isinstance(provider.scheme, ProofInBody):
-            body = provider.scheme.enclose(body, secret.encode())
-        proof = provider.scheme.sign(body, secret.encode())
+        if isinstance(scheme, ProofInBody):
+            body = scheme.enclose(body, secret.encode())
+        if isinstance(scheme, KeyScheme):
+            proof = _by_key(scheme, body, secret)
+        else:
+            proof = scheme.sign(body, secret.encode())
     if basic is not None:
         proof |= BasicCredentials().sign(body, basic.encode())
     return SignedDelivery(body=body, headers={"content-type": "application/json", **proof})
+
+
+def _by_key(scheme: KeyScheme, body: bytes, secret: str) -> dict[str, str]:
+    try:
+        return scheme.sign(body, secret.encode(), datetime.now(UTC))
+    except ValueError as error:
+        raise HookkitError(f"the key {error}") from error

@@ -134,6 +134,8 @@ class AppState:
         self._lock = Lock()
         self.opening.after_fork()
         self.worker.after_fork()
+        for endpoint in self.settings.endpoints.values():
+            endpoint.after_fork()
         if self._runner is not None:
             self._runner.after_fork()
 

@@ -13,8 +13,8 @@ from __future__ import annotations
 import re
 import zlib
 from base64 import urlsafe_b64encode
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256
 
@@ -26,7 +26,7 @@ from hookkit.core.errors import (
     TimestampExpired,
     TimestampInFuture,
 )
-from hookkit.core.key_scheme import PublicKey
+from hookkit.core.scheme import PublicKey
 from hookkit.signatures.detached_jws import read_token, write_header
 from hookkit.signatures.rsa_private import read_private_key
 
@@ -38,6 +38,14 @@ RETRY = "x-8x8-retry"
 TRANSMISSION_TIME = "x-8x8-transmission-time"
 
 HEADERS = (SIGNATURE, CUSTOMER_ID, TENANT_ID, EVENT_ID, RETRY, TRANSMISSION_TIME)
+
+#: "GET .../jwk/{kid}/public", for everybody. All of the vendor's samples ask the Chat API, the
+#: gateway's reference has an address of its own; whether both have the same keys is not said.
+_GATEWAY = "https://api.8x8.com/chat-gateway/v1/jwk"
+KEY_BASES = {
+    region: (f"https://api.8x8.com/vcc/{region}/chat/v2/jwk", _GATEWAY)
+    for region in ("us", "eu", "ca", "ap")
+}
 
 #: The vendor documents no window; a retry is signed anew, with a time of its own.
 TOLERANCE_S = 300.0
@@ -63,6 +71,15 @@ class EightByEightSignature:
     """
 
     tolerance_s: float = TOLERANCE_S
+
+    @property
+    def key_bases(self) -> Mapping[str, Sequence[str]]:
+        """Where 8x8 has its public keys, by region."""
+        return KEY_BASES
+
+    def tolerating(self, tolerance_s: float) -> EightByEightSignature:
+        """Return the scheme with another tolerance, in seconds."""
+        return replace(self, tolerance_s=tolerance_s)
 
     def read_proof(self, delivery: Delivery) -> Proof:
         """Return what *delivery* brings to prove its sender; all that needs no key is checked.
