@@ -91,9 +91,9 @@ def read_keys(loaded: Mapping[str, Any], provider: Provider) -> KeyRing | None:
 
 def missing_proof(provider: Provider | None) -> str:
     """Return what to say of an endpoint that names nothing to prove its sender by."""
-    if provider is not None and isinstance(provider.scheme, KeyScheme):
-        return f'{_any_of(KEY_NAMES)}: missing; an endpoint that verifies nothing says "unsigned": True'
-    return 'secrets: missing; an endpoint that verifies nothing says "unsigned": True'
+    has_keys = provider is not None and isinstance(provider.scheme, KeyScheme)
+    name = _any_of(KEY_NAMES) if has_keys else "secrets"
+    return f'{name}: missing; an endpoint that verifies nothing says "unsigned": True'
 
 
 def _any_of(names: Sequence[str]) -> str:
