@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import lru_cache
 from hashlib import sha256
 from typing import Any
 
@@ -39,6 +40,7 @@ class RsaPrivateKey:
         return encode(self.private.sign(signed, PKCS1v15(), SHA256()))
 
 
+@lru_cache(maxsize=4)  # a key is used many times, and reading it takes longer than signing
 def read_private_key(given: bytes) -> RsaPrivateKey:
     """Return the key that *given* spells: PEM, or a JWK as JSON.
 

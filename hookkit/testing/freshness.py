@@ -18,6 +18,9 @@ _HEX = "0123456789abcdef"
 #: Ids that are numbers stay exact in every language that reads JSON.
 _MAX_NUMBER = 1 << 53
 
+#: Unix seconds pass this in the year 5138, unix milliseconds passed it in 1973.
+_MILLISECONDS_FROM = 1e11
+
 
 def freshen(
     document: Mapping[str, Any], version: PayloadVersion, *, now: datetime | None = None
@@ -119,9 +122,10 @@ def _similar_id(old: str) -> str:
 
 
 def _same_form(old: Any, moment: datetime) -> Any:
-    """Return *moment* as the vendor wrote *old*: unix seconds, or an ISO text."""
+    """Return *moment* as the vendor wrote *old*: unix time, or an ISO text."""
     if isinstance(old, str):
         return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
     if isinstance(old, int | float) and not isinstance(old, bool):
-        return round(moment.timestamp(), 3)
+        is_in_ms = abs(old) > _MILLISECONDS_FROM
+        return round(moment.timestamp() * 1000) if is_in_ms else round(moment.timestamp(), 3)
     return old

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import difflib
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from importlib.resources import files
@@ -17,7 +17,7 @@ from typing import Any
 from hookkit.core.content import Text
 from hookkit.core.errors import HookkitError
 from hookkit.core.event import MessageEvent
-from hookkit.core.parts import AuthorType
+from hookkit.core.parts import Author, AuthorType
 from hookkit.core.provider import Provider, normalize, split
 from hookkit.providers import load_providers
 
@@ -34,12 +34,14 @@ class Sample:
         version: The payload version, in the vendor's spelling.
         name: The file's name without its ending.
         body: The bytes of the file.
+        headers: Those of the vendor's that belong to it; empty where the body says all.
     """
 
     provider: str
     version: str
     name: str
     body: bytes = field(repr=False)
+    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
 
     def document(self) -> dict[str, Any]:
         """Return the payload, decoded anew with every call."""
@@ -70,7 +72,7 @@ def list_samples(provider: Provider, version: str | None = None) -> list[Sample]
         known = ", ".join(provider.versions)
         raise HookkitError(f"{provider.name} has no version {version!r}; it has {known}")
     versions = list(provider.versions) if version is None else [version]
-    return [sample for each in versions for sample in _load(provider.name, each)]
+    return [sample for each in versions for sample in _load(provider, each)]
 
 
 def find_sample(
@@ -82,7 +84,8 @@ def find_sample(
         provider: Whose.
         version: None is the newest that has the sample; a provider names its newest last.
         trigger: The vendor's word (``conversation:message``), or the sample's own name; both
-            take a variant (``conversation:message.image``). None is a customer's text message.
+            take a variant (``conversation:message.image``). None is a customer's text
+            message, or anybody's where the vendor sends none of customers.
 
     Raises:
         HookkitError: There is none; the message names the nearest ones.
@@ -99,30 +102,47 @@ def find_sample(
 
 def _find(provider: Provider, samples: list[Sample], trigger: str | None) -> Sample | None:
     if trigger is None:
-        return next((each for each in samples if _is_text_of_user(provider, each)), None)
+        return _text(provider, samples)
     name = trigger.replace(":", "-")
     return next((each for each in samples if each.name == name), None)
 
 
-def _load(provider_name: str, version: str) -> Iterator[Sample]:
-    folder = files("hookkit.providers").joinpath(provider_name, "samples", version)
-    if not folder.is_dir():  # a version may have no sample yet, a foreign provider has none here
+def _load(provider: Provider, version: str) -> Iterator[Sample]:
+    package = provider.package or f"hookkit.providers.{provider.name}"
+    try:
+        folder = files(package).joinpath("samples", version)
+    except ModuleNotFoundError:  # a foreign provider that has none to offer
         return
-    names = {file.name.removesuffix(".json"): file for file in folder.iterdir()}
-    for name, file in sorted(names.items()):
-        if file.name.endswith(".json") and not name.endswith(".expected"):
-            yield Sample(provider=provider_name, version=version, name=name, body=file.read_bytes())
+    if not folder.is_dir():  # a version may have no sample yet
+        return
+    texts = {file.name: file for file in folder.iterdir() if file.name.endswith(".json")}
+    for name in sorted(file_name.removesuffix(".json") for file_name in texts):
+        if name.endswith((".expected", ".headers")):
+            continue
+        headers = texts.get(f"{name}.headers.json")
+        yield Sample(
+            provider=provider.name,
+            version=version,
+            name=name,
+            body=texts[f"{name}.json"].read_bytes(),
+            headers={} if headers is None else json.loads(headers.read_bytes()),
+        )
 
 
-def _is_text_of_user(provider: Provider, sample: Sample) -> bool:
-    items = split(provider, endpoint="", body=sample.body, headers={}, received_at=_ANY_TIME)
-    event = normalize(provider, items[0])
-    return (
-        isinstance(event, MessageEvent)
-        and isinstance(event.message.content, Text)
-        and event.actor is not None
-        and event.actor.type is AuthorType.USER
+def _text(provider: Provider, samples: list[Sample]) -> Sample | None:
+    """Return a customer's text message, or anybody's where the vendor sends none of theirs."""
+    texts = [(each, author) for each in samples if (author := _author_of_text(provider, each))]
+    theirs = [each for each, author in texts if author.type is AuthorType.USER]
+    return next(iter([*theirs, *(each for each, _ in texts)]), None)
+
+
+def _author_of_text(provider: Provider, sample: Sample) -> Author | None:
+    items = split(
+        provider, endpoint="", body=sample.body, headers=sample.headers, received_at=_ANY_TIME
     )
+    event = normalize(provider, items[0])
+    is_text = isinstance(event, MessageEvent) and isinstance(event.message.content, Text)
+    return event.actor if is_text else None
 
 
 def _nearest(trigger: str | None, samples: list[Sample]) -> str:

@@ -9,7 +9,7 @@ from hookkit import providers
 from hookkit.core.errors import ConfigurationError
 from hookkit.core.provider import Provider
 from hookkit.providers.sunshine import PROVIDER
-from tests.providers.reading import ROOT
+from tests.providers.reading import ROOT, folder_of
 
 ACME = replace(PROVIDER, name="acme")
 NO_PROVIDER = object()
@@ -27,10 +27,10 @@ def load(monkeypatch):
     return load_with
 
 
-def test_every_folder_is_a_provider_of_its_name(load):
+def test_every_folder_is_a_provider(load):
     folders = {path.parent.name for path in ROOT.glob("*/__init__.py")}
 
-    assert set(load()) == folders
+    assert {folder_of(provider) for provider in load().values()} == folders
     assert load()["sunshine"] is PROVIDER
 
 

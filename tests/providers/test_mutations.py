@@ -18,11 +18,23 @@ from hookkit.core.delivery import Payload
 from hookkit.core.event import EVENT_CLASSES, EventType
 from hookkit.core.identity import MAX_ID_CHARS
 from hookkit.core.provider import normalize, unknown_event
+from hookkit.core.scheme import KeyScheme
 from hookkit.schemas import EventSchema
 from hookkit.testing import sign
 from tests.applications import SECRET, make_app
+from tests.key_server import pem_of, private_key, public_pem_of
 from tests.model_types import wrong_types
-from tests.providers.reading import NOW, SAMPLES, provider_of, read, sample_id, split_body
+from tests.providers.reading import (
+    NOW,
+    SAMPLES,
+    headers_of,
+    provider_of,
+    read,
+    sample_id,
+    split_body,
+)
+
+KEY = private_key()
 
 #: What a value is replaced by: every JSON type, and values that are easy to stumble over.
 REPLACEMENTS = [
@@ -50,9 +62,9 @@ REPLACEMENTS = [
 ]
 
 
-def read_without_net(provider, document, received_at=NOW):
+def read_without_net(provider, document, headers, received_at=NOW):
     """Return the items and the events of *document*, by the payload version alone."""
-    name = provider.detect_version(document, {})
+    name = provider.detect_version(document, headers)
     version = provider.versions.get(name) if name is not None else None
     if version is None:
         return (), ()
@@ -61,8 +73,9 @@ def read_without_net(provider, document, received_at=NOW):
         endpoint="support",
         version=name,
         received_at=received_at,
-        headers={},
+        headers=headers,
         document=document,
+        event_id=provider.event_id_of(headers) if provider.event_id_of else None,
     )
     items = list(version.split(payload))
     events = [
@@ -169,7 +182,7 @@ def test_no_single_change_makes_a_provider_raise(sample):
     provider, document = provider_of(sample), json.loads(sample.read_bytes())
 
     for number, changed in enumerate(single_mutations(document, NEW_PLACES[sample])):
-        items, events = read_without_net(provider, changed)
+        items, events = read_without_net(provider, changed, headers_of(sample))
 
         assert_sound(items, events)
         if number % 29 == 0:
@@ -184,8 +197,15 @@ def is_json(document):
         return False
 
 
+def proof_of(provider):
+    """Return the settings of an endpoint that takes what ``deliver`` sends."""
+    is_by_key = isinstance(provider.scheme, KeyScheme)
+    return {"keys": public_pem_of(KEY)} if is_by_key else {"secrets": [SECRET]}
+
+
 def deliver(client, provider, document):
-    signed = sign(provider, document, secret=SECRET)
+    secret = pem_of(KEY).decode() if isinstance(provider.scheme, KeyScheme) else SECRET
+    signed = sign(provider, document, secret=secret)
     return client.post("/hooks/support", data=signed.body, headers=signed.headers)
 
 
@@ -193,12 +213,13 @@ def deliver(client, provider, document):
 def test_changed_body_with_the_right_secret_always_hears_200(sample):
     hooks, seen = HookKit(), []
     hooks.on("*", name="see")(seen.append)
-    endpoints = {"support": {"provider": provider_of(sample).name, "secrets": [SECRET]}}
+    provider = provider_of(sample)
+    endpoints = {"support": {"provider": provider.name} | proof_of(provider)}
     client = make_app(hooks, HOOKKIT_ENDPOINTS=endpoints).test_client()
     document = json.loads(sample.read_bytes())
     some = [each for each in single_mutations(document, NEW_PLACES[sample]) if is_json(each)][::17]
 
-    answers = [deliver(client, provider_of(sample), changed) for changed in some]
+    answers = [deliver(client, provider, changed) for changed in some]
 
     assert {answer.status_code for answer in answers} == {200}
     assert len(seen) == sum(answer.json["new"] for answer in answers) > 0
@@ -239,12 +260,14 @@ def test_no_several_changes_make_a_provider_raise(data):
         inside(document, above)[key] = data.draw(json_values)
     body = json.dumps(document).replace("Infinity", "1e400").encode()
 
-    items = split_body(provider, body)
+    headers = data.draw(st.sampled_from([{}, headers_of(sample)]))
+
+    items = split_body(provider, body, headers=headers)
     events = [normalize(provider, item) for item in items]
 
     assert_sound(items, events)
     assert_survives_json(events)
-    again = split_body(provider, body, received_at=NOW + timedelta(minutes=1))
+    again = split_body(provider, body, headers=headers, received_at=NOW + timedelta(minutes=1))
     assert [item.event_id for item in again] == [item.event_id for item in items]
 
 
