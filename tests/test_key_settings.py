@@ -182,12 +182,12 @@ def test_address_of_keys_is_https_and_nothing_more(base):
 )
 @pytest.mark.parametrize("version", ["v1.0", "v2.0", "Chat Gateway v1.0"])
 def test_shadow_is_refused_for_versions_that_never_come_side_by_side(version, mode):
-    assert mistakes_of(region="us", versions={version: mode}) == [
-        (
-            f"versions.{version}.mode: shadow compares two versions that arrive side by side, and 8x8"
-            " sends each event in one version only, which changes in place"
-        )
-    ]
+    (mistake,) = mistakes_of(region="us", versions={version: mode})
+
+    assert mistake == (
+        f"versions.{version}.mode: shadow compares two versions that arrive side by side, and"
+        " 8x8 sends each event in one version only, which changes in place"
+    )
 
 
 @pytest.mark.parametrize("name", ["keys", "region", "key_bases", "tolerance_s"])

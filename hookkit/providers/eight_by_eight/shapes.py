@@ -77,7 +77,7 @@ class UserShape(Shape):
     email = fields.Text()
     phone = fields.Id()
     locale = fields.Text(data_key="language")
-    name = fields.Text()
+    given_name = fields.Text(data_key="name")  # one name for the whole of it
     company = fields.Text()
     case_id = fields.Id(data_key="caseId")
     ip_address = fields.Text(data_key="ipaddress")
@@ -85,10 +85,8 @@ class UserShape(Shape):
     properties = Many(Part(dict, PropertyShape), data_key="additionalProperties")
 
 
-#: What the unified user has no attribute for, by the vendor's names. The name is one text,
-#: and nothing tells its parts.
+#: What the unified user has no attribute for, by the vendor's names.
 _METADATA = {
-    "name": "name",
     "company": "company",
     "case_id": "caseId",
     "ip_address": "ipaddress",
