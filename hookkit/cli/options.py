@@ -4,13 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from urllib.parse import urlsplit
 
 import click
 
 from hookkit.core.errors import HookkitError
 from hookkit.core.provider import Provider
+from hookkit.core.scheme import KeyScheme
 from hookkit.testing import find_provider
+
+#: The longest private key has some 6500 characters.
+MAX_KEY_CHARS = 1 << 16
 
 
 @contextmanager
@@ -53,6 +58,37 @@ def http_url(context: click.Context, parameter: click.Parameter, url: str | None
     return url
 
 
+def _key(context: click.Context, parameter: click.Parameter, file: Path | None) -> str | None:
+    if file is None:
+        return None
+    try:
+        with file.open(encoding="utf-8") as stream:
+            return stream.read(MAX_KEY_CHARS)
+    except ValueError as error:
+        raise click.BadParameter("it is no text") from error
+    except OSError as error:
+        raise click.BadParameter(f"it cannot be read: {error.strerror}") from error
+
+
+def proof_of(provider: Provider, secret: str | None, key: str | None) -> str | None:
+    """Return what proves a delivery to *provider*'s scheme; None when nothing is given.
+
+    Raises:
+        click.UsageError: It is of the other kind, or there are two.
+    """
+    is_by_key = isinstance(provider.scheme, KeyScheme)
+    if key is not None and not is_by_key:
+        raise click.UsageError(f"{provider.name} has secrets and no keys: give --secret")
+    if key is not None and secret is not None:
+        raise click.UsageError("give --key or a secret, not both")
+    return key if is_by_key and key is not None else secret
+
+
+def missing_proof(provider: Provider) -> str:
+    """Return what to give."""
+    return "--key" if isinstance(provider.scheme, KeyScheme) else "--secret or HOOKKIT_SECRET"
+
+
 provider_option = click.option(
     "--provider",
     default="sunshine",
@@ -68,4 +104,13 @@ secret_option = click.option(
     show_envvar=True,
     callback=_secret,
     help="The endpoint's secret. Other users see arguments, so the variable is the safer way.",
+)
+
+key_option = click.option(
+    "--key",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    metavar="FILENAME",
+    callback=_key,
+    help="A file with a private RSA key, PEM or JWK, for a vendor that signs with a key of its"
+    " own (8x8). The endpoint has its public half in keys.",
 )

@@ -8,10 +8,18 @@ from typing import Any, BinaryIO, NoReturn
 
 import click
 
-from hookkit.cli.options import http_url, provider_option, secret_option, usage_errors
+from hookkit.cli.options import (
+    http_url,
+    key_option,
+    missing_proof,
+    proof_of,
+    provider_option,
+    secret_option,
+    usage_errors,
+)
 from hookkit.cli.posting import one_line, post
 from hookkit.core.provider import Provider, split
-from hookkit.testing import find_sample, freshen, list_samples, set_path, sign
+from hookkit.testing import SignedDelivery, find_sample, freshen, list_samples, set_path, sign
 
 Changes = tuple[tuple[str, Any], ...]
 
@@ -44,6 +52,7 @@ def _refuse_constant(name: str) -> NoReturn:
     " (conversation:message.image). Default is a customer's text message.",
 )
 @secret_option
+@key_option
 @click.option(
     "--set",
     "changes",
@@ -85,6 +94,7 @@ def send(  # noqa: PLR0913  # one for each option
     version: str | None,
     trigger: str | None,
     secret: str | None,
+    key: str | None,
     changes: Changes,
     body: BinaryIO | None,
     duplicate: bool,
@@ -103,20 +113,22 @@ def send(  # noqa: PLR0913  # one for each option
         return
     if url is None:
         raise click.UsageError("Missing argument 'URL'.")
-    if secret is None and not unsigned:
-        raise click.UsageError("give --secret or HOOKKIT_SECRET, or --unsigned")
+    proof = proof_of(provider, secret, key)
+    if proof is None and not unsigned:
+        raise click.UsageError(f"give {missing_proof(provider)}, or --unsigned")
     if body is not None:
         if version or trigger or changes:
             raise click.UsageError("--body is sent as it is, without the options for samples")
         payload: dict[str, Any] | bytes = body.read()
     else:
         payload = _payload(provider, version, trigger, changes)
-    delivery = sign(provider, payload, secret=None if unsigned else secret, basic=basic)
+    with usage_errors():
+        delivery = sign(provider, payload, secret=None if unsigned else proof, basic=basic)
     all_accepted = True
     for _ in range(2 if duplicate else 1):
         answer = post(url, delivery, timeout_s=timeout_s)
         all_accepted = all_accepted and answer.is_success
-        sent = describe(provider, delivery.body)
+        sent = describe(provider, delivery)
         click.echo(f"{sent} -> {answer.status} {answer.body}".rstrip())
     context.exit(0 if all_accepted else 1)
 
@@ -132,9 +144,15 @@ def _payload(
     return payload
 
 
-def describe(provider: Provider, body: bytes) -> str:
-    """Return what *body* is on one line: provider, version, vendor types, event ids."""
-    items = split(provider, endpoint="", body=body, headers={}, received_at=datetime.now(UTC))
+def describe(provider: Provider, delivery: SignedDelivery) -> str:
+    """Return what *delivery* is on one line: provider, version, vendor types, event ids."""
+    items = split(
+        provider,
+        endpoint="",
+        body=delivery.body,
+        headers=delivery.headers,
+        received_at=datetime.now(UTC),
+    )
     version = items[0].payload.version or "unknown version"
     types = dict.fromkeys(item.vendor_type or "unknown" for item in items)
     ids = [item.event_id for item in items]

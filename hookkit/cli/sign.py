@@ -6,7 +6,15 @@ import shlex
 
 import click
 
-from hookkit.cli.options import http_url, provider_option, secret_option, usage_errors
+from hookkit.cli.options import (
+    http_url,
+    key_option,
+    missing_proof,
+    proof_of,
+    provider_option,
+    secret_option,
+    usage_errors,
+)
 from hookkit.core.body import decode_body
 from hookkit.core.provider import Provider
 from hookkit.core.scheme import ProofInBody
@@ -18,6 +26,7 @@ from hookkit.testing import sign as prove
 @click.argument("file", type=click.Path(exists=True, dir_okay=False, allow_dash=True), default="-")
 @provider_option
 @secret_option
+@key_option
 @click.option(
     "--curl",
     "url",
@@ -25,7 +34,9 @@ from hookkit.testing import sign as prove
     metavar="URL",
     help="Print a whole curl command that sends the body there.",
 )
-def sign(*, file: str, provider: Provider, secret: str | None, url: str | None) -> None:
+def sign(
+    *, file: str, provider: Provider, secret: str | None, key: str | None, url: str | None
+) -> None:
     """Print what proves the body in FILE: headers, one on each line.
 
     Without FILE the body is read from the standard input. Where the proof lies in the body,
@@ -33,11 +44,13 @@ def sign(*, file: str, provider: Provider, secret: str | None, url: str | None) 
     the secret itself, as with these and sunshine's X-API-Key, the secret is printed: keep
     the output out of logs.
     """
-    if secret is None:
-        raise click.UsageError("give --secret or HOOKKIT_SECRET")
+    proof = proof_of(provider, secret, key)
+    if proof is None:
+        raise click.UsageError(f"give {missing_proof(provider)}")
     with click.open_file(file, "rb") as stream:
         body = stream.read()
-    delivery = prove(provider, body, secret=secret)
+    with usage_errors():
+        delivery = prove(provider, body, secret=proof)
     is_enclosed = isinstance(provider.scheme, ProofInBody)
     if is_enclosed:
         with usage_errors():

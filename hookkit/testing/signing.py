@@ -33,6 +33,7 @@ def sign(
     *,
     secret: str | None,
     basic: str | None = None,
+    now: datetime | None = None,
 ) -> SignedDelivery:
     """Return *payload* as a delivery that *provider*'s scheme verifies.
 
@@ -43,6 +44,7 @@ def sign(
         secret: The endpoint's; where a vendor signs with a key of its own, a private key as
             PEM or JWK whose public half the endpoint has in ``keys``. None sends none.
         basic: HTTP Basic credentials, ``user:password``, for an endpoint that asks for some.
+        now: The time that a proof names, where one does; None is the moment of the call.
 
     Raises:
         HookkitError: *secret* is no key, where it must be one.
@@ -54,7 +56,7 @@ def sign(
         if isinstance(scheme, ProofInBody):
             body = scheme.enclose(body, secret.encode())
         if isinstance(scheme, KeyScheme):
-            proof = _by_key(scheme, body, secret)
+            proof = _by_key(scheme, body, secret, now or datetime.now(UTC))
         else:
             proof = scheme.sign(body, secret.encode())
     if basic is not None:
@@ -62,8 +64,8 @@ def sign(
     return SignedDelivery(body=body, headers={"content-type": "application/json", **proof})
 
 
-def _by_key(scheme: KeyScheme, body: bytes, secret: str) -> dict[str, str]:
+def _by_key(scheme: KeyScheme, body: bytes, secret: str, now: datetime) -> dict[str, str]:
     try:
-        return scheme.sign(body, secret.encode(), datetime.now(UTC))
+        return scheme.sign(body, secret.encode(), now)
     except ValueError as error:
         raise HookkitError(f"the key {error}") from error

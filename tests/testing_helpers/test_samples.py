@@ -7,13 +7,20 @@ import pytest
 from hookkit import HookkitError
 from hookkit.core.delivery import Delivery
 from hookkit.core.provider import parse, split
+from hookkit.core.scheme import KeyScheme
 from hookkit.providers import load_providers
+from hookkit.signatures.rsa_key import read_key
 from hookkit.testing import Sample, find_provider, find_sample, freshen, list_samples, sign
+from tests.key_server import pem_of, private_key, public_pem_of
 
 NOW = datetime(2024, 3, 1, 10, 0, 5, tzinfo=UTC)
 SUNSHINE = find_provider("sunshine")
 SAMPLES = list_samples(SUNSHINE)
 EVERY_SAMPLE = [each for provider in load_providers().values() for each in list_samples(provider)]
+
+
+EIGHT_VERSIONS = list(find_provider("8x8").versions)
+KEY = private_key()
 
 
 def name_of(sample):
@@ -59,14 +66,46 @@ def test_fresh_sample_is_a_new_event(sample):
 
 @pytest.mark.parametrize("sample", EVERY_SAMPLE, ids=name_of)
 def test_signed_sample_is_verified(sample):
-    provider = find_provider(sample.provider)
+    scheme = find_provider(sample.provider).scheme
+    is_by_key = isinstance(scheme, KeyScheme)
+    secret = pem_of(KEY).decode() if is_by_key else "a-secret-of-this-test"
 
-    signed = sign(provider, sample.document(), secret="a-secret-of-this-test")
+    signed = sign(find_provider(sample.provider), sample.document(), secret=secret, now=NOW)
 
     delivery = Delivery(
         endpoint="support", body=signed.body, headers=dict(signed.headers), received_at=NOW
     )
-    assert provider.scheme.verify(delivery, [b"other", b"a-secret-of-this-test"]).secret_index == 1
+    if is_by_key:
+        assert scheme.verify(scheme.read_proof(delivery), [read_key(public_pem_of(KEY))]).key
+    else:
+        assert scheme.verify(delivery, [b"other", secret.encode()]).secret_index == 1
+
+
+def test_vendor_that_signs_with_a_key_needs_one():
+    with pytest.raises(HookkitError, match="the key must be a private RSA key"):
+        sign(find_provider("8x8"), b"{}", secret="a-secret-of-this-test")
+
+
+def test_time_of_a_proof_is_now():
+    signed = sign(find_provider("8x8"), b"{}", secret=pem_of(KEY).decode())
+
+    sent = datetime.fromtimestamp(int(signed.headers["x-8x8-transmission-time"]) / 1000, UTC)
+    assert abs(datetime.now(UTC) - sent) < timedelta(minutes=1)
+
+
+def test_default_of_8x8_is_an_agents_text_message():
+    # Of customers the Chat API sends nothing; the gateway may.
+    found = {version: find_sample(find_provider("8x8"), version).name for version in EIGHT_VERSIONS}
+
+    assert found == {"v1.0": "TEXT", "v2.0": "TEXT", "Chat Gateway v1.0": "MESSAGE.user"}
+
+
+def test_sample_brings_the_headers_that_belong_to_it():
+    provider = find_provider("8x8")
+
+    assert find_sample(provider, "v2.0", "TEXT").headers["x-8x8-retry"] == "0"
+    assert find_sample(provider, "v1.0", "TEXT").headers == {}
+    assert find_sample(SUNSHINE).headers == {}
 
 
 def test_default_of_livechat_is_a_text_message_of_its_newest_version():
