@@ -14,10 +14,12 @@ import hookkit.testing
 from hookkit.core.delivery import Delivery, VerifiedDelivery
 from hookkit.core.provider import parse
 from hookkit.inbox.database import open_inbox
+from hookkit.providers import load_providers
 from hookkit.testing import find_provider, find_sample, freshen, sign
 from hookkit.web.state import utc_now
 from tests.docs.pages import ROOT, blocks
 from tests.docs.serving import run, served
+from tests.providers.reading import folder_of
 
 README = ROOT / "README.md"
 QUICKSTART = ROOT / "docs" / "quickstart.md"
@@ -44,7 +46,7 @@ def test_every_python_block_compiles(block):
 
 @pytest.mark.parametrize("block", blocks(language="json"), ids=str)
 def test_every_json_block_is_a_sample(block):
-    provider = ROOT / "hookkit" / "providers" / block.page.stem
+    provider = ROOT / "hookkit" / "providers" / folder_of(load_providers()[block.page.stem])
     shipped = provider / "samples" / f"{block.name}.json"
 
     assert json.loads(block.text) == json.loads(shipped.read_text())

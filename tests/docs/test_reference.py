@@ -122,6 +122,12 @@ def test_every_type_has_its_row(kind):
     for column, version in ((2, v1), (3, v2), (4, v3), (4, legacy), (4, app)):
         spoken = {word for word, to in version.TYPES.items() if to is kind}
         assert spoken - documented[column] == set()
+    of_8x8 = {
+        word
+        for word, meanings in load_providers()["8x8"].triggers.items()
+        if kind in {meaning.type for meaning in meanings}
+    }
+    assert of_8x8 - set(words(row[5])) == set()
 
 
 @pytest.mark.parametrize("name", MODELS)
