@@ -9,7 +9,7 @@ from contextlib import contextmanager
 
 import pytest
 
-from hookkit import Unavailable, keys
+from hookkit import Unavailable, https_get, keys
 from hookkit.key_memory import (
     ABSENT_S,
     FAILED_S,
@@ -203,9 +203,30 @@ def test_server_that_cannot_be_reached_is_down(client_of):
         client_of("https://127.0.0.1:1/jwk").find(KEY_ID)
 
 
-def test_name_without_an_address_is_down(client_of):
+def test_name_without_an_address_is_down(client_of, monkeypatch):
+    def find_none(*_, **__):
+        raise socket.gaierror(socket.EAI_NONAME, "no such name")
+
+    monkeypatch.setattr(https_get.socket, "getaddrinfo", find_none)
+
     with pytest.raises(Unavailable, match="gaierror"):
         client_of("https://there-is-none.invalid/jwk").find(KEY_ID)
+
+
+def test_name_with_no_address_at_all_is_down(client_of, monkeypatch):
+    monkeypatch.setattr(https_get.socket, "getaddrinfo", lambda *_, **__: [])
+
+    with pytest.raises(Unavailable, match="OSError"):
+        client_of().find(KEY_ID)
+
+
+def test_download_that_is_broken_off_before_it_begins_ends_at_once(server):
+    download = https_get.Download(f"{server.base}/{KEY_ID}/public", server.client_context())
+    download.abort()
+
+    with pytest.raises(Unavailable, match="TimeoutError"):
+        download.run(PATIENCE_S)
+    assert server.asked == {}
 
 
 def test_certificate_of_nobody_is_down(server, clock):
@@ -504,6 +525,13 @@ def test_key_that_comes_too_late_is_there_for_the_next(server, client_of, monkey
     wait_until(lambda: client._threads == 0)
 
     assert jwk_that_is(client) == modulus(KEY)
+
+
+def test_lookup_that_was_given_up_asks_nobody_any_more(server, client_of):
+    lookup = keys._Lookup(KEY_ID, is_given_up=True)
+
+    assert client_of()._fetch(lookup) is None
+    assert server.asked == {}
 
 
 def test_lookups_without_an_answer_are_few(server, client_of, clock):

@@ -529,7 +529,8 @@ def test_key_of_the_settings_needs_no_server(server):
 
 
 def test_child_process_forgets_the_lookups_of_its_parent(server):
-    receiving = Receiving(key_bases=[server.base], versions={"v2.0": {"keys": jwk_of(PRIVATE)}})
+    versions = {"v2.0": {"keys": jwk_of(PRIVATE)}, "v1.0": {"unsigned": True}}
+    receiving = Receiving(key_bases=[server.base], versions=versions)
     state = receiving.app.extensions["hookkit"]
     ring = state.settings.endpoints["support"].protection.keys
     ring.server._threads = 8
