@@ -31,7 +31,7 @@ class Reader:
         return normalize(provider, replace(item, event_id=entry.event_id))
 
     def _items(self, provider: Provider, entry: Entry) -> tuple[Item, ...]:
-        key = (entry.endpoint, entry.received_at, entry.body)
+        key = (entry.endpoint, entry.received_at, entry.body, entry.headers)
         last_key, items = self._last  # read at once: another thread may replace it
         if key != last_key:
             items = split(

@@ -8,6 +8,8 @@ import zlib
 from datetime import UTC, datetime
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from sqlalchemy import create_engine, text
 
 from hookkit import HookKit, signals
@@ -78,7 +80,18 @@ def signed(body=BODY, **changed):
     return headers(body, at=now(), **changed)
 
 
+def rows(url, query):
+    engine = create_engine(url)
+    with engine.connect() as connection:
+        found = connection.execute(text(query)).all()
+    engine.dispose()
+    return found
+
+
 NEW, DUPLICATE = (1, 0), (0, 1)
+
+
+STRANGE = Receiving(keys=SAMPLE_JWKS, versions={"v2.0": {"keys": jwk_of(PRIVATE, "other")}})
 
 
 @pytest.fixture
@@ -170,12 +183,8 @@ def test_headers_and_key_are_kept_as_proof_and_shown_nowhere(tmp_path, caplog):
 
     assert receiving.post(sent=sent) == NEW
 
-    engine = create_engine(url)
-    with engine.connect() as connection:
-        kept = json.loads(
-            connection.execute(text("SELECT headers FROM hookkit_deliveries")).scalar()
-        )
-    engine.dispose()
+    (row,) = rows(url, "SELECT headers FROM hookkit_deliveries")
+    kept = json.loads(row.headers)
     assert {name: kept[name] for name in HEADERS} == {name: sent[name] for name in HEADERS}
     assert json.loads(kept["hookkit-key"]) == jwk_of(PRIVATE, "key1")
     assert "x-8x8-more" not in kept
@@ -259,6 +268,9 @@ def test_forged_body_with_replayed_headers_is_a_conflict_and_never_handled(datab
             assert receiving.entries[0].conflicts == number
 
     assert conflicts == ["tenant-1:event-1"] * len(FORGED)
+    if database != "memory://":  # their bytes are kept, for whoever wants to know
+        kept = rows(database, "SELECT body FROM hookkit_deliveries WHERE is_conflict ORDER BY id")
+        assert [row.body for row in kept] == [with_checksum_of(BODY, each) for each in FORGED]
     assert [event.message.text for event in receiving.seen] == ["Hello"]
     assert len(receiving.entries) == 1
 
@@ -302,6 +314,29 @@ def test_same_event_in_other_bytes_is_a_conflict_even_if_it_says_the_same(receiv
     receiving.post(spaced, signed(spaced, retry="1"))
 
     assert receiving.entries[0].conflicts == 1
+
+
+# Whatever a stranger sends
+
+anything = st.text(st.characters(max_codepoint=255, exclude_characters="\r\n\0"), max_size=40)
+token_like = st.from_regex(r"[A-Za-z0-9_-]{0,40}(\.[A-Za-z0-9_-]{0,20}){0,4}", fullmatch=True)
+number_like = st.integers(-(10**20), 10**20).map(str)
+
+
+@given(
+    body=st.binary(max_size=100) | st.just(BODY) | st.just(PING),
+    sent=st.dictionaries(st.sampled_from(HEADERS), anything | token_like | number_like),
+    is_near=st.booleans(),
+)
+@settings(max_examples=200, derandomize=True, deadline=None, database=None)
+def test_stranger_never_causes_a_5xx(body, sent, is_near):
+    if is_near:
+        sent = signed() | sent
+
+    status, _ = STRANGE.post(body, sent)
+
+    assert status in (400, 401) or (status, body) == (0, PING)
+    assert STRANGE.entries == []
 
 
 # What nobody signed
@@ -545,6 +580,17 @@ def test_nothing_secret_is_in_the_repr_of_an_endpoint():
 
     shown = repr(receiving.app.extensions["hookkit"].settings)
     assert KEY.jwk not in shown
+
+
+def test_equal_bodies_of_one_moment_keep_their_own_headers(receiving, monkeypatch):
+    moment = now()
+    moment = moment.replace(microsecond=moment.microsecond // 1000 * 1000)
+    monkeypatch.setattr("hookkit.web.blueprint.utc_now", lambda: moment)
+
+    receiving.post(sent=signed(tenant_id="a"))
+    receiving.post(sent=signed(tenant_id="b"))
+
+    assert [event.tenant_id for event in receiving.seen] == ["a", "b"]
 
 
 @pytest.mark.parametrize("sample", SIGNED_SAMPLES[:1], ids=sample_id)
