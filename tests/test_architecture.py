@@ -14,9 +14,11 @@ MAX_FUNCTION_LINES = 45
 
 #: Everything that a request or a command passes through on its way in.
 INWARDS = {
+    "hookkit.assignment",
     "hookkit.core",
     "hookkit.endpoint",
     "hookkit.inbox",
+    "hookkit.operations",
     "hookkit.providers",
     "hookkit.receiver",
     "hookkit.runners",
@@ -24,13 +26,16 @@ INWARDS = {
     "hookkit.settings",
     "hookkit.signals",
     "hookkit.signatures",
+    "hookkit.upkeep",
     "hookkit.worker",
 }
 
 #: package or module -> what it may import, with what lies below, beside the standard library.
 #: The longest name that fits a module is its row; ``hookkit`` is the row of the public names only.
 MAY_IMPORT = {
-    "hookkit": {"hookkit.core", "hookkit.web", "hookkit.worker"},
+    "hookkit": {"hookkit.assignment", "hookkit.core", "hookkit.operations", "hookkit.web"},
+    "hookkit.assignment": {"hookkit.core"},
+    "hookkit.crash_points": set(),
     "hookkit.core": {"hookkit.core"},
     "hookkit.signatures": {"hookkit.core", "hookkit.signatures", "cryptography"},
     "hookkit.schemas": {"hookkit.core", "hookkit.schemas", "marshmallow"},
@@ -53,12 +58,24 @@ MAY_IMPORT = {
     "hookkit.signals": {"hookkit.core", "blinker"},
     "hookkit.keys": {"hookkit.core", "hookkit.signatures", "cryptography"},
     "hookkit.unhandled": {"hookkit.core"},
-    "hookkit.inbox": {"hookkit.core", "hookkit.inbox", "sqlalchemy", "cryptography"},
+    "hookkit.inbox": {
+        "hookkit.core",
+        "hookkit.crash_points",
+        "hookkit.inbox",
+        "sqlalchemy",
+        "cryptography",
+    },
     "hookkit.inbox.base": {"hookkit.core"},
     "hookkit.inbox.memory": {
         "hookkit.core",
         "hookkit.inbox.base",
         "hookkit.inbox.memory_due",
+        "hookkit.inbox.memory_entries",
+        "hookkit.inbox.memory_upkeep",
+    },
+    "hookkit.inbox.memory_upkeep": {
+        "hookkit.core",
+        "hookkit.inbox.base",
         "hookkit.inbox.memory_entries",
     },
     "hookkit.inbox.memory_due": {"hookkit.core", "hookkit.inbox.memory_entries"},
@@ -66,13 +83,26 @@ MAY_IMPORT = {
     # The settings of an endpoint say how its deliveries are verified.
     "hookkit.receiver": {
         "hookkit.core",
+        "hookkit.crash_points",
         "hookkit.schemas",
         "hookkit.inbox.base",
         "hookkit.endpoint",
         "hookkit.signals",
     },
+    "hookkit.dispatch": {
+        "hookkit.assignment",
+        "hookkit.core",
+        "hookkit.crash_points",
+        "hookkit.inbox.base",
+        "hookkit.journal",
+    },
+    "hookkit.operations": {"hookkit.core", "hookkit.inbox.base"},
+    "hookkit.upkeep": {"hookkit.inbox.base"},
     "hookkit.worker": {
         "hookkit.core",
+        "hookkit.assignment",
+        "hookkit.crash_points",
+        "hookkit.dispatch",
         "hookkit.schemas",
         "hookkit.inbox.base",
         "hookkit.journal",
@@ -99,6 +129,8 @@ MAY_IMPORT = {
         "hookkit.cli",
         "click",
     },
+    # Run by ``flask``, inside an application.
+    "hookkit.cli.inbox_commands": {"hookkit.core", "click", "flask"},
     "hookkit.testing": {*INWARDS, "hookkit.testing", "hookkit.web", "flask", "pytest"},
 }
 
