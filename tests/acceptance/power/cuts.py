@@ -17,7 +17,7 @@ from hookkit.core.states import State
 from hookkit.inbox.database import open_inbox
 from tests.acceptance.power.deliveries import Sent
 from tests.acceptance.power.disk import Disk, folder_with
-from tests.acceptance.power.record import Acknowledged, Record, Settled
+from tests.acceptance.power.record import Acknowledged, Opened, Record, Settled
 from tests.acceptance.power.traffic import FILE
 from tests.applications import admit, message
 
@@ -56,13 +56,15 @@ def power_cuts(record: Record, count: int, random: Random, before: Promises) -> 
     Args:
         before: What was promised before the record begins.
     """
+    # The record begins with the files that were there.
+    first = sum(isinstance(step, Opened) and step.content is not None for step in record)
     promised = [
         place
         for place, step in enumerate(record, start=1)
         if isinstance(step, Acknowledged | Settled)
     ]
     places = [
-        random.choice(promised) if number % 2 else random.randint(0, len(record))
+        random.choice(promised) if number % 2 else random.randint(first, len(record))
         for number in range(count)
     ]
     disk, promises, done = Disk(), before.copy(), 0
