@@ -10,7 +10,12 @@ from hookkit.inbox import sqlite_file
 from tests.acceptance.power.deliveries import make_deliveries, twice
 from tests.acceptance.power.log_frames import answers_before_sync
 from tests.acceptance.power.record import Acknowledged
-from tests.acceptance.power.system_calls import can_trace, synced_before_answers, tracing
+from tests.acceptance.power.system_calls import (
+    can_trace,
+    has_seen_the_end,
+    synced_before_answers,
+    tracing,
+)
 from tests.acceptance.power.traffic import run_traffic
 from tests.acceptance.servers import gunicorn
 from tests.acceptance.test_gunicorn import APPLICATION
@@ -57,7 +62,7 @@ def test_real_server_syncs_the_log_before_each_200(tmp_path):
         ThreadPoolExecutor(8) as senders,
     ):
         answers = list(senders.map(server.post, bodies))
-    wait_until(lambda: f"{server.process.pid} +++ exited" in trace.read_text())
+    wait_until(lambda: has_seen_the_end(trace, server.process.pid))
     synced = synced_before_answers(trace.read_text().splitlines())
 
     assert {status for status, _ in answers} == {200}

@@ -34,6 +34,13 @@ def tracing(path: Path) -> list[str]:
     return ["strace", "-D", "-f", "-y", "-s", "40", "-o", str(path), "-e", calls]
 
 
+def has_seen_the_end(path: Path, process_id: int) -> bool:
+    """Tell whether the trace at *path* is complete, *process_id* being the last to end."""
+    # A short number is filled up with spaces.
+    end = re.compile(rf"^{process_id} +\+\+\+ exited", re.MULTILINE)
+    return end.search(path.read_text()) is not None
+
+
 @dataclass
 class _Thread:
     """What one thread has done since its last answer.
