@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from hookkit.assignment import Run
 from hookkit.core.content import (
     Action,
     Carousel,
@@ -47,6 +48,8 @@ from hookkit.core.event import (
     UnknownEvent,
     UserEvent,
 )
+from hookkit.core.filter import Filter
+from hookkit.core.ledger import Outcome
 from hookkit.core.parts import (
     Author,
     AuthorType,
@@ -67,8 +70,8 @@ from hookkit.core.parts import (
 )
 from hookkit.core.retry import RetryPolicy
 from hookkit.core.states import State
-from hookkit.web.extension import HookKit, Stats
-from hookkit.worker import Run
+from hookkit.operations import Stats
+from hookkit.web.extension import HookKit
 
 __all__ = [
     "Action",
@@ -96,6 +99,7 @@ __all__ = [
     "Event",
     "EventType",
     "File",
+    "Filter",
     "Form",
     "FormField",
     "FormResponse",
@@ -110,6 +114,7 @@ __all__ = [
     "Message",
     "MessageEvent",
     "OtherEvent",
+    "Outcome",
     "Participant",
     "Postback",
     "PostbackEvent",
