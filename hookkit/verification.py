@@ -14,12 +14,14 @@ from dataclasses import replace
 from hookkit.core.body import decode_body
 from hookkit.core.delivery import Delivery, VerifiedDelivery
 from hookkit.core.errors import BodyUnreadable, SignatureMissing
-from hookkit.core.provider import Provider
 from hookkit.endpoint import Endpoint
 from hookkit.signatures.shared_secret import BasicCredentials, PathToken
 
-_PATH_TOKEN = PathToken()
-_BASIC = BasicCredentials()
+#: setting -> how it is compared, for what does not hang on the provider.
+_BESIDE: Mapping[str, PathToken | BasicCredentials] = {
+    "path_token": PathToken(),
+    "basic": BasicCredentials(),
+}
 
 
 def verify(endpoint: Endpoint, delivery: Delivery) -> VerifiedDelivery:
@@ -29,28 +31,24 @@ def verify(endpoint: Endpoint, delivery: Delivery) -> VerifiedDelivery:
         Rejected: The sender is not proven.
         Unavailable: The secrets cannot be had now.
     """
-    provider = endpoint.provider
-    protection = endpoint.protection
     if _hangs_on_the_body(endpoint):
         delivery = _opened(delivery)
-        protection = endpoint.protection_of(_version_of(provider, delivery))
+    provider = endpoint.provider
+    version = None
+    if endpoint.version_protections and delivery.document is not None:
+        version = provider.version_of(delivery.document, provider.keep(delivery.headers))
+    protection = endpoint.protection_of(version)
     if protection is None:
         raise SignatureMissing("nothing is configured that could prove this payload version")
-    verified = None
-    if protection.path_token is not None:
-        tokens = endpoint.credentials(protection, "path_token")
-        verified = _PATH_TOKEN.verify(delivery, tokens)
-    if protection.basic is not None:
-        verified = _BASIC.verify(delivery, endpoint.credentials(protection, "basic"))
-    if protection.secrets is not None:
-        registration = None
-        if delivery.document is not None:
-            registration = provider.registration(delivery.document)
-        secrets = endpoint.credentials(protection, "secrets", registration)
-        verified = provider.scheme.verify(delivery, secrets)
-    return verified or VerifiedDelivery(
-        delivery=delivery, secret_index=None, body_authenticated=False
-    )
+    verified = VerifiedDelivery(delivery=delivery, secret_index=None, body_authenticated=False)
+    for name, scheme in _BESIDE.items():
+        if getattr(protection, name) is not None:
+            verified = scheme.verify(delivery, endpoint.credentials(protection, name))
+    if protection.secrets is None:
+        return verified
+    registration = None if delivery.document is None else provider.registration(delivery.document)
+    secrets = endpoint.credentials(protection, "secrets", registration)
+    return provider.scheme.verify(delivery, secrets)
 
 
 def _hangs_on_the_body(endpoint: Endpoint) -> bool:
@@ -62,13 +60,6 @@ def _hangs_on_the_body(endpoint: Endpoint) -> bool:
     secrets = endpoint.protection.secrets
     # What a callable returns is known too late.
     return isinstance(secrets, Mapping) or callable(secrets)
-
-
-def _version_of(provider: Provider, delivery: Delivery) -> str | None:
-    """Return the payload version as reading will tell it: by what is kept alone."""
-    if delivery.document is None:
-        return None
-    return provider.version_of(delivery.document, provider.keep(delivery.headers))
 
 
 def _opened(delivery: Delivery) -> Delivery:
