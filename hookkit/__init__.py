@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from hookkit.assignment import Run
 from hookkit.core.content import (
     Action,
     Card,
@@ -49,6 +50,8 @@ from hookkit.core.event import (
     UnknownEvent,
     UserEvent,
 )
+from hookkit.core.filter import Filter
+from hookkit.core.ledger import Outcome
 from hookkit.core.parts import (
     Author,
     AuthorType,
@@ -69,8 +72,8 @@ from hookkit.core.parts import (
 )
 from hookkit.core.retry import RetryPolicy
 from hookkit.core.states import State
-from hookkit.web.extension import HookKit, Stats
-from hookkit.worker import Run
+from hookkit.operations import Stats
+from hookkit.web.extension import HookKit
 
 __all__ = [
     "Action",
@@ -100,6 +103,7 @@ __all__ = [
     "Event",
     "EventType",
     "File",
+    "Filter",
     "Form",
     "FormField",
     "FormResponse",
@@ -114,6 +118,7 @@ __all__ = [
     "Message",
     "MessageEvent",
     "OtherEvent",
+    "Outcome",
     "Participant",
     "Postback",
     "PostbackEvent",

@@ -25,13 +25,15 @@ class Journal:
         self.sender = sender
         self._unhandled_log = UnhandledLog(_logger)
 
-    def failed(self, entry: Entry, event: Event, handler: Handler, error: BaseException) -> None:
-        """Tell that *handler* raised."""
+    def failed(
+        self, entry: Entry, event: Event, handler: Handler, number: int, error: BaseException
+    ) -> None:
+        """Tell that *handler* raised in its attempt of this *number*."""
         _logger.warning(
             "handler %s failed on entry %d, attempt %d",
             handler.name,
             entry.id,
-            entry.attempts,
+            number,
             exc_info=error,
             extra={"action": "attempt_failed", "entry_id": entry.id, "handler": handler.name},
         )
@@ -41,7 +43,7 @@ class Journal:
             event=event,
             entry_id=entry.id,
             handler=handler.name,
-            attempt=entry.attempts,
+            attempt=number,
             error=error,
         )
 
@@ -59,7 +61,7 @@ class Journal:
             entry.id,
             event.type.value,
             state.value,
-            entry.attempts,
+            entry.claims,
             extra={"action": f"event_{state.value}", "entry_id": entry.id},
         )
         signals.emit(

@@ -23,7 +23,7 @@ class Reader:
         self._last: tuple[object, tuple[Item, ...]] = (None, ())
 
     def read(self, entry: Entry) -> Event:
-        """Return the event of *entry*."""
+        """Return the event of *entry*; one whose body is not readable is ``unknown``."""
         provider = self._providers[entry.endpoint]
         items = self._items(provider, entry)
         # Newer code may split differently: the place in the body and the id are as admitted.
@@ -37,7 +37,7 @@ class Reader:
             items = split(
                 provider,
                 endpoint=entry.endpoint,
-                body=entry.body,
+                body=entry.body or b"",
                 headers=entry.headers,
                 received_at=entry.received_at,
             )

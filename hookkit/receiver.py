@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 
-from hookkit import signals
+from hookkit import crash_points, signals
 from hookkit.core.delivery import Delivery
 from hookkit.core.errors import Rejected, Unavailable
 from hookkit.core.outcome import RETRY_AFTER_S, Receipt
@@ -50,9 +50,13 @@ class Receiver:
             self._tell_accepted(endpoint, receipt)
             return receipt
         try:
+            crash_points.reach("received")
             verified = verify(endpoint, delivery)
+            crash_points.reach("verified")
             envelope = parse(endpoint.provider, verified)
+            crash_points.reach("parsed")
             receipt = self.inbox().admit(envelope)
+            crash_points.reach("admitted")
             self._tell_accepted(endpoint, receipt)
             return self.finish(receipt)
         except Rejected as error:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import base64
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from typing import Any
 
@@ -17,6 +18,12 @@ from hookkit.endpoint_settings import read_endpoint
 from hookkit.schemas.strict import Strict, below, load_strict
 
 RUNNERS = ("thread", "inline", "none")
+MIGRATE_MODES = ("apply", "check")
+
+# https://github.com/fernet/spec/blob/master/Spec.md#key-format
+_FERNET_KEY_BYTES = 32
+
+_DAYS = validate.Range(min=0, min_inclusive=False, max=36500)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,6 +37,10 @@ class Settings:
         workers: Threads per process.
         lease_s: How long a claimed entry belongs to its worker, in seconds.
         retry: The policy of handlers that have none of their own.
+        keep_bodies_days: How long the bytes of settled entries are kept.
+        keep_ids_days: How long settled entries are, and stop duplicates.
+        encryption_keys: Fernet keys for bodies, newest first; none stores them as they are.
+        migrate: ``apply`` or ``check``.
     """
 
     endpoints: Mapping[str, Endpoint]
@@ -38,6 +49,10 @@ class Settings:
     workers: int
     lease_s: float
     retry: RetryPolicy
+    keep_bodies_days: float
+    keep_ids_days: float
+    encryption_keys: tuple[str, ...] = field(repr=False)
+    migrate: str
 
 
 def load_settings(
@@ -65,6 +80,10 @@ def load_settings(
         if endpoint is not None:
             endpoints[name] = endpoint
     mistakes += _shared_paths(all_declared)
+    if loaded.get("keep_ids_days", 90.0) < loaded.get("keep_bodies_days", 30.0):
+        mistakes.append(
+            "HOOKKIT_KEEP_IDS_DAYS: shorter than HOOKKIT_KEEP_BODIES_DAYS; an id outlives its body"
+        )
     try:
         if loaded.get("database") is not None:
             check_database(loaded["database"])
@@ -83,6 +102,27 @@ def _shared_paths(all_declared: Mapping[str, Any]) -> list[str]:
         f"HOOKKIT_ENDPOINTS: two endpoints have the path {path!r}"
         for path in sorted({path for path in paths if paths.count(path) > 1})
     ]
+
+
+class _EncryptionKeysField(ma.Field[tuple[str, ...]]):
+    def _deserialize(
+        self, value: Any, attr: str | None, data: Any, **kwargs: Any
+    ) -> tuple[str, ...]:
+        if isinstance(value, str) or not isinstance(value, Sequence):
+            raise ValidationError("must be a list of Fernet keys, newest first")
+        if not all(isinstance(key, str) and _is_fernet_key(key) for key in value):
+            # Not which: what was taken for a key may be one.
+            raise ValidationError(
+                "one is no Fernet key; cryptography.fernet.Fernet.generate_key() makes one"
+            )
+        return tuple(value)
+
+
+def _is_fernet_key(key: str) -> bool:
+    try:
+        return len(base64.urlsafe_b64decode(key)) == _FERNET_KEY_BYTES
+    except ValueError:
+        return False
 
 
 class _RetryField(ma.Field[RetryPolicy]):
@@ -125,6 +165,16 @@ class _SettingsSchema(Strict):
         validate=validate.Range(min=1),
     )
     retry = _RetryField(load_default=RetryPolicy(), data_key="HOOKKIT_RETRY")
+    keep_bodies_days = ma.Float(
+        load_default=30.0, data_key="HOOKKIT_KEEP_BODIES_DAYS", validate=_DAYS
+    )
+    keep_ids_days = ma.Float(load_default=90.0, data_key="HOOKKIT_KEEP_IDS_DAYS", validate=_DAYS)
+    encryption_keys = _EncryptionKeysField(load_default=(), data_key="HOOKKIT_ENCRYPTION_KEYS")
+    migrate = ma.String(
+        load_default="apply",
+        data_key="HOOKKIT_MIGRATE",
+        validate=validate.OneOf(MIGRATE_MODES, error="must be one of {choices}"),
+    )
     max_body = ma.Integer(
         strict=True,
         load_default=1 << 20,

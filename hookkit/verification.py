@@ -62,11 +62,11 @@ def _hangs_on_the_body(endpoint: Endpoint) -> bool:
     """Tell whether the body must be read to know what its sender has to show."""
     if endpoint.version_protections:
         return True
-    return endpoint.provider.registration_of is not None and any(
-        # What a callable returns is known too late.
-        isinstance(protection.secrets, Mapping) or callable(protection.secrets)
-        for protection in endpoint.protections
-    )
+    if endpoint.provider.registration_of is None or endpoint.protection is None:
+        return False
+    secrets = endpoint.protection.secrets
+    # What a callable returns is known too late.
+    return isinstance(secrets, Mapping) or callable(secrets)
 
 
 def _opened(delivery: Delivery) -> Delivery:

@@ -48,7 +48,7 @@ class Sender:
         self, *options: str, body: bytes | None = None, secret: str | None = None
     ) -> list[Sent]:
         command = [sys.executable, "-m", "hookkit.cli.main", "send", self.url, *options]
-        result = subprocess.run(
+        outcome = subprocess.run(
             command,
             cwd=ROOT,
             env={**os.environ, "HOOKKIT_SECRET": secret or self.secret},
@@ -57,9 +57,9 @@ class Sender:
             timeout=SEND_S,
             check=False,
         )
-        lines = result.stdout.decode(errors="replace").splitlines()
+        lines = outcome.stdout.decode(errors="replace").splitlines()
         if not lines:
-            reason = result.stderr.decode(errors="replace").strip() or "nothing was sent"
+            reason = outcome.stderr.decode(errors="replace").strip() or "nothing was sent"
             return [Sent(what=" ".join(options), event_ids=(), answer=reason)]
         return [_sent(line) for line in lines]
 
@@ -123,7 +123,7 @@ class Watcher:
     def attempts(self) -> list[str]:
         """Return who was tried and how it ended, oldest first."""
         return [
-            f"attempt {each.number} of {each.handler.rpartition('.')[2]} {each.result.value}"
+            f"attempt {each.number} of {each.handler.rpartition('.')[2]} {each.outcome.value}"
             for entry in self.entries()
             for each in entry.attempts
         ]

@@ -14,12 +14,14 @@ MAX_FUNCTION_LINES = 45
 
 #: Everything that a request or a command passes through on its way in.
 INWARDS = {
+    "hookkit.assignment",
     "hookkit.core",
     "hookkit.endpoint",
     "hookkit.endpoint_settings",
     "hookkit.inbox",
     "hookkit.keys",
     "hookkit.protection",
+    "hookkit.operations",
     "hookkit.providers",
     "hookkit.receiver",
     "hookkit.runners",
@@ -27,6 +29,7 @@ INWARDS = {
     "hookkit.settings",
     "hookkit.signals",
     "hookkit.signatures",
+    "hookkit.upkeep",
     "hookkit.verification",
     "hookkit.worker",
 }
@@ -34,7 +37,9 @@ INWARDS = {
 #: package or module -> what it may import, with what lies below, beside the standard library.
 #: The longest name that fits a module is its row; ``hookkit`` is the row of the public names only.
 MAY_IMPORT = {
-    "hookkit": {"hookkit.core", "hookkit.web", "hookkit.worker"},
+    "hookkit": {"hookkit.assignment", "hookkit.core", "hookkit.operations", "hookkit.web"},
+    "hookkit.assignment": {"hookkit.core"},
+    "hookkit.crash_points": set(),
     "hookkit.core": {"hookkit.core"},
     "hookkit.signatures": {"hookkit.core", "hookkit.signatures", "cryptography"},
     "hookkit.schemas": {"hookkit.core", "hookkit.schemas", "marshmallow"},
@@ -79,12 +84,24 @@ MAY_IMPORT = {
     "hookkit.key_memory": {"hookkit.core", "hookkit.signatures"},
     "hookkit.https_get": {"hookkit.core"},
     "hookkit.unhandled": {"hookkit.core"},
-    "hookkit.inbox": {"hookkit.core", "hookkit.inbox", "sqlalchemy", "cryptography"},
+    "hookkit.inbox": {
+        "hookkit.core",
+        "hookkit.crash_points",
+        "hookkit.inbox",
+        "sqlalchemy",
+        "cryptography",
+    },
     "hookkit.inbox.base": {"hookkit.core"},
     "hookkit.inbox.memory": {
         "hookkit.core",
         "hookkit.inbox.base",
         "hookkit.inbox.memory_due",
+        "hookkit.inbox.memory_entries",
+        "hookkit.inbox.memory_upkeep",
+    },
+    "hookkit.inbox.memory_upkeep": {
+        "hookkit.core",
+        "hookkit.inbox.base",
         "hookkit.inbox.memory_entries",
     },
     "hookkit.inbox.memory_due": {"hookkit.core", "hookkit.inbox.memory_entries"},
@@ -98,14 +115,27 @@ MAY_IMPORT = {
     },
     "hookkit.receiver": {
         "hookkit.core",
+        "hookkit.crash_points",
         "hookkit.schemas",
         "hookkit.inbox.base",
         "hookkit.endpoint",
         "hookkit.signals",
         "hookkit.verification",
     },
+    "hookkit.dispatch": {
+        "hookkit.assignment",
+        "hookkit.core",
+        "hookkit.crash_points",
+        "hookkit.inbox.base",
+        "hookkit.journal",
+    },
+    "hookkit.operations": {"hookkit.core", "hookkit.inbox.base"},
+    "hookkit.upkeep": {"hookkit.inbox.base"},
     "hookkit.worker": {
         "hookkit.core",
+        "hookkit.assignment",
+        "hookkit.crash_points",
+        "hookkit.dispatch",
         "hookkit.schemas",
         "hookkit.inbox.base",
         "hookkit.journal",
@@ -133,6 +163,8 @@ MAY_IMPORT = {
         "hookkit.cli",
         "click",
     },
+    # Run by ``flask``, inside an application.
+    "hookkit.cli.inbox_commands": {"hookkit.core", "click", "flask"},
     "hookkit.testing": {*INWARDS, "hookkit.testing", "hookkit.web", "flask", "pytest"},
 }
 

@@ -19,12 +19,14 @@ from hookkit import (
     Unavailable,
     signals,
 )
-from hookkit.core.outcome import Result
+from hookkit.assignment import Assignment
+from hookkit.core.ledger import Outcome
 from hookkit.core.provider import split
 from hookkit.core.states import State
+from hookkit.dispatch import MAX_ERROR_CHARS, describe
 from hookkit.inbox.memory import MemoryInbox
 from hookkit.providers import load_providers
-from hookkit.worker import MAX_ERROR_CHARS, Assignment, Worker, describe
+from hookkit.worker import Worker
 from tests.applications import admit, message
 
 NOW = datetime(2026, 3, 1, 10, 0, tzinfo=UTC)
@@ -79,7 +81,7 @@ class Bench:
         return record
 
     def results(self):
-        return [(each.number, each.handler, each.result) for each in self.record().attempts]
+        return [(each.number, each.handler, each.outcome) for each in self.record().attempts]
 
 
 @pytest.fixture
@@ -97,7 +99,7 @@ def test_handler_gets_the_event_once(hooks):
     again = bench.worker.work()
 
     assert (seen, list(states.values()), again) == (["Hello"], [State.DONE], {})
-    assert bench.results() == [(1, "see", Result.SUCCEEDED)]
+    assert bench.results() == [(1, "see", Outcome.SUCCEEDED)]
 
 
 def test_failed_handler_is_tried_again_when_it_is_due(hooks):
@@ -225,7 +227,7 @@ def test_whatever_a_handler_raises_is_a_failed_attempt(hooks, error):
     states = bench.worker.work()
 
     assert list(states.values()) == [State.WAITING]
-    assert bench.results() == [(1, "bad", Result.FAILED)]
+    assert bench.results() == [(1, "bad", Outcome.FAILED)]
 
 
 def test_keyboard_interrupt_is_the_persons_not_the_handlers(hooks):
@@ -282,7 +284,7 @@ def test_when_that_raises_is_a_failed_attempt_of_its_handler_alone(hooks):
     bench.worker.work()
 
     assert seen == ["plain"]
-    assert bench.results() == [(1, "picky", Result.FAILED), (1, "plain", Result.SUCCEEDED)]
+    assert bench.results() == [(1, "picky", Outcome.FAILED), (1, "plain", Outcome.SUCCEEDED)]
 
 
 @pytest.mark.parametrize("error", [SystemExit(), GeneratorExit(), KeyboardInterrupt()])
@@ -372,7 +374,7 @@ def test_unknown_word_is_logged_only_if_it_looks_like_a_word(hooks, caplog, vend
 
     bench.worker.work()
 
-    assert bench.results() == [(1, "", Result.UNKNOWN)]
+    assert bench.results() == [(1, "", Outcome.UNKNOWN)]
     assert f'@hooks.on("{trigger}")' in caplog.text
     assert "forged line" not in caplog.text
 
@@ -585,7 +587,7 @@ def test_discarded_event_is_done_and_not_handled_again(hooks):
     states += bench.worker.work().values()
 
     assert (calls, states) == (["picky", "flaky", "flaky"], [State.WAITING, State.DONE])
-    assert bench.results()[0] == (1, "picky", Result.DISCARDED)
+    assert bench.results()[0] == (1, "picky", Outcome.DISCARDED)
     assert "a test order" in bench.record().attempts[0].error
 
 
@@ -658,7 +660,7 @@ def test_permanent_error_is_not_tried_again_and_leaves_the_others_their_attempts
     states += bench.worker.work().values()
 
     assert (calls, states) == (["broken", "flaky", "flaky"], [State.WAITING, State.DEAD])
-    assert bench.results()[0] == (1, "broken", Result.GAVE_UP)
+    assert bench.results()[0] == (1, "broken", Outcome.GAVE_UP)
 
 
 def test_replay_asks_a_handler_that_gave_up_again(hooks):
@@ -689,7 +691,7 @@ def test_attempt_of_a_worker_that_was_never_heard_of_again_is_recorded_as_lost(h
 
     bench.worker.work()
 
-    assert bench.results() == [(1, "see", Result.LOST), (2, "see", Result.SUCCEEDED)]
+    assert bench.results() == [(1, "see", Outcome.LOST), (2, "see", Outcome.SUCCEEDED)]
 
 
 def test_entry_whose_lease_ran_out_behind_a_slow_one_is_asked_back_for(hooks):

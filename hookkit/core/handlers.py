@@ -49,6 +49,9 @@ class Handler:
         function: Called with the event, and with the run when ``takes_run``.
         triggers: Any of them; none for a fallback.
         retry: None means the application's own policy.
+        transactional: Its effects in the inbox's database and the record of its success are
+            one commit.
+        ordered: It sees the events of one lane one at a time, in the order they arrived.
     """
 
     name: str
@@ -57,6 +60,8 @@ class Handler:
     condition: Condition = Condition()
     retry: RetryPolicy | None = None
     takes_run: bool = False
+    transactional: bool = False
+    ordered: bool = False
 
     def may_want(self, event: Event) -> bool:
         """Tell whether *event* should reach this handler if its ``when`` agrees."""
@@ -95,6 +100,21 @@ class HandlerRegistry:
     def fallbacks(self) -> tuple[Handler, ...]:
         """The handlers of events that nobody wants."""
         return tuple(self._fallbacks.values())
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The names of all handlers, fallbacks included."""
+        return (*self._handlers, *self._fallbacks)
+
+    @property
+    def any_ordered(self) -> bool:
+        """Whether a handler wants the events of a lane in order."""
+        return any(handler.ordered for handler in self._handlers.values())
+
+    @property
+    def transactional_names(self) -> tuple[str, ...]:
+        """The names of the handlers that need an inbox with transactions."""
+        return tuple(name for name, each in self._handlers.items() if each.transactional)
 
 
 def takes_run(function: HandlerFunction) -> bool:

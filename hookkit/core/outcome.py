@@ -1,14 +1,13 @@
-"""What came of it: of a delivery (``Receipt``), of a handler (``Outcome``), of an entry."""
+"""What came of it: of a delivery (``Receipt``), of an entry (``Settlement``)."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from enum import StrEnum
 
 from hookkit.core.delivery import Headers
-from hookkit.core.retry import RetryPolicy
+from hookkit.core.ledger import Attempt, Outcome, Tries
 from hookkit.core.states import State
 
 #: What a vendor hears when it should come again; one with a schedule of its own ignores it.
@@ -65,114 +64,76 @@ class Entry:
 
     Attributes:
         position: The item's place in its delivery.
-        attempts: How often it was claimed, this time included.
+        claims: How often it was claimed in this run, this time included.
+        lost_claims: How many claims just before this one were never settled.
         lease_token: Fences a late worker: only the token of the last claim settles.
-        succeeded: Names of the handlers that need not run again: succeeded or discarded.
-        gave_up: Names of the handlers that met a permanent error in this run.
-        is_takeover: Whether the claim before this one was never settled.
-        is_replay: Whether a person asked for this run.
+        tries: How far its handlers are, by name; one that has not run yet is not there.
+        replay: How often a person asked for it to run again; 0 in its first run.
+        chosen: The handlers that the person asked for; None is all of them.
+        body: None when it was encrypted with a key that is not there.
     """
 
     id: int
     endpoint: str
     event_id: str
     position: int
-    attempts: int
+    claims: int
     lease_token: str
-    succeeded: frozenset[str]
-    is_replay: bool
     received_at: datetime
-    body: bytes = field(repr=False)
+    body: bytes | None = field(repr=False)
     headers: Headers = field(repr=False)
-    gave_up: frozenset[str] = frozenset()
-    is_takeover: bool = False
-
-
-class Result(StrEnum):
-    """How an attempt of a handler ended."""
-
-    SUCCEEDED = "succeeded"
-    #: The handler has nothing to do for this event, now or ever.
-    DISCARDED = "discarded"
-    #: It raised, and is tried again while attempts are left.
-    FAILED = "failed"
-    #: It raised what no further attempt would mend.
-    GAVE_UP = "gave_up"
-    #: The worker was not heard of again: the handler may have run, or in part.
-    LOST = "lost"
-    #: The event was understood and no handler wanted it.
-    UNHANDLED = "unhandled"
-    #: The event was not understood and no handler wanted it.
-    UNKNOWN = "unknown"
-
-
-#: A handler with one of these need not run again.
-FINISHED = frozenset({Result.SUCCEEDED, Result.DISCARDED})
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Outcome:
-    """One attempt of one handler.
-
-    Attributes:
-        handler: Its name; ``""`` when there was none to run.
-        retry: The policy that decides what follows a failure.
-        retry_after_s: What the handler asked for instead, in seconds.
-        error: What was raised, cut to a length that can be stored; None on success.
-        attempt: Which attempt it was; None is the entry's present one.
-    """
-
-    handler: str
-    result: Result
-    started_at: datetime
-    ended_at: datetime
-    retry: RetryPolicy = field(default=RetryPolicy(), repr=False)
-    retry_after_s: float | None = None
-    error: str | None = None
-    attempt: int | None = None
-
-    def delay_s(self, attempt: int, jitter: float) -> float | None:
-        """Return the seconds to wait after failed *attempt*, or None to give up."""
-        delay_s = self.retry.delay_s(attempt, jitter)
-        if delay_s is None or self.retry_after_s is None:
-            return delay_s
-        return self.retry_after_s
+    lost_claims: int = 0
+    tries: Mapping[str, Tries] = field(default_factory=dict)
+    replay: int = 0
+    chosen: frozenset[str] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settlement:
-    """What becomes of an entry after an attempt.
+    """What becomes of an entry after a claim.
 
     Attributes:
         state: DONE, WAITING or DEAD.
-        retry_after_s: Of WAITING: seconds until the next attempt is due.
-        outcomes: To be recorded with it.
+        retry_after_s: Of WAITING: seconds until the next handler is due.
+        attempts: To be recorded with it.
+        event_type: What the entry was read as; None leaves what is recorded.
     """
 
     state: State
     retry_after_s: float | None
-    outcomes: tuple[Outcome, ...]
+    attempts: tuple[Attempt, ...]
+    event_type: str | None = None
 
 
 def settle(
-    attempt: int, outcomes: Sequence[Outcome], jitter: float, *, any_exhausted: bool = False
+    attempts: Sequence[Attempt],
+    *,
+    event_type: str | None = None,
+    is_exhausted: bool = False,
+    wait_s: float | None = None,
 ) -> Settlement:
-    """Decide what follows *attempt*.
+    """Decide what follows *attempts*.
 
     One handler that is out of attempts does not take the others' attempts away: the entry
     waits as long as any failed handler may be tried again, and is a dead letter after that.
 
     Args:
-        jitter: A random number in [-1, 1].
-        any_exhausted: A handler that has not succeeded was out of attempts before this one.
+        is_exhausted: A handler that has not succeeded may not run any more.
+        wait_s: Seconds until the first handler is due that was not, None without one.
     """
-    failed = [outcome for outcome in outcomes if outcome.result is Result.FAILED]
-    delays_s = [outcome.delay_s(attempt, jitter) for outcome in failed]
-    due_s = [delay_s for delay_s in delays_s if delay_s is not None]
-    gave_up = any(outcome.result is Result.GAVE_UP for outcome in outcomes)
-    if due_s:
-        state, retry_after_s = State.WAITING, min(due_s)
+    failed = [each for each in attempts if each.outcome is Outcome.FAILED]
+    delays_s = [each.retry_after_s for each in failed if each.retry_after_s is not None]
+    if wait_s is not None:
+        delays_s.append(max(0.0, wait_s))
+    gave_up = any(each.outcome is Outcome.GAVE_UP for each in attempts)
+    if delays_s:
+        state, retry_after_s = State.WAITING, min(delays_s)
     else:
-        is_dead = bool(failed) or gave_up or any_exhausted
+        is_dead = bool(failed) or gave_up or is_exhausted
         state, retry_after_s = State.DEAD if is_dead else State.DONE, None
-    return Settlement(state=state, retry_after_s=retry_after_s, outcomes=tuple(outcomes))
+    return Settlement(
+        state=state,
+        retry_after_s=retry_after_s,
+        attempts=tuple(attempts),
+        event_type=event_type,
+    )

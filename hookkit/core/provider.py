@@ -104,9 +104,11 @@ class Provider:
         """
         shown = self.detect_version(document, headers)
         pinned = self.options.version
+        if pinned is None or shown not in self.pinnable:
+            return shown
         if isinstance(pinned, Mapping):
-            pinned = pinned.get(self.registration(document) or "")
-        return pinned if pinned is not None and shown in self.pinnable else shown
+            pinned = pinned.get(self.registration(document) or "", shown)
+        return pinned
 
     def registration(self, document: Document) -> str | None:
         """Return the vendor's id of the webhook that delivered *document*, where it says."""
@@ -194,7 +196,8 @@ def split(
         nothing = payload_of(version="", document={})
         event_id = nothing.event_id or f"unreadable:{hashlib.sha256(body).hexdigest()}"
         return (nothing.item(raw={}, vendor_type="", event_id=event_id, problem=str(error)),)
-    document = blank(document, provider.blanked)
+    if provider.blanked:
+        document = blank(document, provider.blanked)
     version = provider.version_of(document, headers)
     if version is None:
         problem = "body: the payload version cannot be told"

@@ -8,14 +8,16 @@ Rule 4: every failure of the store is ``Unavailable``, and leaves nothing half w
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Protocol
+from typing import Any, NamedTuple, Protocol
 
 from hookkit.core.delivery import Envelope
-from hookkit.core.outcome import Entry, Receipt, Result, Settlement
-from hookkit.core.states import State
+from hookkit.core.filter import EVERYTHING, Filter
+from hookkit.core.ledger import Attempt, Outcome
+from hookkit.core.outcome import Entry, Receipt, Settlement
+from hookkit.core.states import REPLAYABLE, State
 
 #: Longest vendor type and payload version that are stored; what is longer is cut.
 MAX_WORD_CHARS = 255
@@ -31,16 +33,20 @@ class AttemptRecord:
     """One recorded attempt of one handler.
 
     Attributes:
-        number: Which attempt of its entry, the first is 1; a replay counts from 1 again.
+        number: Which attempt of its handler, the first is 1; a replay counts from 1 again.
         handler: ``""`` when no handler was there to run.
+        replay: Which run of the entry: 0 is the first, 1 its first replay.
+        retry_at: When the handler was to be tried again; None when it was not.
     """
 
     number: int
     handler: str
-    result: Result
+    outcome: Outcome
     started_at: datetime
     ended_at: datetime
     error: str | None
+    replay: int = 0
+    retry_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,6 +57,9 @@ class EntryRecord:
         attempt_count: How often it was claimed since it was admitted or last replayed.
         next_attempt_at: When it will be tried again; None unless it is WAITING.
         conflicts: How many deliveries brought the same event id with other content.
+        event_type: What it was read as when it was last handled; None before that.
+        replay: How often a person asked for it to run again.
+        has_body: Whether its bytes are still kept.
         attempts: Oldest first, of every run and replay.
     """
 
@@ -67,7 +76,36 @@ class EntryRecord:
     next_attempt_at: datetime | None
     received_at: datetime
     conflicts: int
+    event_type: str | None
+    replay: int
+    has_body: bool
     attempts: tuple[AttemptRecord, ...]
+
+
+class Batch(NamedTuple):
+    """What one step of replaying many entries did.
+
+    Attributes:
+        entry_ids: The entries that became PENDING.
+        last_id: Where to go on; None at the end.
+    """
+
+    entry_ids: list[int]
+    last_id: int | None
+
+
+class Pruned(NamedTuple):
+    """What one step of pruning deleted.
+
+    Attributes:
+        bodies: Deliveries whose bytes are gone.
+        ids: Entries that are gone, with their attempts.
+        last: Where to go on, a delivery's id and an entry's; None at the end.
+    """
+
+    bodies: int
+    ids: int
+    last: tuple[int, int] | None
 
 
 class Inbox(Protocol):
@@ -92,6 +130,7 @@ class Inbox(Protocol):
         limit: int,
         endpoints: Collection[str],
         only: Collection[int] | None = None,
+        in_lanes: bool = False,
     ) -> list[Entry]:
         """Lease up to *limit* due entries of *endpoints*, oldest first, and count the attempt.
 
@@ -103,6 +142,11 @@ class Inbox(Protocol):
         next attempt was due, since its lease was over; within a delivery the payload's
         order holds. An entry whose lease is over is claimed alone, so that an event that
         kills its worker takes no neighbour with it.
+
+        With *in_lanes*, the entries of one lane run one at a time and in the order they
+        were admitted, also across processes: one is not due while another of its lane is
+        RUNNING, or while an earlier one is PENDING or WAITING. A replayed entry has lost
+        its place: it neither waits for earlier ones nor holds up later ones.
         """
 
     def renew(self, entry: Entry, *, now: datetime, lease_s: float) -> bool:
@@ -112,20 +156,77 @@ class Inbox(Protocol):
         """
 
     def settle(self, entry: Entry, settlement: Settlement, *, now: datetime) -> bool:
-        """Record the outcomes and the next state; False, and nothing recorded, when fenced."""
+        """Record the attempts and the next state; False, and nothing recorded, when fenced."""
 
-    def replay(self, entry_id: int, *, now: datetime) -> None:
+    def transact(self, entry: Entry, work: Callable[[Any], Attempt]) -> Attempt | None:
+        """Run *work* in a transaction whose commit also records that it succeeded.
+
+        Args:
+            work: Called once with a SQLAlchemy ``Connection`` to the inbox's own database,
+                which it may neither commit nor roll back.
+
+        Returns:
+            What *work* returned, marked as recorded when it succeeded; nothing of what it
+            wrote is kept otherwise. None, and nothing kept, when the entry belongs to
+            another claim by now.
+
+        Raises:
+            ConfigurationError: This inbox has no transactions.
+        """
+
+    def replay(
+        self, entry_id: int, *, now: datetime, handlers: Collection[str] | None = None
+    ) -> None:
         """Make an entry PENDING again, with all its attempts before it.
 
         A DONE entry runs every handler again, a WAITING or DEAD one those that have not
-        succeeded. From then on its claims say that it is a replay.
+        succeeded. With *handlers* just these run, whether they have succeeded or not. From
+        then on the entry's claims say that it is a replay.
 
         Raises:
-            ReplayRefused: No such entry, it is PENDING or RUNNING, or its bytes are gone.
+            ReplayRefused: No such entry, it is PENDING or RUNNING, or its bytes are gone; or
+                it is WAITING, and *handlers* are given, so that the others would not run.
+        """
+
+    def replay_all(
+        self,
+        wanted: Filter,
+        *,
+        now: datetime,
+        handlers: Collection[str] | None = None,
+        after_id: int = 0,
+        limit: int = 100,
+    ) -> Batch:
+        """Replay entries, lowest id first, passing over those that ``replay`` would refuse.
+
+        Args:
+            after_id: Only entries with a higher id.
+            limit: How many entries are looked at.
+        """
+
+    def prune(
+        self,
+        *,
+        bodies_before: datetime,
+        ids_before: datetime,
+        after: tuple[int, int] = (0, 0),
+        limit: int = 200,
+    ) -> Pruned:
+        """Delete what was received before a moment, oldest first, in one short transaction.
+
+        Bytes go before ids: an entry without bytes still stops duplicates, and cannot be
+        replayed. What is PENDING, RUNNING or WAITING is kept whatever its age.
+
+        Args:
+            after: Where the step before this one ended.
+            limit: How many deliveries, and how many entries, are looked at.
         """
 
     def has_due(self, endpoints: Collection[str], *, now: datetime) -> bool:
-        """Tell whether a claim would find anything at *endpoints*, without a write."""
+        """Tell whether a claim may find anything at *endpoints*, without a write.
+
+        It is sure to find something unless it goes by lanes.
+        """
 
     def next_due_at(self, endpoints: Collection[str]) -> datetime | None:
         """Return when the next entry of *endpoints* becomes claimable, None when none waits.
@@ -133,13 +234,7 @@ class Inbox(Protocol):
         A time in the past means now.
         """
 
-    def find(
-        self,
-        *,
-        endpoint: str | None = None,
-        state: State | None = None,
-        limit: int = 100,
-    ) -> Sequence[EntryRecord]:
+    def find(self, wanted: Filter = EVERYTHING, *, limit: int = 100) -> Sequence[EntryRecord]:
         """Return entries, newest first."""
 
     def counts(self) -> dict[State, int]:
@@ -175,3 +270,19 @@ def to_ms(moment: datetime) -> int:
 def from_ms(milliseconds: int) -> datetime:
     """Return *milliseconds* since the epoch as an aware moment in UTC."""
     return _EPOCH + milliseconds * _MILLISECOND
+
+
+def refusal(entry_id: int, state: State | None, *, has_body: bool, is_chosen: bool) -> str | None:
+    """Return why an entry cannot be replayed, None when it can.
+
+    Args:
+        state: None when there is no such entry.
+        is_chosen: Whether chosen handlers are asked for.
+    """
+    if state is None:
+        return f"there is no entry {entry_id}"
+    if state not in REPLAYABLE:
+        return f"entry {entry_id} is {state}"
+    if is_chosen and state is State.WAITING:
+        return f"entry {entry_id} is waiting for its next attempt; handlers cannot be chosen now"
+    return None if has_body else f"the bytes of entry {entry_id} are gone"

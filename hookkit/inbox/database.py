@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import sqlite3
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TypeAlias
 
@@ -23,9 +23,11 @@ from sqlalchemy.exc import (
 
 from hookkit.core.errors import ConfigurationError, Unavailable
 from hookkit.inbox.base import Inbox
+from hookkit.inbox.encryption import BodyCipher
+from hookkit.inbox.faults import brief_reason
 from hookkit.inbox.memory import MemoryInbox
 from hookkit.inbox.sql import SqlInbox
-from hookkit.inbox.transactions import BUSY_TIMEOUT_S, brief_reason
+from hookkit.inbox.transactions import BUSY_TIMEOUT_S
 
 #: What ``HOOKKIT_DATABASE`` may hold.
 Database: TypeAlias = str | URL | Engine | Callable[[], str | URL | Engine]
@@ -50,7 +52,9 @@ _PASSING = {
 }
 
 
-def open_inbox(database: Database) -> Inbox:
+def open_inbox(
+    database: Database, *, encryption_keys: Sequence[str] = (), migrates: bool = True
+) -> Inbox:
     """Return the inbox in *database*, its tables created where they were missing.
 
     Args:
@@ -58,6 +62,8 @@ def open_inbox(database: Database) -> Inbox:
             file or of PostgreSQL; an engine; or a function that returns one of these. A
             missing folder of a SQLite file is created, readable by its owner alone, when
             its own parent is there; so is the file.
+        encryption_keys: Fernet keys, newest first; with none, bodies are stored as they are.
+        migrates: Whether tables may be created and changed; otherwise they are only checked.
 
     Raises:
         ConfigurationError: *database* cannot hold an inbox.
@@ -66,15 +72,16 @@ def open_inbox(database: Database) -> Inbox:
     if callable(database):
         database = database()
     check_database(database)
+    cipher = BodyCipher(encryption_keys) if encryption_keys else None
     if isinstance(database, Engine):
-        inbox = SqlInbox(database)
+        inbox = SqlInbox(database, cipher=cipher, migrates=migrates)
     elif str(database) == _MEMORY:
         return MemoryInbox()
     else:
         url = _parsed(database)
         if url.get_backend_name() == "sqlite":
             _create_file(url)
-        inbox = SqlInbox(_own_engine(url), is_own=True)
+        inbox = SqlInbox(_own_engine(url), is_own=True, cipher=cipher, migrates=migrates)
     try:
         inbox.prepare()
     except BaseException as error:
@@ -102,6 +109,19 @@ def check_database(database: object) -> None:
     elif not callable(database):
         raise ConfigurationError(
             f"{_SETTING}: a URL or a SQLAlchemy Engine is needed, not {type(database).__name__}"
+        )
+
+
+def check_transactions(database: object, handlers: Sequence[str]) -> None:
+    """Refuse a memory inbox for *handlers* whose effects must be committed with their success.
+
+    Raises:
+        ConfigurationError: *database* has no transactions that they could take part in.
+    """
+    if handlers and isinstance(database, str | URL) and str(database) == _MEMORY:
+        raise ConfigurationError(
+            f"handler {handlers[0]!r} is transactional, and {_MEMORY} has no transactions;"
+            f" set {_SETTING} to a SQLite file or to PostgreSQL (with TESTING as well)"
         )
 
 

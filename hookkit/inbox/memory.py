@@ -6,16 +6,26 @@ Strategy: one lock around everything; ``memory_due.py`` keeps the order of what 
 from __future__ import annotations
 
 import secrets
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from datetime import datetime
+from itertools import count, islice
 from threading import Lock
+from typing import Any
 
 from hookkit.core.delivery import Envelope, Item
-from hookkit.core.errors import ReplayRefused
-from hookkit.core.outcome import FINISHED, Admitted, Entry, Receipt, Result, Settlement
-from hookkit.core.states import REPLAYABLE, State
-from hookkit.inbox.base import EntryRecord, from_ms, to_ms
-from hookkit.inbox.memory_due import Due, DueHeaps
+from hookkit.core.errors import ConfigurationError, ReplayRefused
+from hookkit.core.filter import EVERYTHING, Filter
+from hookkit.core.ledger import Attempt
+from hookkit.core.outcome import Admitted, Entry, Receipt, Settlement
+from hookkit.core.states import State
+from hookkit.inbox.base import (
+    Batch,
+    EntryRecord,
+    Pruned,
+    from_ms,
+    to_ms,
+)
+from hookkit.inbox.memory_due import Queue
 from hookkit.inbox.memory_entries import (
     StoredDelivery,
     StoredEntry,
@@ -25,6 +35,7 @@ from hookkit.inbox.memory_entries import (
     has_other_content,
     written,
 )
+from hookkit.inbox.memory_upkeep import fits, prune, start_over, why_refused
 
 
 class MemoryInbox:
@@ -32,16 +43,23 @@ class MemoryInbox:
 
     def __init__(self) -> None:
         self._lock = Lock()
-        self._deliveries: list[StoredDelivery] = []
-        self._conflicting_bodies: set[tuple[str, bytes]] = set()
-        self._entries: list[StoredEntry] = []
+        self._delivery_ids = count(1)
+        self._entry_ids = count(1)
+        self._deliveries: dict[int, StoredDelivery] = {}
+        self._entries: dict[int, StoredEntry] = {}
         self._by_event_id: dict[tuple[str, str], StoredEntry] = {}
-        self._due = DueHeaps(self._entries)
+        self._queue = Queue(self._entries)
 
     def admit(self, envelope: Envelope) -> Receipt:
         """Store the delivery and one entry per item that is new."""
         received_ms = to_ms(envelope.received_at)
-        delivery = StoredDelivery(envelope.body, envelope.headers)
+        delivery = StoredDelivery(
+            next(self._delivery_ids),
+            envelope.endpoint,
+            received_ms,
+            envelope.body,
+            envelope.headers,
+        )
         conflicting: dict[int, StoredEntry] = {}
         admitted: list[Admitted] = []
         with self._lock:
@@ -65,7 +83,7 @@ class MemoryInbox:
                     )
                 )
             if has_new:
-                self._deliveries.append(delivery)
+                self._deliveries[delivery.id] = delivery
             if conflicting:
                 self._mark_conflicts(envelope, delivery, conflicting, is_kept=has_new)
         return Receipt(admitted=tuple(admitted))
@@ -78,6 +96,7 @@ class MemoryInbox:
         limit: int,
         endpoints: Collection[str],
         only: Collection[int] | None = None,
+        in_lanes: bool = False,
     ) -> list[Entry]:
         """Lease up to *limit* due entries of *endpoints*, oldest first, and count the attempt."""
         now_ms = to_ms(now)
@@ -85,18 +104,17 @@ class MemoryInbox:
         lease_token = secrets.token_hex(16)
         claimed: list[Entry] = []
         with self._lock:
-            if only is None:
-                due = self._due.in_order(now_ms, endpoints)
-            else:
-                due = iter(self._by_id(now_ms, endpoints, only))
-            while len(claimed) < limit and (entry := next(due, None)) is not None:
+            for entry in self._queue.claimable(now_ms, endpoints, only, in_lanes=in_lanes):
+                if len(claimed) >= (min(limit, 1) if in_lanes else limit):
+                    break
                 was_expired = entry.state is State.RUNNING
                 if was_expired and claimed:
                     continue
                 entry.lease_token = lease_token
                 entry.attempt_count += 1
-                self._move(entry, State.RUNNING, lease_until_ms)
-                claimed.append(claimed_entry(entry, lease_token, is_takeover=was_expired))
+                entry.lost_claims += was_expired
+                self._queue.move(entry, State.RUNNING, lease_until_ms)
+                claimed.append(claimed_entry(entry, lease_token))
                 if was_expired:
                     break
         return claimed
@@ -107,48 +125,83 @@ class MemoryInbox:
             stored = self._held(entry)
             if stored is None:
                 return False
-            self._move(stored, State.RUNNING, to_ms(now) + round(lease_s * 1000))
+            self._queue.move(stored, State.RUNNING, to_ms(now) + round(lease_s * 1000))
             return True
 
     def settle(self, entry: Entry, settlement: Settlement, *, now: datetime) -> bool:
-        """Record the outcomes and the next state; False, and nothing recorded, when fenced."""
+        """Record the attempts and the next state; False, and nothing recorded, when fenced."""
         with self._lock:
             stored = self._held(entry)
             if stored is None:
                 return False
-            stored.attempts += tuple(
-                attempt_record(stored.attempt_count, outcome) for outcome in settlement.outcomes
-            )
-            for outcome in settlement.outcomes:
-                if outcome.result in FINISHED:
-                    stored.succeeded |= {outcome.handler}
-                elif outcome.result is Result.GAVE_UP:
-                    stored.gave_up |= {outcome.handler}
+            now_ms = to_ms(now)
+            stored.attempts += [
+                (stored.generation, attempt_record(stored, attempt, now_ms))
+                for attempt in settlement.attempts
+            ]
             due_ms = None
             if settlement.state is State.WAITING:
-                due_ms = to_ms(now) + round((settlement.retry_after_s or 0) * 1000)
+                due_ms = now_ms + round((settlement.retry_after_s or 0) * 1000)
             stored.lease_token = None
-            self._move(stored, settlement.state, due_ms)
+            stored.lost_claims = 0
+            stored.event_type = settlement.event_type or stored.event_type
+            self._queue.move(stored, settlement.state, due_ms)
             return True
 
-    def replay(self, entry_id: int, *, now: datetime) -> None:
+    def transact(self, entry: Entry, work: Callable[[Any], Attempt]) -> Attempt | None:
+        """Refuse: what *work* would write is not in this memory.
+
+        Raises:
+            ConfigurationError: Always.
+        """
+        raise ConfigurationError("memory:// has no transactions for a handler to take part in")
+
+    def replay(
+        self, entry_id: int, *, now: datetime, handlers: Collection[str] | None = None
+    ) -> None:
         """Make an entry PENDING again, with all its attempts before it.
 
         Raises:
-            ReplayRefused: No such entry, or it is PENDING or RUNNING.
+            ReplayRefused: There is nothing that could run again, or it is running.
         """
+        if not self.replay_all(Filter(entry_ids=[entry_id]), now=now, handlers=handlers).entry_ids:
+            raise ReplayRefused(why_refused(entry_id, self._entries.get(entry_id), handlers))
+
+    def replay_all(
+        self,
+        wanted: Filter,
+        *,
+        now: datetime,
+        handlers: Collection[str] | None = None,
+        after_id: int = 0,
+        limit: int = 100,
+    ) -> Batch:
+        """Replay entries, lowest id first, passing over those that ``replay`` would refuse."""
+        replayed = []
         with self._lock:
-            entry = self._entry(entry_id)
-            if entry is None:
-                raise ReplayRefused(f"there is no entry {entry_id}")
-            if entry.state not in REPLAYABLE:
-                raise ReplayRefused(f"entry {entry_id} is {entry.state}")
-            if entry.state is State.DONE:
-                entry.succeeded = frozenset()
-            entry.gave_up = frozenset()
-            entry.attempt_count = 0
-            entry.is_replay = True
-            self._move(entry, State.PENDING, to_ms(now))
+            found = (one for one in self._entries.values() if one.id > after_id)
+            some = list(islice((one for one in found if fits(one, wanted)), limit))
+            for entry in some:
+                if why_refused(entry.id, entry, handlers) is None:
+                    start_over(entry, handlers)
+                    self._queue.move(entry, State.PENDING, to_ms(now))
+                    replayed.append(entry.id)
+        return Batch(replayed, some[-1].id if len(some) == limit else None)
+
+    def prune(
+        self,
+        *,
+        bodies_before: datetime,
+        ids_before: datetime,
+        after: tuple[int, int] = (0, 0),
+        limit: int = 200,
+    ) -> Pruned:
+        """Delete what was received before a moment, all at once."""
+        with self._lock:
+            gone = prune(self._deliveries, self._entries, to_ms(bodies_before), to_ms(ids_before))
+            for entry in gone.entries:
+                del self._by_event_id[entry.endpoint, entry.event_id]
+        return Pruned(gone.bodies, len(gone.entries), None)
 
     def has_due(self, endpoints: Collection[str], *, now: datetime) -> bool:
         """Tell whether a claim would find anything at *endpoints*, without a write."""
@@ -156,33 +209,26 @@ class MemoryInbox:
         with self._lock:
             return any(
                 state is State.PENDING or head.due_ms <= now_ms
-                for head, state in self._due.heads(endpoints)
+                for head, state in self._queue.heads(endpoints)
             )
 
     def next_due_at(self, endpoints: Collection[str]) -> datetime | None:
         """Return when the next entry of *endpoints* becomes claimable, None when none waits."""
         with self._lock:
-            first = min((due for due, _ in self._due.heads(endpoints)), default=None)
+            first = min((due for due, _ in self._queue.heads(endpoints)), default=None)
         return None if first is None else from_ms(first.due_ms)
 
-    def find(
-        self, *, endpoint: str | None = None, state: State | None = None, limit: int = 100
-    ) -> Sequence[EntryRecord]:
+    def find(self, wanted: Filter = EVERYTHING, *, limit: int = 100) -> Sequence[EntryRecord]:
         """Return entries, newest first."""
-        records: list[EntryRecord] = []
         with self._lock:
-            for entry in reversed(self._entries):
-                if len(records) >= limit:
-                    break
-                if endpoint in (None, entry.endpoint) and state in (None, entry.state):
-                    records.append(entry_record(entry))
-        return records
+            newest = (one for one in reversed(self._entries.values()) if fits(one, wanted))
+            return [entry_record(entry) for entry in islice(newest, limit)]
 
     def counts(self) -> dict[State, int]:
         """Return how many entries are in each state; every state is there."""
         counts = dict.fromkeys(State, 0)
         with self._lock:
-            for entry in self._entries:
+            for entry in self._entries.values():
                 counts[entry.state] += 1
         return counts
 
@@ -204,9 +250,8 @@ class MemoryInbox:
     def _add(
         self, endpoint: str, item: Item, delivery: StoredDelivery, position: int, received_ms: int
     ) -> StoredEntry:
-        entry_id = len(self._entries) + 1
         entry = StoredEntry(
-            id=entry_id,
+            id=next(self._entry_ids),
             endpoint=endpoint,
             event_id=item.event_id,
             vendor_type=item.vendor_type,
@@ -220,9 +265,9 @@ class MemoryInbox:
             received_ms=received_ms,
             due_ms=received_ms,
         )
-        self._entries.append(entry)
+        self._entries[entry.id] = entry
         self._by_event_id[endpoint, item.event_id] = entry
-        self._due.push(entry, received_ms)
+        self._queue.move(entry, State.PENDING, received_ms)
         return entry
 
     def _mark_conflicts(
@@ -235,34 +280,14 @@ class MemoryInbox:
     ) -> None:
         for entry in conflicting.values():
             entry.conflicts += 1
+        same_bytes = (
+            one.is_conflict and (one.endpoint, one.body) == (delivery.endpoint, delivery.body)
+            for one in self._deliveries.values()
+        )
+        if is_kept or not any(same_bytes):
+            self._deliveries[delivery.id] = delivery
         delivery.is_conflict = True
-        if not is_kept and (envelope.endpoint, envelope.body) not in self._conflicting_bodies:
-            self._deliveries.append(delivery)
-        self._conflicting_bodies.add((envelope.endpoint, envelope.body))
-
-    def _move(self, entry: StoredEntry, state: State, due_ms: int | None) -> None:
-        entry.state = state
-        entry.due_ms = due_ms
-        if due_ms is not None:
-            self._due.push(entry, due_ms)
-
-    def _by_id(
-        self, now_ms: int, endpoints: Collection[str], only: Collection[int]
-    ) -> list[StoredEntry]:
-        entries = (self._entry(entry_id) for entry_id in set(only))
-        due = [
-            (Due(entry.due_ms, entry.id), entry)
-            for entry in entries
-            if entry is not None
-            and entry.endpoint in endpoints
-            and entry.due_ms is not None
-            and (entry.state is not State.RUNNING or entry.due_ms <= now_ms)
-        ]
-        return [entry for _, entry in sorted(due)]
-
-    def _entry(self, entry_id: int) -> StoredEntry | None:
-        return self._entries[entry_id - 1] if 1 <= entry_id <= len(self._entries) else None
 
     def _held(self, entry: Entry) -> StoredEntry | None:
-        stored = self._entry(entry.id)
+        stored = self._entries.get(entry.id)
         return stored if stored and stored.lease_token == entry.lease_token else None

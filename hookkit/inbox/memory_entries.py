@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import marshal
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from hookkit.core.delivery import Headers, Item
 from hookkit.core.identity import hash_content
-from hookkit.core.outcome import Entry, Outcome
+from hookkit.core.ledger import Attempt, Recorded, tries_of
+from hookkit.core.outcome import Entry
 from hookkit.core.states import State
 from hookkit.inbox.base import (
     MAX_WORD_CHARS,
@@ -22,9 +23,12 @@ from hookkit.inbox.base import (
 
 @dataclass(slots=True)
 class StoredDelivery:
-    """The bytes of a delivery."""
+    """The bytes of a delivery; None once they are pruned."""
 
-    body: bytes
+    id: int
+    endpoint: str
+    received_ms: int
+    body: bytes | None
     headers: Headers
     is_conflict: bool = False
 
@@ -37,8 +41,8 @@ class StoredEntry:
         content: The item's own object, written down: kept as it is, it would be a heap for
             the collector of garbage to walk through again and again.
         due_ms: Since when, or from when on, it can be claimed; None when it is settled.
-        succeeded: Names of the handlers that finished since it last started over.
-        gave_up: Names of the handlers that gave up since it was last replayed.
+        generation: Successes of an older one no longer count: the entry started over.
+        attempts: Oldest first, each with the generation that it belongs to.
     """
 
     id: int
@@ -56,12 +60,14 @@ class StoredEntry:
     due_ms: int | None
     state: State = State.PENDING
     attempt_count: int = 0
+    lost_claims: int = 0
     lease_token: str | None = None
-    is_replay: bool = False
+    generation: int = 1
+    replay: int = 0
+    chosen: frozenset[str] | None = None
     conflicts: int = 0
-    succeeded: frozenset[str] = frozenset()
-    gave_up: frozenset[str] = frozenset()
-    attempts: tuple[AttemptRecord, ...] = ()
+    event_type: str | None = None
+    attempts: list[tuple[int, AttemptRecord]] = field(default_factory=list)
 
 
 def written(item: Item) -> bytes:
@@ -77,35 +83,50 @@ def has_other_content(entry: StoredEntry, item: Item) -> bool:
     return hash_content(content) != item.content_hash
 
 
-def claimed_entry(entry: StoredEntry, lease_token: str, *, is_takeover: bool) -> Entry:
+def claimed_entry(entry: StoredEntry, lease_token: str) -> Entry:
     """Return *entry* as the worker gets it."""
+    recorded = [
+        Recorded(record.handler, record.outcome, record.replay, record.retry_at)
+        for generation, record in entry.attempts
+        if generation == entry.generation
+    ]
     return Entry(
         id=entry.id,
         endpoint=entry.endpoint,
         event_id=entry.event_id,
         position=entry.position,
-        attempts=entry.attempt_count,
+        claims=entry.attempt_count,
+        lost_claims=entry.lost_claims,
         lease_token=lease_token,
-        succeeded=entry.succeeded,
-        is_replay=entry.is_replay,
+        tries=tries_of(recorded, replay=entry.replay, chosen=entry.chosen),
+        replay=entry.replay,
+        chosen=entry.chosen,
         received_at=from_ms(entry.received_ms),
         body=entry.delivery.body,
         headers=entry.delivery.headers,
-        gave_up=entry.gave_up,
-        is_takeover=is_takeover,
     )
 
 
-def attempt_record(number: int, outcome: Outcome) -> AttemptRecord:
-    """Return *outcome* as the record of attempt *number*, unless it says of which it is."""
+def attempt_record(entry: StoredEntry, attempt: Attempt, now_ms: int) -> AttemptRecord:
+    """Return *attempt* of the present run of *entry* as it is recorded."""
+    retry_at = None
+    if attempt.retry_after_s is not None:
+        retry_at = from_ms(now_ms + round(attempt.retry_after_s * 1000))
     return AttemptRecord(
-        number=number if outcome.attempt is None else outcome.attempt,
-        handler=outcome.handler,
-        result=outcome.result,
-        started_at=from_ms(to_ms(outcome.started_at)),
-        ended_at=from_ms(to_ms(outcome.ended_at)),
-        error=None if outcome.error is None else storable_text(outcome.error),
+        number=attempt.number,
+        handler=attempt.handler,
+        outcome=attempt.outcome,
+        started_at=from_ms(to_ms(attempt.started_at)),
+        ended_at=from_ms(to_ms(attempt.ended_at)),
+        error=None if attempt.error is None else storable_text(attempt.error),
+        replay=entry.replay,
+        retry_at=retry_at,
     )
+
+
+def vendor_type_of(entry: StoredEntry) -> str:
+    """Return the vendor type of *entry* as a database would hold it."""
+    return storable_text(entry.vendor_type, MAX_WORD_CHARS)
 
 
 def entry_record(entry: StoredEntry) -> EntryRecord:
@@ -115,7 +136,7 @@ def entry_record(entry: StoredEntry) -> EntryRecord:
         id=entry.id,
         endpoint=entry.endpoint,
         event_id=entry.event_id,
-        vendor_type=storable_text(entry.vendor_type, MAX_WORD_CHARS),
+        vendor_type=vendor_type_of(entry),
         version=storable_text(entry.version, MAX_WORD_CHARS),
         lane=entry.lane,
         fact=entry.fact,
@@ -125,5 +146,8 @@ def entry_record(entry: StoredEntry) -> EntryRecord:
         next_attempt_at=None if next_attempt_ms is None else from_ms(next_attempt_ms),
         received_at=from_ms(entry.received_ms),
         conflicts=entry.conflicts,
-        attempts=entry.attempts,
+        event_type=entry.event_type,
+        replay=entry.replay,
+        has_body=entry.delivery.body is not None,
+        attempts=tuple(record for _, record in entry.attempts),
     )

@@ -10,11 +10,12 @@ from sqlalchemy.dialects import postgresql
 from sqlalchemy.sql.dml import Insert
 
 from hookkit.inbox import transactions
+from hookkit.inbox.faults import unavailable
 
 _SCHEMA_TIMEOUT_S = 30
 
-# An arbitrary number that no other program is likely to lock.
-_SCHEMA_LOCK = 0x686F6F6B6B6974
+# Arbitrary numbers, from here on, that no other program is likely to lock.
+_FIRST_LOCK = 0x686F6F6B6B6974
 
 
 class PostgresTransactions(transactions.Transactions):
@@ -27,13 +28,13 @@ class PostgresTransactions(transactions.Transactions):
     @contextmanager
     def read(self) -> Iterator[Connection]:
         """Begin a transaction that only reads."""
-        with transactions.unavailable(), self._connection("REPEATABLE READ") as connection:
+        with unavailable(), self._connection("REPEATABLE READ") as connection:
             yield connection
 
     @contextmanager
     def write(self) -> Iterator[Connection]:
         """Begin a transaction whose commit waits for the disk, and whose locks time out."""
-        with transactions.unavailable(), self._connection("READ COMMITTED") as connection:
+        with unavailable(), self._connection("READ COMMITTED") as connection:
             connection.exec_driver_sql(
                 "SELECT set_config('synchronous_commit', 'on', true),"
                 f" set_config('lock_timeout', '{transactions.BUSY_TIMEOUT_S:g}s', true)"
@@ -47,10 +48,16 @@ class PostgresTransactions(transactions.Transactions):
     def prepare(self) -> None:
         """Do nothing: the server is configured by its operator."""
 
-    def lock_schema(self, connection: Connection) -> None:
-        """Wait until no other process is creating the tables; nobody waits for us meanwhile."""
-        connection.exec_driver_sql(f"SET LOCAL lock_timeout = '{_SCHEMA_TIMEOUT_S}s'")
-        connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({_SCHEMA_LOCK})")
+    def take_turns(self, connection: Connection, turn: transactions.Turn) -> None:
+        """Wait until nobody else is inside a transaction that takes the same *turn*."""
+        if turn is transactions.Turn.SCHEMA:
+            # No vendor waits for us then, and a large table takes its time.
+            connection.exec_driver_sql(f"SET LOCAL lock_timeout = '{_SCHEMA_TIMEOUT_S}s'")
+        connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({_FIRST_LOCK + turn.value})")
+
+    def wait_as_usual(self, connection: Connection) -> None:
+        """Undo the time-out for locks, which is meant for hookkit's own statements."""
+        connection.exec_driver_sql("SET LOCAL lock_timeout TO DEFAULT")
 
     @contextmanager
     def _connection(self, isolation_level: str) -> Iterator[Connection]:

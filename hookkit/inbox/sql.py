@@ -10,38 +10,44 @@ Rule 3: a claim looks at PENDING, WAITING and RUNNING one by one, since each wal
 from __future__ import annotations
 
 import secrets
-from collections import defaultdict
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import datetime
 from threading import Lock
+from typing import Any
 
-from sqlalchemy import Connection, Engine, bindparam, case, func, select, update
+from sqlalchemy import Connection, Engine, bindparam, case, select, update
 
+from hookkit import crash_points
 from hookkit.core.delivery import Envelope
 from hookkit.core.errors import ReplayRefused
+from hookkit.core.filter import EVERYTHING, Filter
+from hookkit.core.ledger import Attempt
 from hookkit.core.outcome import Entry, Receipt, Settlement
-from hookkit.core.states import REPLAYABLE, State
-from hookkit.inbox.base import AttemptRecord, EntryRecord, from_ms, to_ms
+from hookkit.core.states import State
+from hookkit.inbox.base import (
+    Batch,
+    EntryRecord,
+    Pruned,
+    from_ms,
+    refusal,
+    to_ms,
+)
+from hookkit.inbox.encryption import BodyCipher
 from hookkit.inbox.postgres_transactions import PostgresTransactions
-from hookkit.inbox.schema import ensure_tables
+from hookkit.inbox.schema import check_tables, ensure_tables
 from hookkit.inbox.sql_admit import admit, chunks, prepared
 from hookkit.inbox.sql_claim import CLAIMABLE, claimed_entries, due_entries, first_due, pick
-from hookkit.inbox.sql_rows import attempt_record, attempt_row, entry_record
+from hookkit.inbox.sql_effects import lent
+from hookkit.inbox.sql_find import HAS_BODY, counts, find
+from hookkit.inbox.sql_settle import UndoneError, record_or_undo, renew, settle
+from hookkit.inbox.sql_upkeep import prune, replay_all
 from hookkit.inbox.sqlite_admit import SqliteAdmission
-from hookkit.inbox.tables import attempts, deliveries, entries
-from hookkit.inbox.transactions import SqliteTransactions, Transactions
+from hookkit.inbox.tables import entries
+from hookkit.inbox.transactions import SqliteTransactions, Transactions, Turn
 
-# Statements are built once: putting one together takes longer than SQLite does to run it.
-_HELD = (
-    update(entries)
-    .where(entries.c.id == bindparam("entry_id"))
-    .where(entries.c.lease_token == bindparam("held_token"))
-)
-_RENEW = _HELD.values(due_at_ms=bindparam("new_due_ms"))
-_SETTLE = _HELD.values(
-    state=bindparam("new_state"), due_at_ms=bindparam("new_due_ms"), lease_token=None
-)
+# Built once: putting a statement together takes longer than SQLite does to run it.
 _LEASE = (
     update(entries)
     .where(entries.c.id.in_(bindparam("entry_ids", expanding=True)))
@@ -50,14 +56,10 @@ _LEASE = (
         lease_token=bindparam("new_token"),
         due_at_ms=bindparam("new_due_ms"),
         attempt_count=entries.c.attempt_count + 1,
+        lost_claim_count=entries.c.lost_claim_count
+        + case((entries.c.state == State.RUNNING.value, 1), else_=0),
     )
 )
-_RUN = select(entries.c.generation, entries.c.replay_count, entries.c.attempt_count).where(
-    entries.c.id == bindparam("entry_id")
-)
-_INSERT_ATTEMPT = attempts.insert()
-_REPLAYABLE = [state.value for state in REPLAYABLE]
-_HAS_BYTES = entries.c.delivery_id.in_(select(deliveries.c.id))
 
 
 class SqlInbox:
@@ -69,9 +71,22 @@ class SqlInbox:
         engine: A synchronous SQLAlchemy engine for a SQLite file or for PostgreSQL.
         is_own: Whether nobody but this inbox uses *engine*. A SQLite file is then switched
             to a write-ahead log, and ``close`` closes the engine's connections.
+        cipher: Encrypts bodies; None stores them as they are.
+        migrates: Whether tables are created and changed where they are not as they should
+            be; otherwise that is refused.
     """
 
-    def __init__(self, engine: Engine, *, is_own: bool = False) -> None:
+    def __init__(
+        self,
+        engine: Engine,
+        *,
+        is_own: bool = False,
+        cipher: BodyCipher | None = None,
+        migrates: bool = True,
+    ) -> None:
+        self._cipher = cipher
+        self._encrypt = None if cipher is None else cipher.encrypt
+        self._migrates = migrates
         self._transactions: Transactions
         self._sqlite_admission: SqliteAdmission | None = None
         if engine.dialect.name == "sqlite":
@@ -84,27 +99,30 @@ class SqlInbox:
         self._preparing = Lock()
 
     def prepare(self) -> None:
-        """Create the tables where they are missing; every other method does it if need be.
+        """See to the tables; every other method does it if need be.
 
         Raises:
-            ConfigurationError: The tables were made by a newer hookkit.
+            ConfigurationError: The tables were made by a newer hookkit, or are not as they
+                should be and may not be changed.
             Unavailable: The database cannot be used.
         """
         with self._preparing:
             if not self._is_prepared:
                 self._transactions.prepare()
-                ensure_tables(self._transactions)
+                (ensure_tables if self._migrates else check_tables)(self._transactions)
                 self._is_prepared = True
 
     def admit(self, envelope: Envelope) -> Receipt:
         """Store the delivery and one entry per item that is new, in one transaction."""
-        delivery = prepared(envelope)
+        delivery = prepared(envelope, self._encrypt)
         if self._sqlite_admission is not None:
             if not self._is_prepared:
                 self.prepare()
             return self._sqlite_admission.admit(delivery)
         with self._writing() as connection:
-            return admit(connection, self._insert_entry, delivery)
+            receipt = admit(connection, self._insert_entry, delivery)
+            crash_points.reach("admit_written")
+            return receipt
 
     def claim(
         self,
@@ -114,6 +132,7 @@ class SqlInbox:
         limit: int,
         endpoints: Collection[str],
         only: Collection[int] | None = None,
+        in_lanes: bool = False,
     ) -> list[Entry]:
         """Lease up to *limit* due entries of *endpoints*, oldest first, and count the attempt."""
         if limit < 1 or not endpoints:
@@ -121,57 +140,95 @@ class SqlInbox:
         now_ms = to_ms(now)
         lease_token = secrets.token_hex(16)
         lease = {"new_token": lease_token, "new_due_ms": _later(now_ms, lease_s)}
+        limit = 1 if in_lanes else limit
         with self._writing() as connection:
-            due = due_entries(connection, now_ms, limit, endpoints, only)
+            if in_lanes:
+                self._transactions.take_turns(connection, Turn.LANES)
+            due = due_entries(connection, now_ms, limit, endpoints, only, in_lanes=in_lanes)
             rows = pick(due, limit)
             for chunk in chunks(row.id for row in rows):
                 connection.execute(_LEASE, lease | {"entry_ids": chunk})
-            return claimed_entries(connection, rows, lease_token)
+            claimed = claimed_entries(connection, rows, lease_token, self._decrypted)
+            crash_points.reach("claim_written")
+            return claimed
 
     def renew(self, entry: Entry, *, now: datetime, lease_s: float) -> bool:
         """Extend the lease of *entry*; False when it belongs to another claim by now."""
-        longer = _held(entry) | {"new_due_ms": _later(to_ms(now), lease_s)}
         with self._writing() as connection:
-            return connection.execute(_RENEW, longer).rowcount == 1
+            return renew(connection, entry, _later(to_ms(now), lease_s))
 
     def settle(self, entry: Entry, settlement: Settlement, *, now: datetime) -> bool:
-        """Record the outcomes and the next state; False, and nothing recorded, when fenced."""
-        due_at_ms = None
-        if settlement.state is State.WAITING:
-            due_at_ms = _later(to_ms(now), settlement.retry_after_s or 0)
-        settled = {"new_state": settlement.state.value, "new_due_ms": due_at_ms}
+        """Record the attempts and the next state; False, and nothing recorded, when fenced."""
         with self._writing() as connection:
-            if connection.execute(_SETTLE, _held(entry) | settled).rowcount != 1:
-                return False
-            if settlement.outcomes:
-                run = connection.execute(_RUN, {"entry_id": entry.id}).one()
-                rows = [attempt_row(entry, run, outcome) for outcome in settlement.outcomes]
-                connection.execute(_INSERT_ATTEMPT, rows)
-            return True
+            settled = settle(connection, entry, settlement, to_ms(now))
+            crash_points.reach("settle_written")
+            return settled
 
-    def replay(self, entry_id: int, *, now: datetime) -> None:
+    def transact(self, entry: Entry, work: Callable[[Any], Attempt]) -> Attempt | None:
+        """Run *work* in a transaction whose commit also records that it succeeded."""
+        try:
+            with self._writing() as connection:
+                self._transactions.wait_as_usual(connection)
+                with lent(connection):
+                    attempt = work(connection)
+                record_or_undo(connection, entry, attempt)
+        except UndoneError as undone:
+            return undone.attempt
+        crash_points.reach("effects_committed")
+        return replace(attempt, is_recorded=True)
+
+    def replay(
+        self, entry_id: int, *, now: datetime, handlers: Collection[str] | None = None
+    ) -> None:
         """Make an entry PENDING again, with all its attempts before it.
 
         Raises:
-            ReplayRefused: No such entry, it is PENDING or RUNNING, or its bytes are gone.
+            ReplayRefused: There is nothing that could run again, or it is running.
         """
-        of_entry = entries.c.id == entry_id
-        starts_over = case((entries.c.state == State.DONE.value, 1), else_=0)
-        pending_again = (
-            update(entries)
-            .where(of_entry, entries.c.state.in_(_REPLAYABLE), _HAS_BYTES)
-            .values(
-                state=State.PENDING.value,
-                due_at_ms=to_ms(now),
-                attempt_count=0,
-                generation=entries.c.generation + starts_over,
-                replay_count=entries.c.replay_count + 1,
-            )
+        if self.replay_all(Filter(entry_ids=[entry_id]), now=now, handlers=handlers).entry_ids:
+            return
+        stands = select(entries.c.state, HAS_BODY).where(entries.c.id == entry_id)
+        with self._reading() as connection:
+            state, has_body = connection.execute(stands).first() or (None, False)
+        why = refusal(
+            entry_id,
+            None if state is None else State(state),
+            has_body=has_body,
+            is_chosen=handlers is not None,
         )
+        raise ReplayRefused(why or f"entry {entry_id} has changed meanwhile")
+
+    def replay_all(
+        self,
+        wanted: Filter,
+        *,
+        now: datetime,
+        handlers: Collection[str] | None = None,
+        after_id: int = 0,
+        limit: int = 100,
+    ) -> Batch:
+        """Replay entries, lowest id first, passing over those that ``replay`` would refuse."""
         with self._writing() as connection:
-            if connection.execute(pending_again).rowcount != 1:
-                state = connection.execute(select(entries.c.state).where(of_entry)).scalar()
-                raise ReplayRefused(_why_refused(entry_id, state))
+            # Pruning must not delete the bytes of what becomes PENDING just now.
+            self._transactions.take_turns(connection, Turn.UPKEEP)
+            batch = replay_all(connection, wanted, to_ms(now), handlers, after_id, limit)
+            crash_points.reach("replay_written")
+            return batch
+
+    def prune(
+        self,
+        *,
+        bodies_before: datetime,
+        ids_before: datetime,
+        after: tuple[int, int] = (0, 0),
+        limit: int = 200,
+    ) -> Pruned:
+        """Delete what was received before a moment, oldest first, in one short transaction."""
+        with self._writing() as connection:
+            self._transactions.take_turns(connection, Turn.UPKEEP)
+            pruned = prune(connection, to_ms(bodies_before), to_ms(ids_before), after, limit)
+            crash_points.reach("prune_written")
+            return pruned
 
     def has_due(self, endpoints: Collection[str], *, now: datetime) -> bool:
         """Tell whether a claim would find anything at *endpoints*, without a write."""
@@ -189,30 +246,15 @@ class SqlInbox:
             due_ms = [first_due(connection, state, endpoints) for state in CLAIMABLE]
         return min((from_ms(due) for due in due_ms if due is not None), default=None)
 
-    def find(
-        self, *, endpoint: str | None = None, state: State | None = None, limit: int = 100
-    ) -> Sequence[EntryRecord]:
+    def find(self, wanted: Filter = EVERYTHING, *, limit: int = 100) -> Sequence[EntryRecord]:
         """Return entries, newest first."""
-        wanted = select(entries).order_by(entries.c.id.desc()).limit(limit)
-        if endpoint is not None:
-            wanted = wanted.where(entries.c.endpoint == endpoint)
-        if state is not None:
-            wanted = wanted.where(entries.c.state == state.value)
-        recorded: dict[int, list[AttemptRecord]] = defaultdict(list)
         with self._reading() as connection:
-            found = connection.execute(wanted).all()
-            for chunk in chunks(row.id for row in found):
-                of_these = select(attempts).where(attempts.c.entry_id.in_(chunk))
-                for row in connection.execute(of_these.order_by(attempts.c.id)):
-                    recorded[row.entry_id].append(attempt_record(row))
-        return [entry_record(row, recorded[row.id]) for row in found]
+            return find(connection, wanted, limit)
 
     def counts(self) -> dict[State, int]:
         """Return how many entries are in each state; every state is there."""
-        by_state = select(entries.c.state, func.count()).group_by(entries.c.state)
         with self._reading() as connection:
-            found = {State(state): count for state, count in connection.execute(by_state)}
-        return dict.fromkeys(State, 0) | found
+            return counts(connection)
 
     def after_fork(self) -> None:
         """Forget connections that belong to the parent process."""
@@ -225,6 +267,9 @@ class SqlInbox:
         """Give back what the inbox holds; it can be used again and opens anew."""
         self._is_prepared = False
         self._transactions.close()
+
+    def _decrypted(self, stored: bytes) -> bytes | None:
+        return None if self._cipher is None else self._cipher.decrypt(stored)
 
     @contextmanager
     def _reading(self) -> Iterator[Connection]:
@@ -241,17 +286,5 @@ class SqlInbox:
             yield connection
 
 
-def _why_refused(entry_id: int, state: str | None) -> str:
-    if state is None:
-        return f"there is no entry {entry_id}"
-    if state in _REPLAYABLE:
-        return f"the bytes of entry {entry_id} are gone"
-    return f"entry {entry_id} is {state}"
-
-
 def _later(now_ms: int, seconds: float) -> int:
     return now_ms + round(seconds * 1000)
-
-
-def _held(entry: Entry) -> dict[str, object]:
-    return {"entry_id": entry.id, "held_token": entry.lease_token}

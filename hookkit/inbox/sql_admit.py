@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from operator import itemgetter
@@ -21,6 +21,7 @@ from sqlalchemy import Connection, bindparam, select
 from sqlalchemy.sql.dml import Insert
 
 from hookkit.core.delivery import Envelope, Item
+from hookkit.core.errors import Unavailable
 from hookkit.core.outcome import Admitted, Receipt
 from hookkit.core.states import State
 from hookkit.inbox.base import MAX_WORD_CHARS, storable_text, to_ms
@@ -80,13 +81,19 @@ _KNOWN = select(*KNOWN_COLUMNS).where(
 _INSERT_DELIVERY = deliveries.insert()
 
 
-def prepared(envelope: Envelope) -> PreparedDelivery:
-    """Return *envelope* with its rows."""
+def prepared(
+    envelope: Envelope, encrypted: Callable[[bytes], bytes] | None = None
+) -> PreparedDelivery:
+    """Return *envelope* with its rows.
+
+    Args:
+        encrypted: Returns what is stored instead of the body; None stores it as it is.
+    """
     received_at_ms = to_ms(envelope.received_at)
     return PreparedDelivery(
         envelope=envelope,
         received_at_ms=received_at_ms,
-        row=_delivery_row(envelope, received_at_ms),
+        row=_delivery_row(envelope, received_at_ms, encrypted),
         entry_rows=[
             _entry_row(envelope, position, item, received_at_ms)
             for position, item in enumerate(envelope.items)
@@ -152,7 +159,10 @@ def admitted_items(
     """
     admitted = []
     for position, item in enumerate(delivery.envelope.items):
-        entry = _same_event(known, item, delivery.received_at_ms) or known[item.event_id]
+        entry = _same_event(known, item, delivery.received_at_ms) or known.get(item.event_id)
+        if entry is None:
+            # It was there when we came to store it, and was pruned before we looked again.
+            raise Unavailable("an entry was deleted while its duplicate arrived")
         is_new = (entry.delivery_id, entry.position) == (delivery_id, position)
         content_hash = delivery.entry_rows[position]["content_hash"]
         admitted.append(
@@ -223,17 +233,20 @@ def _store_conflict(connection: Connection, delivery: PreparedDelivery) -> None:
         _store_delivery(connection, delivery.row | {"is_conflict": True})
 
 
-def _delivery_row(envelope: Envelope, received_at_ms: int) -> Values:
+def _delivery_row(
+    envelope: Envelope, received_at_ms: int, encrypted: Callable[[bytes], bytes] | None
+) -> Values:
     return {
         "endpoint": envelope.endpoint,
         "provider": envelope.provider,
         "version": storable_text(envelope.version, MAX_WORD_CHARS),
         "received_at_ms": received_at_ms,
-        "body": envelope.body,
+        "body": envelope.body if encrypted is None else encrypted(envelope.body),
         "headers": json.dumps(dict(envelope.headers)),
         "body_sha256": hashlib.sha256(envelope.body).hexdigest(),
         "secret_index": envelope.secret_index,
         "is_conflict": False,
+        "is_encrypted": encrypted is not None,
     }
 
 
@@ -256,4 +269,5 @@ def _entry_row(envelope: Envelope, position: int, item: Item, received_at_ms: in
         "generation": 1,
         "replay_count": 0,
         "conflict_count": 0,
+        "lost_claim_count": 0,
     }

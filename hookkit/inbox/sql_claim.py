@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 from collections import defaultdict
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import Any
 
-from sqlalchemy import Connection, Row, Select, and_, bindparam, or_, select, true
+from sqlalchemy import Connection, Row, Select, and_, bindparam, exists, or_, select, text, true
 
-from hookkit.core.outcome import FINISHED, Entry, Result
+from hookkit.core.ledger import Outcome, Recorded, tries_of
+from hookkit.core.outcome import Entry
 from hookkit.core.states import State
 from hookkit.inbox.base import from_ms
 from hookkit.inbox.sql_admit import chunks
@@ -25,6 +26,18 @@ _OLDEST_FIRST = (entries.c.due_at_ms, entries.c.delivery_id, entries.c.position)
 # Statements are built once: putting one together takes longer than SQLite does to run it.
 _AT_ENDPOINTS = entries.c.endpoint.in_(bindparam("endpoints", expanding=True))
 _IS_DUE = entries.c.due_at_ms <= bindparam("now_ms")
+_OTHER = entries.alias("other")
+_IS_HELD_UP = exists().where(
+    _OTHER.c.endpoint == entries.c.endpoint,
+    _OTHER.c.lane == entries.c.lane,
+    # In the words of the index ``hookkit_entries_lane``, or it is not used.
+    text("other.state IN ('pending', 'waiting', 'running')"),
+    _OTHER.c.id != entries.c.id,
+    or_(
+        _OTHER.c.state == State.RUNNING.value,
+        and_(_OTHER.c.id < entries.c.id, _OTHER.c.replay_count + entries.c.replay_count == 0),
+    ),
+)
 _CLAIMABLE = (
     select(
         entries.c.id,
@@ -36,7 +49,9 @@ _CLAIMABLE = (
         entries.c.state,
         entries.c.due_at_ms,
         entries.c.attempt_count,
+        entries.c.lost_claim_count,
         entries.c.replay_count,
+        entries.c.chosen_handlers,
     )
     # An entry whose bytes are gone cannot be read: it must not hold up those behind it.
     .join(deliveries, deliveries.c.id == entries.c.delivery_id)
@@ -53,6 +68,7 @@ _DUE: dict[State, Select[Any]] = {
     .limit(bindparam("row_limit"))
     for state in CLAIMABLE
 }
+_DUE_IN_LANES = {state: due.where(~_IS_HELD_UP) for state, due in _DUE.items()}
 _DUE_OF_THESE: Select[Any] = _CLAIMABLE.where(
     entries.c.id.in_(bindparam("entry_ids", expanding=True)),
     or_(
@@ -60,6 +76,7 @@ _DUE_OF_THESE: Select[Any] = _CLAIMABLE.where(
         and_(entries.c.state == State.RUNNING.value, _IS_DUE),
     ),
 )
+_DUE_OF_THESE_IN_LANES = _DUE_OF_THESE.where(~_IS_HELD_UP)
 _FIRST_DUE = {
     state: select(entries.c.due_at_ms)
     .where(entries.c.state == state.value, _AT_ENDPOINTS)
@@ -67,25 +84,23 @@ _FIRST_DUE = {
     .limit(1)
     for state in CLAIMABLE
 }
-_BODIES = select(deliveries.c.id, deliveries.c.body, deliveries.c.headers).where(
-    deliveries.c.id.in_(bindparam("delivery_ids", expanding=True))
-)
-_SETTLED_HANDLERS = (
-    select(attempts.c.entry_id, attempts.c.handler, attempts.c.result)
+_BODIES = select(
+    deliveries.c.id, deliveries.c.body, deliveries.c.headers, deliveries.c.is_encrypted
+).where(deliveries.c.id.in_(bindparam("delivery_ids", expanding=True)))
+_RECORDED = (
+    select(
+        attempts.c.entry_id,
+        attempts.c.handler,
+        attempts.c.outcome,
+        attempts.c.replay_count,
+        attempts.c.retry_at_ms,
+    )
     .join(entries, entries.c.id == attempts.c.entry_id)
     .where(
         attempts.c.entry_id.in_(bindparam("entry_ids", expanding=True)),
-        or_(
-            and_(
-                attempts.c.result.in_([result.value for result in FINISHED]),
-                attempts.c.generation == entries.c.generation,
-            ),
-            and_(
-                attempts.c.result == Result.GAVE_UP.value,
-                attempts.c.replay_count == entries.c.replay_count,
-            ),
-        ),
+        attempts.c.generation == entries.c.generation,
     )
+    .order_by(attempts.c.id)
 )
 
 
@@ -95,14 +110,18 @@ def due_entries(
     limit: int,
     endpoints: Collection[str],
     only: Collection[int] | None,
+    *,
+    in_lanes: bool,
 ) -> list[Row[Any]]:
     """Return rows that can be claimed, locked where the database locks rows."""
     values = {"endpoints": list(endpoints), "now_ms": now_ms, "row_limit": limit}
     if only is None:
-        found = [connection.execute(_DUE[state], values) for state in CLAIMABLE]
+        due = _DUE_IN_LANES if in_lanes else _DUE
+        found = [connection.execute(due[state], values) for state in CLAIMABLE]
     else:
+        due_of_these = _DUE_OF_THESE_IN_LANES if in_lanes else _DUE_OF_THESE
         found = [
-            connection.execute(_DUE_OF_THESE, values | {"entry_ids": chunk})
+            connection.execute(due_of_these, values | {"entry_ids": chunk})
             for chunk in chunks(set(only))
         ]
     return [row for rows in found for row in rows]
@@ -117,33 +136,43 @@ def pick(due: Sequence[Row[Any]], limit: int) -> list[Row[Any]]:
 
 
 def claimed_entries(
-    connection: Connection, rows: Sequence[Row[Any]], lease_token: str
+    connection: Connection,
+    rows: Sequence[Row[Any]],
+    lease_token: str,
+    decrypted: Callable[[bytes], bytes | None],
 ) -> list[Entry]:
-    """Return *rows*, read before their claim, as the worker gets them after it."""
+    """Return *rows*, read before their claim, as the worker gets them after it.
+
+    Args:
+        decrypted: Returns what an encrypted body was, None when no key fits.
+    """
     # Many items may share a delivery; its bytes are read once.
     stored = {}
     for chunk in chunks({row.delivery_id for row in rows}):
         for delivery in connection.execute(_BODIES, {"delivery_ids": chunk}):
-            stored[delivery.id] = delivery.body, json.loads(delivery.headers)
-    succeeded, gave_up = _settled_handlers(connection, rows)
-    return [
-        Entry(
+            body = decrypted(delivery.body) if delivery.is_encrypted else delivery.body
+            stored[delivery.id] = body, json.loads(delivery.headers)
+    recorded = _recorded(connection, rows)
+    claimed = []
+    for row in rows:
+        chosen = None if row.chosen_handlers is None else frozenset(json.loads(row.chosen_handlers))
+        entry = Entry(
             id=row.id,
             endpoint=row.endpoint,
             event_id=row.event_id,
             position=row.position,
-            attempts=row.attempt_count + 1,
+            claims=row.attempt_count + 1,
+            lost_claims=row.lost_claim_count + (row.state == State.RUNNING.value),
             lease_token=lease_token,
-            succeeded=frozenset(succeeded[row.id]),
-            is_replay=row.replay_count > 0,
+            tries=tries_of(recorded[row.id], replay=row.replay_count, chosen=chosen),
+            replay=row.replay_count,
+            chosen=chosen,
             received_at=from_ms(row.received_at_ms),
             body=stored[row.delivery_id][0],
             headers=stored[row.delivery_id][1],
-            gave_up=frozenset(gave_up[row.id]),
-            is_takeover=row.state == State.RUNNING.value,
         )
-        for row in rows
-    ]
+        claimed.append(entry)
+    return claimed
 
 
 def first_due(connection: Connection, state: State, endpoints: Collection[str]) -> int | None:
@@ -151,16 +180,15 @@ def first_due(connection: Connection, state: State, endpoints: Collection[str]) 
     return connection.execute(_FIRST_DUE[state], {"endpoints": list(endpoints)}).scalar()
 
 
-def _settled_handlers(
-    connection: Connection, rows: Sequence[Row[Any]]
-) -> tuple[dict[int, set[str]], dict[int, set[str]]]:
-    """Return by entry the handlers that need not run again, and those that gave up."""
-    succeeded: dict[int, set[str]] = defaultdict(set)
-    gave_up: dict[int, set[str]] = defaultdict(set)
+def _recorded(connection: Connection, rows: Sequence[Row[Any]]) -> dict[int, list[Recorded]]:
+    """Return by entry what its handlers have tried since it started over."""
+    recorded: dict[int, list[Recorded]] = defaultdict(list)
     # A first claim has no attempts to look for.
     tried = [row.id for row in rows if row.attempt_count or row.replay_count]
     for chunk in chunks(tried):
-        for found in connection.execute(_SETTLED_HANDLERS, {"entry_ids": chunk}):
-            handlers = gave_up if found.result == Result.GAVE_UP.value else succeeded
-            handlers[found.entry_id].add(found.handler)
-    return succeeded, gave_up
+        for found in connection.execute(_RECORDED, {"entry_ids": chunk}):
+            retry_at = None if found.retry_at_ms is None else from_ms(found.retry_at_ms)
+            recorded[found.entry_id].append(
+                Recorded(found.handler, Outcome(found.outcome), found.replay_count, retry_at)
+            )
+    return recorded

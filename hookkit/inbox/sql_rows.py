@@ -1,4 +1,4 @@
-"""Rows of the tables, from outcomes and to records."""
+"""Rows of the tables, from attempts and to records."""
 
 from __future__ import annotations
 
@@ -7,23 +7,29 @@ from typing import Any
 
 from sqlalchemy import Row
 
-from hookkit.core.outcome import Entry, Outcome, Result
+from hookkit.core.ledger import Attempt, Outcome
 from hookkit.core.states import State
 from hookkit.inbox.base import AttemptRecord, EntryRecord, from_ms, storable_text, to_ms
 
 
-def attempt_row(entry: Entry, run: Any, outcome: Outcome) -> dict[str, object]:
-    """Return *outcome* as it is stored with the present run of *entry*."""
+def attempt_row(run: Any, attempt: Attempt, now_ms: int) -> dict[str, object]:
+    """Return *attempt* as it is stored.
+
+    Args:
+        run: The present run of the entry: its id, generation and replay_count.
+    """
+    after_s = attempt.retry_after_s
     return {
-        "entry_id": entry.id,
+        "entry_id": run.id,
         "generation": run.generation,
         "replay_count": run.replay_count,
-        "number": run.attempt_count if outcome.attempt is None else outcome.attempt,
-        "handler": outcome.handler,
-        "result": outcome.result.value,
-        "started_at_ms": to_ms(outcome.started_at),
-        "ended_at_ms": to_ms(outcome.ended_at),
-        "error": None if outcome.error is None else storable_text(outcome.error),
+        "number": attempt.number,
+        "handler": attempt.handler,
+        "outcome": attempt.outcome.value,
+        "started_at_ms": to_ms(attempt.started_at),
+        "ended_at_ms": to_ms(attempt.ended_at),
+        "error": None if attempt.error is None else storable_text(attempt.error),
+        "retry_at_ms": None if after_s is None else now_ms + round(after_s * 1000),
     }
 
 
@@ -32,10 +38,12 @@ def attempt_record(row: Row[Any]) -> AttemptRecord:
     return AttemptRecord(
         number=row.number,
         handler=row.handler,
-        result=Result(row.result),
+        outcome=Outcome(row.outcome),
         started_at=from_ms(row.started_at_ms),
         ended_at=from_ms(row.ended_at_ms),
         error=row.error,
+        replay=row.replay_count,
+        retry_at=None if row.retry_at_ms is None else from_ms(row.retry_at_ms),
     )
 
 
@@ -56,5 +64,8 @@ def entry_record(row: Row[Any], recorded: Sequence[AttemptRecord]) -> EntryRecor
         next_attempt_at=from_ms(row.due_at_ms) if is_waiting else None,
         received_at=from_ms(row.received_at_ms),
         conflicts=row.conflict_count,
+        event_type=row.event_type,
+        replay=row.replay_count,
+        has_body=row.has_body,
         attempts=tuple(recorded),
     )

@@ -18,6 +18,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Table
 
+from hookkit import crash_points
 from hookkit.core.outcome import Receipt
 from hookkit.inbox import transactions
 from hookkit.inbox.group_commit import GroupCommit
@@ -64,7 +65,9 @@ class SqliteAdmission:
         self, take: Callable[[], Sequence[PreparedDelivery]], *, timeout_s: float
     ) -> list[Receipt]:
         with self._transactions.write(timeout_s) as connection:
-            return admit_together(connection, take())
+            receipts = admit_together(connection, take())
+            crash_points.reach("admit_written")
+            return receipts
 
 
 def admit_together(connection: Connection, batch: Sequence[PreparedDelivery]) -> list[Receipt]:

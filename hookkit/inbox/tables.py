@@ -21,14 +21,18 @@ from sqlalchemy import (
     Table,
     Text,
     UniqueConstraint,
+    and_,
+    false,
+    text,
 )
 
 from hookkit.core.identity import MAX_ID_CHARS
 from hookkit.inbox.base import MAX_WORD_CHARS
 
-#: Goes up with every change of the tables below.
-SCHEMA_VERSION = 1
+#: Goes up with every change of the tables below; ``migrations`` leads from one to the next.
+SCHEMA_VERSION = 2
 
+#: All tables of hookkit: public, so that an application's own Alembic can own them.
 metadata = MetaData()
 
 # SQLite numbers rows by itself in a column of type INTEGER only.
@@ -37,7 +41,7 @@ _RowId = BigInteger().with_variant(Integer(), "sqlite")
 #: One row: which version of hookkit's tables this database holds.
 schema = Table(
     "hookkit_schema",
-    MetaData(),
+    metadata,
     Column("version", Integer, primary_key=True, autoincrement=False),
 )
 
@@ -56,6 +60,8 @@ deliveries = Table(
     Column("body_sha256", String(64), nullable=False),
     Column("secret_index", Integer),
     Column("is_conflict", Boolean, nullable=False),
+    # Whether the body is a Fernet token instead of what arrived.
+    Column("is_encrypted", Boolean, nullable=False, server_default=false()),
     # An id is never given twice: an entry outlives its delivery's bytes, and must not come
     # to point at another's.
     sqlite_autoincrement=True,
@@ -97,12 +103,33 @@ entries = Table(
     Column("generation", Integer, nullable=False),
     Column("replay_count", Integer, nullable=False),
     Column("conflict_count", Integer, nullable=False),
+    # How many claims in a row were never settled.
+    Column("lost_claim_count", Integer, nullable=False, server_default=text("0")),
+    # JSON: the names of the handlers that a replay is for; NULL is all of them.
+    Column("chosen_handlers", Text),
+    # What the entry was read as when it was last settled.
+    Column("event_type", String(64)),
     UniqueConstraint("endpoint", "event_id", name="hookkit_entries_event"),
     # A claim looks through the index alone for what is due longest at its endpoints.
     Index("hookkit_entries_due", "state", "due_at_ms", "delivery_id", "position", "endpoint", "id"),
     # What people look through: entries of a state, newest first.
     Index("hookkit_entries_state", "state", "id"),
+    # Pruning asks whether the bytes of a delivery are still needed.
+    Index("hookkit_entries_delivery", "delivery_id"),
     sqlite_autoincrement=True,
+)
+
+# What stands before an entry in its lane; most entries are settled, and pay nothing.
+_UNSETTLED_IN_LANE = and_(
+    entries.c.lane.is_not(None), entries.c.state.in_(["pending", "waiting", "running"])
+)
+Index(
+    "hookkit_entries_lane",
+    entries.c.endpoint,
+    entries.c.lane,
+    entries.c.id,
+    sqlite_where=_UNSETTLED_IN_LANE,
+    postgresql_where=_UNSETTLED_IN_LANE,
 )
 
 #: One row per attempt of a handler.
@@ -116,9 +143,11 @@ attempts = Table(
     Column("replay_count", Integer, nullable=False),
     Column("number", Integer, nullable=False),
     Column("handler", Text, nullable=False),
-    Column("result", String(16), nullable=False),
+    Column("outcome", String(16), nullable=False),
     Column("started_at_ms", BigInteger, nullable=False),
     Column("ended_at_ms", BigInteger, nullable=False),
     Column("error", Text),
+    # When the handler was to be tried again.
+    Column("retry_at_ms", BigInteger),
     Index("hookkit_attempts_entry", "entry_id"),
 )

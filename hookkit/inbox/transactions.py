@@ -10,21 +10,21 @@ Rule 3: what the database raises leaves as ``Unavailable``, and shows no paramet
 
 from __future__ import annotations
 
-import sqlite3
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
+from enum import Enum
 from threading import Lock
 from typing import Any
 
 from sqlalchemy import Connection, Engine, Table, event
 from sqlalchemy.dialects import sqlite
-from sqlalchemy.exc import DBAPIError, SQLAlchemyError, StatementError
 from sqlalchemy.sql.dml import Insert
 
 from hookkit.core.errors import Unavailable
 from hookkit.inbox import file_lock, sqlite_file
+from hookkit.inbox.faults import unavailable
 
 #: Seconds that a transaction waits for another before its caller hears ``Unavailable``.
 BUSY_TIMEOUT_S = 2.0
@@ -42,6 +42,14 @@ _PAGE_SIZE = 16384
 
 # A wait shorter than this one leaves SQLite its whole timeout.
 _SHORT_WAIT_S = 0.05
+
+
+class Turn(Enum):
+    """What only one transaction at a time may do."""
+
+    SCHEMA = 0
+    LANES = 1
+    UPKEEP = 2
 
 
 class Transactions(ABC):
@@ -73,8 +81,12 @@ class Transactions(ABC):
         """Make the database itself ready, before the first transaction."""
 
     @abstractmethod
-    def lock_schema(self, connection: Connection) -> None:
-        """Wait until no other process is creating the tables."""
+    def take_turns(self, connection: Connection, turn: Turn) -> None:
+        """Wait until nobody else is inside a transaction that takes the same *turn*."""
+
+    @abstractmethod
+    def wait_as_usual(self, connection: Connection) -> None:
+        """Let what follows on *connection* wait for locks as long as the database says."""
 
     def after_fork(self) -> None:
         """Forget the connections of the parent process without closing them for it."""
@@ -146,8 +158,11 @@ class SqliteTransactions(Transactions):
         if mode == "wal":
             sqlite_file.warn_of_old_version()
 
-    def lock_schema(self, connection: Connection) -> None:
+    def take_turns(self, connection: Connection, turn: Turn) -> None:
         """Do nothing: there is one writer anyway."""
+
+    def wait_as_usual(self, connection: Connection) -> None:
+        """Do nothing: whoever is inside holds the only lock."""
 
     def after_fork(self) -> None:
         """Forget the connections, and the locks that the parent may have held."""
@@ -250,31 +265,6 @@ class SqliteTransactions(Transactions):
             yield
         finally:
             connection.exec_driver_sql(f"PRAGMA synchronous = {level}")
-
-
-@contextmanager
-def unavailable() -> Iterator[None]:
-    """Turn what a database raises into ``Unavailable``."""
-    try:
-        yield
-    except (SQLAlchemyError, sqlite3.Error, OSError) as error:
-        if isinstance(error, StatementError):
-            # The user's own engine need not hide them, and the cause is logged as well.
-            error.hide_parameters = True
-        raise Unavailable(f"the inbox cannot be used: {brief_reason(error)}") from error
-
-
-def brief_reason(error: BaseException) -> str:
-    """Return what *error* is, without the statement and its parameters."""
-    if isinstance(error, DBAPIError) and error.orig is not None:
-        # PostgreSQL tells the values of a row on the lines that follow.
-        lines = str(error.orig).splitlines() or [""]
-        return f"{type(error.orig).__name__}: {lines[0]}"
-    if isinstance(error, OSError):
-        return f"{type(error).__name__}: {error.strerror}"
-    if isinstance(error, sqlite3.Error):
-        return f"{type(error).__name__}: {error}"
-    return type(error).__name__
 
 
 @contextmanager

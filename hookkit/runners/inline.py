@@ -36,8 +36,14 @@ class InlineRunner(IdleRunner):
         }
         if not undone:
             return receipt
+        states: dict[int, State] = {}
         with self._leases_renewed():
-            states = self._worker.work(limit=len(undone), only=undone)
+            # In lanes they come one by one, each once the one before it is settled.
+            while left := undone - states.keys():
+                worked = self._worker.work(limit=len(left), only=left)
+                states |= worked
+                if not worked:
+                    break
         if all(states.get(entry_id) in _SETTLED_FOR_GOOD for entry_id in undone):
             return receipt
         return Receipt(status=503, code="handler_failed", retry_after_s=RETRY_AFTER_S)

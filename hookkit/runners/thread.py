@@ -20,6 +20,10 @@ _logger = logging.getLogger("hookkit")
 #: How long an entry of another process may wait for an idle pool.
 POLL_S = 1.0
 
+#: How long the first pruning waits after the start, and each one for the next.
+UPKEEP_FIRST_S = 60.0
+UPKEEP_S = 3600.0
+
 #: How long a handler may go on after the process was told to end.
 GRACE_S = 10.0
 
@@ -29,6 +33,8 @@ class ThreadRunner:
 
     Args:
         has_due: Tells whether there is anything to claim; may raise ``Unavailable``.
+        prune: Deletes what has been kept long enough; waits by the given function, and
+            ends when that returns True.
     """
 
     def __init__(
@@ -37,12 +43,14 @@ class ThreadRunner:
         *,
         threads: int,
         has_due: Callable[[], bool],
+        prune: Callable[[Callable[[float], bool]], tuple[int, int]],
         poll_s: float = POLL_S,
         grace_s: float = GRACE_S,
     ) -> None:
         self._worker = worker
         self._thread_count = threads
         self._has_due = has_due
+        self._prune = prune
         self._poll_s = poll_s
         self._grace_s = grace_s
         self._forget_threads()
@@ -63,7 +71,8 @@ class ThreadRunner:
             names = [f"hookkit-worker-{number}" for number in range(self._thread_count)]
             self._threads = [Thread(target=self._work, name=name, daemon=True) for name in names]
             renewing = Thread(target=self._renew_leases, name="hookkit-leases", daemon=True)
-            for thread in (*self._threads, renewing):
+            upkeep = Thread(target=self._keep_house, name="hookkit-upkeep", daemon=True)
+            for thread in (*self._threads, renewing, upkeep):
                 thread.start()
 
     def finish(self, receipt: Receipt) -> Receipt:
@@ -155,3 +164,22 @@ class ThreadRunner:
                 self._worker.renew_leases()
             except Exception:
                 _logger.exception("cannot renew leases", extra={"action": "renew_failed"})
+
+    def _keep_house(self) -> None:
+        pause_s = UPKEEP_FIRST_S
+        while not self._stop.wait(pause_s):
+            pause_s = UPKEEP_S
+            try:
+                bodies, ids = self._prune(self._stop.wait)
+            except Unavailable as error:
+                _logger.warning("cannot prune now: %s", error, extra={"action": "prune_failed"})
+            except Exception:
+                _logger.exception("cannot prune", extra={"action": "prune_failed"})
+            else:
+                if bodies or ids:
+                    _logger.info(
+                        "deleted the bodies of %d deliveries and %d entries",
+                        bodies,
+                        ids,
+                        extra={"action": "pruned"},
+                    )

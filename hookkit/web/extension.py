@@ -3,26 +3,27 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Collection
 from typing import Any, TypeVar, cast
 from weakref import WeakSet
 
 from flask import Blueprint, Flask
 from flask.blueprints import BlueprintSetupState
 
+from hookkit.cli.inbox_commands import COMMANDS
 from hookkit.core.errors import ConfigurationError
+from hookkit.core.filter import Filter
 from hookkit.core.handlers import Condition, Handler, HandlerFunction, HandlerRegistry, takes_run
-from hookkit.core.parts import AuthorType
-from hookkit.core.provider import Provider
 from hookkit.core.retry import RetryPolicy
-from hookkit.core.states import State
 from hookkit.core.triggers import explain
 from hookkit.endpoint import Endpoint
+from hookkit.inbox.database import check_transactions
+from hookkit.operations import Stats
 from hookkit.providers import load_providers
 from hookkit.web.blueprint import refuse_unknown, view_of
+from hookkit.web.conditions import check_condition
 from hookkit.web.process import serve
-from hookkit.web.state import AppState, utc_now
+from hookkit.web.state import AppState
 
 F = TypeVar("F", bound=HandlerFunction)
 
@@ -33,20 +34,6 @@ _EVERY_METHOD: dict[str, Any] = {
     "methods": ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"),
     "provide_automatic_options": False,
 }
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Stats:
-    """How an inbox stands.
-
-    Attributes:
-        entries: How many are in each state; every state is there.
-        overdue_s: For how long what is due first has been waiting for a worker, in seconds;
-            this grows when nothing is handled any more, whatever the reason.
-    """
-
-    entries: Mapping[State, int]
-    overdue_s: float
 
 
 class HookKit:
@@ -65,7 +52,11 @@ class HookKit:
     def blueprint(self) -> Blueprint:
         """The blueprint; its ``url_prefix``, by default ``/hooks``, is where the endpoints are."""
         if self._blueprint is None:
-            self._blueprint = Blueprint("hookkit", "hookkit", url_prefix=DEFAULT_PREFIX)
+            self._blueprint = Blueprint(
+                "hookkit", "hookkit", url_prefix=DEFAULT_PREFIX, cli_group="hookkit"
+            )
+            for command in COMMANDS:
+                self._blueprint.cli.add_command(command)
             self._blueprint.record(self._register)
         return self._blueprint
 
@@ -80,7 +71,7 @@ class HookKit:
         is_path = isinstance(prefix, str) and prefix.startswith("/")
         app.register_blueprint(self.blueprint, url_prefix=prefix if is_path else DEFAULT_PREFIX)
 
-    def on(
+    def on(  # noqa: PLR0913  # a handler says all of itself in one place
         self,
         *triggers: str,
         author: str | None = None,
@@ -90,6 +81,8 @@ class HookKit:
         when: Callable[[Any], bool] | None = None,
         name: str | None = None,
         retry: RetryPolicy | None = None,
+        transactional: bool = False,
+        ordered: bool = False,
     ) -> Callable[[F], F]:
         """Register the decorated function for events that any of *triggers* stands for.
 
@@ -108,17 +101,25 @@ class HookKit:
                 raises counts as a failed attempt.
             name: The handler's lasting name in the inbox; default module and qualname.
             retry: When and how often it is tried again; default ``HOOKKIT_RETRY``.
+            transactional: ``run.connection`` is a SQLAlchemy connection to the inbox's own
+                database; what is written there is committed with the record of success, so
+                that it happens exactly once. On SQLite such a handler must be short: nothing
+                else can be written meanwhile.
+            ordered: The events of one conversation reach it one at a time, in the order
+                they arrived. An event that waits for its next attempt holds up those behind
+                it in its conversation, a dead one does not.
 
         Raises:
-            ConfigurationError: A word that nothing explains, a name that is taken, or an
-                application that has received deliveries already.
+            ConfigurationError: A word that nothing explains, a name that is taken, an
+                application that has received deliveries already, or a transactional handler
+                that takes no run or whose application has ``memory://`` for its inbox.
         """
         if not triggers:
             raise ConfigurationError('on() needs a trigger; "*" stands for every event')
         providers = load_providers()
         vocabulary = {each.name: each.triggers for each in providers.values()}
         explained = tuple(explain(word, vocabulary) for word in triggers)
-        _check_condition(author, provider, version, providers)
+        check_condition(author, provider, version, providers)
         condition = Condition(
             author=author, provider=provider, endpoint=endpoint, version=version, when=when
         )
@@ -132,6 +133,8 @@ class HookKit:
                     condition=condition,
                     retry=retry,
                     takes_run=takes_run(function),
+                    transactional=transactional,
+                    ordered=ordered,
                 )
             )
             return function
@@ -154,19 +157,45 @@ class HookKit:
         )
         return function
 
-    def replay(self, app: Flask, entry_id: int) -> None:
+    def replay(self, app: Flask, entry_id: int, *, handlers: Collection[str] | None = None) -> None:
         """Run an entry of *app*'s inbox again.
 
         A DONE entry runs every handler again; a WAITING or DEAD one those that have not
         succeeded.
 
+        Args:
+            handlers: Names of the handlers to run, and of no others, whether they have
+                succeeded or not.
+
         Raises:
-            ReplayRefused: There is no such entry, or it is due or running already.
+            ReplayRefused: There is no such entry, or it is due or running already, or its
+                body was deleted; or it is WAITING, and *handlers* are given.
+            ConfigurationError: A handler is not known.
             Unavailable: The inbox cannot be reached.
         """
-        state: AppState = app.extensions["hookkit"]
-        state.open_inbox().replay(entry_id, now=utc_now())
-        state.run_soon(entry_id)
+        _state_of(app).operations.replay(entry_id, handlers)
+
+    def replay_all(
+        self,
+        app: Flask,
+        wanted: Filter,
+        *,
+        handlers: Collection[str] | None = None,
+        progress: Callable[[int], None] | None = None,
+    ) -> int:
+        """Run all entries of *app*'s inbox again that *wanted* fits; return how many.
+
+        Entries that ``replay`` would refuse are passed over, and so is what arrives meanwhile.
+
+        Args:
+            handlers: As ``replay`` takes them.
+            progress: Called now and then with the number of entries until then.
+
+        Raises:
+            ConfigurationError: A handler is not known.
+            Unavailable: The inbox cannot be reached; what was replayed until then is.
+        """
+        return _state_of(app).operations.replay_all(wanted, handlers, progress)
 
     def stats(self, app: Flask) -> Stats:
         """Return how *app*'s inbox stands, for health checks and metrics.
@@ -174,11 +203,7 @@ class HookKit:
         Raises:
             Unavailable: The inbox cannot be reached.
         """
-        state: AppState = app.extensions["hookkit"]
-        inbox = state.open_inbox()
-        due_at = inbox.next_due_at(state.settings.endpoints)
-        overdue_s = 0.0 if due_at is None else (utc_now() - due_at).total_seconds()
-        return Stats(entries=inbox.counts(), overdue_s=max(0.0, overdue_s))
+        return _state_of(app).operations.stats()
 
     def _add(self, handler: Handler) -> None:
         late = [state for state in self._states if state.has_received and not state.app.testing]
@@ -187,6 +212,13 @@ class HookKit:
                 f"handler {handler.name!r} is registered after {late[0].app.name!r} received its"
                 " first delivery, which it has missed; import its module before the start"
             )
+        if handler.transactional and not handler.takes_run:
+            raise ConfigurationError(
+                f"handler {handler.name!r} is transactional and takes no second argument, whose"
+                " connection its effects must go through; write def handle(event, run)"
+            )
+        for state in self._states if handler.transactional else ():
+            check_transactions(state.settings.database, [handler.name])
         self._registry.add(handler)
 
     def _register(self, setup: BlueprintSetupState) -> None:
@@ -194,6 +226,7 @@ class HookKit:
         if "hookkit" in app.extensions:
             raise ConfigurationError(f"application {app.name!r} has a HookKit already")
         state = AppState(app, self._registry, load_providers())
+        check_transactions(state.settings.database, self._registry.transactional_names)
         self._states.add(state)
         for endpoint in state.settings.endpoints.values():
             _add_rule(setup, app, endpoint, state)
@@ -225,40 +258,16 @@ def _add_rule(setup: BlueprintSetupState, app: Flask, endpoint: Endpoint, state:
     app.add_url_rule(endpoint.path, endpoint=name, view_func=view, **_EVERY_METHOD)
 
 
+def _state_of(app: Flask) -> AppState:
+    state: AppState | None = app.extensions.get("hookkit")
+    if state is None:
+        raise ConfigurationError(f"application {app.name!r} has not registered a HookKit")
+    return state
+
+
 def _name_of(function: HandlerFunction) -> str:
     named = inspect.unwrap(function)
     module, qualname = getattr(named, "__module__", None), getattr(named, "__qualname__", None)
     if module is None or qualname is None:
         raise ConfigurationError(f"handler {named!r} has no name of its own; pass name=")
     return f"{module}.{qualname}"
-
-
-def _check_condition(
-    author: str | None,
-    provider: str | None,
-    version: str | None,
-    providers: Mapping[str, Provider],
-) -> None:
-    """Raise ``ConfigurationError`` for a condition that no event can ever fulfil."""
-    known = {
-        "author": (author, [each.value for each in AuthorType]),
-        "provider": (provider, sorted(providers)),
-        "version": (
-            version,
-            sorted(
-                {
-                    name
-                    for each in providers.values()
-                    if provider in (None, each.name)
-                    for name in each.versions
-                }
-            ),
-        ),
-    }
-    mistakes = [
-        f"on({word}={given!r}): not known; known are {', '.join(values)}"
-        for word, (given, values) in known.items()
-        if given is not None and given not in values
-    ]
-    if mistakes:
-        raise ConfigurationError(*mistakes)

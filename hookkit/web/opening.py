@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 import time
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from threading import Lock
 from typing import Any
@@ -16,7 +17,8 @@ from flask import Flask
 
 from hookkit.core.errors import ConfigurationError, Unavailable
 from hookkit.inbox.base import Inbox
-from hookkit.inbox.database import open_inbox
+from hookkit.inbox.database import check_transactions, open_inbox
+from hookkit.settings import Settings
 
 _logger = logging.getLogger("hookkit")
 
@@ -25,11 +27,20 @@ PATIENCE_S = 1.0
 
 
 class Opening:
-    """The inbox that *database* names, for *app*."""
+    """The inbox of *app* that its settings name.
 
-    def __init__(self, app: Flask, database: Any) -> None:
+    Args:
+        needs_transactions: Returns the names of the handlers for which a memory inbox
+            will not do.
+    """
+
+    def __init__(
+        self, app: Flask, settings: Settings, needs_transactions: Callable[[], Sequence[str]]
+    ) -> None:
         self._app = app
-        self._database = database
+        self._settings = settings
+        self._database = settings.database
+        self._needs_transactions = needs_transactions
         self._inbox: Inbox | None = None
         self._closed_until = 0.0
         self._told = ""
@@ -66,6 +77,15 @@ class Opening:
         finally:
             self._lock.release()
 
+    def upgrade(self) -> None:
+        """Create the tables, or change them, whatever the settings say.
+
+        Raises:
+            ConfigurationError: The setting names something that cannot hold an inbox.
+            Unavailable: It cannot be opened now.
+        """
+        open_inbox(self._named()).close()
+
     def after_fork(self) -> None:
         """Forget the connections of the parent process, and a lock that it may have held."""
         self._lock = Lock()
@@ -81,7 +101,13 @@ class Opening:
         if time.monotonic() < self._closed_until:
             raise Unavailable("the inbox could not be opened a moment ago")
         try:
-            return open_inbox(self._named())
+            named = self._named()
+            check_transactions(named, self._needs_transactions())
+            return open_inbox(
+                named,
+                encryption_keys=self._settings.encryption_keys,
+                migrates=self._settings.migrate == "apply",
+            )
         except (ConfigurationError, Unavailable):
             self._closed_until = time.monotonic() + PATIENCE_S
             raise

@@ -4,24 +4,27 @@ from __future__ import annotations
 
 import logging
 import random
-from collections.abc import Mapping
-from datetime import UTC, datetime
+from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime, timedelta
 from threading import Lock
 
 from flask import Flask
 
+from hookkit.assignment import Assignment
 from hookkit.core.handlers import HandlerRegistry
 from hookkit.core.outcome import Admitted, Receipt
 from hookkit.core.provider import Provider
 from hookkit.inbox.base import Inbox
 from hookkit.inbox.database import check_database
+from hookkit.operations import Operations
 from hookkit.receiver import Receiver
 from hookkit.runners.base import IdleRunner, Runner
 from hookkit.runners.inline import InlineRunner
 from hookkit.runners.thread import ThreadRunner
 from hookkit.settings import load_settings
+from hookkit.upkeep import Upkeep
 from hookkit.web.opening import Opening
-from hookkit.worker import Assignment, Worker
+from hookkit.worker import Worker
 
 _logger = logging.getLogger("hookkit")
 
@@ -34,6 +37,8 @@ class AppState:
 
     Attributes:
         opening: Opens the inbox.
+        operations: What people do to it.
+        upkeep: Prunes it.
         has_received: Whether a delivery has reached the application.
         starts_in_children: Whether children of this process serve, and not the process.
     """
@@ -47,7 +52,7 @@ class AppState:
         self.starts_in_children = False
         self._runner: Runner | None = None
         self._lock = Lock()
-        self.opening = Opening(app, self.settings.database)
+        self.opening = Opening(app, self.settings, lambda: registry.transactional_names)
         assignment = Assignment(
             sender=app,
             providers={name: each.provider for name, each in self.settings.endpoints.items()},
@@ -55,6 +60,19 @@ class AppState:
             retry=self.settings.retry,
             lease_s=self.settings.lease_s,
             context=app.app_context,
+        )
+        self.operations = Operations(
+            inbox=self.open_inbox,
+            clock=utc_now,
+            registry=registry,
+            endpoints=self.settings.endpoints,
+            run_soon=self.run_soon,
+        )
+        self.upkeep = Upkeep(
+            inbox=self.open_inbox,
+            clock=utc_now,
+            keep_bodies=timedelta(days=self.settings.keep_bodies_days),
+            keep_ids=timedelta(days=self.settings.keep_ids_days),
         )
         self.worker = Worker(assignment, inbox=self.open_inbox, clock=utc_now, jitter=random_jitter)
         self.receiver = Receiver(
@@ -79,16 +97,16 @@ class AppState:
                 self._warn_of_unknown_endpoints()
         self._runner.start()
 
-    def run_soon(self, entry_id: int) -> None:
-        """See to an entry that became due here: at once with ``inline``, else by a wake-up.
+    def run_soon(self, entry_ids: Iterable[int]) -> None:
+        """See to entries that became due here: at once with ``inline``, else by a wake-up.
 
         A process that does not serve, such as a shell, starts no pool for it: the pools of
         those that do will find it.
         """
         if self._runner is None and self._runner_name != "inline":
             return
-        due = Admitted(entry_id=entry_id, event_id="", is_new=True)
-        self.runner.finish(Receipt(admitted=(due,)))
+        due = [Admitted(entry_id=each, event_id="", is_new=True) for each in entry_ids]
+        self.runner.finish(Receipt(admitted=tuple(due)))
 
     @property
     def _runner_name(self) -> str:
@@ -118,6 +136,7 @@ class AppState:
                     self.worker,
                     threads=self.settings.workers,
                     has_due=self._has_due,
+                    prune=self.upkeep.prune,
                 )
         return IdleRunner()
 

@@ -10,7 +10,7 @@ import socket
 import subprocess
 import sys
 import textwrap
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -60,19 +60,22 @@ class Server:
 
 
 @contextmanager
-def gunicorn(folder: Path, application: str, *options: str, probe: bool = True) -> Iterator[Server]:
+def gunicorn(
+    folder: Path, application: str, *options: str, probe: bool = True, under: Sequence[str] = ()
+) -> Iterator[Server]:
     """Serve the source of *application* from *folder* until the end of the block.
 
     Args:
         probe: Begin the block when a request was answered; else when the process has begun.
+        under: A command that runs what stands behind it, in its own process.
     """
     (folder / "application.py").write_text(textwrap.dedent(application))
     port = free_port()
-    command = [sys.executable, "-m", "gunicorn", "-b", f"127.0.0.1:{port}", "--workers", "2"]
+    command = [*under, sys.executable, "-m", "gunicorn", "--workers=2", "--no-control-socket"]
     environment = os.environ | {"PYTHONPATH": f"{ROOT}", "PYTHONWARNINGS": "default"}
     with (folder / "log").open("wb") as log:
         process = subprocess.Popen(
-            [*command, "--no-control-socket", *options, "--graceful-timeout=5", "application:app"],
+            [*command, f"-b127.0.0.1:{port}", *options, "--graceful-timeout=5", "application:app"],
             cwd=folder,
             env=environment,
             stdout=log,

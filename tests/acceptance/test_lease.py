@@ -118,7 +118,7 @@ def test_worker_that_was_paused_past_its_lease_cannot_settle(tmp_path, inbox):
         wait_until(lambda: "settle_fenced" in lines(tmp_path / "log-first"))
 
     assert by_event(inbox)["slow"] == settled
-    ran = [(each.number, each.result) for each in settled.attempts if each.result != "lost"]
+    ran = [(each.number, each.outcome) for each in settled.attempts if each.outcome != "lost"]
     assert ran == [(2, "succeeded")]
     assert lines(tmp_path / "begun") == ["slow first", "slow second"]
     assert "event_done" not in lines(tmp_path / "log-first")

@@ -2,66 +2,86 @@ from datetime import UTC, datetime
 
 import pytest
 
-from hookkit.core.outcome import Admitted, Outcome, Receipt, Result, settle
-from hookkit.core.retry import RetryPolicy
+from hookkit.core.ledger import Attempt, Outcome
+from hookkit.core.outcome import Admitted, Receipt, settle
 from hookkit.core.states import SETTLED, State
 
 NOW = datetime(2024, 3, 1, 10, 0, 5, tzinfo=UTC)
-QUICK = RetryPolicy(first_delay_s=1, max_attempts=5)
-SLOW = RetryPolicy(first_delay_s=60, max_attempts=5)
-ONCE = RetryPolicy(max_attempts=1)
 
 
-def outcome(result, retry=QUICK):
-    return Outcome(handler="h", result=result, started_at=NOW, ended_at=NOW, retry=retry)
+def attempt(outcome, retry_after_s=None):
+    return Attempt(
+        handler="h",
+        number=1,
+        outcome=outcome,
+        started_at=NOW,
+        ended_at=NOW,
+        retry_after_s=retry_after_s,
+    )
 
 
-SUCCESS = outcome(Result.SUCCEEDED)
-FAILURE = outcome(Result.FAILED)
-SLOW_FAILURE = outcome(Result.FAILED, SLOW)
-LAST_FAILURE = outcome(Result.FAILED, ONCE)
+SUCCESS = attempt(Outcome.SUCCEEDED)
+FAILURE = attempt(Outcome.FAILED, 1)
+SLOW_FAILURE = attempt(Outcome.FAILED, 60)
+LAST_FAILURE = attempt(Outcome.FAILED)
+PERMANENT = attempt(Outcome.GAVE_UP)
+LOST = attempt(Outcome.LOST)
 
 
 @pytest.mark.parametrize(
-    ("outcomes", "state", "retry_after_s"),
+    ("attempts", "state", "retry_after_s"),
     [
         pytest.param([], State.DONE, None, id="nothing was left to do"),
         pytest.param([SUCCESS], State.DONE, None, id="success"),
-        pytest.param([outcome(Result.UNHANDLED)], State.DONE, None, id="nobody wanted it"),
-        pytest.param([outcome(Result.UNKNOWN)], State.DONE, None, id="nobody understood it"),
+        pytest.param([LOST, SUCCESS], State.DONE, None, id="success after a lost claim"),
+        pytest.param([attempt(Outcome.UNHANDLED)], State.DONE, None, id="nobody wanted it"),
+        pytest.param([attempt(Outcome.UNKNOWN)], State.DONE, None, id="nobody understood it"),
         pytest.param([FAILURE], State.WAITING, 1, id="failure"),
         pytest.param([SUCCESS, FAILURE], State.WAITING, 1, id="one of two failed"),
         pytest.param([SLOW_FAILURE, FAILURE], State.WAITING, 1, id="the sooner of two"),
         pytest.param([LAST_FAILURE], State.DEAD, None, id="out of attempts"),
         pytest.param([LAST_FAILURE, SUCCESS], State.DEAD, None, id="one out of attempts"),
         pytest.param([LAST_FAILURE, SLOW_FAILURE], State.WAITING, 60, id="the other may try again"),
+        pytest.param([PERMANENT, SUCCESS], State.DEAD, None, id="gave up"),
+        pytest.param([PERMANENT, FAILURE], State.WAITING, 1, id="gave up, the other may try again"),
     ],
 )
-def test_entry_waits_as_long_as_a_failed_handler_may_be_tried_again(outcomes, state, retry_after_s):
-    settlement = settle(1, outcomes, 0.0)
+def test_entry_waits_as_long_as_a_failed_handler_may_be_tried_again(attempts, state, retry_after_s):
+    settlement = settle(attempts, event_type="conversation:read")
 
     assert settlement.state is state
     assert settlement.retry_after_s == retry_after_s
-    assert settlement.outcomes == tuple(outcomes)
+    assert settlement.attempts == tuple(attempts)
+    assert settlement.event_type == "conversation:read"
     assert settlement.state in SETTLED
 
 
 @pytest.mark.parametrize(
-    ("outcomes", "state"),
+    ("attempts", "state"),
     [
         pytest.param([SUCCESS], State.DEAD, id="the rest succeeded"),
         pytest.param([], State.DEAD, id="no rest"),
         pytest.param([FAILURE], State.WAITING, id="the rest may try again"),
     ],
 )
-def test_handler_that_gave_up_earlier_is_not_forgotten(outcomes, state):
-    assert settle(2, outcomes, 0.0, any_exhausted=True).state is state
+def test_handler_that_gave_up_earlier_is_not_forgotten(attempts, state):
+    assert settle(attempts, is_exhausted=True).state is state
 
 
-def test_delay_follows_the_attempt_and_the_jitter():
-    assert settle(3, [FAILURE], 0.0).retry_after_s == 4
-    assert settle(3, [FAILURE], 1.0).retry_after_s == pytest.approx(4.4)
-    assert settle(5, [FAILURE], 0.0).state is State.DEAD
+@pytest.mark.parametrize(
+    ("attempts", "wait_s", "retry_after_s"),
+    [
+        pytest.param([SUCCESS], 30, 30, id="the other is due later"),
+        pytest.param([SLOW_FAILURE], 30, 30, id="sooner than the failed one"),
+        pytest.param([FAILURE], 30, 1, id="later than the failed one"),
+        pytest.param([LAST_FAILURE], 30, 30, id="and one is out of attempts"),
+        pytest.param([SUCCESS], -5, 0, id="it has become due meanwhile"),
+    ],
+)
+def test_handler_that_is_due_later_is_waited_for(attempts, wait_s, retry_after_s):
+    settlement = settle(attempts, wait_s=wait_s)
+
+    assert (settlement.state, settlement.retry_after_s) == (State.WAITING, retry_after_s)
 
 
 def test_receipt_counts_new_and_duplicate_events():

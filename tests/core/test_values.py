@@ -16,7 +16,9 @@ VALUES = [
     each
     for module in MODULES
     for each in vars(module).values()
-    if dataclasses.is_dataclass(each) and each.__module__ == module.__name__
+    if isinstance(each, type)
+    and dataclasses.is_dataclass(each)
+    and each.__module__ == module.__name__
 ]
 
 

@@ -171,30 +171,6 @@ def test_every_sql_block_runs_on_an_inbox(block, folder):
     connection.close()
 
 
-def test_deleting_by_hand_leaves_nothing_of_old_entries(folder):
-    (delete,) = blocks(ROOT / "docs" / "reference" / "settings.md", use="sql")
-    inbox = open_inbox(f"sqlite:///{folder}/hookkit.db")
-    inbox.admit(envelope())
-    inbox.close()
-    connection = sqlite3.connect(folder / "hookkit.db", isolation_level=None)
-    connection.execute("UPDATE hookkit_entries SET state = 'done', received_at_ms = 0")
-    connection.execute("UPDATE hookkit_deliveries SET received_at_ms = 0")
-    connection.execute(
-        "INSERT INTO hookkit_attempts"
-        " (entry_id, generation, replay_count, number, handler, result, started_at_ms, ended_at_ms)"
-        " VALUES (1, 1, 0, 1, 'greet', 'succeeded', 0, 0)"
-    )
-
-    connection.executescript(delete.text)
-
-    left = [
-        connection.execute(f"SELECT count(*) FROM hookkit_{table}").fetchone()  # noqa: S608
-        for table in ("attempts", "entries", "deliveries")
-    ]
-    assert left == [(0,), (0,), (0,)]
-    connection.close()
-
-
 def test_pages_import_public_names_only():
     imported = [
         (node.module, name.name)

@@ -10,6 +10,7 @@ from blinker import NamedSignal
 import hookkit
 import hookkit.testing
 from hookkit import EventType, signals
+from hookkit.cli.inbox_commands import COMMANDS
 from hookkit.cli.main import main
 from hookkit.core.content import Content
 from hookkit.core.errors import Rejected
@@ -37,7 +38,7 @@ MODELS = [
     name
     for name in hookkit.__all__
     if dataclasses.is_dataclass(getattr(hookkit, name))
-    and name not in ("Run", "RetryPolicy", "Stats")
+    and name not in ("Filter", "Run", "RetryPolicy", "Stats")
 ]
 
 
@@ -216,6 +217,24 @@ def test_options_of_a_command_are_those_of_the_code(command):
         }
 
     assert documented == options
+
+
+def test_commands_of_an_application_are_those_of_the_code():
+    assert first_words(tables(CLI, "## flask hookkit")[1:4]) == {each.name for each in COMMANDS}
+
+
+def test_options_of_replay_are_those_of_the_code():
+    documented = {
+        word.split()[0]
+        for row in tables(CLI, "## flask hookkit")
+        for word in words(row[0])
+        if word.startswith("--")
+    }
+    (replay,) = (each for each in COMMANDS if each.name == "replay")
+
+    assert documented == {
+        name for each in replay.params if isinstance(each, click.Option) for name in each.opts
+    }
 
 
 def first_words(rows):

@@ -7,7 +7,8 @@ from datetime import UTC, datetime, timedelta
 from sqlalchemy import select
 
 from hookkit.core.delivery import Envelope, Payload
-from hookkit.core.outcome import Outcome, Result, Settlement
+from hookkit.core.ledger import Attempt, Outcome
+from hookkit.core.outcome import Settlement
 from hookkit.core.states import State
 from hookkit.inbox.memory import MemoryInbox
 from hookkit.inbox.tables import deliveries
@@ -68,21 +69,29 @@ def claim_one(inbox, **how):
     return entry
 
 
-def outcome(handler="greet", result=Result.SUCCEEDED, **changes):
-    made = Outcome(handler=handler, result=result, started_at=NOW, ended_at=after(0.25))
+def attempt(handler="greet", outcome=Outcome.SUCCEEDED, **changes):
+    made = Attempt(handler=handler, number=1, outcome=outcome, started_at=NOW, ended_at=after(0.25))
     return replace(made, **changes)
 
 
-def done(*outcomes):
-    return Settlement(state=State.DONE, retry_after_s=None, outcomes=outcomes)
+def done(*attempts):
+    return Settlement(state=State.DONE, retry_after_s=None, attempts=attempts)
 
 
-def dead(*outcomes):
-    return Settlement(state=State.DEAD, retry_after_s=None, outcomes=outcomes)
+def dead(*attempts):
+    return Settlement(state=State.DEAD, retry_after_s=None, attempts=attempts)
 
 
-def waiting(*outcomes, retry_after_s=30.0):
-    return Settlement(state=State.WAITING, retry_after_s=retry_after_s, outcomes=outcomes)
+def waiting(*attempts, retry_after_s=30.0):
+    return Settlement(state=State.WAITING, retry_after_s=retry_after_s, attempts=attempts)
+
+
+def succeeded(entry):
+    return {name for name, tries in entry.tries.items() if tries.is_finished}
+
+
+def gave_up(entry):
+    return {name for name, tries in entry.tries.items() if tries.gave_up}
 
 
 def record(inbox, entry_id):
@@ -92,7 +101,7 @@ def record(inbox, entry_id):
 def kept(inbox):
     """Return of each delivery that is kept its body, and whether it is a conflict."""
     if isinstance(inbox, MemoryInbox):
-        return [(one.body, one.is_conflict) for one in inbox._deliveries]
+        return [(one.body, one.is_conflict) for one in inbox._deliveries.values()]
     columns = deliveries.c.body, deliveries.c.is_conflict
     with inbox._transactions.read() as connection:
         return [tuple(row) for row in connection.execute(select(*columns).order_by("id"))]

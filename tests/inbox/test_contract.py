@@ -6,18 +6,19 @@ from threading import Barrier
 
 import pytest
 
+from hookkit.core.filter import Filter
 from hookkit.core.states import State
 from tests.inbox.making import (
     NOW,
     admit,
     after,
+    attempt,
     claim,
     claim_one,
     deliver,
     done,
     item,
     kept,
-    outcome,
     payload,
     record,
 )
@@ -29,7 +30,7 @@ def test_new_event_becomes_a_pending_entry(inbox):
     (one,) = receipt.admitted
     assert (one.event_id, one.is_new, one.is_conflict) == ("m-1", True, False)
     assert one.state is State.PENDING
-    assert [found.id for found in inbox.find(state=State.PENDING)] == [one.entry_id]
+    assert [found.id for found in inbox.find(Filter(state=State.PENDING))] == [one.entry_id]
 
 
 def test_receipt_follows_the_payloads_order(inbox):
@@ -317,7 +318,7 @@ def test_entries_are_found_newest_first(inbox):
     admit(inbox, "m-3", endpoint="sales")
 
     everywhere = [found.event_id for found in inbox.find()]
-    here = {found.event_id for found in inbox.find(endpoint="support")}
+    here = {found.event_id for found in inbox.find(Filter(endpoint="support"))}
 
     assert everywhere[0] == "m-3"
     assert (set(everywhere), here) == ({"m-1", "m-2", "m-3"}, {"m-1", "m-2"})
@@ -332,15 +333,15 @@ def test_entries_are_found_by_state(inbox):
     admit(inbox, "m-2")
     entry = claim_one(inbox, limit=1)
 
-    found = [one.event_id for one in inbox.find(state=State.RUNNING, endpoint="support")]
+    found = [one.event_id for one in inbox.find(Filter(state=State.RUNNING, endpoint="support"))]
 
     assert found == [entry.event_id] == ["m-1"]
-    assert inbox.find(state=State.DEAD) == []
+    assert inbox.find(Filter(state=State.DEAD)) == []
 
 
 def test_every_state_is_counted(inbox):
     admit(inbox, "m-1", "m-2", "m-3")
-    inbox.settle(claim_one(inbox, limit=1), done(outcome()), now=NOW)
+    inbox.settle(claim_one(inbox, limit=1), done(attempt()), now=NOW)
 
     counts = inbox.counts()
 

@@ -7,21 +7,23 @@ from threading import Barrier
 import pytest
 
 from hookkit.core.errors import ReplayRefused
-from hookkit.core.outcome import Result
+from hookkit.core.ledger import Outcome
 from hookkit.core.states import State
 from tests.inbox.making import (
     LEASE_S,
     NOW,
     admit,
     after,
+    attempt,
     claim,
     claim_one,
     dead,
     deliver,
     done,
+    gave_up,
     item,
-    outcome,
     record,
+    succeeded,
     waiting,
 )
 
@@ -36,7 +38,7 @@ def test_claim_leases_an_entry_and_counts_the_attempt(inbox):
     entry = claim_one(inbox)
 
     assert (entry.id, entry.endpoint, entry.event_id) == (entry_id, "support", "m-1")
-    assert (entry.attempts, entry.is_replay, entry.succeeded) == (1, False, frozenset())
+    assert (entry.claims, entry.replay, entry.tries) == (1, 0, {})
     assert entry.received_at == NOW
     stands = record(inbox, entry_id)
     assert (stands.state, stands.attempt_count) == (State.RUNNING, 1)
@@ -122,7 +124,7 @@ def test_waiting_entry_is_claimed_once_it_is_due(inbox):
     due = claim(inbox, at=30)
 
     assert too_early == []
-    assert [(entry.event_id, entry.attempts) for entry in due] == [("m-1", 2)]
+    assert [(entry.event_id, entry.claims) for entry in due] == [("m-1", 2)]
 
 
 @pytest.mark.parametrize("settlement", [done(), dead()], ids=["done", "dead"])
@@ -140,7 +142,7 @@ def test_entry_whose_lease_is_over_is_claimed_again(inbox):
 
     second = claim_one(inbox, at=LEASE_S)
 
-    assert (second.id, second.attempts) == (first.id, 2)
+    assert (second.id, second.claims) == (first.id, 2)
     assert second.lease_token != first.lease_token
 
 
@@ -196,7 +198,7 @@ def test_only_claims_a_waiting_entry_at_once(inbox):
 
     claimed = claim(inbox, only=[entry_id])
 
-    assert [(entry.id, entry.attempts) for entry in claimed] == [(entry_id, 2)]
+    assert [(entry.id, entry.claims) for entry in claimed] == [(entry_id, 2)]
 
 
 def test_only_leaves_a_running_entry_to_its_holder(inbox):
@@ -295,16 +297,16 @@ def test_settled_entry_is_not_renewed(inbox):
 
 def test_settlement_records_every_outcome(inbox):
     (entry_id,) = admit(inbox, "m-1")
-    failed = outcome("log", Result.FAILED, error="ValueError: no \ud800 \x00")
+    failed = attempt("log", Outcome.FAILED, error="ValueError: no \ud800 \x00")
 
-    assert inbox.settle(claim_one(inbox), dead(outcome("greet"), failed), now=NOW)
+    assert inbox.settle(claim_one(inbox), dead(attempt("greet"), failed), now=NOW)
 
     stands = record(inbox, entry_id)
     assert stands.state is State.DEAD
-    told = [(one.number, one.handler, one.result, one.error) for one in stands.attempts]
+    told = [(one.number, one.handler, one.outcome, one.error) for one in stands.attempts]
     assert told == [
-        (1, "greet", Result.SUCCEEDED, None),
-        (1, "log", Result.FAILED, "ValueError: no \\ud800 \\x00"),
+        (1, "greet", Outcome.SUCCEEDED, None),
+        (1, "log", Outcome.FAILED, "ValueError: no \\ud800 \\x00"),
     ]
     times = {(one.started_at, one.ended_at) for one in stands.attempts}
     assert times == {(NOW, NOW + timedelta(milliseconds=250))}
@@ -321,12 +323,12 @@ def test_entry_settles_without_outcomes(inbox):
 
 def test_times_are_cut_to_milliseconds(inbox):
     (entry_id,) = admit(inbox, "m-1")
-    fine = outcome(started_at=after(0.000999), ended_at=after(0.001999))
+    fine = attempt(started_at=after(0.000999), ended_at=after(0.001999))
 
     inbox.settle(claim_one(inbox), done(fine), now=NOW)
 
-    (attempt,) = record(inbox, entry_id).attempts
-    assert (attempt.started_at, attempt.ended_at) == (NOW, after(0.001))
+    (recorded,) = record(inbox, entry_id).attempts
+    assert (recorded.started_at, recorded.ended_at) == (NOW, after(0.001))
 
 
 def test_waiting_entry_tells_when_it_is_tried_again(inbox):
@@ -340,8 +342,8 @@ def test_waiting_entry_tells_when_it_is_tried_again(inbox):
 
 def test_attempts_are_numbered_and_kept_oldest_first(inbox):
     (entry_id,) = admit(inbox, "m-1")
-    for at in (0, 100, 200):
-        failed = outcome("log", Result.FAILED, error=f"at {at}")
+    for number, at in enumerate((0, 100, 200), start=1):
+        failed = attempt("log", Outcome.FAILED, number=number, error=f"at {at}")
         inbox.settle(claim_one(inbox, at=at), waiting(failed), now=after(at))
 
     told = [(one.number, one.error) for one in record(inbox, entry_id).attempts]
@@ -354,19 +356,19 @@ def test_late_worker_settles_nothing(inbox):
     late = claim_one(inbox)
     current = claim_one(inbox, at=LEASE_S)
 
-    assert not inbox.settle(late, done(outcome()), now=after(LEASE_S))
+    assert not inbox.settle(late, done(attempt()), now=after(LEASE_S))
 
     stands = record(inbox, entry_id)
     assert (stands.state, stands.attempts) == (State.RUNNING, ())
-    assert inbox.settle(current, done(outcome()), now=after(LEASE_S))
+    assert inbox.settle(current, done(attempt()), now=after(LEASE_S))
 
 
 def test_entry_settles_once(inbox):
     (entry_id,) = admit(inbox, "m-1")
     entry = claim_one(inbox)
-    inbox.settle(entry, done(outcome()), now=NOW)
+    inbox.settle(entry, done(attempt()), now=NOW)
 
-    assert not inbox.settle(entry, dead(outcome()), now=NOW)
+    assert not inbox.settle(entry, dead(attempt()), now=NOW)
 
     stands = record(inbox, entry_id)
     assert (stands.state, len(stands.attempts)) == (State.DONE, 1)
@@ -382,31 +384,31 @@ def test_worker_whose_lease_is_over_settles_when_nobody_else_claimed(inbox):
 def test_handlers_that_succeeded_are_told_to_the_next_claim(inbox):
     admit(inbox, "m-1", "m-2")
     first, second = claim(inbox)
-    partly = waiting(outcome("greet"), outcome("log", Result.FAILED), retry_after_s=0)
+    partly = waiting(attempt("greet"), attempt("log", Outcome.FAILED), retry_after_s=0)
     inbox.settle(first, partly, now=NOW)
-    inbox.settle(second, waiting(outcome("", Result.UNHANDLED), retry_after_s=0), now=NOW)
+    inbox.settle(second, waiting(attempt("", Outcome.UNHANDLED), retry_after_s=0), now=NOW)
 
     claimed = claim(inbox)
 
-    told = {entry.event_id: entry.succeeded for entry in claimed}
-    assert told == {"m-1": {"greet"}, "m-2": frozenset()}
+    told = {entry.event_id: succeeded(entry) for entry in claimed}
+    assert told == {"m-1": {"greet"}, "m-2": set()}
 
 
 def test_replay_of_a_done_entry_runs_every_handler_again(inbox):
     (entry_id,) = admit(inbox, "m-1")
-    inbox.settle(claim_one(inbox), done(outcome("greet")), now=NOW)
+    inbox.settle(claim_one(inbox), done(attempt("greet")), now=NOW)
 
     inbox.replay(entry_id, now=after(10))
 
     assert record(inbox, entry_id).state is State.PENDING
     entry = claim_one(inbox, at=10)
-    assert (entry.is_replay, entry.succeeded, entry.attempts) == (True, frozenset(), 1)
+    assert (entry.replay, succeeded(entry), entry.claims) == (1, set(), 1)
 
 
 @pytest.mark.parametrize("settle_as", [dead, waiting], ids=["dead", "waiting"])
 def test_replay_runs_what_has_not_succeeded(inbox, settle_as):
     (entry_id,) = admit(inbox, "m-1")
-    partly = settle_as(outcome("greet"), outcome("log", Result.FAILED))
+    partly = settle_as(attempt("greet"), attempt("log", Outcome.FAILED))
     inbox.settle(claim_one(inbox), partly, now=NOW)
 
     inbox.replay(entry_id, now=NOW)
@@ -414,41 +416,43 @@ def test_replay_runs_what_has_not_succeeded(inbox, settle_as):
     stands = record(inbox, entry_id)
     assert (stands.attempt_count, stands.next_attempt_at) == (0, None)
     entry = claim_one(inbox)
-    assert (entry.is_replay, entry.succeeded, entry.attempts) == (True, {"greet"}, 1)
+    assert (entry.replay, succeeded(entry), entry.claims) == (1, {"greet"}, 1)
 
 
 def test_replay_gives_all_attempts_again_and_keeps_the_old_ones(inbox):
     (entry_id,) = admit(inbox, "m-1")
-    inbox.settle(claim_one(inbox), waiting(outcome(result=Result.FAILED)), now=NOW)
-    inbox.settle(claim_one(inbox, at=99), dead(outcome(result=Result.FAILED)), now=after(99))
+    inbox.settle(claim_one(inbox), waiting(attempt(outcome=Outcome.FAILED)), now=NOW)
+    inbox.settle(
+        claim_one(inbox, at=99), dead(attempt(outcome=Outcome.FAILED, number=2)), now=after(99)
+    )
 
     inbox.replay(entry_id, now=after(100))
-    inbox.settle(claim_one(inbox, at=100), done(outcome()), now=after(100))
+    inbox.settle(claim_one(inbox, at=100), done(attempt()), now=after(100))
 
     stands = record(inbox, entry_id)
-    assert [one.number for one in stands.attempts] == [1, 2, 1]
+    assert [(one.number, one.replay) for one in stands.attempts] == [(1, 0), (2, 0), (1, 1)]
     assert stands.attempt_count == 1
 
 
 def test_retry_of_a_replay_is_a_replay(inbox):
     (entry_id,) = admit(inbox, "m-1")
-    inbox.settle(claim_one(inbox), done(outcome("greet")), now=NOW)
+    inbox.settle(claim_one(inbox), done(attempt("greet")), now=NOW)
     inbox.replay(entry_id, now=NOW)
-    partly = waiting(outcome("greet"), outcome("log", Result.FAILED), retry_after_s=0)
+    partly = waiting(attempt("greet"), attempt("log", Outcome.FAILED), retry_after_s=0)
     inbox.settle(claim_one(inbox), partly, now=NOW)
 
     entry = claim_one(inbox)
 
-    assert (entry.is_replay, entry.attempts, entry.succeeded) == (True, 2, {"greet"})
+    assert (entry.replay, entry.claims, succeeded(entry)) == (1, 2, {"greet"})
 
 
 def test_second_replay_of_a_done_entry_starts_over_as_well(inbox):
     (entry_id,) = admit(inbox, "m-1")
     for _ in range(2):
-        inbox.settle(claim_one(inbox), done(outcome("greet")), now=NOW)
+        inbox.settle(claim_one(inbox), done(attempt("greet")), now=NOW)
         inbox.replay(entry_id, now=NOW)
 
-    assert claim_one(inbox).succeeded == frozenset()
+    assert succeeded(claim_one(inbox)) == set()
 
 
 def test_replayed_entry_is_due_since_its_replay(inbox):
@@ -478,7 +482,7 @@ def test_pending_entry_is_not_replayed(inbox):
     with pytest.raises(ReplayRefused, match=f"entry {entry_id} is pending"):
         inbox.replay(entry_id, now=NOW)
 
-    assert not claim_one(inbox).is_replay
+    assert claim_one(inbox).replay == 0
 
 
 def test_running_entry_is_not_replayed(inbox):
@@ -544,29 +548,29 @@ def test_discarded_handler_counts_as_finished(inbox):
     admit(inbox, "m-1")
     inbox.settle(
         claim_one(inbox),
-        waiting(outcome("greet", Result.DISCARDED), outcome("flaky", Result.FAILED)),
+        waiting(attempt("greet", Outcome.DISCARDED), attempt("flaky", Outcome.FAILED)),
         now=NOW,
     )
 
     again = claim_one(inbox, at=30)
 
-    assert (again.succeeded, again.gave_up) == ({"greet"}, frozenset())
+    assert (succeeded(again), gave_up(again)) == ({"greet"}, set())
 
 
 def test_handler_that_gave_up_is_told_until_a_replay(inbox):
     (entry_id,) = admit(inbox, "m-1")
     inbox.settle(
         claim_one(inbox),
-        waiting(outcome("broken", Result.GAVE_UP), outcome("flaky", Result.FAILED)),
+        waiting(attempt("broken", Outcome.GAVE_UP), attempt("flaky", Outcome.FAILED)),
         now=NOW,
     )
 
     again = claim_one(inbox, at=30)
-    inbox.settle(again, dead(outcome("flaky", Result.FAILED)), now=after(30))
+    inbox.settle(again, dead(attempt("flaky", Outcome.FAILED)), now=after(30))
     inbox.replay(entry_id, now=after(31))
     replayed = claim_one(inbox, at=31)
 
-    assert (again.gave_up, replayed.gave_up) == ({"broken"}, frozenset())
+    assert (gave_up(again), gave_up(replayed)) == ({"broken"}, set())
 
 
 def test_claim_tells_whether_the_one_before_it_was_never_settled(inbox):
@@ -574,10 +578,10 @@ def test_claim_tells_whether_the_one_before_it_was_never_settled(inbox):
 
     first = claim_one(inbox)
     second = claim_one(inbox, at=LEASE_S)
-    inbox.settle(second, waiting(outcome("flaky", Result.FAILED)), now=after(LEASE_S))
+    inbox.settle(second, waiting(attempt("flaky", Outcome.FAILED)), now=after(LEASE_S))
     third = claim_one(inbox, at=LEASE_S + 30)
 
-    assert [entry.is_takeover for entry in (first, second, third)] == [False, True, False]
+    assert [entry.lost_claims for entry in (first, second, third)] == [0, 1, 0]
 
 
 def test_outcome_may_be_of_an_earlier_attempt(inbox):
@@ -585,12 +589,12 @@ def test_outcome_may_be_of_an_earlier_attempt(inbox):
     claim_one(inbox)
     second = claim_one(inbox, at=LEASE_S)
 
-    inbox.settle(second, done(outcome("greet", Result.LOST, attempt=1), outcome()), now=NOW)
+    inbox.settle(second, done(attempt("greet", Outcome.LOST, number=1), attempt(number=2)), now=NOW)
 
     recorded = record(inbox, entry_id).attempts
-    assert [(one.number, one.result) for one in recorded] == [
-        (1, Result.LOST),
-        (2, Result.SUCCEEDED),
+    assert [(one.number, one.outcome) for one in recorded] == [
+        (1, Outcome.LOST),
+        (2, Outcome.SUCCEEDED),
     ]
 
 
@@ -603,9 +607,9 @@ def test_has_due_tells_what_a_claim_would_find(inbox):
     pending = [has_due(), has_due(-3600), has_due(0, "sales")]
     entry = claim_one(inbox)
     running = [has_due(LEASE_S - 1), has_due(LEASE_S)]
-    inbox.settle(entry, waiting(outcome("greet", Result.FAILED)), now=NOW)
+    inbox.settle(entry, waiting(attempt("greet", Outcome.FAILED)), now=NOW)
     failed = [has_due(29), has_due(30)]
-    inbox.settle(claim_one(inbox, at=30), done(outcome()), now=after(30))
+    inbox.settle(claim_one(inbox, at=30), done(attempt()), now=after(30))
 
     assert not empty
     assert pending == [True, True, False]  # a clock that was set back holds up nothing

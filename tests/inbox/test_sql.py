@@ -28,12 +28,12 @@ from hookkit.inbox.tables import (
 from tests.inbox.making import (
     NOW,
     admit,
+    attempt,
     claim_one,
     deliver,
     done,
     item,
     kept,
-    outcome,
     record,
 )
 from tests.inbox.racing import open_and_admit
@@ -43,10 +43,8 @@ ENTRY = Entry(
     endpoint="support",
     event_id="m-1",
     position=0,
-    attempts=1,
+    claims=1,
     lease_token="token",
-    succeeded=frozenset(),
-    is_replay=False,
     received_at=NOW,
     body=b"",
     headers={},
@@ -129,11 +127,11 @@ def test_settlement_whose_outcomes_cannot_be_stored_is_not_half_settled(sql_inbo
     refuse(sql_inbox, "hookkit_attempts", "handler", "refused")
 
     with pytest.raises(Unavailable):
-        sql_inbox.settle(entry, done(outcome("greet"), outcome("refused")), now=NOW)
+        sql_inbox.settle(entry, done(attempt("greet"), attempt("refused")), now=NOW)
 
     stands = record(sql_inbox, entry_id)
     assert (stands.state, stands.attempts) == (State.RUNNING, ())
-    assert sql_inbox.settle(entry, done(outcome("greet")), now=NOW)
+    assert sql_inbox.settle(entry, done(attempt("greet")), now=NOW)
 
 
 def test_unavailable_shows_no_body_and_no_statement(sql_url, make_engine):
@@ -246,7 +244,7 @@ def test_entry_whose_bytes_are_gone_holds_nothing_up_and_is_not_replayed(sql_inb
 def test_attempts_go_with_their_entry(postgres_url):
     inbox = open_inbox(postgres_url)
     admit(inbox, "m-1")
-    inbox.settle(claim_one(inbox), done(outcome()), now=NOW)
+    inbox.settle(claim_one(inbox), done(attempt()), now=NOW)
 
     with inbox._transactions.write() as connection:
         connection.execute(entries.delete())
@@ -459,7 +457,7 @@ def test_users_own_engine_works(users_engine):
     inbox = SqlInbox(users_engine)
 
     admit(inbox, "m-1", "m-2")
-    inbox.settle(claim_one(inbox, limit=1), done(outcome()), now=NOW)
+    inbox.settle(claim_one(inbox, limit=1), done(attempt()), now=NOW)
 
     assert inbox.counts() == dict.fromkeys(State, 0) | {State.PENDING: 1, State.DONE: 1}
 

@@ -601,7 +601,7 @@ def test_replayed_entry_is_read_with_its_headers(sample):
     (entry,) = inbox.find()
     inbox.replay(entry.id, now=now())
 
-    receiving.app.extensions["hookkit"].run_soon(entry.id)
+    receiving.app.extensions["hookkit"].run_soon([entry.id])
 
     first, again = receiving.seen
     assert first == again

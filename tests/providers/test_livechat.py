@@ -10,6 +10,7 @@ from hookkit.core.parts import AuthorType
 from hookkit.core.triggers import explain
 from hookkit.providers import load_providers
 from hookkit.providers.livechat import PROVIDER, app, detect_version, legacy, v3
+from hookkit.providers.livechat.people import author_of
 from tests.providers.livechat_bodies import (
     AGENT,
     ALL,
@@ -585,6 +586,21 @@ def test_settings_tell_who_writes_what_a_webhook_delivers():
     assert (first.actor.type, first.actor.inferred) == (AuthorType.USER, False)
     assert (second.actor.type, second.actor.inferred) == (AuthorType.BOT, False)
     assert (third.actor.type, third.actor.inferred) == (AuthorType.BUSINESS, True)
+
+
+@pytest.mark.parametrize("action", ["incoming_rich_message_postback", "events_marked_as_seen"])
+def test_settings_tell_who_presses_and_reads_too(action):
+    event = read_one(body(action), authors={"w1": AuthorType.BOT})
+
+    assert (event.actor.type, event.actor.inferred, event.user) == (AuthorType.BOT, False, None)
+    nobody = read_one(body(action, {"chat_id": CHAT, "postback": {"id": "p"}}))
+    assert (nobody.actor, nobody.problems) == (None, ())
+
+
+def test_body_knows_better_than_the_settings():
+    author = author_of(AGENT, said="customer", pinned=AuthorType.BOT)
+
+    assert (author.type, author.inferred) == (AuthorType.USER, False)
 
 
 @pytest.mark.parametrize("kind", ["system_message", "system"])

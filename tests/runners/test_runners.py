@@ -10,13 +10,14 @@ from threading import Barrier, Event, active_count
 import pytest
 
 from hookkit import HookKit, RetryPolicy, Unavailable
+from hookkit.assignment import Assignment
 from hookkit.core.states import State
 from hookkit.inbox.memory import MemoryInbox
 from hookkit.providers import load_providers
 from hookkit.runners.base import IdleRunner
 from hookkit.runners.inline import InlineRunner
 from hookkit.runners.thread import ThreadRunner
-from hookkit.worker import Assignment, Worker
+from hookkit.worker import Worker
 from tests.applications import admit, message
 from tests.waiting import DEADLINE_S, wait_until
 
@@ -42,6 +43,7 @@ class Pool:
         self.runner = ThreadRunner(
             self.worker,
             has_due=lambda: self.inbox.has_due(["support"], now=now()),
+            prune=lambda wait: (0, 0),
             **({"threads": 2, "poll_s": 0.01} | options),
         )
 

@@ -249,7 +249,7 @@ def test_replay_in_a_process_that_does_not_serve_starts_no_pool(hooks, tmp_path)
     now = datetime.now(UTC)
     admit(state.open_inbox(), message(), now)
     (entry,) = state.open_inbox().claim(now=now, lease_s=60, limit=1, endpoints=["support"])
-    done = Settlement(state=State.DONE, retry_after_s=None, outcomes=())
+    done = Settlement(state=State.DONE, retry_after_s=None, attempts=())
     state.open_inbox().settle(entry, done, now=now)
     running = threading.active_count()
 

@@ -66,10 +66,10 @@ def parts_of(
         case events.MessageEvent:
             more = _message_parts(item, body, inner, parts)
         case events.PostbackEvent:
-            more = {"postback": _postback(body)}
+            more = {"postback": _postback(body), "actor": _doer(item, body)}
         case events.ActivityEvent:
             seen = body.get("seen_up_to") or body.get("timestamp")
-            more = {"read_at": seen, "occurred_at": seen}
+            more = {"read_at": seen, "occurred_at": seen, "actor": _doer(item, body)}
         case events.ConversationEvent:
             more = _conversation_parts(item, body, parts)
         case events.UserEvent:
@@ -105,6 +105,18 @@ def _common_parts(item: Item, body: Parts, inner: Document) -> Parts:
         "actor": None if actor_id is None else author_of(actor_id, said=body.get("user_type")),
         "extra": {name: value for name, value in extra.items() if value is not None},
     }
+
+
+def _pinned(item: Item) -> AuthorType | None:
+    """Return who does what this webhook reports; a registration may filter by author."""
+    registration = dig_id(item.payload.document, "webhook_id")
+    return item.payload.options.authors.get(registration or "")
+
+
+def _doer(item: Item, body: Parts) -> Author | None:
+    """Return who pressed or read something."""
+    user_id = body.get("user_id")
+    return None if user_id is None else author_of(user_id, pinned=_pinned(item))
 
 
 def _conversation(item: Item, body: Parts, additional: Any) -> Conversation | None:
@@ -158,9 +170,7 @@ def _message_parts(item: Item, body: Parts, inner: Document, parts: Parts) -> Pa
         return {"conversation": conversation, **_named_message(item, body, parts)}
     author = Author(type=AuthorType.SYSTEM)
     if not said.is_by_system:
-        registration = dig_id(item.payload.document, "webhook_id") or ""
-        pinned = item.payload.options.authors.get(registration)
-        author = author_of(said.author_id, pinned=pinned)
+        author = author_of(said.author_id, pinned=_pinned(item))
     event = inner["event"]
     extra = {name: event[name] for name in EVENT_EXTRA if event.get(name) is not None}
     properties = _flat(item, said.properties)

@@ -1,0 +1,112 @@
+"""The ledger of an entry: what each handler has tried, and what of that still counts."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass, replace
+from datetime import datetime
+from enum import StrEnum
+from typing import NamedTuple
+
+
+class Outcome(StrEnum):
+    """How an attempt of a handler ended."""
+
+    SUCCEEDED = "succeeded"
+    #: The handler has nothing to do for this event, now or ever.
+    DISCARDED = "discarded"
+    #: It raised, and is tried again while attempts are left.
+    FAILED = "failed"
+    #: It raised what no further attempt would mend.
+    GAVE_UP = "gave_up"
+    #: The worker was not heard of again: the handler may have run, or in part.
+    LOST = "lost"
+    #: The event was understood and no handler wanted it.
+    UNHANDLED = "unhandled"
+    #: The event was not understood and no handler wanted it.
+    UNKNOWN = "unknown"
+
+
+#: A handler with one of these need not run again.
+FINISHED = frozenset({Outcome.SUCCEEDED, Outcome.DISCARDED})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Attempt:
+    """One attempt of one handler, to be recorded.
+
+    Attributes:
+        handler: Its name; ``""`` when there was none to run.
+        number: Which of the handler's attempts in this run of the entry, the first is 1.
+        retry_after_s: Of FAILED: seconds until the next one; None when there is none.
+        error: What was raised, cut to a length that can be stored; None on success.
+        is_recorded: Its success was committed together with its effects already.
+    """
+
+    handler: str
+    number: int
+    outcome: Outcome
+    started_at: datetime
+    ended_at: datetime
+    retry_after_s: float | None = None
+    error: str | None = None
+    is_recorded: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tries:
+    """How far one handler is with an entry.
+
+    Attributes:
+        count: Its recorded attempts in the present run of the entry.
+        is_finished: It has succeeded or discarded, and need not run again.
+        gave_up: It met a permanent error in the present run.
+        due_at: When it may be tried again; None is at once.
+    """
+
+    count: int = 0
+    is_finished: bool = False
+    gave_up: bool = False
+    due_at: datetime | None = None
+
+
+#: Of a handler that has not run yet.
+UNTRIED = Tries()
+
+
+class Recorded(NamedTuple):
+    """A recorded attempt, as far as it decides what follows.
+
+    Attributes:
+        replay: The run of the entry that it belongs to; 0 is the first.
+    """
+
+    handler: str
+    outcome: Outcome
+    replay: int
+    retry_at: datetime | None
+
+
+def tries_of(
+    recorded: Iterable[Recorded], *, replay: int, chosen: Collection[str] | None
+) -> dict[str, Tries]:
+    """Return how far each handler is, by name.
+
+    Args:
+        recorded: Oldest first, since the entry last started over.
+        replay: The present run. Attempts of earlier ones are not counted; their successes
+            hold, unless the handler is *chosen* to run again.
+    """
+    tries: dict[str, Tries] = {}
+    for each in recorded:
+        before = tries.get(each.handler, UNTRIED)
+        is_present = each.replay == replay
+        holds = is_present or chosen is None or each.handler not in chosen
+        tries[each.handler] = replace(
+            before,
+            count=before.count + is_present,
+            is_finished=before.is_finished or (holds and each.outcome in FINISHED),
+            gave_up=before.gave_up or (is_present and each.outcome is Outcome.GAVE_UP),
+            due_at=each.retry_at if is_present else before.due_at,
+        )
+    return tries

@@ -1,0 +1,100 @@
+"""What people and housekeeping do to many entries at once, inside the caller's transaction."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Collection
+from typing import Any
+
+from sqlalchemy import Connection, case, delete, select, update
+
+from hookkit.core.filter import Filter
+from hookkit.core.states import REPLAYABLE, State
+from hookkit.inbox.base import Batch, Pruned
+from hookkit.inbox.sql_admit import chunks
+from hookkit.inbox.sql_claim import CLAIMABLE
+from hookkit.inbox.sql_find import HAS_BODY, conditions
+from hookkit.inbox.tables import attempts, deliveries, entries
+
+_UNSETTLED = [state.value for state in CLAIMABLE]
+
+
+def replay_all(
+    connection: Connection,
+    wanted: Filter,
+    now_ms: int,
+    handlers: Collection[str] | None,
+    after_id: int,
+    limit: int,
+) -> Batch:
+    """Make entries PENDING again, lowest id first."""
+    found = connection.execute(
+        select(entries.c.id, entries.c.state, HAS_BODY.label("has_body"))
+        .where(entries.c.id > after_id, *conditions(wanted))
+        .order_by(entries.c.id)
+        .limit(limit)
+        .with_for_update(of=entries)
+    ).all()
+    allowed = REPLAYABLE - {State.WAITING} if handlers is not None else REPLAYABLE
+    replayed = [row.id for row in found if row.has_body and row.state in allowed]
+    starts_over = case((entries.c.state == State.DONE.value, 1), else_=0)
+    pending_again: dict[str, Any] = {
+        "state": State.PENDING.value,
+        "due_at_ms": now_ms,
+        "attempt_count": 0,
+        "lost_claim_count": 0,
+        "generation": entries.c.generation + (starts_over if handlers is None else 0),
+        "replay_count": entries.c.replay_count + 1,
+        "chosen_handlers": None if handlers is None else json.dumps(sorted(handlers)),
+    }
+    for chunk in chunks(replayed):
+        connection.execute(update(entries).where(entries.c.id.in_(chunk)).values(pending_again))
+    return Batch(replayed, found[-1].id if len(found) == limit else None)
+
+
+def prune(
+    connection: Connection,
+    bodies_before_ms: int,
+    ids_before_ms: int,
+    after: tuple[int, int],
+    limit: int,
+) -> Pruned:
+    """Delete what was received long ago and is settled.
+
+    Both tables are walked in the order of their ids, which is that of arrival, so that a
+    step costs the same however much is stored, and ends where nothing is old enough.
+    """
+    last_delivery, last_entry = after
+    bodies, last_delivery, more_bodies = _walk(
+        connection, deliveries, last_delivery, bodies_before_ms, limit
+    )
+    needed = select(entries.c.delivery_id).where(
+        entries.c.delivery_id.in_(bodies), entries.c.state.in_(_UNSETTLED)
+    )
+    unneeded = set(bodies) - set(connection.execute(needed).scalars())
+    for chunk in chunks(sorted(unneeded)):
+        connection.execute(delete(deliveries).where(deliveries.c.id.in_(chunk)))
+    old, last_entry, more_ids = _walk(connection, entries, last_entry, ids_before_ms, limit)
+    settled = select(entries.c.id).where(entries.c.id.in_(old), entries.c.state.not_in(_UNSETTLED))
+    gone = connection.execute(settled).scalars().all()
+    for chunk in chunks(gone):
+        connection.execute(delete(attempts).where(attempts.c.entry_id.in_(chunk)))
+        connection.execute(delete(entries).where(entries.c.id.in_(chunk)))
+    has_more = more_bodies or more_ids
+    return Pruned(len(unneeded), len(gone), (last_delivery, last_entry) if has_more else None)
+
+
+def _walk(
+    connection: Connection, table: Any, after_id: int, before_ms: int, limit: int
+) -> tuple[list[int], int, bool]:
+    """Return the next ids that are old enough, where to go on, and whether there is more."""
+    found = connection.execute(
+        select(table.c.id, table.c.received_at_ms)
+        .where(table.c.id > after_id)
+        .order_by(table.c.id)
+        .limit(limit)
+    ).all()
+    old = [row.id for row in found if row.received_at_ms < before_ms]
+    # Younger ones among them are those that came while the clock was wrong.
+    has_more = len(found) == limit and bool(old)
+    return old, found[-1].id if found else after_id, has_more
