@@ -30,11 +30,12 @@ def create_app(config: Mapping[str, Any] | None = None) -> Flask:
     app = Flask(__name__)
     secret = os.environ.get("SAMPLE_SECRET") or DEMO_SECRET
     app.config.from_mapping(
-        # POST /hooks/support and /hooks/chat, one endpoint for each vendor and the same handlers
-        # for both. While a secret is changed, list the new one before the old one.
+        # POST /hooks/support and so on, one endpoint for each vendor and the same handlers for
+        # all. While a secret is changed, list the new one before the old one.
         HOOKKIT_ENDPOINTS={
             "support": {"provider": "sunshine", "secrets": [secret]},
             "chat": {"provider": "livechat", "secrets": [secret]},
+            "contact-center": {"provider": "8x8", **_keys()},
         },
         # Somebody may be watching: the default waits five seconds before the first retry.
         HOOKKIT_RETRY={"first_delay_s": 1.0},
@@ -50,6 +51,12 @@ def create_app(config: Mapping[str, Any] | None = None) -> Flask:
     app.add_url_rule("/", view_func=index)
     app.add_url_rule("/events.json", view_func=events)
     return app
+
+
+def _keys() -> dict[str, str]:
+    """Return where the keys of 8x8 come from: a file to try things out with, or the vendor."""
+    file = os.environ.get("SAMPLE_PUBLIC_KEY")
+    return {"keys": Path(file).read_text(encoding="utf-8")} if file else {"region": "us"}
 
 
 def index() -> ResponseReturnValue:

@@ -16,6 +16,7 @@ import pytest
 
 from hookkit.testing import find_provider, find_sample, freshen, set_path, sign
 from sample_app import DEMO_SECRET, create_app
+from tests.key_server import pem_of, private_key, public_pem_of
 from tests.waiting import DEADLINE_S, wait_until
 
 ROOT = Path(__file__).parents[2]
@@ -227,6 +228,25 @@ def test_port_in_use_is_told(tmp_path):
 
     assert status == 1
     assert second.log() == f"port {port} cannot be used: Address already in use\n"
+
+
+def test_8x8_is_proven_by_a_key_to_try_things_out_with(tmp_path, monkeypatch):
+    key = private_key()
+    file = tmp_path / "public.pem"
+    file.write_text(public_pem_of(key))
+    monkeypatch.setenv("SAMPLE_PUBLIC_KEY", str(file))
+    app = create_app({"TESTING": True, "SAMPLE_DATABASE": str(tmp_path / "sample.db")})
+    provider = find_provider("8x8")
+    delivery = sign(provider, find_sample(provider).document(), secret=pem_of(key).decode())
+
+    answer = app.test_client().post(
+        "/hooks/contact-center", data=delivery.body, headers=delivery.headers
+    )
+
+    assert (answer.status_code, answer.json["new"]) == (200, 1)
+    assert handled(app) == [
+        ("answer_customer", "conversation:message", "a customer says: Where is my order?")
+    ]
 
 
 class Running:
