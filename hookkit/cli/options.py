@@ -66,8 +66,6 @@ def _key(context: click.Context, parameter: click.Parameter, file: Path | None) 
             return stream.read(MAX_KEY_CHARS)
     except ValueError as error:
         raise click.BadParameter("it is no text") from error
-    except OSError as error:
-        raise click.BadParameter(f"it cannot be read: {error.strerror}") from error
 
 
 def proof_of(provider: Provider, secret: str | None, key: str | None) -> str | None:

@@ -123,9 +123,9 @@ class Provider:
 def parse(provider: Provider, verified: VerifiedDelivery) -> Envelope:
     """Take a proven delivery apart; what cannot be understood becomes one item with a problem."""
     delivery = verified.delivery
-    headers = dict(provider.keep(delivery.headers))
+    headers = provider.keep(delivery.headers)
     if verified.key is not None:
-        headers[KEY_HEADER] = verified.key
+        headers = {**headers, KEY_HEADER: verified.key}
     body, document = _without_secrets(provider, delivery)
     items = split(
         provider,

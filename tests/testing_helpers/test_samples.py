@@ -208,3 +208,9 @@ def test_sample_is_decoded_anew_with_every_call():
     sample.document()["events"].append("changed")
 
     assert sample.document() == {"events": []}
+
+
+def test_version_without_samples_has_none():
+    newer = replace(SUNSHINE, versions={**SUNSHINE.versions, "v9": SUNSHINE.versions["v2"]})
+
+    assert list_samples(newer, "v9") == []
