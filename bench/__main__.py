@@ -6,6 +6,7 @@ import click
 
 from bench.accept import accept
 from bench.durable import durable
+from bench.growth import growth
 
 
 @click.group()
@@ -15,6 +16,7 @@ def main() -> None:
 
 main.add_command(accept)
 main.add_command(durable)
+main.add_command(growth)
 
 if __name__ == "__main__":
     main()
