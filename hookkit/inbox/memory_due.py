@@ -83,7 +83,7 @@ class Lanes:
         else:
             lane.pop(entry.id, None)
 
-    def held_until_ms(self, entry: StoredEntry) -> int | None:
+    def held_until_ms(self, entry: StoredEntry, now_ms: int) -> int | None:
         """Return when what holds up *entry* is due, None when nothing does."""
         if entry.lane is None:
             return None
@@ -91,10 +91,18 @@ class Lanes:
         running = [
             other.due_ms or 0
             for other in others
-            if other.state is State.RUNNING and other is not entry
+            if other is not entry
+            and other.state is State.RUNNING
+            # Some may have run side by side before there were lanes. Those whose leases are
+            # over go first, one after the other: each would hold up what holds it up.
+            and (
+                entry.state is not State.RUNNING
+                or (other.due_ms or 0) > now_ms
+                or other.id < entry.id
+            )
         ]
-        if running:
-            return max(running)
+        if running or entry.state is State.RUNNING:
+            return max(running, default=None)
         before = [one for one in others if one.id < entry.id and one.replay == entry.replay == 0]
         first = min(before, key=attrgetter("id"), default=None)
         return None if first is None else first.due_ms
@@ -139,11 +147,11 @@ class Queue:
         """Yield what is due, oldest first; each must be claimed before the next is asked for."""
         if only is not None:
             these = self._by_id(now_ms, endpoints, only)
-            yield from (one for one in these if not in_lanes or self._is_free(one))
+            yield from (one for one in these if not in_lanes or self._is_free(one, now_ms))
             return
         is_first = True
         while entry := self._due.first(now_ms, endpoints, with_expired=is_first):
-            held_until_ms = self._lanes.held_until_ms(entry) if in_lanes else None
+            held_until_ms = self._lanes.held_until_ms(entry, now_ms) if in_lanes else None
             if held_until_ms is None:
                 is_first = False
                 yield entry
@@ -158,8 +166,8 @@ class Queue:
         if held_up is not None:
             self.move(held_up, State.WAITING, now_ms)
 
-    def _is_free(self, entry: StoredEntry) -> bool:
-        return self._lanes.held_until_ms(entry) is None
+    def _is_free(self, entry: StoredEntry, now_ms: int) -> bool:
+        return self._lanes.held_until_ms(entry, now_ms) is None
 
     def _by_id(
         self, now_ms: int, endpoints: Collection[str], only: Collection[int]

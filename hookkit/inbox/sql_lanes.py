@@ -10,8 +10,10 @@ from sqlalchemy import (
     Row,
     bindparam,
     func,
+    or_,
     select,
     text,
+    tuple_,
     update,
 )
 
@@ -23,12 +25,21 @@ _OTHER = entries.alias("other")
 # In the words of the index ``hookkit_entries_lane``, or it is not used.
 _OTHER_IS_UNSETTLED = text("other.state IN ('pending', 'waiting', 'running')")
 
+# By delivery and position, not by id: on PostgreSQL the ids of one delivery are in any order.
+_OTHER_IS_EARLIER = tuple_(_OTHER.c.delivery_id, _OTHER.c.position) < tuple_(
+    entries.c.delivery_id, entries.c.position
+)
+_IS_RUNNING = entries.c.state == State.RUNNING.value
+
 _RUNNING_BESIDE = select(func.max(_OTHER.c.due_at_ms)).where(
     # Few are running: looked up by their state, and not among all that wait in the lane.
     _OTHER.c.state == State.RUNNING.value,
     _OTHER.c.endpoint == entries.c.endpoint,
     func.coalesce(_OTHER.c.lane, "") == entries.c.lane,
     _OTHER.c.id != entries.c.id,
+    # Some may have run side by side before there were lanes. Those whose leases are over go
+    # first, one after the other: each would hold up what holds it up.
+    or_(~_IS_RUNNING, _OTHER.c.due_at_ms > bindparam("now_ms"), _OTHER_IS_EARLIER),
 )
 _FIRST_BEFORE = (
     select(_OTHER.c.due_at_ms)
@@ -36,11 +47,12 @@ _FIRST_BEFORE = (
         _OTHER.c.endpoint == entries.c.endpoint,
         _OTHER.c.lane == entries.c.lane,
         _OTHER_IS_UNSETTLED,
-        _OTHER.c.id < entries.c.id,
+        _OTHER_IS_EARLIER,
         _OTHER.c.replay_count == 0,
         entries.c.replay_count == 0,
+        ~_IS_RUNNING,
     )
-    .order_by(_OTHER.c.id)
+    .order_by(_OTHER.c.delivery_id, _OTHER.c.position)
     .limit(1)
 )
 #: When what holds up an entry is due; NULL when nothing does.
@@ -55,7 +67,7 @@ _HOLD_UP = (
 )
 # WAITING without an attempt: it was due, and found to be held up.
 _FIRST_HELD_UP = (
-    select(func.min(_OTHER.c.id))
+    select(_OTHER.c.id)
     .where(
         _OTHER.c.endpoint == bindparam("of_endpoint"),
         _OTHER.c.lane == bindparam("of_lane"),
@@ -63,6 +75,8 @@ _FIRST_HELD_UP = (
         _OTHER.c.state == State.WAITING.value,
         _OTHER.c.attempt_count == 0,
     )
+    .order_by(_OTHER.c.delivery_id, _OTHER.c.position)
+    .limit(1)
     .scalar_subquery()
 )
 _RELEASE = (
