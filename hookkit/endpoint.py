@@ -1,18 +1,14 @@
-"""An endpoint as the settings name it, and the rules for its secrets."""
+"""An endpoint as the settings name it."""
 
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 from hookkit.core.errors import Unavailable
 from hookkit.core.provider import Provider
-
-#: A secret that a person can remember can be guessed by a program.
-MIN_SECRET_CHARS = 16
-
-Secrets = Sequence[str] | Callable[[], Sequence[str]]
+from hookkit.protection import MIN_SECRET_CHARS, Protection, all_texts, current
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -20,75 +16,79 @@ class Endpoint:
     """A URL to which one provider posts.
 
     Attributes:
-        configured_secrets: Newest first, or a callable that returns them.
-        unsigned: Nothing proves the sender, and the settings say that this is meant.
+        provider: With the options of this endpoint.
+        protection: What a delivery must show; None when the settings name none, and every
+            payload version that may come has its own.
+        version_protections: Instead of ``protection``, by payload version.
         path: An existing URL that is used instead of prefix and name.
         max_body_bytes: A larger body is refused.
-        repeat_window_s: Replaces the provider's own, for items without id and time.
     """
 
     name: str
     provider: Provider
-    configured_secrets: Secrets = field(repr=False)
-    unsigned: bool = False
+    protection: Protection | None
+    version_protections: Mapping[str, Protection] = field(default_factory=dict)
     path: str | None = None
     max_body_bytes: int
-    repeat_window_s: float | None = None
 
-    def secrets(self) -> list[bytes]:
-        """Return the secrets of this moment, newest first.
+    @property
+    def protections(self) -> Iterator[Protection]:
+        """Every protection that a delivery to it may have to show."""
+        if self.protection is not None:
+            yield self.protection
+        yield from self.version_protections.values()
+
+    def protection_of(self, version: str | None) -> Protection | None:
+        """Return what a delivery of *version* must show; None when nothing would do."""
+        return self.version_protections.get(version or "", self.protection)
+
+    def asks_for(self, name: str) -> bool:
+        """Tell whether any delivery must show what the setting *name* holds."""
+        return any(getattr(each, name) is not None for each in self.protections)
+
+    def credentials(
+        self, protection: Protection, name: str, registration: str | None = None
+    ) -> list[bytes]:
+        """Return what the setting *name* of *protection* holds at this moment, newest first.
+
+        Raises:
+            Unavailable: The callable in the settings raised, or returned nothing usable.
+        """
+        try:
+            return current(name, getattr(protection, name), registration)
+        except Unavailable as error:
+            raise Unavailable(
+                f"the {name} of endpoint {self.name!r} cannot be had: {error} of HOOKKIT_ENDPOINTS"
+            ) from None
+
+    def secrets(self, registration: str | None = None) -> list[bytes]:
+        """Return the endpoint's own secrets of this moment, newest first.
 
         Raises:
             Unavailable: The callable in the settings raised, or returned no usable secret.
         """
-        secrets = self.configured_secrets
-        if callable(secrets):
-            try:
-                secrets = secrets()
-                check_secrets(secrets)
-            except Exception as error:  # noqa: BLE001  # whatever the callable raises
-                # What was raised may quote the secret.
-                raise Unavailable(
-                    f"the secrets of endpoint {self.name!r} cannot be had:"
-                    f" {type(error).__name__} from the callable in HOOKKIT_ENDPOINTS"
-                ) from None
-        return [secret.encode() for secret in secrets]
+        if self.protection is None or self.protection.secrets is None:
+            return []
+        return self.credentials(self.protection, "secrets", registration)
 
 
 def warn_of_short_secrets(endpoints: Iterable[Endpoint]) -> None:
     """Warn of secrets that can be guessed."""
     for endpoint in endpoints:
-        if callable(endpoint.configured_secrets):
-            continue
-        if any(len(secret) < MIN_SECRET_CHARS for secret in endpoint.configured_secrets):
+        short = {
+            name
+            for protection in endpoint.protections
+            for name, secrets in protection.configured()
+            if any(len(_guessed(name, text)) < MIN_SECRET_CHARS for text in all_texts(secrets))
+        }
+        for name in sorted(short):
             warnings.warn(
-                f"HOOKKIT_ENDPOINTS.{endpoint.name}.secrets: one is shorter than"
+                f"HOOKKIT_ENDPOINTS.{endpoint.name}.{name}: one is shorter than"
                 f" {MIN_SECRET_CHARS} characters and may be guessed",
                 stacklevel=4,
             )
 
 
-def check_secrets(secrets: object) -> None:
-    """Raise ``ValueError`` unless *secrets* can be compared with what is sent."""
-    if isinstance(secrets, str) or not isinstance(secrets, Sequence):
-        raise ValueError("must be a list of texts, newest first, or a callable")  # noqa: TRY004
-    if not secrets:
-        raise ValueError('holds no secret; unverified endpoints say "unsigned": True')
-    if not all(isinstance(secret, str) for secret in secrets):
-        raise ValueError("every secret must be a text")
-    if any(not secret.strip() for secret in secrets):
-        raise ValueError("holds an empty secret")
-    if any(secret != secret.strip() for secret in secrets):
-        raise ValueError("a secret begins or ends with white space")
-    if not all(_can_be_sent(secret) for secret in secrets):
-        raise ValueError("a secret has characters that no header can carry")
-    if len(set(secrets)) < len(secrets):
-        raise ValueError("holds one secret twice")
-
-
-def _can_be_sent(secret: str) -> bool:
-    try:
-        secret.encode()
-    except UnicodeEncodeError:
-        return False
-    return secret.isprintable()
+def _guessed(name: str, text: str) -> str:
+    """Return the part of *text* that somebody would have to guess."""
+    return text.partition(":")[2] if name == "basic" else text

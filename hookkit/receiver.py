@@ -10,12 +10,13 @@ import logging
 from collections.abc import Callable
 
 from hookkit import crash_points, signals
-from hookkit.core.delivery import Delivery, VerifiedDelivery
+from hookkit.core.delivery import Delivery
 from hookkit.core.errors import Rejected, Unavailable
 from hookkit.core.outcome import RETRY_AFTER_S, Receipt
 from hookkit.core.provider import parse
 from hookkit.endpoint import Endpoint
 from hookkit.inbox.base import Inbox
+from hookkit.verification import verify
 
 _logger = logging.getLogger("hookkit")
 
@@ -46,7 +47,7 @@ class Receiver:
             crash_points.reach("received")
             verified = verify(endpoint, delivery)
             crash_points.reach("verified")
-            envelope = parse(endpoint.provider, verified, endpoint.repeat_window_s)
+            envelope = parse(endpoint.provider, verified)
             crash_points.reach("parsed")
             receipt = self.inbox().admit(envelope)
             crash_points.reach("admitted")
@@ -115,15 +116,3 @@ class Receiver:
             extra={"action": "delivery_unavailable", "endpoint": endpoint.name},
         )
         return Receipt(status=503, code="unavailable", retry_after_s=RETRY_AFTER_S)
-
-
-def verify(endpoint: Endpoint, delivery: Delivery) -> VerifiedDelivery:
-    """Return *delivery* as verified by the scheme of its endpoint.
-
-    Raises:
-        Rejected: The sender is not proven.
-        Unavailable: The secrets cannot be had now.
-    """
-    if endpoint.unsigned:
-        return VerifiedDelivery(delivery=delivery, secret_index=None, body_authenticated=False)
-    return endpoint.provider.scheme.verify(delivery, endpoint.secrets())

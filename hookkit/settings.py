@@ -3,22 +3,19 @@
 from __future__ import annotations
 
 import base64
-import difflib
-import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from typing import Any
 
-from marshmallow import RAISE, Schema, ValidationError, validate
+from marshmallow import ValidationError, validate
 from marshmallow import fields as ma
 
 from hookkit.core.errors import ConfigurationError
 from hookkit.core.provider import Provider
 from hookkit.core.retry import RetryPolicy
-from hookkit.endpoint import Endpoint, check_secrets, warn_of_short_secrets
-from hookkit.schemas.shape import problems
-
-_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,99}")
+from hookkit.endpoint import Endpoint, warn_of_short_secrets
+from hookkit.endpoint_settings import read_endpoint
+from hookkit.schemas.strict import Strict, below, load_strict
 
 RUNNERS = ("thread", "inline", "none")
 MIGRATE_MODES = ("apply", "check")
@@ -72,14 +69,17 @@ def load_settings(
         ConfigurationError: Anything is wrong; every mistake is listed by its key.
     """
     given = {key: value for key, value in config.items() if key.startswith("HOOKKIT_")}
-    loaded, mistakes = _load(_SettingsSchema(), given)
+    loaded, mistakes = load_strict(_SettingsSchema(), given)
+    default_max_body = loaded.pop("max_body", 0)
+    loaded.pop("url_prefix", None)
     endpoints = {}
-    for name, declared in loaded.pop("endpoints", {}).items():
-        endpoint, more = _load(_EndpointSchema(), declared)
-        more += _cross_check(name, endpoint, declared, providers)
-        mistakes += [f"HOOKKIT_ENDPOINTS.{name}{_separated(mistake)}" for mistake in more]
-        endpoints[name] = endpoint
-    mistakes += _shared_paths(endpoints)
+    all_declared = loaded.pop("endpoints", {})
+    for name, declared in all_declared.items():
+        endpoint, more = read_endpoint(name, declared, providers, default_max_body)
+        mistakes += below(f"HOOKKIT_ENDPOINTS.{name}", more)
+        if endpoint is not None:
+            endpoints[name] = endpoint
+    mistakes += _shared_paths(all_declared)
     if loaded.get("keep_ids_days", 90.0) < loaded.get("keep_bodies_days", 30.0):
         mistakes.append(
             "HOOKKIT_KEEP_IDS_DAYS: shorter than HOOKKIT_KEEP_BODIES_DAYS; an id outlives its body"
@@ -91,88 +91,17 @@ def load_settings(
         mistakes += error.mistakes
     if mistakes:
         raise ConfigurationError(*mistakes)
-    default_max_body = loaded.pop("max_body")
-    loaded.pop("url_prefix", None)
-    read = {
-        name: Endpoint(
-            name=name,
-            provider=providers[endpoint["provider"]],
-            configured_secrets=endpoint.get("secrets", ()),
-            unsigned=endpoint["unsigned"],
-            path=endpoint.get("path"),
-            max_body_bytes=endpoint.get("max_body", default_max_body),
-            repeat_window_s=endpoint.get("repeat_window_s"),
-        )
-        for name, endpoint in endpoints.items()
-    }
-    warn_of_short_secrets(read.values())
-    return Settings(endpoints=read, **loaded)
+    warn_of_short_secrets(endpoints.values())
+    return Settings(endpoints=endpoints, **loaded)
 
 
-def _load(schema: Schema, given: Any) -> tuple[dict[str, Any], list[str]]:
-    """Return what could be read, and a line for each mistake."""
-    try:
-        loaded: dict[str, Any] = schema.load(given)
-    except ValidationError as error:
-        messages: Any = error.messages
-        valid = error.valid_data
-        mistakes: Any = {_nearest(str(key), schema): lines for key, lines in messages.items()}
-        return (valid if isinstance(valid, dict) else {}), list(problems(mistakes))
-    return loaded, []
-
-
-def _nearest(key: str, schema: Schema) -> str:
-    """Return *key*, with the setting that was meant when there is no such one."""
-    known = [each.data_key or name for name, each in schema.load_fields.items()]
-    if key == "_schema":
-        return ""
-    nearest = difflib.get_close_matches(key, known, n=1, cutoff=0.75) if key not in known else []
-    return f"{key} (did you mean {nearest[0]}?)" if nearest else key
-
-
-def _separated(mistake: str) -> str:
-    return mistake if mistake.startswith(":") else f".{mistake}"
-
-
-def _cross_check(
-    name: object,
-    endpoint: Mapping[str, Any],
-    declared: Any,
-    providers: Mapping[str, Provider],
-) -> list[str]:
-    mistakes = []
-    if not isinstance(name, str) or not _NAME.fullmatch(name):
-        mistakes.append(": the name must be letters, digits, '.', '_' and '-', at most 100")
-    provider = endpoint.get("provider")
-    if provider is not None and provider not in providers:
-        mistakes.append(
-            f"provider: {provider!r} is not known; known are {', '.join(sorted(providers))}"
-        )
-    if "unsigned" in endpoint and endpoint["unsigned"] == ("secrets" in declared):
-        mistakes.append(
-            "unsigned: true beside secrets; say which of the two is meant"
-            if endpoint["unsigned"]
-            else 'secrets: missing; an endpoint that verifies nothing says "unsigned": True'
-        )
-    return mistakes
-
-
-def _shared_paths(endpoints: Mapping[str, Mapping[str, Any]]) -> list[str]:
-    paths = [endpoint["path"] for endpoint in endpoints.values() if "path" in endpoint]
+def _shared_paths(all_declared: Mapping[str, Any]) -> list[str]:
+    mappings = (declared for declared in all_declared.values() if isinstance(declared, dict))
+    paths = [each["path"] for each in mappings if isinstance(each.get("path"), str)]
     return [
         f"HOOKKIT_ENDPOINTS: two endpoints have the path {path!r}"
         for path in sorted({path for path in paths if paths.count(path) > 1})
     ]
-
-
-class _SecretsField(ma.Field[Any]):
-    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> Any:
-        if not callable(value):
-            try:
-                check_secrets(value)
-            except ValueError as error:
-                raise ValidationError(str(error)) from error
-        return value
 
 
 class _EncryptionKeysField(ma.Field[tuple[str, ...]]):
@@ -211,25 +140,7 @@ class _RetryField(ma.Field[RetryPolicy]):
             raise ValidationError("every value must be a number") from error
 
 
-class _Strict(Schema):
-    class Meta:
-        unknown = RAISE
-
-    def __init__(self, **kwargs: Any) -> None:
-        super().__init__(**kwargs)
-        self.error_messages |= {"unknown": "no such setting", "type": "must be a mapping"}
-
-
-class _EndpointSchema(_Strict):
-    provider = ma.String(required=True)
-    secrets = _SecretsField()
-    unsigned = ma.Boolean(load_default=False, truthy={True}, falsy={False})
-    path = ma.String(validate=validate.Regexp(r"^/[^<>\s]*$", error="must start with /"))
-    max_body = ma.Integer(strict=True, validate=validate.Range(min=1))
-    repeat_window_s = ma.Float(validate=validate.Range(min=0, min_inclusive=False))
-
-
-class _SettingsSchema(_Strict):
+class _SettingsSchema(Strict):
     endpoints = ma.Dict(
         required=True,
         data_key="HOOKKIT_ENDPOINTS",

@@ -28,13 +28,13 @@ SHOWN = 50
 def create_app(config: Mapping[str, Any] | None = None) -> Flask:
     """Return the application; *config* wins over ``FLASK_...`` variables, they over defaults."""
     app = Flask(__name__)
+    secret = os.environ.get("SAMPLE_SECRET") or DEMO_SECRET
     app.config.from_mapping(
-        # POST /hooks/support. While a secret is changed, list the new one before the old one.
+        # POST /hooks/support and /hooks/chat, one endpoint for each vendor and the same handlers
+        # for both. While a secret is changed, list the new one before the old one.
         HOOKKIT_ENDPOINTS={
-            "support": {
-                "provider": "sunshine",
-                "secrets": [os.environ.get("SAMPLE_SECRET") or DEMO_SECRET],
-            },
+            "support": {"provider": "sunshine", "secrets": [secret]},
+            "chat": {"provider": "livechat", "secrets": [secret]},
         },
         # Somebody may be watching: the default waits five seconds before the first retry.
         HOOKKIT_RETRY={"first_delay_s": 1.0},

@@ -38,9 +38,11 @@ def _welcome(url: str) -> str:
 
   {_hookkit()} send {endpoint} --secret {_secret()}
 
+  {_hookkit()} send {url}/hooks/chat --provider livechat --secret {_secret()}
+
   {_curl(endpoint)}
 
-  The second line sent again is a redelivery: answered with 200, and not handled again.
+  The last line sent again is a redelivery: answered with 200, and not handled again.
   Ctrl-C ends it.
 """
 

@@ -17,7 +17,9 @@ INWARDS = {
     "hookkit.assignment",
     "hookkit.core",
     "hookkit.endpoint",
+    "hookkit.endpoint_settings",
     "hookkit.inbox",
+    "hookkit.protection",
     "hookkit.operations",
     "hookkit.providers",
     "hookkit.receiver",
@@ -27,6 +29,7 @@ INWARDS = {
     "hookkit.signals",
     "hookkit.signatures",
     "hookkit.upkeep",
+    "hookkit.verification",
     "hookkit.worker",
 }
 
@@ -53,6 +56,14 @@ MAY_IMPORT = {
         "hookkit.signatures",
         "hookkit.providers",
         "hookkit.endpoint",
+        "hookkit.endpoint_settings",
+        "marshmallow",
+    },
+    "hookkit.endpoint_settings": {
+        "hookkit.core",
+        "hookkit.schemas",
+        "hookkit.endpoint",
+        "hookkit.protection",
         "marshmallow",
     },
     "hookkit.signals": {"hookkit.core", "blinker"},
@@ -91,6 +102,12 @@ MAY_IMPORT = {
         "hookkit.inbox.records",
     },
     # The settings of an endpoint say how its deliveries are verified.
+    "hookkit.verification": {
+        "hookkit.core",
+        "hookkit.endpoint",
+        "hookkit.protection",
+        "hookkit.signatures",
+    },
     "hookkit.receiver": {
         "hookkit.core",
         "hookkit.crash_points",
@@ -98,6 +115,7 @@ MAY_IMPORT = {
         "hookkit.inbox.base",
         "hookkit.endpoint",
         "hookkit.signals",
+        "hookkit.verification",
     },
     "hookkit.dispatch": {
         "hookkit.assignment",
@@ -119,7 +137,8 @@ MAY_IMPORT = {
         "hookkit.leases",
         "hookkit.reading",
     },
-    "hookkit.endpoint": {"hookkit.core"},
+    "hookkit.endpoint": {"hookkit.core", "hookkit.protection"},
+    "hookkit.protection": {"hookkit.core"},
     "hookkit.reading": {"hookkit.core"},
     "hookkit.journal": {"hookkit.core", "hookkit.signals", "hookkit.unhandled"},
     "hookkit.leases": {"hookkit.core", "hookkit.inbox.base"},

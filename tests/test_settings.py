@@ -1,9 +1,13 @@
 import warnings
+from dataclasses import replace
 
 import pytest
 
 from hookkit import ConfigurationError, RetryPolicy, Unavailable
+from hookkit.core.delivery import Options
+from hookkit.core.parts import AuthorType
 from hookkit.inbox.database import check_database
+from hookkit.protection import Protection
 from hookkit.providers import load_providers
 from hookkit.settings import load_settings
 
@@ -31,7 +35,9 @@ def test_defaults_are_the_documented_ones():
     support = settings.endpoints["support"]
     assert support.secrets() == [SECRET.encode()]
     assert support.max_body_bytes == 1 << 20
-    assert (support.unsigned, support.path, support.repeat_window_s) == (False, None, None)
+    assert support.protection == Protection(secrets=[SECRET])
+    assert (support.version_protections, support.path) == ({}, None)
+    assert support.provider.options == Options()
     assert (settings.database, settings.runner) == (None, None)
     assert (settings.workers, settings.lease_s) == (4, 60.0)
     assert settings.retry == RetryPolicy()
@@ -49,7 +55,7 @@ def test_other_keys_of_the_application_are_left_alone():
         pytest.param({"provider": None}, "provider: Field may not be null.", id="null provider"),
         pytest.param(
             {"provider": "sunshin"},
-            "provider: 'sunshin' is not known; known are sunshine",
+            "provider: 'sunshin' is not known; known are " + ", ".join(sorted(load_providers())),
             id="unknown provider",
         ),
         pytest.param(
@@ -88,6 +94,97 @@ def test_other_keys_of_the_application_are_left_alone():
         pytest.param(
             {"repeat_window_s": 0}, "repeat_window_s: Must be greater than 0.", id="window"
         ),
+        pytest.param({"basic": ["me"]}, "basic: every one must be spelt user:password", id="basic"),
+        pytest.param(
+            {"basic": ["me:"]}, "basic: every one must be spelt user:password", id="no password"
+        ),
+        pytest.param(
+            {"basic": {"a": ["me:you"]}},
+            "basic: must be a list of texts, newest first, or a callable",
+            id="basic is a mapping",
+        ),
+        pytest.param(
+            {"path_token": ["a/b"]},
+            "path_token: a token may have letters, digits, '.', '_', '~' and '-' only",
+            id="token with a slash",
+        ),
+        pytest.param(
+            {"path_token": [SECRET], "path": "/x"},
+            "path_token: beside path, which has no room for it; make the path itself unguessable",
+            id="token beside a path",
+        ),
+        pytest.param(
+            {"path": "/x", "versions": {"v1": {"path_token": [SECRET]}}},
+            "path_token: beside path, which has no room for it; make the path itself unguessable",
+            id="token of a version beside a path",
+        ),
+        pytest.param(
+            {"secrets": {"a": [SECRET]}},
+            "secrets: must be a list; sunshine names no webhook in what it sends",
+            id="secrets by webhook",
+        ),
+        pytest.param(
+            {"version": {"a": "v1"}},
+            [
+                "version: sunshine names no webhook in what it sends",
+                "version: 'v1' cannot be pinned; sunshine leaves open none",
+            ],
+            id="pin by webhook",
+        ),
+        pytest.param(
+            {"version": "v1"},
+            "version: 'v1' cannot be pinned; sunshine leaves open none",
+            id="pin",
+        ),
+        pytest.param(
+            {"version": 1},
+            "version: must be a text, or a mapping of webhook ids to texts",
+            id="pin is a number",
+        ),
+        pytest.param(
+            {"version": {"a": 1}},
+            "version: must be a text, or a mapping of webhook ids to texts",
+            id="pin of a number",
+        ),
+        pytest.param(
+            {"authors": {"a": "user"}},
+            "authors: sunshine names no webhook in what it sends",
+            id="authors",
+        ),
+        pytest.param(
+            {"authors": ["user"]},
+            "authors: must map webhook ids to user, business, bot, system",
+            id="authors is a list",
+        ),
+        pytest.param(
+            {"versions": ["v1"]},
+            "versions: must map payload versions to their modes",
+            id="versions is a list",
+        ),
+        pytest.param(
+            {"versions": {"v9": "live"}}, "versions.v9: sunshine has v1, v1.1, v2", id="no version"
+        ),
+        pytest.param(
+            {"versions": {"v2": "shadow"}},
+            "versions.v2.mode: 'shadow' is not known in this release; every version is live",
+            id="mode",
+        ),
+        pytest.param({"versions": {"v2": 5}}, "versions.v2: must be a mapping", id="mode a number"),
+        pytest.param(
+            {"versions": {"v2": {"secret": [SECRET]}}},
+            "versions.v2.secret (did you mean secrets?): no such setting",
+            id="misspelt in a version",
+        ),
+        pytest.param(
+            {"versions": {"v2": {"secrets": [""]}}},
+            "versions.v2.secrets: holds an empty secret",
+            id="empty in a version",
+        ),
+        pytest.param(
+            {"versions": {"v2": {"secrets": [SECRET], "unsigned": True}}},
+            "versions.v2.unsigned: true beside secrets; say which of the two is meant",
+            id="both in a version",
+        ),
         pytest.param(
             {"secret": SECRET}, "secret (did you mean secrets?): no such setting", id="misspelt"
         ),
@@ -96,7 +193,8 @@ def test_other_keys_of_the_application_are_left_alone():
 def test_mistake_in_an_endpoint_is_named_by_its_key(settings, mistake):
     mistakes = mistakes_of(HOOKKIT_ENDPOINTS={"support": endpoint() | settings})
 
-    assert mistakes == [f"HOOKKIT_ENDPOINTS.support.{mistake}"]
+    expected = [mistake] if isinstance(mistake, str) else mistake
+    assert mistakes == [f"HOOKKIT_ENDPOINTS.support.{line}" for line in expected]
 
 
 @pytest.mark.parametrize(
@@ -222,7 +320,7 @@ def test_unsigned_endpoint_needs_no_secret():
         HOOKKIT_ENDPOINTS={"s": {"provider": "sunshine", "unsigned": True}},
     ).endpoints["s"]
 
-    assert support.unsigned is True
+    assert support.protection == Protection(unsigned=True)
 
 
 def test_no_repr_shows_a_secret():
@@ -243,3 +341,137 @@ def test_long_secrets_give_no_warning():
         warnings.simplefilter("error")
 
         assert load().endpoints
+
+
+# More than one way to prove a sender
+
+
+def declared(**settings):
+    return load(HOOKKIT_ENDPOINTS={"s": {"provider": "sunshine"} | settings}).endpoints["s"]
+
+
+LONG = "me:a-password-nobody-guesses"
+
+
+def test_protections_of_versions_stand_beside_that_of_the_endpoint():
+    support = declared(
+        secrets=[SECRET],
+        basic=[LONG],
+        versions={
+            "v1": {"unsigned": True, "path_token": [SECRET], "mode": "live"},
+            "v1.1": {"basic": lambda: [LONG]},
+            "v2": "live",
+        },
+    )
+
+    assert support.protection == Protection(secrets=[SECRET], basic=[LONG])
+    assert set(support.version_protections) == {"v1", "v1.1"}
+    assert support.protection_of("v1") == Protection(unsigned=True, path_token=[SECRET])
+    assert support.protection_of("v2") is support.protection_of(None) is support.protection
+    assert support.asks_for("path_token")
+    assert not declared(secrets=[SECRET]).asks_for("path_token")
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        pytest.param({}, id="nothing"),
+        pytest.param({"basic": [LONG]}, id="basic alone"),
+        pytest.param({"path_token": [SECRET]}, id="token alone"),
+        pytest.param({"versions": {"v1": "live"}}, id="a version without a protection"),
+        pytest.param(
+            {"versions": {"v1": {"basic": [LONG]}, "v2": {}}}, id="one of two has a protection"
+        ),
+        pytest.param(
+            {"basic": [LONG], "versions": {"v1": {"basic": [LONG]}}}, id="basic for the others"
+        ),
+    ],
+)
+def test_nothing_starts_without_a_proof_by_accident(settings):
+    mistakes = mistakes_of(HOOKKIT_ENDPOINTS={"s": {"provider": "sunshine"} | settings})
+
+    told = 'missing; an endpoint that verifies nothing says "unsigned": True'
+    assert mistakes == [f"HOOKKIT_ENDPOINTS.s.secrets: {told}"]
+
+
+def test_endpoint_may_take_nothing_but_versions_with_their_own_proof():
+    support = declared(versions={"v1": {"basic": [LONG]}})
+
+    assert support.protection is None
+    assert support.protection_of("v2") is None
+
+
+def test_provider_may_refuse_to_be_unsigned_without_another_proof():
+    providers = {"acme": replace(load_providers()["sunshine"], name="acme", unsigned_alone=False)}
+
+    def load_acme(**settings):
+        endpoints = {"s": {"provider": "acme"} | settings}
+        return load_settings({"HOOKKIT_ENDPOINTS": endpoints}, providers, check_database)
+
+    assert load_acme(unsigned=True, basic=[LONG]).endpoints["s"].protection.unsigned
+    with pytest.raises(ConfigurationError) as raised:
+        load_acme(unsigned=True, versions={"v1": {"unsigned": True}})
+    assert raised.value.mistakes == (
+        (
+            "HOOKKIT_ENDPOINTS.s.versions.v1.unsigned: not alone with acme; basic or path_token"
+            " beside it must prove the sender"
+        ),
+        (
+            "HOOKKIT_ENDPOINTS.s.unsigned: not alone with acme; basic or path_token beside it must"
+            " prove the sender"
+        ),
+    )
+
+
+def test_settings_by_webhook_reach_the_provider():
+    acme = replace(
+        load_providers()["sunshine"],
+        name="acme",
+        pinnable=("v1", "v1.1"),
+        registration_of=lambda document: None,
+    )
+    settings = {
+        "provider": "acme",
+        "secrets": {"a": [SECRET], "b": [SECRET]},
+        "version": {"a": "v1", "b": "v1.1"},
+        "authors": {"a": "user"},
+        "repeat_window_s": 60,
+    }
+
+    loaded = load_settings({"HOOKKIT_ENDPOINTS": {"s": settings}}, {"acme": acme}, check_database)
+
+    support = loaded.endpoints["s"]
+    assert support.secrets("a") == [SECRET.encode()]
+    assert support.secrets("c") == support.secrets() == []
+    assert support.provider.options == Options(
+        repeat_window_s=60, version={"a": "v1", "b": "v1.1"}, authors={"a": AuthorType.USER}
+    )
+
+
+@pytest.mark.parametrize(
+    ("secrets", "mistake"),
+    [
+        pytest.param({}, 'holds no secret; unverified endpoints say "unsigned": True', id="empty"),
+        pytest.param({"a": []}, "a: holds no secret; unverified", id="one is empty"),
+        pytest.param({"a": SECRET}, "a: must be a list of texts", id="one is a text"),
+        pytest.param({1: [SECRET]}, "every key must be the vendor's id of a webhook", id="number"),
+        pytest.param({"": [SECRET]}, "every key must be the vendor's id of a webhook", id="no id"),
+    ],
+)
+def test_secrets_by_webhook_are_checked_one_by_one(secrets, mistake):
+    (told,) = mistakes_of(HOOKKIT_ENDPOINTS={"s": {"provider": "sunshine", "secrets": secrets}})
+
+    assert told.startswith(f"HOOKKIT_ENDPOINTS.s.secrets: {mistake}")
+
+
+@pytest.mark.parametrize(
+    ("settings", "name"),
+    [
+        ({"secrets": [SECRET], "basic": ["a-long-name-of-a-user:short"]}, "basic"),
+        ({"secrets": [SECRET], "path_token": ["short"]}, "path_token"),
+        ({"secrets": [SECRET], "versions": {"v1": {"secrets": ["short"]}}}, "secrets"),
+    ],
+)
+def test_every_proof_that_can_be_guessed_is_a_warning(settings, name):
+    with pytest.warns(UserWarning, match=rf"HOOKKIT_ENDPOINTS.s.{name}: one is shorter"):
+        declared(**settings)

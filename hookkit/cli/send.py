@@ -37,7 +37,7 @@ def _refuse_constant(name: str) -> NoReturn:
 @click.command()
 @click.argument("url", required=False, callback=http_url)
 @provider_option
-@click.option("--version", help="The payload version; default is the newest.")
+@click.option("--version", help="The payload version; default is the newest with the sample.")
 @click.option(
     "--trigger",
     help="What happens: the vendor's word, with a variant if you like"
@@ -67,7 +67,14 @@ def _refuse_constant(name: str) -> NoReturn:
     show_default=True,
     help="How long the server may be silent, in seconds.",
 )
-@click.option("--unsigned", is_flag=True, help="Send no proof.")
+@click.option("--unsigned", is_flag=True, help="Send no proof of the vendor's.")
+@click.option(
+    "--basic",
+    envvar="HOOKKIT_BASIC",
+    show_envvar=True,
+    metavar="USER:PASSWORD",
+    help="HTTP Basic credentials, for an endpoint that asks for some.",
+)
 @click.option("--list", "is_listing", is_flag=True, help="List the samples, send nothing.")
 @click.pass_context
 def send(  # noqa: PLR0913  # one for each option
@@ -83,6 +90,7 @@ def send(  # noqa: PLR0913  # one for each option
     duplicate: bool,
     timeout_s: float,
     unsigned: bool,
+    basic: str | None,
     is_listing: bool,
 ) -> None:
     """Send a delivery to the endpoint at URL, as the vendor would.
@@ -103,7 +111,7 @@ def send(  # noqa: PLR0913  # one for each option
         payload: dict[str, Any] | bytes = body.read()
     else:
         payload = _payload(provider, version, trigger, changes)
-    delivery = sign(provider, payload, secret=None if unsigned else secret)
+    delivery = sign(provider, payload, secret=None if unsigned else secret, basic=basic)
     all_accepted = True
     for _ in range(2 if duplicate else 1):
         answer = post(url, delivery, timeout_s=timeout_s)

@@ -1,4 +1,4 @@
-"""``hookkit sign``: the headers that prove a body, for other programs to send."""
+"""``hookkit sign``: what proves a body, for other programs to send."""
 
 from __future__ import annotations
 
@@ -6,8 +6,10 @@ import shlex
 
 import click
 
-from hookkit.cli.options import http_url, provider_option, secret_option
+from hookkit.cli.options import http_url, provider_option, secret_option, usage_errors
+from hookkit.core.body import decode_body
 from hookkit.core.provider import Provider
+from hookkit.core.scheme import ProofInBody
 from hookkit.testing import SignedDelivery
 from hookkit.testing import sign as prove
 
@@ -24,23 +26,31 @@ from hookkit.testing import sign as prove
     help="Print a whole curl command that sends the body there.",
 )
 def sign(*, file: str, provider: Provider, secret: str | None, url: str | None) -> None:
-    """Print the headers that prove the body in FILE, one on each line.
+    """Print what proves the body in FILE: headers, one on each line.
 
-    Without FILE the body is read from the standard input. Where the vendor's proof is the
-    secret itself, as with sunshine's X-API-Key, the secret is printed: keep the output out
-    of logs.
+    Without FILE the body is read from the standard input. Where the proof lies in the body,
+    as with livechat's secret_key, the body is printed with it. Where the vendor's proof is
+    the secret itself, as with these and sunshine's X-API-Key, the secret is printed: keep
+    the output out of logs.
     """
     if secret is None:
         raise click.UsageError("give --secret or HOOKKIT_SECRET")
     with click.open_file(file, "rb") as stream:
         body = stream.read()
     delivery = prove(provider, body, secret=secret)
+    is_enclosed = isinstance(provider.scheme, ProofInBody)
+    if is_enclosed:
+        with usage_errors():
+            decode_body(body)  # what is not a JSON object has no room for the proof
     if url is not None:
+        file = "-" if is_enclosed else file
         click.echo(_curl(url, delivery, file).encode(errors="surrogateescape"))
         return
     for name, value in _shown(delivery).items():
         if name != "content-type":  # which proves nothing
             click.echo(f"{name}: {value}")
+    if is_enclosed:
+        click.echo(delivery.body)
 
 
 def _curl(url: str, delivery: SignedDelivery, file: str) -> str:

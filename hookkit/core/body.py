@@ -1,10 +1,12 @@
-"""Bytes -> the object they spell, or the reason why not."""
+"""Bytes -> the object they spell, or the reason why not; and back, without secrets."""
 
 from __future__ import annotations
 
 import codecs
 import json
 import math
+import re
+from collections.abc import Iterable
 from typing import Any, NoReturn
 
 from hookkit.core.delivery import Document
@@ -12,6 +14,9 @@ from hookkit.core.errors import BodyUnreadable
 
 #: No vendor nests deeper than about 12; what is deeper would exhaust the stack of a reader.
 MAX_DEPTH = 100
+
+#: What stands where a secret was.
+BLANK = "***"
 
 
 def decode_body(body: bytes) -> Document:
@@ -36,6 +41,31 @@ def decode_body(body: bytes) -> Document:
     if text.count("{") + text.count("[") > MAX_DEPTH and _depth(document) > MAX_DEPTH:
         raise BodyUnreadable(f"body: nested deeper than {MAX_DEPTH}")
     return document
+
+
+def blank(document: Document, keys: Iterable[str]) -> Document:
+    """Return *document* with ``BLANK`` under each of *keys* that it has.
+
+    It is the very same object when there is nothing to blank.
+    """
+    found = [key for key in keys if document.get(key) not in (None, BLANK)]
+    return {**document, **dict.fromkeys(found, BLANK)} if found else document
+
+
+def blank_bytes(body: bytes, keys: Iterable[str]) -> bytes:
+    """Return *body*, which no decoder reads, with the texts under *keys* blanked where they show.
+
+    The rest stays, for somebody to see what it was.
+    """
+    for key in keys:
+        text = rb'("%s"\s*:\s*)"(?:[^"\\]|\\.)*"?' % re.escape(key.encode())
+        body = re.sub(text, rb'\1"%s"' % BLANK.encode(), body, flags=re.DOTALL)
+    return body
+
+
+def encode_body(document: Document) -> bytes:
+    """Return bytes that ``decode_body`` reads as an object equal to *document*."""
+    return json.dumps(document, separators=(",", ":")).encode()
 
 
 def _refuse_constant(name: str) -> NoReturn:

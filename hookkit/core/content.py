@@ -188,6 +188,29 @@ class Template:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class RichMessage:
+    """Elements with buttons, laid out by the vendor's *template*.
+
+    Attributes:
+        template: The vendor's word: ``cards``, ``quick_replies``, ``sticker``, ...
+    """
+
+    type: str = "rich_message"
+    text: str = ""
+    template: str | None = None
+    elements: tuple[MediaItem, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Custom:
+    """What programs say to each other in a conversation, in words of their own."""
+
+    type: str = "custom"
+    text: str = ""
+    body: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class UnknownContent:
     """A content type from the future, kept as the vendor sent it."""
 
@@ -206,5 +229,7 @@ Content: TypeAlias = (
     | Form
     | FormResponse
     | Template
+    | RichMessage
+    | Custom
     | UnknownContent
 )

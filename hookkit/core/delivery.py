@@ -11,6 +11,7 @@ from datetime import datetime
 from typing import Any, TypeAlias
 
 from hookkit.core.identity import bounded_id, hash_content
+from hookkit.core.parts import AuthorType
 
 #: An object that came out of a JSON decoder: no value's type can be trusted.
 Document: TypeAlias = Mapping[str, Any]
@@ -28,12 +29,17 @@ class Delivery:
         body: The bytes, exactly as they arrived.
         headers: Names in lower case.
         received_at: Aware UTC, cut to milliseconds.
+        path_token: What the URL has behind the endpoint's name; None when it ends there.
+        document: The object in the body, once somebody had to read it to prove the sender;
+            None before that. It is handed on so that nobody reads it twice.
     """
 
     endpoint: str
     body: bytes = field(repr=False)
     headers: Headers = field(repr=False)
     received_at: datetime
+    path_token: str | None = field(default=None, repr=False)
+    document: Document | None = field(default=None, repr=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,13 +48,32 @@ class VerifiedDelivery:
 
     Attributes:
         delivery: What arrived.
-        secret_index: Which of the endpoint's secrets fitted, newest is 0; None without a check.
+        secret_index: Which of the secrets that were asked for fitted, newest is 0; None
+            without a check.
         body_authenticated: Whether the proof covers the body's bytes.
     """
 
     delivery: Delivery
     secret_index: int | None
     body_authenticated: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Options:
+    """How an endpoint's settings want its payloads read, now and on every replay.
+
+    A *registration* is one webhook as the vendor knows it, where bodies name theirs.
+
+    Attributes:
+        repeat_window_s: Replaces every ``repeat_after_s``.
+        version: The payload version where bodies leave it open; one for all, or by
+            registration.
+        authors: Who writes what a registration delivers, by registration.
+    """
+
+    repeat_window_s: float | None = None
+    version: str | Mapping[str, str] | None = None
+    authors: Mapping[str, AuthorType] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,7 +87,7 @@ class Payload:
         received_at: When the delivery arrived.
         headers: The headers that are kept with the delivery.
         document: The decoded object.
-        repeat_window_s: The endpoint's own value for every ``repeat_after_s``.
+        options: What the endpoint's settings say about reading it.
     """
 
     provider: str
@@ -71,7 +96,7 @@ class Payload:
     received_at: datetime
     headers: Headers = field(repr=False)
     document: Document = field(repr=False)
-    repeat_window_s: float | None = None
+    options: Options = field(default_factory=Options)
 
     def item(
         self,
@@ -94,7 +119,7 @@ class Payload:
             event_id = f"{self.version or 'unknown'}:{hash_content(raw)}"
         previous_event_id = None
         if repeat_after_s is not None:
-            window_s = repeat_after_s = self.repeat_window_s or repeat_after_s
+            window_s = repeat_after_s = self.options.repeat_window_s or repeat_after_s
             slot = int(self.received_at.timestamp() // window_s)
             previous_event_id = bounded_id(f"{event_id}@{slot - 1}")
             event_id = f"{event_id}@{slot}"
@@ -117,7 +142,9 @@ class Item:
 
     Attributes:
         payload: The payload it lies in.
-        raw: The vendor's own object, narrowed to this one event, without any secret.
+        raw: The vendor's own object, narrowed to this one event: without any secret, and
+            without what belongs to the registration that delivered it. Two that differ in it
+            say different things.
         vendor_type: The vendor's word for what happened, as sent.
         event_id: Identifies the event across redeliveries, unique within the endpoint.
         previous_event_id: With ``repeat_after_s``: the event id of the time slot before.

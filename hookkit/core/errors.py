@@ -89,7 +89,7 @@ class SignatureMismatch(Rejected):
 
 
 class MalformedBody(Rejected):
-    """The body did not arrive whole."""
+    """The body did not arrive whole, or the proof that should lie in it cannot be looked for."""
 
     code = "malformed_body"
     status = 400

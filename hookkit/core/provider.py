@@ -11,34 +11,26 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import MISSING, dataclass, field, fields
 from datetime import datetime
 from functools import partial
-from typing import Any, Protocol
+from typing import Any
 
-from hookkit.core.body import decode_body
+from hookkit.core.body import blank, blank_bytes, decode_body, encode_body
 from hookkit.core.delivery import (
     Delivery,
     Document,
     Envelope,
     Headers,
     Item,
+    Options,
     Payload,
     VerifiedDelivery,
 )
 from hookkit.core.errors import BodyUnreadable
 from hookkit.core.event import EVENT_CLASSES, Event, EventType
+from hookkit.core.scheme import Scheme
 from hookkit.core.triggers import Meaning
 
 #: Kept with every delivery; a provider adds what its versions and its proof need.
 KEPT_HEADERS = ("content-type", "user-agent")
-
-
-class Scheme(Protocol):
-    """How the sender of a delivery is proven."""
-
-    def verify(self, delivery: Delivery, secrets: Sequence[bytes]) -> VerifiedDelivery:
-        """Return *delivery* as verified, or raise a subclass of ``Rejected``."""
-
-    def sign(self, body: bytes, secret: bytes) -> dict[str, str]:
-        """Return the headers that prove *body* to ``verify``."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,6 +62,12 @@ class Provider:
         triggers: The vendor's words, and what each stands for in the unified model.
         parallel: Whether two of its versions can be received side by side.
         kept_headers: Names of further headers to keep, in lower case.
+        blanked: Keys of the document that hold secrets: they are kept nowhere.
+        pinnable: Versions that bodies may leave open, so that the settings may pin one.
+        registration_of: Returns the vendor's id of the webhook that delivered a document,
+            so that settings may differ by it; None when bodies do not say.
+        unsigned_alone: Whether an endpoint may be unsigned without another protection.
+        options: What the settings of the endpoint at hand say about reading.
     """
 
     name: str
@@ -79,36 +77,75 @@ class Provider:
     triggers: Mapping[str, tuple[Meaning, ...]] = field(repr=False)
     parallel: bool
     kept_headers: tuple[str, ...] = ()
+    blanked: tuple[str, ...] = ()
+    pinnable: tuple[str, ...] = ()
+    registration_of: Callable[[Document], str | None] | None = field(default=None, repr=False)
+    unsigned_alone: bool = True
+    options: Options = field(default_factory=Options)
+
+    def version_of(self, document: Document, headers: Headers) -> str | None:
+        """Return the payload version that *document* shows, or that the settings pin.
+
+        A pin chooses among versions that look alike; it makes nothing of a body whose shape
+        is another's. None when nothing tells the version.
+        """
+        shown = self.detect_version(document, headers)
+        pinned = self.options.version
+        if pinned is None or shown not in self.pinnable:
+            return shown
+        if isinstance(pinned, Mapping):
+            pinned = pinned.get(self.registration(document) or "", shown)
+        return pinned
+
+    def registration(self, document: Document) -> str | None:
+        """Return the vendor's id of the webhook that delivered *document*, where it says."""
+        return None if self.registration_of is None else self.registration_of(document)
+
+    def keep(self, headers: Headers) -> Headers:
+        """Return those of *headers* that are kept with a delivery."""
+        names = (*KEPT_HEADERS, *self.kept_headers)
+        return {name: headers[name] for name in names if name in headers}
 
 
-def parse(
-    provider: Provider, verified: VerifiedDelivery, repeat_window_s: float | None = None
-) -> Envelope:
+def parse(provider: Provider, verified: VerifiedDelivery) -> Envelope:
     """Take a proven delivery apart; what cannot be understood becomes one item with a problem."""
     delivery = verified.delivery
-    headers = {
-        name: delivery.headers[name]
-        for name in (*KEPT_HEADERS, *provider.kept_headers)
-        if name in delivery.headers
-    }
+    headers = provider.keep(delivery.headers)
+    body, document = _without_secrets(provider, delivery)
     items = split(
         provider,
         endpoint=delivery.endpoint,
-        body=delivery.body,
+        body=body,
         headers=headers,
         received_at=delivery.received_at,
-        repeat_window_s=repeat_window_s,
+        document=document,
     )
     return Envelope(
         endpoint=delivery.endpoint,
         provider=provider.name,
         version=items[0].payload.version,
         received_at=delivery.received_at,
-        body=delivery.body,
+        body=body,
         headers=headers,
         secret_index=verified.secret_index,
         items=items,
     )
+
+
+def _without_secrets(provider: Provider, delivery: Delivery) -> tuple[bytes, Document | None]:
+    """Return the bytes to keep, and the object in them if it had to be read.
+
+    Where nothing has to be blanked, the bytes are those that arrived.
+    """
+    body, document = delivery.body, delivery.document
+    if not provider.blanked:
+        return body, document
+    try:
+        document = decode_body(body) if document is None else document
+    except BodyUnreadable:  # ``split`` says why
+        return blank_bytes(body, provider.blanked), None
+    blanked = blank(document, provider.blanked)
+    return (body if blanked is document else encode_body(blanked)), blanked
 
 
 def split(
@@ -118,9 +155,9 @@ def split(
     body: bytes,
     headers: Headers,
     received_at: datetime,
-    repeat_window_s: float | None = None,
+    document: Document | None = None,
 ) -> tuple[Item, ...]:
-    """Return the items in *body*, at least one.
+    """Return the items in *body*, at least one; *document* is what it spells, if that is known.
 
     A provider that fails to take a body apart costs its items their meaning, not their
     place in the inbox: newer code reads them on a replay.
@@ -131,16 +168,18 @@ def split(
         endpoint=endpoint,
         received_at=received_at,
         headers=headers,
-        repeat_window_s=repeat_window_s,
+        options=provider.options,
     )
     try:
-        document = decode_body(body)
+        document = decode_body(body) if document is None else document
     except BodyUnreadable as error:
         # There is no content to derive an id from: the bytes themselves are the identity.
         event_id = f"unreadable:{hashlib.sha256(body).hexdigest()}"
         nothing = payload_of(version="", document={})
         return (nothing.item(raw={}, vendor_type="", event_id=event_id, problem=str(error)),)
-    version = provider.detect_version(document, headers)
+    if provider.blanked:
+        document = blank(document, provider.blanked)
+    version = provider.version_of(document, headers)
     if version is None:
         problem = "body: the payload version cannot be told"
         return (unknown_item(payload_of(version="", document=document), problem),)

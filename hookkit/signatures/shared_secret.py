@@ -1,22 +1,31 @@
-"""The sender proves itself by sending the secret along, in a header."""
+"""The sender proves itself by sending a secret along: in a header, in the body, in the URL.
+
+Such a secret says who sent the request and nothing about what is in it: the body is
+protected by TLS alone, so ``body_authenticated`` is False for every scheme here.
+"""
 
 from __future__ import annotations
 
+import base64
+import binascii
 import hmac
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from hashlib import sha256
 
+from hookkit.core.body import decode_body, encode_body
 from hookkit.core.delivery import Delivery, VerifiedDelivery
-from hookkit.core.errors import SignatureMismatch, SignatureMissing
+from hookkit.core.errors import (
+    BodyUnreadable,
+    MalformedBody,
+    SignatureMismatch,
+    SignatureMissing,
+)
 
 
 @dataclass(frozen=True, slots=True)
 class SharedSecretHeader:
     """Compare a header with the endpoint's secrets.
-
-    The secret says who sent the request and nothing about what is in it: the body is
-    protected by TLS alone, so ``body_authenticated`` is False.
 
     Attributes:
         header: The header's name in lower case.
@@ -26,8 +35,6 @@ class SharedSecretHeader:
 
     def verify(self, delivery: Delivery, secrets: Sequence[bytes]) -> VerifiedDelivery:
         """Return *delivery* as verified by the first secret that fits.
-
-        Every secret is compared, so the time taken does not tell which one fitted.
 
         Raises:
             SignatureMissing: The header is absent or empty.
@@ -40,19 +47,128 @@ class SharedSecretHeader:
             sent_bytes = sent.encode("latin-1")  # as WSGI decodes headers
         except UnicodeEncodeError as error:
             raise SignatureMismatch(f"header {self.header} is none that HTTP can send") from error
-        # Digests are compared because they have one length: the time tells no secret's.
-        sent_digest = sha256(sent_bytes).digest()
-        fitting = [
-            index
-            for index, secret in enumerate(secrets)
-            if hmac.compare_digest(sent_digest, sha256(secret).digest())
-        ]
-        if not fitting:
-            raise SignatureMismatch(f"header {self.header} fits no configured secret")
-        return VerifiedDelivery(
-            delivery=delivery, secret_index=fitting[0], body_authenticated=False
-        )
+        return _verified(delivery, sent_bytes, secrets, where=f"header {self.header}")
 
     def sign(self, body: bytes, secret: bytes) -> dict[str, str]:
         """Return the header that ``verify`` accepts; it is the same for every body."""
         return {self.header: secret.decode("latin-1")}
+
+
+@dataclass(frozen=True, slots=True)
+class SharedSecretField:
+    """Compare a field of the JSON object in the body with the endpoint's secrets.
+
+    The body must be read before its sender is proven, so it is read by the one decoder that
+    bounds what reading may cost, and the object is handed on.
+
+    Attributes:
+        field: The key, at the top of the object.
+    """
+
+    field: str
+
+    def verify(self, delivery: Delivery, secrets: Sequence[bytes]) -> VerifiedDelivery:
+        """Return *delivery* as verified by the first secret that fits, its document read.
+
+        Raises:
+            MalformedBody: The body is not a JSON object, so the secret cannot be looked for.
+            SignatureMissing: The field is absent, empty or no text.
+            SignatureMismatch: No secret fits.
+        """
+        try:
+            document = delivery.document
+            document = decode_body(delivery.body) if document is None else document
+        except BodyUnreadable as error:
+            raise MalformedBody(str(error)) from error
+        sent = document.get(self.field)
+        if not isinstance(sent, str) or not sent:
+            raise SignatureMissing(f"field {self.field} is missing")
+        # JSON can spell lone surrogates, which no secret holds.
+        sent_bytes = sent.encode(errors="surrogatepass")
+        delivery = replace(delivery, document=document)
+        return _verified(delivery, sent_bytes, secrets, where=f"field {self.field}")
+
+    def sign(self, body: bytes, secret: bytes) -> dict[str, str]:
+        """Return no header: the proof lies in the body."""
+        return {}
+
+    def enclose(self, body: bytes, secret: bytes) -> bytes:
+        """Return *body* with the field that ``verify`` accepts.
+
+        What is not a JSON object has no room for it, and is returned as it is.
+        """
+        try:
+            document = decode_body(body)
+        except BodyUnreadable:
+            return body
+        return encode_body({**document, self.field: secret.decode()})
+
+
+@dataclass(frozen=True, slots=True)
+class BasicCredentials:
+    """Compare HTTP Basic credentials with the endpoint's, each spelt ``user:password``.
+
+    https://www.rfc-editor.org/rfc/rfc7617
+    """
+
+    def verify(self, delivery: Delivery, secrets: Sequence[bytes]) -> VerifiedDelivery:
+        """Return *delivery* as verified by the first credentials that fit.
+
+        Raises:
+            SignatureMissing: There is no ``Authorization: Basic``.
+            SignatureMismatch: No credentials fit.
+        """
+        method, _, encoded = delivery.headers.get("authorization", "").partition(" ")
+        if method.lower() != "basic":
+            raise SignatureMissing("header authorization has no Basic credentials")
+        try:
+            sent = base64.b64decode(encoded.strip(), validate=True)
+        except (binascii.Error, ValueError) as error:  # not base64, not ASCII
+            raise SignatureMismatch("header authorization is not base64") from error
+        return _verified(delivery, sent, secrets, where="header authorization")
+
+    def sign(self, body: bytes, secret: bytes) -> dict[str, str]:
+        """Return the header that ``verify`` accepts; it is the same for every body."""
+        return {"authorization": f"Basic {base64.b64encode(secret).decode()}"}
+
+
+@dataclass(frozen=True, slots=True)
+class PathToken:
+    """Compare what the URL has behind the endpoint's name with the endpoint's tokens.
+
+    There is no ``sign``: who sends to the URL has sent the token.
+    """
+
+    def verify(self, delivery: Delivery, secrets: Sequence[bytes]) -> VerifiedDelivery:
+        """Return *delivery* as verified by the first token that fits.
+
+        Raises:
+            SignatureMissing: The URL ends with the endpoint's name.
+            SignatureMismatch: No token fits.
+        """
+        if not delivery.path_token:
+            raise SignatureMissing("the URL has no token")
+        sent = delivery.path_token.encode(errors="surrogatepass")
+        return _verified(delivery, sent, secrets, where="the URL's token")
+
+
+def _verified(
+    delivery: Delivery, sent: bytes, secrets: Sequence[bytes], *, where: str
+) -> VerifiedDelivery:
+    """Return *delivery* as verified by the first of *secrets* that is *sent*.
+
+    Every secret is compared, so the time taken does not tell which one fitted; digests are
+    compared because they have one length, so it tells no secret's either.
+
+    Raises:
+        SignatureMismatch: None is; *where* says what was compared.
+    """
+    sent_digest = sha256(sent).digest()
+    fitting = [
+        index
+        for index, secret in enumerate(secrets)
+        if hmac.compare_digest(sent_digest, sha256(secret).digest())
+    ]
+    if not fitting:
+        raise SignatureMismatch(f"{where} fits no configured secret")
+    return VerifiedDelivery(delivery=delivery, secret_index=fitting[0], body_authenticated=False)

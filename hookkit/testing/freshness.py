@@ -15,14 +15,18 @@ from hookkit.core.provider import PayloadVersion
 
 _HEX = "0123456789abcdef"
 
+#: Ids that are numbers stay exact in every language that reads JSON.
+_MAX_NUMBER = 1 << 53
+
 
 def freshen(
     document: Mapping[str, Any], version: PayloadVersion, *, now: datetime | None = None
 ) -> dict[str, Any]:
     """Return a copy of *document* that is a new event: new ids, and times of now.
 
-    The copy's ids look like those of the original, equal ids stay equal to each other, and
-    its times are in the original's form. Paths that the document does not have are left out.
+    The copy's ids look like those of the original (numbers become larger ones), equal ids stay
+    equal to each other, and its times are in the original's form. Paths that the document does
+    not have are left out.
 
     Args:
         document: The payload.
@@ -31,9 +35,11 @@ def freshen(
     """
     fresh: dict[str, Any] = copy.deepcopy(dict(document))
     moment = datetime.now(UTC) if now is None else now.astimezone(UTC)
-    new_ids: dict[str, str] = {}
+    new_ids: dict[str | int, str | int] = {}
 
     def new_id(old: Any) -> Any:
+        if isinstance(old, int) and not isinstance(old, bool):
+            return new_ids.setdefault(old, secrets.randbelow(_MAX_NUMBER))
         if not isinstance(old, str) or not old:
             return old
         return new_ids.setdefault(old, _similar_id(old))

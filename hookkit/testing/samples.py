@@ -80,27 +80,28 @@ def find_sample(
 
     Args:
         provider: Whose.
-        version: None is the newest, which a provider names last.
+        version: None is the newest that has the sample; a provider names its newest last.
         trigger: The vendor's word (``conversation:message``), or the sample's own name; both
             take a variant (``conversation:message.image``). None is a customer's text message.
 
     Raises:
         HookkitError: There is none; the message names the nearest ones.
     """
-    version = version or list(provider.versions)[-1]
-    samples = list_samples(provider, version)
+    versions = list(provider.versions)[::-1] if version is None else [version]
+    for each in versions:
+        found = _find(provider, list_samples(provider, each), trigger)
+        if found is not None:
+            return found
+    newest = list_samples(provider, versions[0])
+    missing = "sample of a customer's text message" if trigger is None else f"sample {trigger!r}"
+    raise HookkitError(f"{provider.name} {versions[0]} has no {missing}{_nearest(trigger, newest)}")
+
+
+def _find(provider: Provider, samples: list[Sample], trigger: str | None) -> Sample | None:
     if trigger is None:
-        found = next((each for each in samples if _is_text_of_user(provider, each)), None)
-        missing = "sample of a customer's text message"
-    else:
-        name = trigger.replace(":", "-")
-        found = next((each for each in samples if each.name == name), None)
-        missing = f"sample {trigger!r}"
-    if found is None:
-        raise HookkitError(
-            f"{provider.name} {version} has no {missing}{_nearest(trigger, samples)}"
-        )
-    return found
+        return next((each for each in samples if _is_text_of_user(provider, each)), None)
+    name = trigger.replace(":", "-")
+    return next((each for each in samples if each.name == name), None)
 
 
 def _load(provider_name: str, version: str) -> Iterator[Sample]:

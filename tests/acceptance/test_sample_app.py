@@ -54,6 +54,22 @@ def test_message_of_every_version_reaches_one_handler(app, version):
     assert handled(app) == [("answer_customer", "conversation:message", said)]
 
 
+@pytest.mark.parametrize("version", ["3.0", "3.1", "3.2", "3.4", "3.6"])
+def test_message_of_another_vendor_reaches_the_same_handler(app, version):
+    livechat = find_provider("livechat")
+    document = freshen(find_sample(livechat, version).document(), livechat.versions[version])
+    delivery = sign(livechat, document, secret=DEMO_SECRET)
+
+    response = app.test_client().post(
+        "/hooks/chat", data=delivery.body, headers=dict(delivery.headers)
+    )
+
+    assert response.status_code == 200
+    ((handler, kind, what),) = handled(app)
+    assert (handler, kind) == ("answer_customer", "conversation:message")
+    assert "hello there, my order" in what
+
+
 @pytest.mark.parametrize(
     ("version", "trigger", "handler"),
     [
@@ -143,6 +159,15 @@ def test_printed_hookkit_line_works(tmp_path):
 
         assert (first.returncode, second.returncode) == (0, 0), first.stderr
         wait_until(lambda: len(events(url)) == 2)
+
+
+def test_printed_line_for_another_vendor_works(tmp_path):
+    with running(tmp_path, "-m", "sample_app.run") as server:
+        url = server.find(r"(http://\S+)/ shows")
+        result = server.sh(server.find(r"^  (.*hookkit\S* .*send .*livechat .*)$"))
+
+        assert result.returncode == 0, result.stderr
+        wait_until(lambda: len(events(url)) == 1)
 
 
 @pytest.mark.skipif(shutil.which("curl") is None, reason="there is no curl")

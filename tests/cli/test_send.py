@@ -315,3 +315,47 @@ def serving_app(app):
         server.shutdown()
         thread.join()
         server.server_close()
+
+
+# LiveChat, whose secret lies in the body
+
+
+def test_secret_that_lies_in_the_body_is_put_there():
+    with serving() as endpoint:
+        result = send(endpoint, "--provider", "livechat", "--trigger", "incoming_event.file")
+
+    ((_, headers, body),) = endpoint.requests
+    assert json.loads(body)["secret_key"] == SECRET
+    assert SECRET not in str(headers)
+    assert SECRET not in result.output
+
+
+def test_line_names_the_event_as_the_endpoint_does():
+    hooks, seen = HookKit(), []
+    hooks.on("*", name="see")(seen.append)
+    app = Flask("a")
+    endpoints = {"support": {"provider": "livechat", "secrets": [SECRET]}}
+    app.config.update(TESTING=True, HOOKKIT_ENDPOINTS=endpoints)
+    hooks.init_app(app)
+
+    with serving_app(app) as url:
+        result = run(
+            *("send", f"{url}/hooks/support", "--provider", "livechat", "--version", "3.4"),
+            *("--trigger", "incoming_event", "--secret", SECRET, "--duplicate"),
+        )
+
+    assert result.exit_code == 0
+    (event,) = seen
+    assert result.output.count(f"livechat 3.4 incoming_event {event.id} -> 200") == 2
+    assert '"duplicates": 1' in result.output
+
+
+def test_basic_credentials_are_sent_beside_or_instead_of_the_secret():
+    with serving() as endpoint:
+        run("send", endpoint.url, "--unsigned", "--basic", "me:you", HOOKKIT_SECRET=SECRET)
+        send(endpoint, HOOKKIT_BASIC="me:you")
+
+    (_, first, _), (_, second, _) = endpoint.requests
+    assert first["Authorization"] == second["Authorization"] == "Basic bWU6eW91"
+    assert "X-Api-Key" not in {name.title() for name in first}
+    assert "X-Api-Key" in {name.title() for name in second}

@@ -1,3 +1,4 @@
+import json
 import shlex
 
 import pytest
@@ -71,3 +72,31 @@ def test_help_says_that_the_secret_is_printed():
     result = run("sign", "--help")
 
     assert "the secret is printed" in " ".join(result.output.split())
+
+
+def test_body_is_printed_where_the_proof_lies_in_it():
+    result = run("sign", "--provider", "livechat", "--secret", SECRET, stdin=b'{"action": "x"}')
+
+    assert result.exit_code == 0
+    assert json.loads(result.output) == {"action": "x", "secret_key": SECRET}
+
+
+def test_curl_carries_the_body_with_the_proof_and_not_the_file(tmp_path):
+    file = tmp_path / "body.json"
+    file.write_bytes(b'{"action": "x"}')
+
+    result = run(
+        *("sign", file, "--provider", "livechat", "--secret", "it's a long secret"),
+        *("--curl", "http://localhost/x"),
+    )
+
+    words = shlex.split(result.output)
+    assert words[-2] == "--data-raw"
+    assert json.loads(words[-1]) == {"action": "x", "secret_key": "it's a long secret"}
+
+
+def test_body_without_room_for_the_proof_is_printed_by_nobody():
+    result = run("sign", "--provider", "livechat", "--secret", SECRET, stdin=b"oops")
+
+    assert result.exit_code == 2
+    assert "body: not JSON" in result.output

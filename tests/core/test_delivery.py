@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from hookkit.core.delivery import Delivery, Envelope, Payload, VerifiedDelivery
+from hookkit.core.delivery import Delivery, Envelope, Options, Payload, VerifiedDelivery
 from hookkit.core.event import EVENT_CLASSES, EventType, MessageEvent
 from hookkit.core.outcome import Entry
 from hookkit.core.provider import normalize, unknown_item
@@ -80,7 +80,7 @@ def test_repetition_is_told_by_the_slot_of_its_arrival(offset, slot):
 
 
 def test_window_of_the_endpoint_replaces_the_providers():
-    payload = replace(PAYLOAD, repeat_window_s=0.5)
+    payload = replace(PAYLOAD, options=Options(repeat_window_s=0.5))
 
     made = payload.item(raw={}, vendor_type="", event_id="e", repeat_after_s=60)
 

@@ -1,9 +1,11 @@
+import json
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from hookkit.core.delivery import Delivery, Payload, VerifiedDelivery
+from hookkit.core.body import BLANK
+from hookkit.core.delivery import Delivery, Options, Payload, VerifiedDelivery
 from hookkit.core.event import EventType, MessageEvent, UnknownEvent
 from hookkit.core.parts import Author, AuthorType, Conversation, Message
 from hookkit.core.provider import (
@@ -140,9 +142,9 @@ def test_version_may_be_told_by_a_header():
 
 
 def test_window_of_the_endpoint_reaches_the_payload():
-    (item,) = taken_apart(b'{"version": "1"}', repeat_window_s=7.5)
+    (item,) = taken_apart(b'{"version": "1"}', provider(options=Options(repeat_window_s=7.5)))
 
-    assert item.payload.repeat_window_s == 7.5
+    assert item.payload.options.repeat_window_s == 7.5
 
 
 # Parsing a delivery
@@ -180,11 +182,11 @@ def test_only_known_headers_are_kept():
 
 
 def test_envelope_of_what_is_not_understood_has_an_item_and_no_version():
-    envelope = parse(provider(), verified(b"oops"), repeat_window_s=5)
+    envelope = parse(provider(options=Options(repeat_window_s=5)), verified(b"oops"))
 
     assert envelope.version == ""
     assert len(envelope.items) == 1
-    assert envelope.items[0].payload.repeat_window_s == 5
+    assert envelope.items[0].payload.options.repeat_window_s == 5
 
 
 # Reading an item
@@ -323,3 +325,95 @@ def test_event_without_a_required_part_is_unknown_and_names_it(parts, problems):
     assert event.problems == ("odd", *problems)
     assert event.reason == "r"
     assert event.raw == {"a": 1}
+
+
+# Secrets that lie in the body
+
+SECRETIVE = {"version": "1", "events": [{"id": "a"}], "secret": "XYZ", "n": 1.50}
+
+
+def secretive():
+    return provider(
+        blanked=("secret", "token"),
+        versions={
+            "1": PayloadVersion(
+                split=lambda payload: [
+                    payload.item(raw=payload.document, vendor_type="", event_id=None)
+                ],
+                normalize=read_other,
+            )
+        },
+    )
+
+
+def test_secret_in_the_body_is_kept_nowhere():
+    envelope = parse(secretive(), verified(json.dumps(SECRETIVE).encode()))
+
+    (item,) = envelope.items
+    assert b"XYZ" not in envelope.body
+    assert item.raw == SECRETIVE | {"secret": BLANK}
+    assert json.loads(envelope.body) == item.raw
+
+
+def test_body_without_a_secret_is_kept_as_it_arrived():
+    body = b'{ "version": "1" , "events": [{"id": "a"}], "n": 1.50 }'
+
+    assert parse(secretive(), verified(body)).body == body
+    assert parse(secretive(), verified(b"oops")).body == b"oops"
+
+
+def test_kept_body_is_taken_apart_as_the_first_time():
+    envelope = parse(secretive(), verified(json.dumps(SECRETIVE).encode()))
+
+    again = taken_apart(envelope.body, secretive())
+
+    assert again == envelope.items
+    assert normalize(secretive(), again[0]) == normalize(secretive(), envelope.items[0])
+
+
+def test_secret_is_no_part_of_what_tells_items_apart():
+    first, second = (
+        taken_apart(json.dumps(SECRETIVE | {"secret": secret}).encode(), secretive())[0]
+        for secret in ("XYZ", "ABC")
+    )
+
+    assert (first.event_id, first.content_hash) == (second.event_id, second.content_hash)
+    unknown = taken_apart(b'{"secret": "XYZ"}', secretive())[0]
+    assert unknown.raw == {"secret": BLANK}
+
+
+def test_document_that_was_read_to_verify_is_not_read_again():
+    document = {"version": "1", "events": [{"id": "b"}]}
+    sent = verified(b"not read")
+    sent = replace(sent, delivery=replace(sent.delivery, document=document))
+
+    assert parse(provider(), sent).items[0].event_id == "b"
+
+
+# Versions that the settings pin
+
+
+@pytest.mark.parametrize(
+    ("pin", "document", "version"),
+    [
+        pytest.param(None, {"version": "1"}, "1", id="no pin"),
+        pytest.param("2", {"version": "1"}, "2", id="for all"),
+        pytest.param("2", {"version": "3"}, "3", id="another shape"),
+        pytest.param("2", {}, None, id="no shape"),
+        pytest.param({"a": "2"}, {"version": "1", "webhook": "a"}, "2", id="by webhook"),
+        pytest.param({"a": "2"}, {"version": "1", "webhook": "b"}, "1", id="another webhook"),
+        pytest.param({"a": "2"}, {"version": "1"}, "1", id="no webhook"),
+    ],
+)
+def test_version_is_pinned_where_bodies_leave_it_open(pin, document, version):
+    by = provider(
+        pinnable=("1", "2"),
+        registration_of=lambda document: document.get("webhook"),
+        options=Options(version=pin),
+    )
+
+    assert by.version_of(document, {}) == version
+
+
+def test_provider_that_names_no_webhook_has_no_registrations():
+    assert provider().registration({"webhook": "a"}) is None

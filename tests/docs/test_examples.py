@@ -44,7 +44,8 @@ def test_every_python_block_compiles(block):
 
 @pytest.mark.parametrize("block", blocks(language="json"), ids=str)
 def test_every_json_block_is_a_sample(block):
-    shipped = ROOT / "hookkit" / "providers" / "sunshine" / "samples" / f"{block.name}.json"
+    provider = ROOT / "hookkit" / "providers" / block.page.stem
+    shipped = provider / "samples" / f"{block.name}.json"
 
     assert json.loads(block.text) == json.loads(shipped.read_text())
 

@@ -18,10 +18,12 @@ from hookkit.core.event import EVENT_CLASSES, Event
 from hookkit.core.provider import KEPT_HEADERS
 from hookkit.core.retry import RetryPolicy
 from hookkit.core.states import SETTLED
+from hookkit.endpoint_settings import EndpointSchema, VersionSchema
 from hookkit.inbox.tables import metadata, schema
 from hookkit.providers import load_providers
+from hookkit.providers.livechat import app, legacy, v3
 from hookkit.providers.sunshine import v1, v2
-from hookkit.settings import _EndpointSchema, _SettingsSchema
+from hookkit.settings import _SettingsSchema
 from tests.docs.pages import PAGES, ROOT, prose, tables, words
 
 REFERENCE = ROOT / "docs" / "reference"
@@ -31,7 +33,6 @@ EVENTS = REFERENCE / "events.md"
 SIGNALS = REFERENCE / "signals-and-logs.md"
 CLI = REFERENCE / "cli.md"
 HANDLERS = ROOT / "docs" / "how-to" / "handlers.md"
-SUNSHINE = ROOT / "docs" / "providers" / "sunshine.md"
 SOURCES = sorted((ROOT / "hookkit").rglob("*.py"))
 MODELS = [
     name
@@ -51,7 +52,13 @@ def test_settings_are_those_of_the_code():
 def test_endpoint_settings_are_those_of_the_code():
     documented = first_words(tables(SETTINGS, "## Endpoints"))
 
-    assert documented == set(_EndpointSchema().fields)
+    assert documented == set(EndpointSchema().fields)
+
+
+def test_settings_of_a_version_are_those_of_the_code():
+    documented = first_words(tables(SETTINGS, "## Versions of an endpoint"))
+
+    assert documented == set(VersionSchema().fields)
 
 
 @pytest.mark.parametrize("name", ["workers", "lease_s", "max_body"])
@@ -110,10 +117,10 @@ def test_log_actions_are_those_of_the_code():
 @pytest.mark.parametrize("kind", EventType)
 def test_every_type_has_its_row(kind):
     (row,) = (row for row in tables(EVENTS, "## Types") if words(row[0]) == [kind.value])
-    documented = {column: set(words(row[column])) for column in (2, 3)}
+    documented = {column: set(words(row[column])) for column in (2, 3, 4)}
 
     assert words(row[1]) == [EVENT_CLASSES[kind].__name__]
-    for column, version in ((2, v1), (3, v2)):
+    for column, version in ((2, v1), (3, v2), (4, v3), (4, legacy), (4, app)):
         spoken = {word for word, to in version.TYPES.items() if to is kind}
         assert spoken - documented[column] == set()
 
@@ -144,10 +151,12 @@ def test_every_content_is_in_the_table_of_contents():
     assert {kind.__name__ for kind in Content.__args__} - documented == set()
 
 
-def test_every_word_of_sunshine_is_documented():
-    documented = {word for row in tables(SUNSHINE, "## Versions") for word in words(row[0])}
+@pytest.mark.parametrize("name", load_providers())
+def test_every_word_of_a_provider_is_documented(name):
+    page = ROOT / "docs" / "providers" / f"{name}.md"
+    documented = {word for row in tables(page, "## Versions") for word in words(row[0])}
 
-    assert documented == set(load_providers()["sunshine"].triggers)
+    assert documented == set(load_providers()[name].triggers)
 
 
 def test_every_provider_has_a_page_with_the_house_headings():
@@ -168,13 +177,14 @@ def test_every_provider_has_a_page_with_the_house_headings():
 
 
 def test_versions_in_the_readme_are_those_of_the_code():
-    documented = {
-        row[0]: row[1].split(", ")
+    documented = [
+        row[1].split(", ")
         for row in tables(ROOT / "README.md", "## Vendors and versions")
         if row[2] == "here"
-    }
+    ]
 
-    assert list(documented.values()) == [list(each.versions) for each in load_providers().values()]
+    # The first is named first, whatever its name.
+    assert sorted(documented) == sorted(list(each.versions) for each in load_providers().values())
 
 
 def test_kept_headers_in_the_readme_are_those_of_the_code():

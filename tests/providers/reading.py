@@ -1,10 +1,12 @@
 """Reads bodies the way an endpoint does, for the tests of the providers."""
 
 import json
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
 import hookkit.providers
+from hookkit.core.delivery import Options
 from hookkit.core.provider import normalize, split
 from hookkit.providers import load_providers
 from hookkit.schemas import EventSchema
@@ -31,13 +33,12 @@ def expected_path(sample):
     return sample.with_suffix(".expected.json")
 
 
-def split_body(provider, body, *, received_at=NOW, **how):
+def split_body(provider, body, *, received_at=NOW, **options):
     """Return the items of *body*, which is bytes or what they should spell."""
+    provider = replace(provider, options=Options(**options))
     if not isinstance(body, bytes):
         body = json.dumps(body).encode()
-    return split(
-        provider, endpoint="support", body=body, headers={}, received_at=received_at, **how
-    )
+    return split(provider, endpoint="support", body=body, headers={}, received_at=received_at)
 
 
 def read(provider, body, **how):

@@ -19,7 +19,8 @@ from hookkit.core.event import EVENT_CLASSES, EventType
 from hookkit.core.identity import MAX_ID_CHARS
 from hookkit.core.provider import normalize, unknown_event
 from hookkit.schemas import EventSchema
-from tests.applications import SECRET, make_app, post
+from hookkit.testing import sign
+from tests.applications import SECRET, make_app
 from tests.model_types import wrong_types
 from tests.providers.reading import NOW, SAMPLES, provider_of, read, sample_id, split_body
 
@@ -175,6 +176,19 @@ def test_no_single_change_makes_a_provider_raise(sample):
             assert_survives_json(events)
 
 
+def is_json(document):
+    """Tell what a vendor's encoder could have written: a secret in the body must be found."""
+    try:
+        return bool(json.dumps(document, allow_nan=False))
+    except ValueError:
+        return False
+
+
+def deliver(client, provider, document):
+    signed = sign(provider, document, secret=SECRET)
+    return client.post("/hooks/support", data=signed.body, headers=signed.headers)
+
+
 @pytest.mark.parametrize("sample", NEW_PLACES, ids=sample_id)
 def test_changed_body_with_the_right_secret_always_hears_200(sample):
     hooks, seen = HookKit(), []
@@ -182,9 +196,9 @@ def test_changed_body_with_the_right_secret_always_hears_200(sample):
     endpoints = {"support": {"provider": provider_of(sample).name, "secrets": [SECRET]}}
     client = make_app(hooks, HOOKKIT_ENDPOINTS=endpoints).test_client()
     document = json.loads(sample.read_bytes())
-    some = list(single_mutations(document, NEW_PLACES[sample]))[::17]
+    some = [each for each in single_mutations(document, NEW_PLACES[sample]) if is_json(each)][::17]
 
-    answers = [post(client, changed) for changed in some]
+    answers = [deliver(client, provider_of(sample), changed) for changed in some]
 
     assert {answer.status_code for answer in answers} == {200}
     assert len(seen) == sum(answer.json["new"] for answer in answers) > 0

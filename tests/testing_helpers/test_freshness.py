@@ -76,7 +76,16 @@ def test_equal_ids_stay_equal():
     assert fresh["event"] == fresh["message"]["id"] != "aaaa1111"
 
 
-@pytest.mark.parametrize("value", [None, 7, "", ["a"], {}], ids=repr)
+def test_number_becomes_another_number():
+    document = {"id": 42, "group": {"id": 42}}
+
+    fresh = freshen(document, version(ids=("id", "group.id")))
+
+    assert fresh["id"] == fresh["group"]["id"] != 42
+    assert 0 <= fresh["id"] < 1 << 53
+
+
+@pytest.mark.parametrize("value", [None, True, 7.5, "", ["a"], {}], ids=repr)
 def test_what_is_no_id_is_left_alone(value):
     fresh = freshen({"id": value}, version(ids=("id", "id.deeper", "*.id", "absent")))
 

@@ -13,6 +13,7 @@ from hookkit.testing import Sample, find_provider, find_sample, freshen, list_sa
 NOW = datetime(2024, 3, 1, 10, 0, 5, tzinfo=UTC)
 SUNSHINE = find_provider("sunshine")
 SAMPLES = list_samples(SUNSHINE)
+EVERY_SAMPLE = [each for provider in load_providers().values() for each in list_samples(provider)]
 
 
 def name_of(sample):
@@ -20,9 +21,10 @@ def name_of(sample):
 
 
 def event_ids(sample, received_at):
-    document = freshen(sample.document(), SUNSHINE.versions[sample.version], now=received_at)
+    provider = find_provider(sample.provider)
+    document = freshen(sample.document(), provider.versions[sample.version], now=received_at)
     body = json.dumps(document).encode()
-    items = split(SUNSHINE, endpoint="support", body=body, headers={}, received_at=received_at)
+    items = split(provider, endpoint="support", body=body, headers={}, received_at=received_at)
     return {item.event_id for item in items}
 
 
@@ -42,11 +44,37 @@ def test_every_sample_can_be_found_by_its_name(sample):
     assert find_sample(SUNSHINE, sample.version, sample.name) == sample
 
 
-@pytest.mark.parametrize("sample", SAMPLES, ids=name_of)
+#: Says that a chat has started, and neither which nor when.
+NAMELESS = "chat_started.minimal"
+
+
+@pytest.mark.parametrize(
+    "sample", [each for each in EVERY_SAMPLE if each.name != NAMELESS], ids=name_of
+)
 def test_fresh_sample_is_a_new_event(sample):
-    first, second = event_ids(sample, NOW), event_ids(sample, NOW + timedelta(milliseconds=1))
+    first, second = event_ids(sample, NOW), event_ids(sample, NOW + timedelta(seconds=1))
 
     assert first.isdisjoint(second)
+
+
+@pytest.mark.parametrize("sample", EVERY_SAMPLE, ids=name_of)
+def test_signed_sample_is_verified(sample):
+    provider = find_provider(sample.provider)
+
+    signed = sign(provider, sample.document(), secret="a-secret-of-this-test")
+
+    delivery = Delivery(
+        endpoint="support", body=signed.body, headers=dict(signed.headers), received_at=NOW
+    )
+    assert provider.scheme.verify(delivery, [b"other", b"a-secret-of-this-test"]).secret_index == 1
+
+
+def test_default_of_livechat_is_a_text_message_of_its_newest_version():
+    sample = find_sample(find_provider("livechat"))
+
+    assert (sample.version, sample.name) == ("3.7", "incoming_event")
+    older = find_sample(find_provider("livechat"), trigger="chat_access_set.preview")
+    assert older.version == "3.2"
 
 
 @pytest.mark.parametrize(

@@ -12,6 +12,7 @@ from hookkit import ConfigurationError, HookKit, ReplayRefused, RetryPolicy
 from hookkit.core.outcome import Settlement
 from hookkit.core.states import State
 from hookkit.inbox.database import open_inbox
+from hookkit.providers import load_providers
 from tests.applications import ENDPOINTS, admit, make_app, message, post
 
 
@@ -33,10 +34,20 @@ def test_decorator_returns_the_function_unchanged(hooks):
     [
         pytest.param((), {}, "on() needs a trigger", id="no trigger"),
         pytest.param(("conversation:mesage",), {}, "'conversation:message'", id="misspelt"),
-        pytest.param(("livechat/x",), {}, "known are sunshine/...", id="unknown provider/"),
+        pytest.param(("acme/x",), {}, "sunshine/...", id="unknown provider/"),
         pytest.param(("*",), {"author": "robot"}, "known are user, business", id="author"),
-        pytest.param(("*",), {"provider": "x"}, "known are sunshine", id="provider"),
-        pytest.param(("*",), {"version": "v3"}, "known are v1, v1.1, v2", id="version"),
+        pytest.param(
+            ("*",),
+            {"provider": "x"},
+            "known are " + ", ".join(sorted(load_providers())),
+            id="provider",
+        ),
+        pytest.param(
+            ("*",),
+            {"version": "v3", "provider": "sunshine"},
+            "known are v1, v1.1, v2",
+            id="version",
+        ),
         pytest.param(("*",), {"name": ""}, "must have 1 to 255 characters", id="empty name"),
         pytest.param(("*",), {"name": "x" * 256}, "must have 1 to 255", id="long name"),
     ],

@@ -1,0 +1,102 @@
+"""Event ids, facts and lanes: LiveChat sends no id of a delivery, and mostly no time.
+
+A key is *strong* when it names the fact alone, as a message's id does. Elsewhere the state can
+flip back and the same body come again rightly: tagged, untagged, tagged. There the same
+content counts as a redelivery until the vendor's retries are over, and as an event after that.
+
+No key has the registration's id or its secret in it: two webhooks for one action deliver the
+same fact twice.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from hookkit.core.delivery import Document
+from hookkit.core.identity import hash_content, join_parts
+from hookkit.schemas.dig import dig, dig_id
+
+#: "Up to 3 times within a minute", with some minutes for slow answers in between. It was
+#: "up to 10 times within 6 hours" before March 2023: the setting repeat_window_s is for that.
+#: https://platform.text.com/docs/getting-started/guides/webhook-apps
+REPEAT_AFTER_S = 5 * 60
+
+Path = tuple[str, ...]
+
+_CHAT_ID: Path = ("chat_id",)
+_THREAD_ID: Path = ("thread_id",)
+
+#: action -> what its key begins with, and where the parts of the key lie. Not among them, though
+#: each has an id: agents, whose id is an e-mail that may be deleted and created again, and
+#: incoming_customer, which may be one who was there before.
+STRONG: dict[str, tuple[str, tuple[Path, ...]]] = {
+    "incoming_event": ("message", (_CHAT_ID, _THREAD_ID, ("event", "id"))),
+    "event_deleted": ("message-deleted", (_CHAT_ID, _THREAD_ID, ("event_id",))),
+    # A resumed chat is a new thread of the same chat: the chat's id alone names nothing.
+    "incoming_chat_thread": ("thread", (("chat", "id"), ("chat", "thread", "id"))),
+    "incoming_chat": ("thread", (("chat", "id"), ("chat", "thread", "id"))),
+    "thread_closed": ("thread-closed", (_CHAT_ID, _THREAD_ID)),
+    "chat_deactivated": ("thread-closed", (_CHAT_ID, _THREAD_ID)),
+    "last_seen_timestamp_updated": ("seen", (_CHAT_ID, ("user_id",), ("timestamp",))),
+    "events_marked_as_seen": ("seen", (_CHAT_ID, ("user_id",), ("seen_up_to",))),
+    "thread_summary_set": ("summary", (_THREAD_ID, ("summary", "updated_at"))),
+    "bot_created": ("bot", (("id",),)),
+    "group_created": ("group", (("id",),)),
+    # A tag has no id, and its name may be given again.
+    "tag_created": ("tag", (("name",), ("created_at",))),
+}
+
+#: What every version that reports it names by the same parts.
+FACTS = frozenset({"message", "message-deleted", "thread", "thread-closed", "customer"})
+
+
+class Identity(NamedTuple):
+    """How an item is told from others; see ``Payload.item``."""
+
+    event_id: str
+    repeat_after_s: int | None
+    fact: str | None
+
+
+def identify(version: str, action: str, tenant_id: str | None, body: Document) -> Identity:
+    """Return the identity of what *action* says of *body*."""
+    key = _strong_key(action, body)
+    if key is None:
+        key = (action, hash_content(body))
+        return Identity(_event_id(version, tenant_id, key), REPEAT_AFTER_S, None)
+    fact = join_parts(*key) if key[0] in FACTS else None
+    return Identity(_event_id(version, tenant_id, key), None, fact)
+
+
+def lane_of(action: str, body: Document) -> str | None:
+    """Return the id of the chat that *body* is about."""
+    if is_access(action):
+        return dig_id(body, "id") if dig(body, "resource") != "thread" else None
+    return (
+        dig_id(body, "chat_id")
+        or dig_id(body, "chat", "id")
+        or dig_id(body, "active_chat", "chat_id")
+    )
+
+
+def is_access(action: str) -> bool:
+    """Tell whether *action* says who may see a chat: its ``id`` is then that chat's."""
+    return action.removeprefix("chat_").startswith("access_")
+
+
+def _event_id(version: str, tenant_id: str | None, key: tuple[str, ...]) -> str:
+    return f"{version}:{join_parts(tenant_id, *key)}"
+
+
+def _strong_key(action: str, body: Document) -> tuple[str, ...] | None:
+    if action == "customer_created":
+        # Some documents have the customer itself as the payload.
+        customer_id = dig_id(body, "customer", "id") or dig_id(body, "id")
+        return None if customer_id is None else ("customer", customer_id)
+    # A chat that is transferred comes again, each time it is.
+    if action not in STRONG or dig(body, "transferred_from") is not None:
+        return None
+    name, paths = STRONG[action]
+    parts = [dig_id(body, *path) for path in paths]
+    found = [part for part in parts if part is not None]
+    return (name, *found) if len(found) == len(parts) else None

@@ -1,0 +1,171 @@
+"""Webhooks of the legacy REST API, v1 and v2 alike; no body carries a secret.
+
+Which of ``chat``, ``visitor``, ``pre_chat_survey`` and ``ticket`` are sent is chosen when the
+webhook is registered, so any of them may be absent.
+https://platform.text.com/docs/management/configuration-api/v2.0
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from hookkit.core import event as events
+from hookkit.core.delivery import Document, Item, Payload
+from hookkit.core.event import EVENT_CLASSES, Event, EventType
+from hookkit.core.identity import hash_content, join_parts
+from hookkit.core.parts import Conversation, User
+from hookkit.core.provider import PayloadVersion, build_event
+from hookkit.providers.livechat.identity import REPEAT_AFTER_S, Path
+from hookkit.schemas import fields
+from hookkit.schemas.dig import dig_id, dig_text
+from hookkit.schemas.shape import Many, Part, Shape, problems
+
+TYPES = {
+    "chat_started": EventType.CONVERSATION_CREATE,
+    "chat_ended": EventType.CONVERSATION_CLOSE,
+    "chat_changed": EventType.CONVERSATION_TAG,  # "when tags are changed"; all of them are sent
+    "visitor_queued": EventType.CONVERSATION_QUEUE,
+    "ticket_created": EventType.OTHER,
+    "canned_response_changed": EventType.OTHER,
+}
+
+#: event type -> where the parts of a key lie that names the fact alone. chat_changed is not
+#: among them, since tags can be put back, nor visitor_queued, which names no chat.
+STRONG: dict[str, tuple[Path, ...]] = {
+    "chat_started": (("chat", "id"),),
+    "chat_ended": (("chat", "id"), ("chat", "ended_timestamp")),
+    "ticket_created": (("ticket", "id"),),
+    "canned_response_changed": (
+        ("canned_response", "id"),
+        ("canned_response", "modification_date"),
+    ),
+}
+
+#: What the model has no attribute for.
+EXTRA = ("pre_chat_survey", "ticket", "canned_response")
+
+
+class ChatShape(Shape):
+    """A chat with its transcript, which stays in ``raw``."""
+
+    id = fields.Id()
+    started_at = fields.Instant(data_key="started_timestamp")
+    ended_at = fields.Instant(data_key="ended_timestamp")
+    tags = Many(fields.Text())
+
+
+class VisitorShape(Shape):
+    """A customer."""
+
+    id = fields.Id()
+    given_name = fields.Text(data_key="name")
+    email = fields.Text()
+    variables = Many(fields.Object(), data_key="custom_variables")
+
+
+def _visitor(variables: tuple[Mapping[str, Any], ...] = (), **attributes: Any) -> User:
+    metadata = {
+        str(each["key"]): each.get("value") for each in variables if each.get("key") is not None
+    }
+    return User(metadata=metadata, **attributes)
+
+
+class RequesterShape(Shape):
+    """Who wrote a ticket."""
+
+    given_name = fields.Text(data_key="name")
+    email = fields.Text(data_key="mail")
+
+
+class TicketShape(Shape):
+    """A ticket; the rest of it stays in ``raw``."""
+
+    requester = Part(User, RequesterShape)
+
+
+class CannedResponseShape(Shape):
+    """A canned response."""
+
+    changed_at = fields.Instant(data_key="modification_date")
+
+
+class BodyShape(Shape):
+    """A body, as far as there are data in it."""
+
+    chat = Part(dict, ChatShape)
+    visitor = Part(_visitor, VisitorShape)
+    ticket = Part(dict, TicketShape)
+    canned_response = Part(dict, CannedResponseShape)
+
+
+_BODY = BodyShape()
+
+
+def split(payload: Payload) -> Sequence[Item]:
+    """Return the one item; the token is nobody else's business."""
+    raw = {name: value for name, value in payload.document.items() if name != "token"}
+    event_type = dig_text(raw, "event_type") or ""
+    parts = [dig_id(raw, *path) for path in STRONG.get(event_type, ())]
+    found = [part for part in parts if part is not None]
+    is_strong = bool(parts) and len(found) == len(parts)
+    key = found if is_strong else [hash_content(raw)]
+    return (
+        payload.item(
+            raw=raw,
+            vendor_type=event_type,
+            event_id=f"legacy:{join_parts(dig_id(raw, 'license_id'), event_type, *key)}",
+            repeat_after_s=None if is_strong else REPEAT_AFTER_S,
+            lane=dig_id(raw, "chat", "id"),
+        ),
+    )
+
+
+def normalize(item: Item) -> Event:
+    """Read a body."""
+    body, faults = _BODY.read(item.raw)
+    chat = body.get("chat", {})
+    kind = TYPES.get(item.vendor_type, EventType.UNKNOWN)
+    conversation = Conversation(id=chat["id"]) if "id" in chat else None
+    if EVENT_CLASSES[kind] is events.ConversationEvent:
+        conversation = conversation or Conversation()
+    parts = {
+        "conversation": conversation,
+        "user": body.get("visitor") or body.get("ticket", {}).get("requester"),
+        "tenant_id": dig_id(item.raw, "license_id"),
+        "occurred_at": _occurred_at(item.vendor_type, body, chat),
+        "tags": chat.get("tags"),
+        "extra": _extra(item.raw),
+    }
+    reasons = problems(faults)
+    if kind is EventType.UNKNOWN:
+        reasons = (*reasons, "event_type: not known")
+    return build_event(item, kind, parts, reasons)
+
+
+def _occurred_at(event_type: str, body: dict[str, Any], chat: dict[str, Any]) -> Any:
+    match event_type:
+        case "chat_started":
+            return chat.get("started_at")
+        case "chat_ended":
+            return chat.get("ended_at")
+        case "canned_response_changed":
+            return body.get("canned_response", {}).get("changed_at")
+    return None
+
+
+def _extra(raw: Document) -> dict[str, Any]:
+    # A survey that was skipped is an empty array.
+    return {name: raw[name] for name in EXTRA if raw.get(name) not in (None, [])}
+
+
+LEGACY = PayloadVersion(
+    split=split,
+    normalize=normalize,
+    fresh_ids=("chat.id", "visitor.id", "ticket.id", "canned_response.id"),
+    fresh_times=(
+        "chat.started_timestamp",
+        "chat.ended_timestamp",
+        "canned_response.modification_date",
+    ),
+)

@@ -1,0 +1,70 @@
+"""Is the sender of a delivery proven? By what its endpoint's settings ask for.
+
+Rule 1: what is asked for hangs on the payload version alone, told as reading will tell it.
+Rule 2: a version without a protection of its own needs the endpoint's; so does whatever
+    cannot be told, and a body never talks itself out of a secret by claiming a version.
+Rule 3: everything that a protection names must fit.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+from hookkit.core.body import decode_body
+from hookkit.core.delivery import Delivery, VerifiedDelivery
+from hookkit.core.errors import BodyUnreadable, SignatureMissing
+from hookkit.endpoint import Endpoint
+from hookkit.signatures.shared_secret import BasicCredentials, PathToken
+
+#: setting -> how it is compared, for what does not hang on the provider.
+_BESIDE: Mapping[str, PathToken | BasicCredentials] = {
+    "path_token": PathToken(),
+    "basic": BasicCredentials(),
+}
+
+
+def verify(endpoint: Endpoint, delivery: Delivery) -> VerifiedDelivery:
+    """Return *delivery* as verified by what its endpoint asks for.
+
+    Raises:
+        Rejected: The sender is not proven.
+        Unavailable: The secrets cannot be had now.
+    """
+    if _hangs_on_the_body(endpoint):
+        delivery = _opened(delivery)
+    provider = endpoint.provider
+    version = None
+    if endpoint.version_protections and delivery.document is not None:
+        version = provider.version_of(delivery.document, provider.keep(delivery.headers))
+    protection = endpoint.protection_of(version)
+    if protection is None:
+        raise SignatureMissing("nothing is configured that could prove this payload version")
+    verified = VerifiedDelivery(delivery=delivery, secret_index=None, body_authenticated=False)
+    for name, scheme in _BESIDE.items():
+        if getattr(protection, name) is not None:
+            verified = scheme.verify(delivery, endpoint.credentials(protection, name))
+    if protection.secrets is None:
+        return verified
+    registration = None if delivery.document is None else provider.registration(delivery.document)
+    secrets = endpoint.credentials(protection, "secrets", registration)
+    return provider.scheme.verify(delivery, secrets)
+
+
+def _hangs_on_the_body(endpoint: Endpoint) -> bool:
+    """Tell whether the body must be read to know what its sender has to show."""
+    if endpoint.version_protections:
+        return True
+    if endpoint.provider.registration_of is None or endpoint.protection is None:
+        return False
+    secrets = endpoint.protection.secrets
+    # What a callable returns is known too late.
+    return isinstance(secrets, Mapping) or callable(secrets)
+
+
+def _opened(delivery: Delivery) -> Delivery:
+    """Return *delivery* with its document, if it has one."""
+    try:
+        return replace(delivery, document=decode_body(delivery.body))
+    except BodyUnreadable:
+        return delivery
