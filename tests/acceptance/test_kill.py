@@ -10,28 +10,18 @@ from pathlib import Path
 from random import Random
 from threading import Event
 
-import pytest
-
 from hookkit.core.states import State
 from hookkit.inbox.database import open_inbox
 from tests.acceptance.servers import gunicorn
 from tests.acceptance.test_gunicorn import APPLICATION
 from tests.applications import message
-from tests.inbox.conftest import postgres_server_url, postgres_url  # noqa: F401  # are fixtures
+from tests.scale import SCALE
 from tests.waiting import wait_until
 
-SCALE = int(os.environ.get("HOOKKIT_TEST_SCALE", "1"))
 KILLS = 5 * SCALE
 LEASE_S = 1
 SENDERS = 2
 SETTINGS = f"app.config['HOOKKIT_LEASE_S'] = {LEASE_S}\n    hooks.init_app"
-
-
-@pytest.fixture(params=["sqlite", "postgresql"])
-def database_url(request, tmp_path):
-    if request.param == "sqlite":
-        return f"sqlite:///{tmp_path}/inbox.db"
-    return request.getfixturevalue("postgres_url")
 
 
 class Load:
