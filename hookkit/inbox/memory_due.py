@@ -86,17 +86,24 @@ class Lanes:
         else:
             lane.pop(entry.id, None)
 
-    def holds_up(self, entry: StoredEntry) -> bool:
+    def holds_up(self, entry: StoredEntry, now_ms: int) -> bool:
         """Tell whether *entry* has to wait for another of its lane."""
         if entry.lane is None:
             return False
         others = self._lanes[entry.endpoint, entry.lane].values()
-        return any(
-            other.state is State.RUNNING
-            or (other.id < entry.id and not other.replay + entry.replay)
-            for other in others
-            if other is not entry
-        )
+        return any(_goes_first(other, entry, now_ms) for other in others if other is not entry)
+
+
+def _goes_first(other: StoredEntry, entry: StoredEntry, now_ms: int) -> bool:
+    """Tell whether *entry* has to wait for *other*, which is in the same lane."""
+    is_earlier = other.id < entry.id
+    if entry.state is not State.RUNNING:
+        is_in_order = is_earlier and not other.replay + entry.replay
+        return other.state is State.RUNNING or is_in_order
+    # Some may have run side by side before there were lanes. Those whose leases are over go
+    # first, one after the other: each would hold up what holds it up.
+    is_held = other.due_ms is not None and other.due_ms > now_ms
+    return other.state is State.RUNNING and (is_held or is_earlier)
 
 
 class Queue:
@@ -130,11 +137,13 @@ class Queue:
         """Yield what is due, oldest first; each must be claimed before the next is asked for."""
         if only is not None:
             these = self._by_id(now_ms, endpoints, only)
-            yield from (one for one in these if not in_lanes or not self._lanes.holds_up(one))
+            yield from (
+                one for one in these if not in_lanes or not self._lanes.holds_up(one, now_ms)
+            )
             return
         held_up: list[StoredEntry] = []
         first = self._due.first(now_ms, endpoints, with_expired=True)
-        while first is not None and in_lanes and self._lanes.holds_up(first):
+        while first is not None and in_lanes and self._lanes.holds_up(first, now_ms):
             self._due.pop(first)
             held_up.append(first)
             first = self._due.first(now_ms, endpoints, with_expired=True)

@@ -27,6 +27,11 @@ _OLDEST_FIRST = (entries.c.due_at_ms, entries.c.delivery_id, entries.c.position)
 _AT_ENDPOINTS = entries.c.endpoint.in_(bindparam("endpoints", expanding=True))
 _IS_DUE = entries.c.due_at_ms <= bindparam("now_ms")
 _OTHER = entries.alias("other")
+# By delivery and position, not by id: on PostgreSQL the ids of one delivery are in any order.
+_OTHER_IS_EARLIER = or_(
+    _OTHER.c.delivery_id < entries.c.delivery_id,
+    and_(_OTHER.c.delivery_id == entries.c.delivery_id, _OTHER.c.position < entries.c.position),
+)
 _IS_HELD_UP = exists().where(
     _OTHER.c.endpoint == entries.c.endpoint,
     _OTHER.c.lane == entries.c.lane,
@@ -34,8 +39,19 @@ _IS_HELD_UP = exists().where(
     text("other.state IN ('pending', 'waiting', 'running')"),
     _OTHER.c.id != entries.c.id,
     or_(
-        _OTHER.c.state == State.RUNNING.value,
-        and_(_OTHER.c.id < entries.c.id, _OTHER.c.replay_count + entries.c.replay_count == 0),
+        and_(entries.c.state != State.RUNNING.value, _OTHER.c.state == State.RUNNING.value),
+        and_(
+            entries.c.state != State.RUNNING.value,
+            _OTHER.c.replay_count + entries.c.replay_count == 0,
+            _OTHER_IS_EARLIER,
+        ),
+        # Some may have run side by side before there were lanes. Those whose leases are over
+        # go first, one after the other: each would hold up what holds it up.
+        and_(
+            entries.c.state == State.RUNNING.value,
+            _OTHER.c.state == State.RUNNING.value,
+            or_(_OTHER.c.due_at_ms > bindparam("now_ms"), _OTHER_IS_EARLIER),
+        ),
     ),
 )
 _CLAIMABLE = (
