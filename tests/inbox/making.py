@@ -100,6 +100,14 @@ def waiting(*attempts, retry_after_s=30.0):
     return Settlement(state=State.WAITING, retry_after_s=retry_after_s, attempts=attempts)
 
 
+def settled(inbox, event_id, settlement=None, **how):
+    """Admit an event, settle it, and return the id of its entry."""
+    (entry_id,) = admit(inbox, event_id, **how)
+    entry = claim_one(inbox, only=[entry_id], endpoints=(how.get("endpoint", "support"),))
+    assert inbox.settle(entry, settlement or done(attempt()), now=NOW)
+    return entry_id
+
+
 def succeeded(entry):
     return {name for name, tries in entry.tries.items() if tries.is_finished}
 
