@@ -6,6 +6,7 @@ import click
 
 from bench.accept import accept
 from bench.durable import durable
+from bench.growth import growth
 from bench.verify import verify
 
 
@@ -16,6 +17,7 @@ def main() -> None:
 
 main.add_command(accept)
 main.add_command(durable)
+main.add_command(growth)
 main.add_command(verify)
 
 if __name__ == "__main__":

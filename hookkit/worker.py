@@ -122,7 +122,12 @@ class Worker:
             time.sleep(pause_s)
             try:
                 latest = self._leases.latest(entry)
-                settled = self.inbox().settle(latest, settlement, now=self.clock())
+                settled = self.inbox().settle(
+                    latest,
+                    settlement,
+                    now=self.clock(),
+                    in_lanes=self.assignment.registry.any_ordered,
+                )
             except Unavailable as error:
                 self._journal.settle_unavailable(entry, error)
                 continue

@@ -12,7 +12,8 @@ from dataclasses import dataclass
 from urllib.request import ProxyHandler, build_opener
 
 from hookkit.core.states import State
-from hookkit.inbox.base import EntryRecord, Inbox
+from hookkit.inbox.base import Inbox
+from hookkit.inbox.records import EntryRecord
 from sample_app.server import ROOT
 
 #: Seconds for one delivery, and for what handlers do about it, a retry included.

@@ -91,21 +91,31 @@ MAY_IMPORT = {
         "sqlalchemy",
         "cryptography",
     },
-    "hookkit.inbox.base": {"hookkit.core"},
+    "hookkit.inbox.base": {"hookkit.core", "hookkit.inbox.records"},
+    "hookkit.inbox.records": {"hookkit.core"},
     "hookkit.inbox.memory": {
         "hookkit.core",
         "hookkit.inbox.base",
         "hookkit.inbox.memory_due",
         "hookkit.inbox.memory_entries",
         "hookkit.inbox.memory_upkeep",
+        "hookkit.inbox.records",
     },
     "hookkit.inbox.memory_upkeep": {
         "hookkit.core",
         "hookkit.inbox.base",
         "hookkit.inbox.memory_entries",
     },
-    "hookkit.inbox.memory_due": {"hookkit.core", "hookkit.inbox.memory_entries"},
-    "hookkit.inbox.memory_entries": {"hookkit.core", "hookkit.inbox.base"},
+    "hookkit.inbox.memory_due": {
+        "hookkit.core",
+        "hookkit.inbox.base",
+        "hookkit.inbox.memory_entries",
+    },
+    "hookkit.inbox.memory_entries": {
+        "hookkit.core",
+        "hookkit.inbox.base",
+        "hookkit.inbox.records",
+    },
     # The settings of an endpoint say how its deliveries are verified.
     "hookkit.verification": {
         "hookkit.core",

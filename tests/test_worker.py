@@ -455,10 +455,10 @@ def test_settlement_survives_a_store_that_is_away_for_a_moment(hooks, monkeypatc
     bench.admit(message())
     settle, failures = bench.inbox.settle, iter([Unavailable("away"), Unavailable("away")])
 
-    def sometimes(entry, settlement, *, now):
+    def sometimes(entry, settlement, **how):
         for failure in failures:
             raise failure
-        return settle(entry, settlement, now=now)
+        return settle(entry, settlement, **how)
 
     monkeypatch.setattr(bench.inbox, "settle", sometimes)
 
@@ -473,7 +473,7 @@ def test_settlement_that_is_never_taken_leaves_the_entry_to_its_lease(hooks, mon
     bench = Bench(hooks)
     bench.admit(message())
 
-    def never(entry, settlement, *, now):
+    def never(entry, settlement, **how):
         raise Unavailable("away")
 
     monkeypatch.setattr(bench.inbox, "settle", never)
@@ -707,9 +707,9 @@ def test_entry_whose_lease_ran_out_behind_a_slow_one_is_asked_back_for(hooks):
     bench.admit(message("event-2"))
     bench.admit(message("event-3"))
 
-    def steal_the_third(entry, settlement, *, now, settle=bench.inbox.settle):
-        settled = settle(entry, settlement, now=now)
-        bench.inbox.claim(now=now, lease_s=600, limit=1, endpoints=["support"], only=[3])
+    def steal_the_third(entry, settlement, settle=bench.inbox.settle, **how):
+        settled = settle(entry, settlement, **how)
+        bench.inbox.claim(now=how["now"], lease_s=600, limit=1, endpoints=["support"], only=[3])
         return settled
 
     bench.inbox.settle = steal_the_third

@@ -70,6 +70,7 @@ class Entry:
         tries: How far its handlers are, by name; one that has not run yet is not there.
         replay: How often a person asked for it to run again; 0 in its first run.
         chosen: The handlers that the person asked for; None is all of them.
+        lane: Events of one lane have an order; None has none.
         body: None when it was encrypted with a key that is not there.
     """
 
@@ -86,6 +87,7 @@ class Entry:
     tries: Mapping[str, Tries] = field(default_factory=dict)
     replay: int = 0
     chosen: frozenset[str] | None = None
+    lane: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -9,103 +9,26 @@ Rule 4: every failure of the store is ``Unavailable``, and leaves nothing half w
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Any, NamedTuple, Protocol
+from typing import Any, Protocol
 
 from hookkit.core.delivery import Envelope
 from hookkit.core.filter import EVERYTHING, Filter
-from hookkit.core.ledger import Attempt, Outcome
+from hookkit.core.ledger import Attempt
 from hookkit.core.outcome import Entry, Receipt, Settlement
 from hookkit.core.states import REPLAYABLE, State
+from hookkit.inbox.records import Batch, EntryRecord, Pruned
 
 #: Longest vendor type and payload version that are stored; what is longer is cut.
 MAX_WORD_CHARS = 255
 #: Longest problem and error that are stored; what is longer is cut.
 MAX_TEXT_CHARS = 10_000
 
+#: An entry that is held up in its lane is not looked at again for so long, in seconds.
+HELD_UP_S = 1.0
+
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MILLISECOND = timedelta(milliseconds=1)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AttemptRecord:
-    """One recorded attempt of one handler.
-
-    Attributes:
-        number: Which attempt of its handler, the first is 1; a replay counts from 1 again.
-        handler: ``""`` when no handler was there to run.
-        replay: Which run of the entry: 0 is the first, 1 its first replay.
-        retry_at: When the handler was to be tried again; None when it was not.
-    """
-
-    number: int
-    handler: str
-    outcome: Outcome
-    started_at: datetime
-    ended_at: datetime
-    error: str | None
-    replay: int = 0
-    retry_at: datetime | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class EntryRecord:
-    """How an entry stands, for people and tests; a worker gets an ``Entry``.
-
-    Attributes:
-        attempt_count: How often it was claimed since it was admitted or last replayed.
-        next_attempt_at: When it will be tried again; None unless it is WAITING.
-        conflicts: How many deliveries brought the same event id with other content.
-        event_type: What it was read as when it was last handled; None before that.
-        replay: How often a person asked for it to run again.
-        has_body: Whether its bytes are still kept.
-        attempts: Oldest first, of every run and replay.
-    """
-
-    id: int
-    endpoint: str
-    event_id: str
-    vendor_type: str
-    version: str
-    lane: str | None
-    fact: str | None
-    problem: str | None
-    state: State
-    attempt_count: int
-    next_attempt_at: datetime | None
-    received_at: datetime
-    conflicts: int
-    event_type: str | None
-    replay: int
-    has_body: bool
-    attempts: tuple[AttemptRecord, ...]
-
-
-class Batch(NamedTuple):
-    """What one step of replaying many entries did.
-
-    Attributes:
-        entry_ids: The entries that became PENDING.
-        last_id: Where to go on; None at the end.
-    """
-
-    entry_ids: list[int]
-    last_id: int | None
-
-
-class Pruned(NamedTuple):
-    """What one step of pruning deleted.
-
-    Attributes:
-        bodies: Deliveries whose bytes are gone.
-        ids: Entries that are gone, with their attempts.
-        last: Where to go on, a delivery's id and an entry's; None at the end.
-    """
-
-    bodies: int
-    ids: int
-    last: tuple[int, int] | None
 
 
 class Inbox(Protocol):
@@ -144,19 +67,28 @@ class Inbox(Protocol):
         kills its worker takes no neighbour with it.
 
         With *in_lanes*, the entries of one lane run one at a time and in the order they
-        were admitted, also across processes: one is not due while another of its lane is
-        RUNNING, or while an earlier one is PENDING or WAITING. A replayed entry has lost
-        its place: it neither waits for earlier ones nor holds up later ones.
+        were admitted, also across processes, and one entry is claimed at most: one is held
+        up while another of its lane is RUNNING, or while an earlier one is PENDING or
+        WAITING. A replayed entry has lost its place: it neither waits for earlier ones nor
+        holds up later ones. What is found to be held up becomes WAITING, due with what it
+        waits for (the RUNNING one, else the first) and not within ``HELD_UP_S``, so that a
+        backlog behind one entry is not looked through again by each claim.
         """
 
     def renew(self, entry: Entry, *, now: datetime, lease_s: float) -> bool:
         """Extend the lease of *entry*; False when it belongs to another claim by now.
 
-        A lease that is over can be extended as long as nobody else has claimed the entry.
+        One that is over can be extended as long as nobody else has claimed the entry.
         """
 
-    def settle(self, entry: Entry, settlement: Settlement, *, now: datetime) -> bool:
-        """Record the attempts and the next state; False, and nothing recorded, when fenced."""
+    def settle(
+        self, entry: Entry, settlement: Settlement, *, now: datetime, in_lanes: bool = False
+    ) -> bool:
+        """Record the attempts and the next state; False, and nothing recorded, when fenced.
+
+        With *in_lanes*, the first entry that was held up in its lane is due at once when
+        this one is DONE or DEAD.
+        """
 
     def transact(self, entry: Entry, work: Callable[[Any], Attempt]) -> Attempt | None:
         """Run *work* in a transaction whose commit also records that it succeeded.
@@ -181,7 +113,8 @@ class Inbox(Protocol):
 
         A DONE entry runs every handler again, a WAITING or DEAD one those that have not
         succeeded. With *handlers* just these run, whether they have succeeded or not. From
-        then on the entry's claims say that it is a replay.
+        then on the entry's claims say that it is a replay. What it held up in its lane is
+        due at once.
 
         Raises:
             ReplayRefused: No such entry, it is PENDING or RUNNING, or its bytes are gone; or

@@ -167,15 +167,22 @@ def _is_in_memory(url: URL) -> bool:
 
 def _own_engine(url: URL) -> Engine:
     if url.get_backend_name() == "sqlite":
-        wait = {} if "timeout" in url.query else {"timeout": BUSY_TIMEOUT_S}
+        # Statements for up to 64 rows of two tables stay prepared.
+        options: dict[str, object] = {"cached_statements": 256}
+        if "timeout" not in url.query:
+            options["timeout"] = BUSY_TIMEOUT_S
     else:
-        wait = {} if "connect_timeout" in url.query else {"connect_timeout": _CONNECT_TIMEOUT_S}
+        options = {}
+        if "connect_timeout" not in url.query:
+            options["connect_timeout"] = _CONNECT_TIMEOUT_S
     try:
         engine = create_engine(
             url,
             hide_parameters=True,
-            connect_args=wait,
+            connect_args=options,
             pool_timeout=BUSY_TIMEOUT_S,
+            # The connection that wrote last has its pages and statements at hand.
+            pool_use_lifo=True,
             # A server that was restarted costs a look at the connection, not a delivery.
             pool_pre_ping=url.get_backend_name() == "postgresql",
         )

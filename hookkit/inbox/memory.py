@@ -18,13 +18,7 @@ from hookkit.core.filter import EVERYTHING, Filter
 from hookkit.core.ledger import Attempt
 from hookkit.core.outcome import Admitted, Entry, Receipt, Settlement
 from hookkit.core.states import State
-from hookkit.inbox.base import (
-    Batch,
-    EntryRecord,
-    Pruned,
-    from_ms,
-    to_ms,
-)
+from hookkit.inbox.base import from_ms, to_ms
 from hookkit.inbox.memory_due import Queue
 from hookkit.inbox.memory_entries import (
     StoredDelivery,
@@ -36,6 +30,7 @@ from hookkit.inbox.memory_entries import (
     written,
 )
 from hookkit.inbox.memory_upkeep import fits, prune, start_over, why_refused
+from hookkit.inbox.records import Batch, EntryRecord, Pruned
 
 
 class MemoryInbox:
@@ -128,7 +123,9 @@ class MemoryInbox:
             self._queue.move(stored, State.RUNNING, to_ms(now) + round(lease_s * 1000))
             return True
 
-    def settle(self, entry: Entry, settlement: Settlement, *, now: datetime) -> bool:
+    def settle(
+        self, entry: Entry, settlement: Settlement, *, now: datetime, in_lanes: bool = False
+    ) -> bool:
         """Record the attempts and the next state; False, and nothing recorded, when fenced."""
         with self._lock:
             stored = self._held(entry)
@@ -146,6 +143,8 @@ class MemoryInbox:
             stored.lost_claims = 0
             stored.event_type = settlement.event_type or stored.event_type
             self._queue.move(stored, settlement.state, due_ms)
+            if in_lanes and due_ms is None:
+                self._queue.release(stored, now_ms)
             return True
 
     def transact(self, entry: Entry, work: Callable[[Any], Attempt]) -> Attempt | None:
@@ -185,6 +184,7 @@ class MemoryInbox:
                 if why_refused(entry.id, entry, handlers) is None:
                     start_over(entry, handlers)
                     self._queue.move(entry, State.PENDING, to_ms(now))
+                    self._queue.release(entry, to_ms(now))
                     replayed.append(entry.id)
         return Batch(replayed, some[-1].id if len(some) == limit else None)
 

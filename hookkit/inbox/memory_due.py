@@ -9,10 +9,11 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Collection, Iterator, Mapping
 from heapq import heappop, heappush
-from operator import itemgetter
+from operator import attrgetter, itemgetter
 from typing import NamedTuple
 
 from hookkit.core.states import State
+from hookkit.inbox.base import HELD_UP_S
 from hookkit.inbox.memory_entries import StoredEntry
 
 _CLAIMABLE = (State.PENDING, State.WAITING, State.RUNNING)
@@ -36,10 +37,6 @@ class DueHeaps:
         """Note that *entry* is due at another time, in the state it has now."""
         heap = self._heaps.setdefault((entry.endpoint, entry.state), [])
         heappush(heap, Due(due_ms, entry.id))
-
-    def pop(self, entry: StoredEntry) -> None:
-        """Take *entry* out, which is the head of its heap, until it is pushed again."""
-        heappop(self._heaps[entry.endpoint, entry.state])
 
     def heads(self, endpoints: Collection[str]) -> Iterator[tuple[Due, State]]:
         """Yield what is due first, by endpoint and state."""
@@ -86,17 +83,37 @@ class Lanes:
         else:
             lane.pop(entry.id, None)
 
-    def holds_up(self, entry: StoredEntry) -> bool:
-        """Tell whether *entry* has to wait for another of its lane."""
+    def held_until_ms(self, entry: StoredEntry, now_ms: int) -> int | None:
+        """Return when what holds up *entry* is due, None when nothing does."""
         if entry.lane is None:
-            return False
+            return None
         others = self._lanes[entry.endpoint, entry.lane].values()
-        return any(
-            other.state is State.RUNNING
-            or (other.id < entry.id and not other.replay + entry.replay)
+        running = [
+            other.due_ms or 0
             for other in others
             if other is not entry
-        )
+            and other.state is State.RUNNING
+            # Some may have run side by side before there were lanes. Those whose leases are
+            # over go first, one after the other: each would hold up what holds it up.
+            and (
+                entry.state is not State.RUNNING
+                or (other.due_ms or 0) > now_ms
+                or other.id < entry.id
+            )
+        ]
+        if running or entry.state is State.RUNNING:
+            return max(running, default=None)
+        before = [one for one in others if one.id < entry.id and one.replay == entry.replay == 0]
+        first = min(before, key=attrgetter("id"), default=None)
+        return None if first is None else first.due_ms
+
+    def first_held_up(self, entry: StoredEntry) -> StoredEntry | None:
+        """Return the first of the lane of *entry* that was found to be held up."""
+        if entry.lane is None:
+            return None
+        others = self._lanes[entry.endpoint, entry.lane].values()
+        held_up = [one for one in others if one.state is State.WAITING and not one.attempt_count]
+        return min(held_up, key=attrgetter("id"), default=None)
 
 
 class Queue:
@@ -130,19 +147,27 @@ class Queue:
         """Yield what is due, oldest first; each must be claimed before the next is asked for."""
         if only is not None:
             these = self._by_id(now_ms, endpoints, only)
-            yield from (one for one in these if not in_lanes or not self._lanes.holds_up(one))
+            yield from (one for one in these if not in_lanes or self._is_free(one, now_ms))
             return
-        held_up: list[StoredEntry] = []
-        first = self._due.first(now_ms, endpoints, with_expired=True)
-        while first is not None and in_lanes and self._lanes.holds_up(first):
-            self._due.pop(first)
-            held_up.append(first)
-            first = self._due.first(now_ms, endpoints, with_expired=True)
-        for entry in held_up:
-            self._due.push(entry, entry.due_ms or 0)
-        while first is not None:
-            yield first
-            first = self._due.first(now_ms, endpoints, with_expired=False)
+        is_first = True
+        while entry := self._due.first(now_ms, endpoints, with_expired=is_first):
+            held_until_ms = self._lanes.held_until_ms(entry, now_ms) if in_lanes else None
+            if held_until_ms is None:
+                is_first = False
+                yield entry
+            else:
+                later_ms = now_ms + round(HELD_UP_S * 1000)
+                state = State.RUNNING if entry.state is State.RUNNING else State.WAITING
+                self.move(entry, state, max(held_until_ms, later_ms))
+
+    def release(self, entry: StoredEntry, now_ms: int) -> None:
+        """Make due what was held up by *entry*, which is settled or has lost its place."""
+        held_up = self._lanes.first_held_up(entry)
+        if held_up is not None:
+            self.move(held_up, State.WAITING, now_ms)
+
+    def _is_free(self, entry: StoredEntry, now_ms: int) -> bool:
+        return self._lanes.held_until_ms(entry, now_ms) is None
 
     def _by_id(
         self, now_ms: int, endpoints: Collection[str], only: Collection[int]

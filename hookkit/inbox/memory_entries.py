@@ -11,14 +11,8 @@ from hookkit.core.identity import hash_content
 from hookkit.core.ledger import Attempt, Recorded, tries_of
 from hookkit.core.outcome import Entry
 from hookkit.core.states import State
-from hookkit.inbox.base import (
-    MAX_WORD_CHARS,
-    AttemptRecord,
-    EntryRecord,
-    from_ms,
-    storable_text,
-    to_ms,
-)
+from hookkit.inbox.base import MAX_WORD_CHARS, from_ms, storable_text, to_ms
+from hookkit.inbox.records import AttemptRecord, EntryRecord
 
 
 @dataclass(slots=True)
@@ -101,6 +95,7 @@ def claimed_entry(entry: StoredEntry, lease_token: str) -> Entry:
         tries=tries_of(recorded, replay=entry.replay, chosen=entry.chosen),
         replay=entry.replay,
         chosen=entry.chosen,
+        lane=entry.lane,
         received_at=from_ms(entry.received_ms),
         body=entry.delivery.body,
         headers=entry.delivery.headers,

@@ -22,7 +22,7 @@ MIGRATIONS: Mapping[int, Sequence[str]] = {
         "ALTER TABLE hookkit_attempts ADD COLUMN retry_at_ms BIGINT",
         "CREATE INDEX hookkit_entries_delivery ON hookkit_entries (delivery_id)",
         """
-        CREATE INDEX hookkit_entries_lane ON hookkit_entries (endpoint, lane, id)
+        CREATE INDEX hookkit_entries_lane ON hookkit_entries (endpoint, lane, delivery_id, position)
         WHERE lane IS NOT NULL AND state IN ('pending', 'waiting', 'running')
         """,
     ),

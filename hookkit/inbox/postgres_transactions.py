@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from typing import Any
 
 from sqlalchemy import Connection, Table
 from sqlalchemy.dialects import postgresql
@@ -63,5 +64,13 @@ class PostgresTransactions(transactions.Transactions):
     def _connection(self, isolation_level: str) -> Iterator[Connection]:
         with self.engine.connect() as connection:
             connection.execution_options(isolation_level=isolation_level)
-            with connection.begin():
-                yield connection
+            driver: Any = connection.connection.dbapi_connection
+            try:
+                with connection.begin():
+                    yield connection
+            except BaseException:
+                # A handler that tried to end it has left SQLAlchemy in the belief that there
+                # is nothing to roll back, and the connection could not be given back.
+                with suppress(Exception):
+                    driver.rollback()
+                raise

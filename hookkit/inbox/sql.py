@@ -17,7 +17,7 @@ from datetime import datetime
 from threading import Lock
 from typing import Any
 
-from sqlalchemy import Connection, Engine, bindparam, case, select, update
+from sqlalchemy import Connection, Engine, bindparam, case, update
 
 from hookkit import crash_points
 from hookkit.core.delivery import Envelope
@@ -26,23 +26,25 @@ from hookkit.core.filter import EVERYTHING, Filter
 from hookkit.core.ledger import Attempt
 from hookkit.core.outcome import Entry, Receipt, Settlement
 from hookkit.core.states import State
-from hookkit.inbox.base import (
-    Batch,
-    EntryRecord,
-    Pruned,
-    from_ms,
-    refusal,
-    to_ms,
-)
+from hookkit.inbox.base import from_ms, to_ms
 from hookkit.inbox.encryption import BodyCipher
 from hookkit.inbox.postgres_transactions import PostgresTransactions
+from hookkit.inbox.records import Batch, EntryRecord, Pruned
 from hookkit.inbox.schema import check_tables, ensure_tables
 from hookkit.inbox.sql_admit import admit, chunks, prepared
-from hookkit.inbox.sql_claim import CLAIMABLE, claimed_entries, due_entries, first_due, pick
+from hookkit.inbox.sql_claim import (
+    CLAIMABLE,
+    claimed_entries,
+    due_entries,
+    first_due,
+    first_in_lanes,
+    pick,
+)
 from hookkit.inbox.sql_effects import lent
-from hookkit.inbox.sql_find import HAS_BODY, counts, find
+from hookkit.inbox.sql_find import counts, find
+from hookkit.inbox.sql_lanes import release
 from hookkit.inbox.sql_settle import UndoneError, record_or_undo, renew, settle
-from hookkit.inbox.sql_upkeep import prune, replay_all
+from hookkit.inbox.sql_upkeep import prune, replay_all, why_refused
 from hookkit.inbox.sqlite_admit import SqliteAdmission
 from hookkit.inbox.tables import entries
 from hookkit.inbox.transactions import SqliteTransactions, Transactions, Turn
@@ -91,7 +93,7 @@ class SqlInbox:
         self._sqlite_admission: SqliteAdmission | None = None
         if engine.dialect.name == "sqlite":
             self._transactions = transactions = SqliteTransactions(engine, is_own=is_own)
-            self._sqlite_admission = SqliteAdmission(transactions)
+            self._sqlite_admission = SqliteAdmission(transactions, self._encrypt)
         else:
             self._transactions = PostgresTransactions(engine, is_own=is_own)
         self._insert_entry = self._transactions.insert_unless_there(entries)
@@ -114,11 +116,11 @@ class SqlInbox:
 
     def admit(self, envelope: Envelope) -> Receipt:
         """Store the delivery and one entry per item that is new, in one transaction."""
-        delivery = prepared(envelope, self._encrypt)
         if self._sqlite_admission is not None:
             if not self._is_prepared:
                 self.prepare()
-            return self._sqlite_admission.admit(delivery)
+            return self._sqlite_admission.admit(envelope)
+        delivery = prepared(envelope, self._encrypt)
         with self._writing() as connection:
             receipt = admit(connection, self._insert_entry, delivery)
             crash_points.reach("admit_written")
@@ -140,12 +142,12 @@ class SqlInbox:
         now_ms = to_ms(now)
         lease_token = secrets.token_hex(16)
         lease = {"new_token": lease_token, "new_due_ms": _later(now_ms, lease_s)}
-        limit = 1 if in_lanes else limit
         with self._writing() as connection:
             if in_lanes:
                 self._transactions.take_turns(connection, Turn.LANES)
-            due = due_entries(connection, now_ms, limit, endpoints, only, in_lanes=in_lanes)
-            rows = pick(due, limit)
+                rows = first_in_lanes(connection, now_ms, endpoints, only)
+            else:
+                rows = pick(due_entries(connection, now_ms, limit, endpoints, only), limit)
             for chunk in chunks(row.id for row in rows):
                 connection.execute(_LEASE, lease | {"entry_ids": chunk})
             claimed = claimed_entries(connection, rows, lease_token, self._decrypted)
@@ -157,10 +159,17 @@ class SqlInbox:
         with self._writing() as connection:
             return renew(connection, entry, _later(to_ms(now), lease_s))
 
-    def settle(self, entry: Entry, settlement: Settlement, *, now: datetime) -> bool:
+    def settle(
+        self, entry: Entry, settlement: Settlement, *, now: datetime, in_lanes: bool = False
+    ) -> bool:
         """Record the attempts and the next state; False, and nothing recorded, when fenced."""
         with self._writing() as connection:
+            if in_lanes:
+                # A claim that runs beside us must not put off what we are to release.
+                self._transactions.take_turns(connection, Turn.LANES)
             settled = settle(connection, entry, settlement, to_ms(now))
+            if in_lanes and settled and settlement.state is not State.WAITING and entry.lane:
+                release(connection, [(entry.endpoint, entry.lane)], to_ms(now))
             crash_points.reach("settle_written")
             return settled
 
@@ -187,15 +196,8 @@ class SqlInbox:
         """
         if self.replay_all(Filter(entry_ids=[entry_id]), now=now, handlers=handlers).entry_ids:
             return
-        stands = select(entries.c.state, HAS_BODY).where(entries.c.id == entry_id)
         with self._reading() as connection:
-            state, has_body = connection.execute(stands).first() or (None, False)
-        why = refusal(
-            entry_id,
-            None if state is None else State(state),
-            has_body=has_body,
-            is_chosen=handlers is not None,
-        )
+            why = why_refused(connection, entry_id, handlers)
         raise ReplayRefused(why or f"entry {entry_id} has changed meanwhile")
 
     def replay_all(
@@ -209,8 +211,10 @@ class SqlInbox:
     ) -> Batch:
         """Replay entries, lowest id first, passing over those that ``replay`` would refuse."""
         with self._writing() as connection:
-            # Pruning must not delete the bytes of what becomes PENDING just now.
+            # Pruning must not delete the bytes of what becomes PENDING just now, and a claim
+            # not put off what it held up.
             self._transactions.take_turns(connection, Turn.UPKEEP)
+            self._transactions.take_turns(connection, Turn.LANES)
             batch = replay_all(connection, wanted, to_ms(now), handlers, after_id, limit)
             crash_points.reach("replay_written")
             return batch

@@ -13,9 +13,10 @@ import hashlib
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import islice
 from operator import itemgetter
-from typing import Any, TypeAlias, TypeVar
+from typing import Any, NamedTuple, TypeAlias, TypeVar
 
 from sqlalchemy import Connection, bindparam, select
 from sqlalchemy.sql.dml import Insert
@@ -36,8 +37,7 @@ Values: TypeAlias = dict[str, Any]
 _T = TypeVar("_T")
 
 
-@dataclass(frozen=True, slots=True)
-class Known:
+class Known(NamedTuple):
     """What an admission has to know of an entry that is there."""
 
     id: int
@@ -51,7 +51,7 @@ class Known:
 
 @dataclass(frozen=True, slots=True)
 class PreparedDelivery:
-    """An envelope with its rows, made before the transaction: there, others wait for it.
+    """An envelope with its rows.
 
     Attributes:
         row: The delivery's, without its id.
@@ -242,12 +242,18 @@ def _delivery_row(
         "version": storable_text(envelope.version, MAX_WORD_CHARS),
         "received_at_ms": received_at_ms,
         "body": envelope.body if encrypted is None else encrypted(envelope.body),
-        "headers": json.dumps(dict(envelope.headers)),
+        "headers": _written(tuple(envelope.headers.items())),
         "body_sha256": hashlib.sha256(envelope.body).hexdigest(),
         "secret_index": envelope.secret_index,
         "is_conflict": False,
         "is_encrypted": encrypted is not None,
     }
+
+
+@lru_cache(maxsize=128)
+def _written(headers: tuple[tuple[str, str], ...]) -> str:
+    # A vendor's are mostly the same ones.
+    return json.dumps(dict(headers))
 
 
 def _entry_row(envelope: Envelope, position: int, item: Item, received_at_ms: int) -> Values:

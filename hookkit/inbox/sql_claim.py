@@ -7,13 +7,14 @@ from collections import defaultdict
 from collections.abc import Callable, Collection, Sequence
 from typing import Any
 
-from sqlalchemy import Connection, Row, Select, and_, bindparam, exists, or_, select, text, true
+from sqlalchemy import Connection, Row, Select, and_, bindparam, or_, select, true
 
 from hookkit.core.ledger import Outcome, Recorded, tries_of
 from hookkit.core.outcome import Entry
 from hookkit.core.states import State
 from hookkit.inbox.base import from_ms
 from hookkit.inbox.sql_admit import chunks
+from hookkit.inbox.sql_lanes import HELD_UNTIL_MS, first_free
 from hookkit.inbox.tables import attempts, deliveries, entries
 
 #: The states that a claim may start from.
@@ -23,21 +24,14 @@ CLAIMABLE = (State.PENDING, State.WAITING, State.RUNNING)
 _OLDEST_FIRST = (entries.c.due_at_ms, entries.c.delivery_id, entries.c.position)
 
 
+# How many rows a claim in lanes looks at, of each state, and how often: what is held up is put
+# off, so that the next look meets others. Deliveries wait meanwhile.
+_LOOK_AT = 20
+_MOST_LOOKS = 5
+
 # Statements are built once: putting one together takes longer than SQLite does to run it.
 _AT_ENDPOINTS = entries.c.endpoint.in_(bindparam("endpoints", expanding=True))
 _IS_DUE = entries.c.due_at_ms <= bindparam("now_ms")
-_OTHER = entries.alias("other")
-_IS_HELD_UP = exists().where(
-    _OTHER.c.endpoint == entries.c.endpoint,
-    _OTHER.c.lane == entries.c.lane,
-    # In the words of the index ``hookkit_entries_lane``, or it is not used.
-    text("other.state IN ('pending', 'waiting', 'running')"),
-    _OTHER.c.id != entries.c.id,
-    or_(
-        _OTHER.c.state == State.RUNNING.value,
-        and_(_OTHER.c.id < entries.c.id, _OTHER.c.replay_count + entries.c.replay_count == 0),
-    ),
-)
 _CLAIMABLE = (
     select(
         entries.c.id,
@@ -52,6 +46,7 @@ _CLAIMABLE = (
         entries.c.lost_claim_count,
         entries.c.replay_count,
         entries.c.chosen_handlers,
+        entries.c.lane,
     )
     # An entry whose bytes are gone cannot be read: it must not hold up those behind it.
     .join(deliveries, deliveries.c.id == entries.c.delivery_id)
@@ -68,7 +63,7 @@ _DUE: dict[State, Select[Any]] = {
     .limit(bindparam("row_limit"))
     for state in CLAIMABLE
 }
-_DUE_IN_LANES = {state: due.where(~_IS_HELD_UP) for state, due in _DUE.items()}
+_DUE_IN_LANES = {state: due.add_columns(HELD_UNTIL_MS) for state, due in _DUE.items()}
 _DUE_OF_THESE: Select[Any] = _CLAIMABLE.where(
     entries.c.id.in_(bindparam("entry_ids", expanding=True)),
     or_(
@@ -76,7 +71,7 @@ _DUE_OF_THESE: Select[Any] = _CLAIMABLE.where(
         and_(entries.c.state == State.RUNNING.value, _IS_DUE),
     ),
 )
-_DUE_OF_THESE_IN_LANES = _DUE_OF_THESE.where(~_IS_HELD_UP)
+_DUE_OF_THESE_IN_LANES = _DUE_OF_THESE.add_columns(HELD_UNTIL_MS)
 _FIRST_DUE = {
     state: select(entries.c.due_at_ms)
     .where(entries.c.state == state.value, _AT_ENDPOINTS)
@@ -111,9 +106,13 @@ def due_entries(
     endpoints: Collection[str],
     only: Collection[int] | None,
     *,
-    in_lanes: bool,
+    in_lanes: bool = False,
 ) -> list[Row[Any]]:
-    """Return rows that can be claimed, locked where the database locks rows."""
+    """Return rows that are due, locked where the database locks rows.
+
+    Args:
+        in_lanes: Whether the rows tell until when they are held up in their lanes.
+    """
     values = {"endpoints": list(endpoints), "now_ms": now_ms, "row_limit": limit}
     if only is None:
         due = _DUE_IN_LANES if in_lanes else _DUE
@@ -129,10 +128,33 @@ def due_entries(
 
 def pick(due: Sequence[Row[Any]], limit: int) -> list[Row[Any]]:
     """Choose what to claim: an entry whose lease is over alone, or a batch without any."""
-    oldest_first = sorted(due, key=lambda row: (row.due_at_ms, row.delivery_id, row.position))
+    oldest_first = sorted(due, key=age)
     if oldest_first and oldest_first[0].state == State.RUNNING.value:
         return oldest_first[:1]
     return [row for row in oldest_first if row.state != State.RUNNING.value][:limit]
+
+
+def first_in_lanes(
+    connection: Connection, now_ms: int, endpoints: Collection[str], only: Collection[int] | None
+) -> list[Row[Any]]:
+    """Return what has been due longest of what nothing holds up, if there is such a row."""
+    if only is not None:
+        due = due_entries(connection, now_ms, 0, endpoints, only, in_lanes=True)
+        free = first_free(connection, sorted(due, key=age), now_ms, holds_up=False)
+        return [] if free is None else [free]
+    for _ in range(_MOST_LOOKS):
+        due = due_entries(connection, now_ms, _LOOK_AT, endpoints, None, in_lanes=True)
+        free = first_free(connection, sorted(due, key=age), now_ms, holds_up=True)
+        if free is not None:
+            return [free]
+        if not due:
+            break
+    return []
+
+
+def age(row: Row[Any]) -> tuple[int, int, int]:
+    """Return what sorts rows by how long they have been due."""
+    return row.due_at_ms, row.delivery_id, row.position
 
 
 def claimed_entries(
@@ -167,6 +189,7 @@ def claimed_entries(
             tries=tries_of(recorded[row.id], replay=row.replay_count, chosen=chosen),
             replay=row.replay_count,
             chosen=chosen,
+            lane=row.lane,
             received_at=from_ms(row.received_at_ms),
             body=stored[row.delivery_id][0],
             headers=stored[row.delivery_id][1],

@@ -9,7 +9,8 @@ from sqlalchemy import ColumnElement, Connection, exists, func, or_, select
 
 from hookkit.core.filter import Filter
 from hookkit.core.states import State
-from hookkit.inbox.base import AttemptRecord, EntryRecord, to_ms
+from hookkit.inbox.base import to_ms
+from hookkit.inbox.records import AttemptRecord, EntryRecord
 from hookkit.inbox.sql_admit import chunks
 from hookkit.inbox.sql_rows import attempt_record, entry_record
 from hookkit.inbox.tables import attempts, deliveries, entries

@@ -9,7 +9,8 @@ from sqlalchemy import Row
 
 from hookkit.core.ledger import Attempt, Outcome
 from hookkit.core.states import State
-from hookkit.inbox.base import AttemptRecord, EntryRecord, from_ms, storable_text, to_ms
+from hookkit.inbox.base import from_ms, storable_text, to_ms
+from hookkit.inbox.records import AttemptRecord, EntryRecord
 
 
 def attempt_row(run: Any, attempt: Attempt, now_ms: int) -> dict[str, object]:

@@ -10,10 +10,12 @@ from sqlalchemy import Connection, case, delete, select, update
 
 from hookkit.core.filter import Filter
 from hookkit.core.states import REPLAYABLE, State
-from hookkit.inbox.base import Batch, Pruned
+from hookkit.inbox.base import refusal
+from hookkit.inbox.records import Batch, Pruned
 from hookkit.inbox.sql_admit import chunks
 from hookkit.inbox.sql_claim import CLAIMABLE
 from hookkit.inbox.sql_find import HAS_BODY, conditions
+from hookkit.inbox.sql_lanes import release
 from hookkit.inbox.tables import attempts, deliveries, entries
 
 _UNSETTLED = [state.value for state in CLAIMABLE]
@@ -29,14 +31,21 @@ def replay_all(
 ) -> Batch:
     """Make entries PENDING again, lowest id first."""
     found = connection.execute(
-        select(entries.c.id, entries.c.state, HAS_BODY.label("has_body"))
+        select(
+            entries.c.id,
+            entries.c.state,
+            entries.c.endpoint,
+            entries.c.lane,
+            HAS_BODY.label("has_body"),
+        )
         .where(entries.c.id > after_id, *conditions(wanted))
         .order_by(entries.c.id)
         .limit(limit)
         .with_for_update(of=entries)
     ).all()
     allowed = REPLAYABLE - {State.WAITING} if handlers is not None else REPLAYABLE
-    replayed = [row.id for row in found if row.has_body and row.state in allowed]
+    rows = [row for row in found if row.has_body and row.state in allowed]
+    replayed = [row.id for row in rows]
     starts_over = case((entries.c.state == State.DONE.value, 1), else_=0)
     pending_again: dict[str, Any] = {
         "state": State.PENDING.value,
@@ -49,7 +58,22 @@ def replay_all(
     }
     for chunk in chunks(replayed):
         connection.execute(update(entries).where(entries.c.id.in_(chunk)).values(pending_again))
+    release(connection, {(row.endpoint, row.lane) for row in rows if row.lane}, now_ms)
     return Batch(replayed, found[-1].id if len(found) == limit else None)
+
+
+def why_refused(
+    connection: Connection, entry_id: int, handlers: Collection[str] | None
+) -> str | None:
+    """Return why the entry of this id cannot be replayed, None when it can."""
+    stands = select(entries.c.state, HAS_BODY).where(entries.c.id == entry_id)
+    state, has_body = connection.execute(stands).first() or (None, False)
+    return refusal(
+        entry_id,
+        None if state is None else State(state),
+        has_body=has_body,
+        is_chosen=handlers is not None,
+    )
 
 
 def prune(

@@ -3,22 +3,27 @@
 Strategy: SQLite has one writer, so what is looked up once the transaction has begun holds
 until its end: nothing is looked up twice, and ids are given here. Each table is then written
 by one statement for all deliveries. The statements of the usual case are handed to the driver as
-plain SQL: SQLAlchemy takes several times as long over one as SQLite does.
+plain SQL: SQLAlchemy takes several times as long over one as SQLite does. Rows are prepared
+by the thread that commits, not by those whose deliveries they are: with one interpreter lock
+for all, these would take turns with the one that they all wait for.
 
 What the deliveries come to is what a transaction for each, in this order, would give.
 """
 
 from __future__ import annotations
 
+import sqlite3
 from collections import defaultdict
 from collections.abc import Callable, Sequence
 from functools import cache
 from itertools import chain
+from operator import itemgetter
 from typing import Any
 
 from sqlalchemy import Connection, Table
 
 from hookkit import crash_points
+from hookkit.core.delivery import Envelope
 from hookkit.core.outcome import Receipt
 from hookkit.inbox import transactions
 from hookkit.inbox.group_commit import GroupCommit
@@ -31,41 +36,52 @@ from hookkit.inbox.sql_admit import (
     chunks,
     keep_what_counts,
     new_items,
+    prepared,
     wanted_ids,
 )
 from hookkit.inbox.tables import deliveries, entries
 
-# 32 rows have about 600 values; SQLite before 3.32 takes 999.
-_MOST_ROWS = 32
+# SQLite before 3.32 takes 999 values, and 32 rows have about 700. Each statement lets other
+# threads run: https://www.sqlite.org/limits.html#max_variable_number
+_MOST_ROWS = 64 if sqlite3.sqlite_version_info >= (3, 32) else 32
 
 _KNOWN_NAMES = [column.name for column in KNOWN_COLUMNS]
+_known_values = itemgetter(*_KNOWN_NAMES)
 
 
 class SqliteAdmission:
-    """Admits what the threads of this process bring, several deliveries in one commit."""
+    """Admits what the threads of this process bring, several deliveries in one commit.
 
-    def __init__(self, on: transactions.SqliteTransactions) -> None:
+    Args:
+        encrypted: Returns what is stored instead of a body; None stores it as it is.
+    """
+
+    def __init__(
+        self,
+        on: transactions.SqliteTransactions,
+        encrypted: Callable[[bytes], bytes] | None = None,
+    ) -> None:
         self._transactions = on
-        self._group: GroupCommit[PreparedDelivery, Receipt]
+        self._encrypted = encrypted
+        self._group: GroupCommit[Envelope, Receipt]
         self.after_fork()
 
-    def admit(self, delivery: PreparedDelivery) -> Receipt:
-        """Return what came of *delivery* once that is durable.
+    def admit(self, envelope: Envelope) -> Receipt:
+        """Return what came of *envelope* once that is durable.
 
         Raises:
             Unavailable: It is not, or its turn did not come in time.
         """
-        return self._group.submit(delivery, len(delivery.envelope.body))
+        return self._group.submit(envelope, len(envelope.body))
 
     def after_fork(self) -> None:
         """Forget the threads of the parent process."""
         self._group = GroupCommit(self._commit, timeout_s=lambda: transactions.BUSY_TIMEOUT_S)
 
-    def _commit(
-        self, take: Callable[[], Sequence[PreparedDelivery]], *, timeout_s: float
-    ) -> list[Receipt]:
+    def _commit(self, take: Callable[[], Sequence[Envelope]], *, timeout_s: float) -> list[Receipt]:
         with self._transactions.write(timeout_s) as connection:
-            receipts = admit_together(connection, take())
+            batch = [prepared(envelope, self._encrypted) for envelope in take()]
+            receipts = admit_together(connection, batch)
             crash_points.reach("admit_written")
             return receipts
 
@@ -95,9 +111,10 @@ class _Admission:
         if new:
             delivery_id = self._add(deliveries, delivery.row)
         for event_id, position in new.items():
-            row = {"delivery_id": delivery_id, **delivery.entry_rows[position]}
+            row = delivery.entry_rows[position]
+            row["delivery_id"] = delivery_id
             row["id"] = self._add(entries, row)
-            known[event_id] = Known(**{name: row[name] for name in _KNOWN_NAMES})
+            known[event_id] = Known(*_known_values(row))
         admitted = admitted_items(delivery, known, delivery_id)
         if any(one.is_conflict for one in admitted):
             # What is changed then may be among what is not written yet.
@@ -125,8 +142,8 @@ class _Admission:
             statement = _insert_into(table, tuple(values), 1)
             row_id = int(self._driver.execute(statement, tuple(values.values())).lastrowid)
         else:
-            row_id = last_id + 1
-            self._new_rows[table].append({"id": row_id, **values})
+            row_id = values["id"] = last_id + 1
+            self._new_rows[table].append(values)
         self._last_ids[table] = row_id
         return row_id
 
@@ -157,8 +174,7 @@ def _insert(driver: Any, table: Table, rows: Sequence[Values]) -> None:
     names = tuple(rows[0])
     done = 0
     while done < len(rows):
-        # A power of two again, so that few statements are prepared.
-        count = min(_MOST_ROWS, 1 << ((len(rows) - done).bit_length() - 1))
+        count = min(_MOST_ROWS, len(rows) - done)
         values = chain.from_iterable(row.values() for row in rows[done : done + count])
         driver.execute(_insert_into(table, names, count), tuple(values))
         done += count

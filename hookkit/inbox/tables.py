@@ -127,7 +127,8 @@ Index(
     "hookkit_entries_lane",
     entries.c.endpoint,
     entries.c.lane,
-    entries.c.id,
+    entries.c.delivery_id,
+    entries.c.position,
     sqlite_where=_UNSETTLED_IN_LANE,
     postgresql_where=_UNSETTLED_IN_LANE,
 )

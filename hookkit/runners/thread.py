@@ -20,6 +20,9 @@ _logger = logging.getLogger("hookkit")
 #: How long an entry of another process may wait for an idle pool.
 POLL_S = 1.0
 
+#: How long it rests when all that it looked at is held up, or claimed by others meanwhile.
+HELD_UP_POLL_S = 0.05
+
 #: How long the first pruning waits after the start, and each one for the next.
 UPKEEP_FIRST_S = 60.0
 UPKEEP_S = 3600.0
@@ -122,19 +125,22 @@ class ThreadRunner:
 
     def _work(self) -> None:
         while not self._stop.is_set():
+            pause_s = self._poll_s
             try:
                 # One at a time: an entry that kills its worker takes none with it that waits.
-                worked = self._has_due() and self._worker.work()
+                has_due = self._has_due()
+                worked = has_due and self._worker.work()
                 self._tell_reachable()
                 if worked:
                     continue
+                pause_s = min(self._poll_s, HELD_UP_POLL_S) if has_due else self._poll_s
             except Unavailable as error:
                 self._tell_away(error)
             except BaseException:
                 # A thread that dies, of a bug or of what a user's code raises, would stop
                 # its share of the handling in silence.
                 _logger.exception("a worker failed", extra={"action": "worker_failed"})
-            self._rest()
+            self._rest(pause_s)
 
     def _tell_away(self, error: Unavailable) -> None:
         if not self._is_away:  # once, not every second in every thread
@@ -148,12 +154,10 @@ class ThreadRunner:
             self._is_away = False
             _logger.warning("the inbox can be reached again", extra={"action": "worker_available"})
 
-    def _rest(self) -> None:
-        """Wait until something was admitted here, or for the time between two polls."""
+    def _rest(self, pause_s: float) -> None:
+        """Wait until something was admitted here, or for so many seconds."""
         with self._condition:
-            woken = self._condition.wait_for(
-                lambda: self._wakeups or self._stop.is_set(), self._poll_s
-            )
+            woken = self._condition.wait_for(lambda: self._wakeups or self._stop.is_set(), pause_s)
             if woken:
                 self._wakeups = max(0, self._wakeups - 1)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from flask import Response, current_app, request
+from flask import Response, request
 
 from hookkit.core.delivery import Delivery, Headers
 from hookkit.core.errors import BodyTooLarge, MalformedBody
@@ -19,39 +19,30 @@ if TYPE_CHECKING:  # the module exists for type checkers alone
 
 
 def refuse_unknown(path: str = "") -> Response:
-    """Answer a request to no endpoint; what has a path token behind its name is one."""
-    name, _, path_token = path.partition("/")
-    state: AppState = current_app.extensions["hookkit"]
-    endpoint = state.settings.endpoints.get(name)
-    if endpoint is None or not path_token or not endpoint.asks_for("path_token"):
-        return answer(Receipt(status=404, code="unknown_endpoint"))
-    return _respond(endpoint, state, path_token)
+    """Answer a request to no endpoint."""
+    return answer(Receipt(status=404, code="unknown_endpoint"))
 
 
-def view_of(endpoint: Endpoint, state: AppState) -> Callable[[], Response]:
-    """Return the view that answers requests to *endpoint*."""
+def view_of(endpoint: Endpoint, state: AppState) -> Callable[..., Response]:
+    """Return the view that answers requests to *endpoint*; its URL may end in a path token."""
 
-    def deliver() -> Response:
-        return _respond(endpoint, state, None)
+    def deliver(path_token: str | None = None) -> Response:
+        environ = request.environ
+        method = environ["REQUEST_METHOD"]
+        if method == "POST":
+            response = _deliver(environ, endpoint, state, path_token)
+            if response.status_code == 401 and endpoint.asks_for("basic"):
+                # Some clients keep the credentials of a URL until they are asked for them.
+                # https://www.rfc-editor.org/rfc/rfc9110#name-www-authenticate
+                response.headers["WWW-Authenticate"] = 'Basic realm="hookkit"'
+            return response
+        if method == "HEAD":  # some vendors probe with it
+            return Response(status=200)
+        response = answer(Receipt(status=405, code="method_not_allowed"))
+        response.headers["Allow"] = "HEAD, POST"
+        return response
 
     return deliver
-
-
-def _respond(endpoint: Endpoint, state: AppState, path_token: str | None) -> Response:
-    environ = request.environ
-    method = environ["REQUEST_METHOD"]
-    if method == "POST":
-        response = _deliver(environ, endpoint, state, path_token)
-        if response.status_code == 401 and endpoint.asks_for("basic"):
-            # Some clients keep the credentials of a URL until they are asked for them.
-            # https://www.rfc-editor.org/rfc/rfc9110#name-www-authenticate
-            response.headers["WWW-Authenticate"] = 'Basic realm="hookkit"'
-        return response
-    if method == "HEAD":  # some vendors probe with it
-        return Response(status=200)
-    response = answer(Receipt(status=405, code="method_not_allowed"))
-    response.headers["Allow"] = "HEAD, POST"
-    return response
 
 
 def _deliver(

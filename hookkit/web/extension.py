@@ -245,7 +245,12 @@ def _add_rule(setup: BlueprintSetupState, app: Flask, endpoint: Endpoint, state:
     name = f"at_{endpoint.name.replace('.', '%2E')}"
     view = view_of(endpoint, state)
     if endpoint.path is None:
-        setup.add_url_rule(f"/{endpoint.name}", endpoint=name, view_func=view, **_EVERY_METHOD)
+        paths = [f"/{endpoint.name}"]
+        if endpoint.asks_for("path_token"):
+            # Any, so that a wrong one is refused by verification and not as an unknown URL.
+            paths.append(f"/{endpoint.name}/<path:path_token>")
+        for path in paths:
+            setup.add_url_rule(path, endpoint=name, view_func=view, **_EVERY_METHOD)
         return
     for rule in app.url_map.iter_rules():
         if rule.rule == endpoint.path and "POST" in (rule.methods or ()):

@@ -15,6 +15,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from hookkit import crash_points
 from tests.applications import SECRET
 from tests.waiting import DEADLINE_S, wait_until
 
@@ -61,18 +62,28 @@ class Server:
 
 @contextmanager
 def gunicorn(
-    folder: Path, application: str, *options: str, probe: bool = True, under: Sequence[str] = ()
+    folder: Path,
+    application: str,
+    *options: str,
+    probe: bool = True,
+    under: Sequence[str] = (),
+    crash_at: str = "",
 ) -> Iterator[Server]:
     """Serve the source of *application* from *folder* until the end of the block.
 
     Args:
         probe: Begin the block when a request was answered; else when the process has begun.
         under: A command that runs what stands behind it, in its own process.
+        crash_at: Where each process is to die, as ``hookkit.crash_points`` says.
     """
     (folder / "application.py").write_text(textwrap.dedent(application))
     port = free_port()
     command = [*under, sys.executable, "-m", "gunicorn", "--workers=2", "--no-control-socket"]
-    environment = os.environ | {"PYTHONPATH": f"{ROOT}", "PYTHONWARNINGS": "default"}
+    environment = os.environ | {
+        "PYTHONPATH": f"{ROOT}",
+        "PYTHONWARNINGS": "default",
+        crash_points.VARIABLE: crash_at,
+    }
     with (folder / "log").open("wb") as log:
         process = subprocess.Popen(
             [*command, f"-b127.0.0.1:{port}", *options, "--graceful-timeout=5", "application:app"],

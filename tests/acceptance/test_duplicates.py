@@ -1,13 +1,10 @@
 """Every event is sent many times at once, and handled once."""
 
 import json
-import os
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from random import Random
 from threading import Barrier, Lock
-
-import pytest
 
 from hookkit import HookKit
 from hookkit.core.states import State
@@ -15,22 +12,14 @@ from hookkit.inbox.database import open_inbox
 from tests.acceptance.servers import gunicorn
 from tests.acceptance.test_gunicorn import APPLICATION
 from tests.applications import make_app, message, post
-from tests.inbox.conftest import postgres_server_url, postgres_url  # noqa: F401  # are fixtures
+from tests.scale import SCALE
 from tests.waiting import wait_until
 
-SCALE = int(os.environ.get("HOOKKIT_TEST_SCALE", "1"))
 COPIES = 100
 #: Two cores send about 400 deliveries a second to themselves.
 IDS_OF_SERVERS = 20 if SCALE == 1 else 100
 IDS_OF_THREADS = 40 if SCALE == 1 else 100
 SENDERS = 16
-
-
-@pytest.fixture(params=["sqlite", "postgresql"])
-def database_url(request, tmp_path):
-    if request.param == "sqlite":
-        return f"sqlite:///{tmp_path}/inbox.db"
-    return request.getfixturevalue("postgres_url")
 
 
 def copies_of(count):

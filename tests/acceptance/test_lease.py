@@ -18,9 +18,8 @@ from hookkit.core.states import State
 from hookkit.inbox.database import open_inbox
 from tests.acceptance.servers import ROOT
 from tests.applications import ENDPOINTS, admit, make_app, message, post
+from tests.scale import SCALE
 from tests.waiting import DEADLINE_S, wait_until
-
-SCALE = int(os.environ.get("HOOKKIT_TEST_SCALE", "1"))
 
 #: Works on an inbox until its input ends; hookkit's words are its output.
 WORKER = f"""

@@ -1,6 +1,5 @@
 """What was acknowledged is there after a power cut, which leaves only what was synced."""
 
-import os
 from random import Random
 
 import pytest
@@ -9,8 +8,8 @@ from hookkit.inbox import sqlite_file, transactions
 from tests.acceptance.power.cuts import Promises, damages, power_cuts
 from tests.acceptance.power.deliveries import make_deliveries, twice
 from tests.acceptance.power.traffic import run_traffic
+from tests.scale import SCALE
 
-SCALE = int(os.environ.get("HOOKKIT_TEST_SCALE", "1"))
 RUNS = 4
 CUTS_PER_RUN = 25
 DELIVERIES = 30

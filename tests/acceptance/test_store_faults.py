@@ -1,6 +1,5 @@
 """What a sender hears while the store fails, and what is left of it when it is well again."""
 
-import os
 import resource
 import sqlite3
 import subprocess
@@ -19,9 +18,9 @@ from hookkit.inbox.database import open_inbox
 from tests.acceptance.servers import gunicorn
 from tests.acceptance.test_gunicorn import APPLICATION
 from tests.applications import ENDPOINTS, message, post
+from tests.scale import SCALE
 from tests.waiting import DEADLINE_S
 
-SCALE = int(os.environ.get("HOOKKIT_TEST_SCALE", "1"))
 TRIES = 6
 
 

@@ -1,6 +1,5 @@
 """An answer 200 is given after the sync that puts the delivery on the disk."""
 
-import os
 from concurrent.futures import ThreadPoolExecutor
 from random import Random
 
@@ -20,9 +19,9 @@ from tests.acceptance.power.traffic import run_traffic
 from tests.acceptance.servers import gunicorn
 from tests.acceptance.test_gunicorn import APPLICATION
 from tests.applications import message
+from tests.scale import SCALE
 from tests.waiting import wait_until
 
-SCALE = int(os.environ.get("HOOKKIT_TEST_SCALE", "1"))
 DELIVERIES = 100
 
 

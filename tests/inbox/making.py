@@ -60,13 +60,27 @@ def admit(inbox, *event_ids, endpoint="support", received_at=NOW):
     return [one.entry_id for one in receipt.admitted]
 
 
-def claim(inbox, *, at=0, limit=10, endpoints=("support",), only=None, lease_s=LEASE_S):
-    return inbox.claim(now=after(at), lease_s=lease_s, limit=limit, endpoints=endpoints, only=only)
+def claim(inbox, *, at=0, limit=10, endpoints=("support",), lease_s=LEASE_S, **more):
+    return inbox.claim(now=after(at), lease_s=lease_s, limit=limit, endpoints=endpoints, **more)
 
 
 def claim_one(inbox, **how):
     (entry,) = claim(inbox, **how)
     return entry
+
+
+def admit_in_lane(inbox, *event_ids, lane="c-1", endpoint="support", at=0):
+    """Admit one delivery with these events of *lane*, and return the ids of their entries."""
+    items = [item(event_id, lane=lane) for event_id in event_ids]
+    receipt = inbox.admit(deliver(*items, endpoint=endpoint, received_at=after(at)))
+    return [one.entry_id for one in receipt.admitted]
+
+
+def claim_in_lanes(inbox, **how):
+    """Return the event id of what is claimed next, None when nothing is due."""
+    claimed = claim(inbox, in_lanes=True, **how)
+    assert len(claimed) <= 1
+    return claimed[0] if claimed else None
 
 
 def attempt(handler="greet", outcome=Outcome.SUCCEEDED, **changes):
@@ -84,6 +98,14 @@ def dead(*attempts):
 
 def waiting(*attempts, retry_after_s=30.0):
     return Settlement(state=State.WAITING, retry_after_s=retry_after_s, attempts=attempts)
+
+
+def settled(inbox, event_id, settlement=None, **how):
+    """Admit an event, settle it, and return the id of its entry."""
+    (entry_id,) = admit(inbox, event_id, **how)
+    entry = claim_one(inbox, only=[entry_id], endpoints=(how.get("endpoint", "support"),))
+    assert inbox.settle(entry, settlement or done(attempt()), now=NOW)
+    return entry_id
 
 
 def succeeded(entry):

@@ -229,6 +229,17 @@ def test_only_passes_over_an_entry_whose_lease_is_over_for_older_ones(inbox):
     assert claims == [["older"], ["killer"]]
 
 
+def test_batch_of_chosen_ones_passes_over_an_entry_whose_lease_is_over(inbox):
+    entry_ids = admit(inbox, "killer")
+    claim_one(inbox)
+    entry_ids += admit(inbox, "before", received_at=after(1))
+    entry_ids += admit(inbox, "behind", received_at=after(LEASE_S + 1))
+
+    claims = [ids(claim(inbox, only=entry_ids, at=LEASE_S + 5)) for _ in range(3)]
+
+    assert claims == [["before", "behind"], ["killer"], []]
+
+
 def test_only_takes_many_ids(inbox):
     entry_ids = admit(inbox, *(f"m-{number}" for number in range(1_200)))
 

@@ -471,7 +471,7 @@ def test_new_file_of_our_own_has_large_pages_and_an_old_one_its_own(tmp_path, sq
         with one._transactions.read() as connection:
             sizes.append(connection.exec_driver_sql("PRAGMA page_size").scalar_one())
 
-    assert sizes == [16384, 4096]
+    assert sizes == [8192, 4096]
     inbox.close()
 
 

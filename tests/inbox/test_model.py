@@ -4,7 +4,6 @@ The model is written from the text of the interface and shares no code with an i
 has endpoints of its own, so that one database serves all of them.
 """
 
-import os
 from dataclasses import dataclass, field
 from itertools import count
 from typing import Any
@@ -39,8 +38,8 @@ from tests.inbox.making import (
     succeeded,
     waiting,
 )
+from tests.scale import SCALE
 
-SCALE = int(os.environ.get("HOOKKIT_TEST_SCALE", "1"))
 WINDOW_S = 10
 CLAIMABLE = (State.PENDING, State.WAITING, State.RUNNING)
 

@@ -10,7 +10,7 @@ from random import Random
 
 from tests.applications import message
 
-# A page of hookkit's own files has 16 KiB: some bodies share one, and some need several.
+# A page of hookkit's own files has 8 KiB: some bodies share one, and some need several.
 _TEXT_BYTES = (100, 100, 3000, 12_000, 50_000)
 
 #: Finds the keys of the bodies in a page; the first such page has the beginning of the body.

