@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 
 from hookkit.core.errors import Unavailable
 from hookkit.core.provider import Provider
+from hookkit.core.versions import Mode
 from hookkit.protection import MIN_SECRET_CHARS, Protection, all_texts, current
 
 
@@ -20,6 +21,8 @@ class Endpoint:
         protection: What a delivery must show; None when the settings name none, and every
             payload version that may come has its own.
         version_protections: Instead of ``protection``, by payload version.
+        modes: What becomes of each payload version; None where the settings name no modes,
+            so that every version is live.
         path: An existing URL that is used instead of prefix and name.
         max_body_bytes: A larger body is refused.
     """
@@ -28,6 +31,7 @@ class Endpoint:
     provider: Provider
     protection: Protection | None
     version_protections: Mapping[str, Protection] = field(default_factory=dict)
+    modes: Mapping[str, Mode] | None = None
     path: str | None = None
     max_body_bytes: int
 
