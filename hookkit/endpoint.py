@@ -99,6 +99,18 @@ def warn_of_short_secrets(endpoints: Iterable[Endpoint]) -> None:
             )
 
 
+def warn_of_shadow_alone(endpoints: Iterable[Endpoint]) -> None:
+    """Warn of endpoints whose settings let nothing run."""
+    for endpoint in endpoints:
+        modes = endpoint.modes
+        if modes is not None and Mode.LIVE not in modes.values():
+            warnings.warn(
+                f"HOOKKIT_ENDPOINTS.{endpoint.name}.versions: none is live, so that nothing runs"
+                " unless `flask hookkit migrate switch` has made one live",
+                stacklevel=4,
+            )
+
+
 def _guessed(name: str, text: str) -> str:
     """Return the part of *text* that somebody would have to guess."""
     return text.partition(":")[2] if name == "basic" else text

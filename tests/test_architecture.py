@@ -93,8 +93,16 @@ MAY_IMPORT = {
     },
     "hookkit.inbox.base": {"hookkit.core", "hookkit.inbox.records"},
     "hookkit.inbox.records": {"hookkit.core"},
+    "hookkit.inbox.memory_versions": {
+        "hookkit.core",
+        "hookkit.inbox.base",
+        "hookkit.inbox.memory_due",
+        "hookkit.inbox.memory_entries",
+        "hookkit.inbox.records",
+    },
     "hookkit.inbox.memory": {
         "hookkit.core",
+        "hookkit.inbox.memory_versions",
         "hookkit.inbox.base",
         "hookkit.inbox.memory_due",
         "hookkit.inbox.memory_entries",

@@ -166,7 +166,7 @@ def test_other_keys_of_the_application_are_left_alone():
         ),
         pytest.param(
             {"versions": {"v2": "shadow"}},
-            "versions.v2.mode: 'shadow' is not known in this release; every version is live",
+            "versions.v2.mode: 'shade' is none; choose live, shadow, ignore",
             id="mode",
         ),
         pytest.param({"versions": {"v2": 5}}, "versions.v2: must be a mapping", id="mode a number"),

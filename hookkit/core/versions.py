@@ -49,6 +49,13 @@ class Change(NamedTuple):
     mode: Mode
 
 
+class Owner(NamedTuple):
+    """The entry that runs for a fact."""
+
+    entry_id: int
+    version: str
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Modes:
     """The modes of an endpoint at one moment.

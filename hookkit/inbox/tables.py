@@ -160,7 +160,7 @@ facts = Table(
     Column("endpoint", Text, primary_key=True),
     Column("fact", String(MAX_ID_CHARS), primary_key=True),
     # No foreign key: it would have to be looked up for every event that is admitted.
-    Column("entry_id", _RowId, nullable=False),
+    Column("entry_id", BigInteger, nullable=False),
     Column("version", String(MAX_WORD_CHARS), nullable=False),
 )
 
@@ -168,8 +168,8 @@ facts = Table(
 switches = Table(
     "hookkit_switches",
     metadata,
-    Column("id", _RowId, primary_key=True),
-    Column("endpoint", Text, nullable=False),
+    Column("endpoint", Text, primary_key=True),
+    Column("number", Integer, primary_key=True),
     Column("version", String(MAX_WORD_CHARS), nullable=False),
     # "" is the whole version.
     Column("vendor_type", String(MAX_WORD_CHARS), nullable=False),
@@ -178,6 +178,4 @@ switches = Table(
     Column("who", Text, nullable=False),
     # Whether every event near the switch has had its time to meet its twin.
     Column("is_over", Boolean, nullable=False),
-    Index("hookkit_switches_endpoint", "endpoint", "id"),
-    sqlite_autoincrement=True,
 )

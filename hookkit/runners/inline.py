@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from threading import Event, Thread
 
 from hookkit.core.outcome import RETRY_AFTER_S, Receipt
-from hookkit.core.states import AT_REST
+from hookkit.core.states import AT_REST, State
 from hookkit.runners.base import IdleRunner
 from hookkit.worker import Worker
 
