@@ -99,9 +99,7 @@ _NEVER_BESIDE = (
 )
 
 
-def _modes(
-    declared_versions: Mapping[Any, Any], provider: Provider
-) -> Mapping[str, Mode] | None:
+def _modes(declared_versions: Mapping[Any, Any], provider: Provider) -> Mapping[str, Mode] | None:
     """Return the mode of each version that is listed, None where no version is given one.
 
     A mapping that only says how a version proves itself leaves all versions live.
