@@ -100,7 +100,7 @@ class MemoryInbox:
         claimed: list[Entry] = []
         with self._lock:
             for entry in self._queue.claimable(now_ms, endpoints, only, in_lanes=in_lanes):
-                if len(claimed) >= (min(limit, 1) if in_lanes else limit):
+                if len(claimed) >= limit or (in_lanes and claimed):
                     break
                 was_expired = entry.state is State.RUNNING
                 if was_expired and claimed:
