@@ -146,7 +146,8 @@ class Inbox(Protocol):
         With *in_lanes*, the entries of one lane run one at a time and in the order they
         were admitted, also across processes: one is not due while another of its lane is
         RUNNING, or while an earlier one is PENDING or WAITING. A replayed entry has lost
-        its place: it neither waits for earlier ones nor holds up later ones.
+        its place: it neither waits for earlier ones nor holds up later ones. Those that ran
+        side by side before there were lanes are taken over one after the other.
         """
 
     def renew(self, entry: Entry, *, now: datetime, lease_s: float) -> bool:
