@@ -196,12 +196,14 @@ class Inbox(Protocol):
         now: datetime,
         handlers: Collection[str] | None = None,
         after_id: int = 0,
+        up_to_id: int | None = None,
         limit: int = 100,
     ) -> Batch:
         """Replay entries, lowest id first, passing over those that ``replay`` would refuse.
 
         Args:
             after_id: Only entries with a higher id.
+            up_to_id: Only entries with this id or a lower one; None is all.
             limit: How many entries are looked at.
         """
 

@@ -205,13 +205,15 @@ class SqlInbox:
         now: datetime,
         handlers: Collection[str] | None = None,
         after_id: int = 0,
+        up_to_id: int | None = None,
         limit: int = 100,
     ) -> Batch:
         """Replay entries, lowest id first, passing over those that ``replay`` would refuse."""
         with self._writing() as connection:
             # Pruning must not delete the bytes of what becomes PENDING just now.
             self._transactions.take_turns(connection, Turn.UPKEEP)
-            batch = replay_all(connection, wanted, to_ms(now), handlers, after_id, limit)
+            ids = (after_id, up_to_id)
+            batch = replay_all(connection, wanted, to_ms(now), handlers, ids, limit)
             crash_points.reach("replay_written")
             return batch
 
