@@ -2,6 +2,8 @@
 
 import json
 from copy import deepcopy
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
@@ -209,3 +211,18 @@ def test_sweep_costs_nothing_where_no_modes_are_named():
 
     assert app.extensions["hookkit"].migration.sweep() == 0
     assert app.extensions["hookkit"].open_inbox().counts()[State.PENDING] == 0
+
+
+def test_sweep_runs_what_is_left_beside_a_switch(shop):
+    migration = shop.app.extensions["hookkit"].migration
+    shop.told("switch", "support", "v2", "--force")
+    shop.old("a")
+    shop.old("b")
+    shop.new("b")
+
+    assert migration.sweep() == 0
+    later = replace(migration, clock=lambda: datetime.now(UTC) + timedelta(hours=2))
+    assert later.sweep() == 1
+    assert later.sweep() == 0
+
+    assert shop.seen == ["v2 message-of-b", "v1.1 message-of-a"]
