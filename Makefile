@@ -41,6 +41,7 @@ bench: .venv/stamp ## hookkit, its peers and the limit, side by side
 	@$(BIN)/python -m bench durable
 	@$(BIN)/python -m bench growth
 	@$(BIN)/python -m bench verify
+	@$(BIN)/python -m bench versions
 
 format: .venv/stamp ## mend what can be mended mechanically
 	$(BIN)/ruff check --fix

@@ -8,6 +8,7 @@ from bench.accept import accept
 from bench.durable import durable
 from bench.growth import growth
 from bench.verify import verify
+from bench.versions import versions
 
 
 @click.group()
@@ -19,6 +20,7 @@ main.add_command(accept)
 main.add_command(durable)
 main.add_command(growth)
 main.add_command(verify)
+main.add_command(versions)
 
 if __name__ == "__main__":
     main()

@@ -42,10 +42,8 @@ def accept(rounds: int, calls: int) -> None:
     item = _item(next(bodies))
     provider = load_providers()["sunshine"]
     cases = {
-        "bare": Case(prepare=lambda count: _environs(bodies, count), call=_caller(_bare_app())),
-        "hookkit": Case(
-            prepare=lambda count: _environs(bodies, count), call=_caller(_hookkit_app())
-        ),
+        "bare": Case(prepare=lambda count: environs(bodies, count), call=caller(_bare_app())),
+        "hookkit": Case(prepare=lambda count: environs(bodies, count), call=caller(_hookkit_app())),
         "json.loads": Case(
             prepare=lambda count: [next(bodies) for _ in range(count)], call=json.loads
         ),
@@ -110,7 +108,7 @@ def _hookkit_app() -> Flask:
     return app
 
 
-def _environs(bodies: Iterator[bytes], count: int) -> list[dict[str, Any]]:
+def environs(bodies: Iterator[bytes], count: int) -> list[dict[str, Any]]:
     """Return what a WSGI server makes of that many new deliveries."""
     return [
         {
@@ -139,7 +137,7 @@ def _environs(bodies: Iterator[bytes], count: int) -> list[dict[str, Any]]:
     ]
 
 
-def _caller(app: Flask) -> Callable[[dict[str, Any]], None]:
+def caller(app: Flask) -> Callable[[dict[str, Any]], None]:
     """Return a function that hands one request to *app* and reads the answer."""
 
     def call(environ: dict[str, Any]) -> None:

@@ -29,6 +29,7 @@ NAMES = (
     "settled",
     "replay_written",
     "prune_written",
+    "switch_written",
     "migration_written",
 )
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 
 from hookkit.core.errors import Unavailable
 from hookkit.core.provider import Provider
+from hookkit.core.versions import Mode
 from hookkit.protection import MIN_SECRET_CHARS, Protection, all_texts, current
 
 
@@ -20,6 +21,8 @@ class Endpoint:
         protection: What a delivery must show; None when the settings name none, and every
             payload version that may come has its own.
         version_protections: Instead of ``protection``, by payload version.
+        modes: What becomes of each payload version; None where the settings name no modes,
+            so that every version is live.
         path: An existing URL that is used instead of prefix and name.
         max_body_bytes: A larger body is refused.
     """
@@ -28,6 +31,7 @@ class Endpoint:
     provider: Provider
     protection: Protection | None
     version_protections: Mapping[str, Protection] = field(default_factory=dict)
+    modes: Mapping[str, Mode] | None = None
     path: str | None = None
     max_body_bytes: int
 
@@ -91,6 +95,18 @@ def warn_of_short_secrets(endpoints: Iterable[Endpoint]) -> None:
             warnings.warn(
                 f"HOOKKIT_ENDPOINTS.{endpoint.name}.{name}: one is shorter than"
                 f" {MIN_SECRET_CHARS} characters and may be guessed",
+                stacklevel=4,
+            )
+
+
+def warn_of_shadow_alone(endpoints: Iterable[Endpoint]) -> None:
+    """Warn of endpoints whose settings let nothing run."""
+    for endpoint in endpoints:
+        modes = endpoint.modes
+        if modes is not None and Mode.LIVE not in modes.values():
+            warnings.warn(
+                f"HOOKKIT_ENDPOINTS.{endpoint.name}.versions: none is live, so that nothing runs"
+                " unless `flask hookkit migrate switch` has made one live",
                 stacklevel=4,
             )
 

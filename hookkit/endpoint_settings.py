@@ -14,6 +14,7 @@ from hookkit.core.delivery import Options
 from hookkit.core.parts import AuthorType
 from hookkit.core.provider import Provider
 from hookkit.core.scheme import KeyScheme, Scheme
+from hookkit.core.versions import Mode
 from hookkit.endpoint import Endpoint
 from hookkit.key_settings import (
     KEY_NAMES,
@@ -29,7 +30,7 @@ from hookkit.schemas.strict import Strict, below, load_strict
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,99}")
 
 #: What may become of a version's deliveries.
-MODES = ("live",)
+MODES = tuple(mode.value for mode in Mode)
 
 #: Who may be said to write what a registration delivers.
 _AUTHORS = [each.value for each in AuthorType if each is not AuthorType.UNKNOWN]
@@ -59,6 +60,7 @@ def read_endpoint(
         provider=replace(provider, options=_options(loaded), scheme=_scheme(loaded, provider)),
         protection=_protection(loaded, provider) if _is_protected(loaded) else None,
         version_protections=versions,
+        modes=_modes(loaded.get("versions", {}), provider),
         path=loaded.get("path"),
         max_body_bytes=loaded.get("max_body", default_max_body),
     )
@@ -78,8 +80,9 @@ def _read_versions(
             known = ", ".join(provider.versions)
             mistakes.append(f"versions.{version}: {provider.name} has {known}")
         as_mapping = {"mode": declared} if isinstance(declared, str) else declared
-        if provider is not None and _is_shadowless(as_mapping, provider):
-            mistakes.append(f"versions.{version}.mode: {_SHADOWLESS.format(provider.name)}")
+        mode = as_mapping.get("mode") if isinstance(as_mapping, Mapping) else None
+        if provider is not None and not provider.parallel and mode in _NOT_LIVE:
+            mistakes.append(f"versions.{version}.mode: {_NEVER_BESIDE.format(mode, provider.name)}")
             continue
         loaded, more = load_strict(VersionSchema(), as_mapping)
         more += _protection_mistakes(loaded, as_mapping, provider)
@@ -89,15 +92,25 @@ def _read_versions(
     return protections, mistakes
 
 
-_SHADOWLESS = (
-    "shadow compares two versions that arrive side by side, and {} sends each event in one"
-    " version only, which changes in place"
+_NOT_LIVE = (Mode.SHADOW.value, Mode.IGNORE.value)
+_NEVER_BESIDE = (
+    "{} is for versions that arrive side by side, and {} sends each event in one version only,"
+    " which changes in place"
 )
 
 
-def _is_shadowless(declared: Any, provider: Provider) -> bool:
-    mode = declared.get("mode") if isinstance(declared, Mapping) else None
-    return mode == "shadow" and not provider.parallel
+def _modes(declared_versions: Mapping[Any, Any], provider: Provider) -> Mapping[str, Mode] | None:
+    """Return the mode of each version that is listed, None where no version is given one.
+
+    A mapping that only says how a version proves itself leaves all versions live.
+    """
+    modes = {
+        str(version): declared if isinstance(declared, str) else declared.get("mode")
+        for version, declared in declared_versions.items()
+    }
+    if not provider.parallel or all(mode is None for mode in modes.values()):
+        return None
+    return {version: Mode(mode or Mode.LIVE) for version, mode in modes.items()}
 
 
 def _is_protected(loaded: Mapping[str, Any]) -> bool:
@@ -216,10 +229,7 @@ class VersionSchema(Strict):
     """A payload version of an endpoint."""
 
     mode = ma.String(
-        load_default="live",
-        validate=validate.OneOf(
-            MODES, error="{input!r} is not known in this release; every version is {choices}"
-        ),
+        validate=validate.OneOf(MODES, error="{input!r} is none; choose {choices}"),
     )
     secrets = _CredentialsField(CHECKS["secrets"])
     basic = _CredentialsField(CHECKS["basic"])

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
+from dataclasses import replace
 
 from hookkit import crash_points, signals
 from hookkit.core.delivery import Delivery
@@ -55,6 +56,8 @@ class Receiver:
             crash_points.reach("verified")
             envelope = parse(endpoint.provider, verified)
             crash_points.reach("parsed")
+            if endpoint.modes is not None:
+                envelope = replace(envelope, modes=endpoint.modes)
             receipt = self.inbox().admit(envelope)
             crash_points.reach("admitted")
             self._tell_accepted(endpoint, receipt)

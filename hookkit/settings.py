@@ -13,7 +13,7 @@ from marshmallow import fields as ma
 from hookkit.core.errors import ConfigurationError
 from hookkit.core.provider import Provider
 from hookkit.core.retry import RetryPolicy
-from hookkit.endpoint import Endpoint, warn_of_short_secrets
+from hookkit.endpoint import Endpoint, warn_of_shadow_alone, warn_of_short_secrets
 from hookkit.endpoint_settings import read_endpoint
 from hookkit.schemas.strict import Strict, below, load_strict
 
@@ -41,6 +41,7 @@ class Settings:
         keep_ids_days: How long settled entries are, and stop duplicates.
         encryption_keys: Fernet keys for bodies, newest first; none stores them as they are.
         migrate: ``apply`` or ``check``.
+        twin_window_s: How long the twin of a fact may take to arrive.
     """
 
     endpoints: Mapping[str, Endpoint]
@@ -53,6 +54,7 @@ class Settings:
     keep_ids_days: float
     encryption_keys: tuple[str, ...] = field(repr=False)
     migrate: str
+    twin_window_s: float
 
 
 def load_settings(
@@ -92,6 +94,7 @@ def load_settings(
     if mistakes:
         raise ConfigurationError(*mistakes)
     warn_of_short_secrets(endpoints.values())
+    warn_of_shadow_alone(endpoints.values())
     return Settings(endpoints=endpoints, **loaded)
 
 
@@ -174,6 +177,11 @@ class _SettingsSchema(Strict):
         load_default="apply",
         data_key="HOOKKIT_MIGRATE",
         validate=validate.OneOf(MIGRATE_MODES, error="must be one of {choices}"),
+    )
+    twin_window_s = ma.Float(
+        load_default=1800.0,
+        data_key="HOOKKIT_TWIN_WINDOW_S",
+        validate=validate.Range(min=1, max=7 * 86400),
     )
     max_body = ma.Integer(
         strict=True,

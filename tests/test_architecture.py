@@ -21,6 +21,7 @@ INWARDS = {
     "hookkit.inbox",
     "hookkit.keys",
     "hookkit.protection",
+    "hookkit.migration",
     "hookkit.operations",
     "hookkit.providers",
     "hookkit.receiver",
@@ -93,8 +94,16 @@ MAY_IMPORT = {
     },
     "hookkit.inbox.base": {"hookkit.core", "hookkit.inbox.records"},
     "hookkit.inbox.records": {"hookkit.core"},
+    "hookkit.inbox.memory_versions": {
+        "hookkit.core",
+        "hookkit.inbox.base",
+        "hookkit.inbox.memory_due",
+        "hookkit.inbox.memory_entries",
+        "hookkit.inbox.records",
+    },
     "hookkit.inbox.memory": {
         "hookkit.core",
+        "hookkit.inbox.memory_versions",
         "hookkit.inbox.base",
         "hookkit.inbox.memory_due",
         "hookkit.inbox.memory_entries",
@@ -140,6 +149,12 @@ MAY_IMPORT = {
         "hookkit.journal",
     },
     "hookkit.operations": {"hookkit.core", "hookkit.inbox.base"},
+    "hookkit.migration": {
+        "hookkit.core",
+        "hookkit.endpoint",
+        "hookkit.inbox.base",
+        "hookkit.inbox.records",
+    },
     "hookkit.upkeep": {"hookkit.inbox.base"},
     "hookkit.worker": {
         "hookkit.core",
@@ -175,6 +190,7 @@ MAY_IMPORT = {
     },
     # Run by ``flask``, inside an application.
     "hookkit.cli.inbox_commands": {"hookkit.core", "click", "flask"},
+    "hookkit.cli.migrate_commands": {"hookkit.cli.inbox_commands", "click", "flask"},
     "hookkit.testing": {*INWARDS, "hookkit.testing", "hookkit.web", "flask", "pytest"},
 }
 

@@ -185,7 +185,7 @@ def test_shadow_is_refused_for_versions_that_never_come_side_by_side(version, mo
     (mistake,) = mistakes_of(region="us", versions={version: mode})
 
     assert mistake == (
-        f"versions.{version}.mode: shadow compares two versions that arrive side by side, and"
+        f"versions.{version}.mode: shadow is for versions that arrive side by side, and"
         " 8x8 sends each event in one version only, which changes in place"
     )
 

@@ -170,8 +170,8 @@ def test_other_keys_of_the_application_are_left_alone():
             {"versions": {"v9": "live"}}, "versions.v9: sunshine has v1, v1.1, v2", id="no version"
         ),
         pytest.param(
-            {"versions": {"v2": "shadow"}},
-            "versions.v2.mode: 'shadow' is not known in this release; every version is live",
+            {"versions": {"v2": "shade"}},
+            "versions.v2.mode: 'shade' is none; choose live, shadow, ignore",
             id="mode",
         ),
         pytest.param({"versions": {"v2": 5}}, "versions.v2: must be a mapping", id="mode a number"),
@@ -570,3 +570,25 @@ def test_secrets_by_webhook_are_checked_one_by_one(secrets, mistake):
 def test_every_proof_that_can_be_guessed_is_a_warning(settings, name):
     with pytest.warns(UserWarning, match=rf"HOOKKIT_ENDPOINTS.s.{name}: one is shorter"):
         declared(**settings)
+
+
+@pytest.mark.parametrize(
+    ("versions", "modes"),
+    [
+        pytest.param({}, None, id="none"),
+        pytest.param({"v1": {"secrets": [SECRET * 2]}}, None, id="a proof alone"),
+        pytest.param({"v1.1": "live", "v2": "shadow"}, {"v1.1": "live", "v2": "shadow"}, id="two"),
+        pytest.param(
+            {"v1.1": {"secrets": [SECRET * 2]}, "v2": {"mode": "ignore"}},
+            {"v1.1": "live", "v2": "ignore"},
+            id="mappings",
+        ),
+    ],
+)
+def test_versions_have_modes_once_one_of_them_is_given(versions, modes):
+    assert declared(secrets=[SECRET], versions=versions).modes == modes
+
+
+def test_endpoint_on_which_nothing_runs_is_a_warning():
+    with pytest.warns(UserWarning, match=r"HOOKKIT_ENDPOINTS.s.versions: none is live"):
+        declared(secrets=[SECRET], versions={"v2": "shadow"})

@@ -19,13 +19,13 @@ from hookkit.core.states import REPLAYABLE, State
 _MOMENT = click.DateTime(["%Y-%m-%d", "%Y-%m-%dT%H:%M", "%Y-%m-%dT%H:%M:%S"])
 
 
-def _state() -> Any:
+def state_of_app() -> Any:
     """Return what hookkit is in the present application; the blueprint has put it there."""
     return current_app.extensions["hookkit"]
 
 
 @contextmanager
-def _told() -> Iterator[None]:
+def told() -> Iterator[None]:
     """Show what went wrong as a sentence, not as a traceback."""
     try:
         yield
@@ -81,8 +81,8 @@ def replay(  # noqa: PLR0913  # an option each
     )
     if wanted == Filter() and not is_all:
         raise click.UsageError("name entries or a filter, or say --all")
-    with _told():
-        count = _state().operations.replay_all(
+    with told():
+        count = state_of_app().operations.replay_all(
             wanted, handlers or None, lambda so_far: click.echo(f"{so_far} so far", err=True)
         )
     click.echo(f"{count} {'entry runs' if count == 1 else 'entries run'} again")
@@ -92,8 +92,9 @@ def replay(  # noqa: PLR0913  # an option each
 @with_appcontext
 def prune() -> None:
     """Delete what is older than the settings say: bodies first, ids later."""
-    with _told():
-        bodies, ids = _state().upkeep.prune(lambda _: False)
+    with told():
+        state_of_app().migration.sweep()
+        bodies, ids = state_of_app().upkeep.prune(lambda _: False)
     click.echo(f"deleted the bodies of {bodies} deliveries and {ids} entries")
 
 
@@ -101,8 +102,8 @@ def prune() -> None:
 @with_appcontext
 def upgrade() -> None:
     """Create the tables of the inbox, or change them to what this hookkit needs."""
-    with _told():
-        _state().opening.upgrade()
+    with told():
+        state_of_app().opening.upgrade()
     click.echo("the tables are up to date")
 
 

@@ -12,6 +12,7 @@ from typing import Any, TypeAlias
 
 from hookkit.core.identity import bounded_id, hash_content
 from hookkit.core.parts import AuthorType
+from hookkit.core.versions import Mode
 
 #: An object that came out of a JSON decoder: no value's type can be trusted.
 Document: TypeAlias = Mapping[str, Any]
@@ -215,6 +216,8 @@ class Envelope:
         headers: The headers to keep.
         secret_index: Which secret proved the sender, newest is 0.
         items: Never empty: what is not understood is one item with a problem.
+        modes: What the endpoint's settings make of each payload version; None where they
+            name no modes: every version is live, and nobody looks for twins.
     """
 
     endpoint: str
@@ -225,3 +228,4 @@ class Envelope:
     headers: Headers = field(repr=False)
     secret_index: int | None
     items: tuple[Item, ...]
+    modes: Mapping[str, Mode] | None = None

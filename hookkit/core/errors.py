@@ -58,6 +58,13 @@ class Discard(HookkitError):
         super().__init__(reason)
 
 
+class SwitchRefused(HookkitError):
+    """A payload version cannot be switched or retired; the message gives the reasons."""
+
+    def __init__(self, *reasons: str) -> None:
+        super().__init__("; ".join(reasons))
+
+
 class BodyUnreadable(HookkitError):
     """A body is not the JSON object that a payload must be; the message says why."""
 

@@ -45,6 +45,8 @@ class PayloadVersion:
         normalize: Reads one item; never raises, whatever the item holds.
         fresh_ids: Paths of the texts that make a sample a new event (``events.*.id``).
         fresh_times: Paths of the times that say when a sample happened.
+        types: The vendor's words in this version, and the event type that each has, if
+            nothing in the event says otherwise.
         end_of_life: The day on which the vendor wants to have ended it, where it says.
     """
 
@@ -52,6 +54,7 @@ class PayloadVersion:
     normalize: Callable[[Item], Event]
     fresh_ids: tuple[str, ...] = ()
     fresh_times: tuple[str, ...] = ()
+    types: Mapping[str, EventType] = field(default_factory=dict, repr=False)
     end_of_life: date | None = None
 
 

@@ -17,7 +17,8 @@ from hookkit.core.filter import EVERYTHING, Filter
 from hookkit.core.ledger import Attempt
 from hookkit.core.outcome import Entry, Receipt, Settlement
 from hookkit.core.states import REPLAYABLE, State
-from hookkit.inbox.records import Batch, EntryRecord, Pruned
+from hookkit.core.versions import Change
+from hookkit.inbox.records import Batch, EntryRecord, Pruned, Switched
 
 #: Longest vendor type and payload version that are stored; what is longer is cut.
 MAX_WORD_CHARS = 255
@@ -31,8 +32,49 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MILLISECOND = timedelta(milliseconds=1)
 
 
+class VersionBook(Protocol):
+    """What was switched between payload versions, by endpoint."""
+
+    def log(self, endpoint: str) -> Sequence[Switched]:
+        """Return what was switched at *endpoint*, oldest first."""
+
+    def change(
+        self, endpoint: str, changes: Sequence[Change], *, who: str, now: datetime, window_s: float
+    ) -> list[int]:
+        """Switch modes, and promote what the versions that are live now have missed.
+
+        One transaction, beside which no delivery is admitted: each is admitted by the modes
+        before it or by those after it. A SHADOW entry of a version that becomes live, younger
+        than *window_s*, whose fact is free, owns that fact and is PENDING from then on.
+
+        Args:
+            who: Kept for people who look later.
+
+        Returns:
+            The entries that became PENDING.
+        """
+
+    def promote_orphans(self, *, now: datetime, window_s: float) -> list[int]:
+        """Promote SHADOW entries near a switch whose twins never came.
+
+        That is those received within *window_s* of a switch, before or after it, that have
+        reached that age while their fact is free. Entries without a fact stay as they are.
+
+        Returns:
+            The entries that became PENDING.
+        """
+
+
 class Inbox(Protocol):
-    """Stores entries and hands them out. Every method may raise ``Unavailable``."""
+    """Stores entries and hands them out. Every method may raise ``Unavailable``.
+
+    Attributes:
+        versions: Switches payload versions.
+    """
+
+    @property
+    def versions(self) -> VersionBook:
+        """What was switched between payload versions."""
 
     def admit(self, envelope: Envelope) -> Receipt:
         """Store the delivery and one entry per item that is new, in one transaction.
@@ -40,6 +82,11 @@ class Inbox(Protocol):
         A duplicate stores nothing. A duplicate with other content keeps its delivery,
         marked as a conflict; the first content stays what is handled. The same conflicting
         bytes, sent again, are counted and not kept again.
+
+        With modes in the envelope, overridden by what was switched, an entry of a version in
+        shadow is SHADOW and one of an ignored version IGNORED. A live one is PENDING, unless
+        its fact is owned by an entry of another version: then it is a TWIN. What is only
+        ignored is kept without its bytes.
 
         An item with ``repeat_after_s`` is a duplicate as well when its previous event id
         names an entry that was received less than so many seconds before it.

@@ -18,6 +18,7 @@ from hookkit.core.filter import EVERYTHING, Filter
 from hookkit.core.ledger import Attempt
 from hookkit.core.outcome import Admitted, Entry, Receipt, Settlement
 from hookkit.core.states import State
+from hookkit.core.versions import Modes
 from hookkit.inbox.base import from_ms, to_ms
 from hookkit.inbox.memory_due import Queue
 from hookkit.inbox.memory_entries import (
@@ -27,9 +28,10 @@ from hookkit.inbox.memory_entries import (
     claimed_entry,
     entry_record,
     has_other_content,
-    written,
+    stored_entry,
 )
 from hookkit.inbox.memory_upkeep import fits, prune, start_over, why_refused
+from hookkit.inbox.memory_versions import MemoryVersions
 from hookkit.inbox.records import Batch, EntryRecord, Pruned
 
 
@@ -44,6 +46,12 @@ class MemoryInbox:
         self._entries: dict[int, StoredEntry] = {}
         self._by_event_id: dict[tuple[str, str], StoredEntry] = {}
         self._queue = Queue(self._entries)
+        self._versions = MemoryVersions(lambda: self._lock, self._entries, self._queue)
+
+    @property
+    def versions(self) -> MemoryVersions:
+        """What was switched between payload versions."""
+        return self._versions
 
     def admit(self, envelope: Envelope) -> Receipt:
         """Store the delivery and one entry per item that is new."""
@@ -58,13 +66,14 @@ class MemoryInbox:
         conflicting: dict[int, StoredEntry] = {}
         admitted: list[Admitted] = []
         with self._lock:
+            modes = self._versions.modes_of(envelope)
             has_new = False
             for position, item in enumerate(envelope.items):
                 entry = self._same_event(envelope.endpoint, item, received_ms)
                 is_new = entry is None
                 if entry is None:
                     has_new = True
-                    entry = self._add(envelope.endpoint, item, delivery, position, received_ms)
+                    entry = self._add(item, delivery, position, modes)
                 is_conflict = not is_new and has_other_content(entry, item)
                 if is_conflict:
                     conflicting[entry.id] = entry
@@ -79,6 +88,8 @@ class MemoryInbox:
                 )
             if has_new:
                 self._deliveries[delivery.id] = delivery
+                if all(one.state is State.IGNORED for one in admitted if one.is_new):
+                    delivery.body = b""
             if conflicting:
                 self._mark_conflicts(envelope, delivery, conflicting, is_kept=has_new)
         return Receipt(admitted=tuple(admitted))
@@ -206,6 +217,7 @@ class MemoryInbox:
         """Delete what was received before a moment, all at once."""
         with self._lock:
             gone = prune(self._deliveries, self._entries, to_ms(bodies_before), to_ms(ids_before))
+            self._versions.forget(gone.entries)
             for entry in gone.entries:
                 del self._by_event_id[entry.endpoint, entry.event_id]
         return Pruned(gone.bodies, len(gone.entries), None)
@@ -255,26 +267,13 @@ class MemoryInbox:
         return entry
 
     def _add(
-        self, endpoint: str, item: Item, delivery: StoredDelivery, position: int, received_ms: int
+        self, item: Item, delivery: StoredDelivery, position: int, modes: Modes | None
     ) -> StoredEntry:
-        entry = StoredEntry(
-            id=next(self._entry_ids),
-            endpoint=endpoint,
-            event_id=item.event_id,
-            vendor_type=item.vendor_type,
-            version=item.payload.version,
-            lane=item.lane,
-            fact=item.fact,
-            problem=item.problem,
-            content=written(item),
-            delivery=delivery,
-            position=position,
-            received_ms=received_ms,
-            due_ms=received_ms,
-        )
+        entry = stored_entry(next(self._entry_ids), item, delivery, position)
         self._entries[entry.id] = entry
-        self._by_event_id[endpoint, item.event_id] = entry
-        self._queue.move(entry, State.PENDING, received_ms)
+        self._by_event_id[entry.endpoint, item.event_id] = entry
+        state = self._versions.first_state(entry, modes)
+        self._queue.move(entry, state, entry.received_ms if state is State.PENDING else None)
         return entry
 
     def _mark_conflicts(

@@ -64,6 +64,25 @@ class StoredEntry:
     attempts: list[tuple[int, AttemptRecord]] = field(default_factory=list)
 
 
+def stored_entry(entry_id: int, item: Item, delivery: StoredDelivery, position: int) -> StoredEntry:
+    """Return *item* as a new entry, which the caller brings to its first state."""
+    return StoredEntry(
+        id=entry_id,
+        endpoint=delivery.endpoint,
+        event_id=item.event_id,
+        vendor_type=item.vendor_type,
+        version=item.payload.version,
+        lane=item.lane,
+        fact=item.fact,
+        problem=item.problem,
+        content=written(item),
+        delivery=delivery,
+        position=position,
+        received_ms=delivery.received_ms,
+        due_ms=None,
+    )
+
+
 def written(item: Item) -> bytes:
     """Return the content of *item* for ``has_other_content``, faster than its hash is made."""
     content: Any = item.compared

@@ -26,4 +26,29 @@ MIGRATIONS: Mapping[int, Sequence[str]] = {
         WHERE lane IS NOT NULL AND state IN ('pending', 'waiting', 'running')
         """,
     ),
+    # Payload versions side by side.
+    3: (
+        """
+        CREATE TABLE hookkit_facts (
+            endpoint TEXT NOT NULL,
+            fact VARCHAR(255) NOT NULL,
+            entry_id BIGINT NOT NULL,
+            version VARCHAR(255) NOT NULL,
+            PRIMARY KEY (endpoint, fact)
+        )
+        """,
+        """
+        CREATE TABLE hookkit_switches (
+            endpoint TEXT NOT NULL,
+            number INTEGER NOT NULL,
+            version VARCHAR(255) NOT NULL,
+            vendor_type VARCHAR(255) NOT NULL,
+            mode VARCHAR(16) NOT NULL,
+            since_ms BIGINT NOT NULL,
+            who TEXT NOT NULL,
+            is_over BOOLEAN NOT NULL,
+            PRIMARY KEY (endpoint, number)
+        )
+        """,
+    ),
 }

@@ -56,6 +56,11 @@ class PostgresTransactions(transactions.Transactions):
             connection.exec_driver_sql(f"SET LOCAL lock_timeout = '{_SCHEMA_TIMEOUT_S}s'")
         connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({_FIRST_LOCK + turn.value})")
 
+    def share_turn(self, connection: Connection, turn: transactions.Turn) -> None:
+        """Wait until nobody takes *turn*, and keep it from being taken until the end."""
+        number = _FIRST_LOCK + turn.value
+        connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock_shared({number})")
+
     def wait_as_usual(self, connection: Connection) -> None:
         """Undo the time-out for locks, which is meant for hookkit's own statements."""
         connection.exec_driver_sql("SET LOCAL lock_timeout TO DEFAULT")

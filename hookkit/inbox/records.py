@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 from hookkit.core.ledger import Outcome
 from hookkit.core.states import State
+from hookkit.core.versions import Mode
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,6 +63,21 @@ class EntryRecord:
     replay: int
     has_body: bool
     attempts: tuple[AttemptRecord, ...]
+
+
+class Switched(NamedTuple):
+    """A mode that somebody has switched.
+
+    Attributes:
+        vendor_type: ``""`` is the whole version.
+        who: Who did it, as they said.
+    """
+
+    version: str
+    vendor_type: str
+    mode: Mode
+    since: datetime
+    who: str
 
 
 class Batch(NamedTuple):

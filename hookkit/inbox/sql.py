@@ -17,7 +17,7 @@ from datetime import datetime
 from threading import Lock
 from typing import Any
 
-from sqlalchemy import Connection, Engine, bindparam, case, update
+from sqlalchemy import Connection, Engine
 
 from hookkit import crash_points
 from hookkit.core.delivery import Envelope
@@ -31,37 +31,26 @@ from hookkit.inbox.encryption import BodyCipher
 from hookkit.inbox.postgres_transactions import PostgresTransactions
 from hookkit.inbox.records import Batch, EntryRecord, Pruned
 from hookkit.inbox.schema import check_tables, ensure_tables
-from hookkit.inbox.sql_admit import admit, chunks, prepared
+from hookkit.inbox.sql_admit import admit
 from hookkit.inbox.sql_claim import (
     CLAIMABLE,
     claimed_entries,
     due_entries,
     first_due,
     first_in_lanes,
+    lease,
     pick,
 )
 from hookkit.inbox.sql_effects import lent
 from hookkit.inbox.sql_find import counts, find
 from hookkit.inbox.sql_lanes import release
+from hookkit.inbox.sql_prepared import prepared
 from hookkit.inbox.sql_settle import UndoneError, record_or_undo, renew, settle
 from hookkit.inbox.sql_upkeep import prune, replay_all, why_refused
+from hookkit.inbox.sql_versions import SqlVersions
 from hookkit.inbox.sqlite_admit import SqliteAdmission
 from hookkit.inbox.tables import entries
 from hookkit.inbox.transactions import SqliteTransactions, Transactions, Turn
-
-# Built once: putting a statement together takes longer than SQLite does to run it.
-_LEASE = (
-    update(entries)
-    .where(entries.c.id.in_(bindparam("entry_ids", expanding=True)))
-    .values(
-        state=State.RUNNING.value,
-        lease_token=bindparam("new_token"),
-        due_at_ms=bindparam("new_due_ms"),
-        attempt_count=entries.c.attempt_count + 1,
-        lost_claim_count=entries.c.lost_claim_count
-        + case((entries.c.state == State.RUNNING.value, 1), else_=0),
-    )
-)
 
 
 class SqlInbox:
@@ -97,6 +86,7 @@ class SqlInbox:
         else:
             self._transactions = PostgresTransactions(engine, is_own=is_own)
         self._insert_entry = self._transactions.insert_unless_there(entries)
+        self._versions = SqlVersions(self._transactions, self._reading, self._writing)
         self._is_prepared = False
         self._preparing = Lock()
 
@@ -114,6 +104,11 @@ class SqlInbox:
                 (ensure_tables if self._migrates else check_tables)(self._transactions)
                 self._is_prepared = True
 
+    @property
+    def versions(self) -> SqlVersions:
+        """What was switched between payload versions."""
+        return self._versions
+
     def admit(self, envelope: Envelope) -> Receipt:
         """Store the delivery and one entry per item that is new, in one transaction."""
         if self._sqlite_admission is not None:
@@ -122,7 +117,8 @@ class SqlInbox:
             return self._sqlite_admission.admit(envelope)
         delivery = prepared(envelope, self._encrypt)
         with self._writing() as connection:
-            receipt = admit(connection, self._insert_entry, delivery)
+            twins = self._versions.twins(connection, envelope)
+            receipt = admit(connection, self._insert_entry, delivery, twins)
             crash_points.reach("admit_written")
             return receipt
 
@@ -141,15 +137,13 @@ class SqlInbox:
             return []
         now_ms = to_ms(now)
         lease_token = secrets.token_hex(16)
-        lease = {"new_token": lease_token, "new_due_ms": _later(now_ms, lease_s)}
         with self._writing() as connection:
             if in_lanes:
                 self._transactions.take_turns(connection, Turn.LANES)
                 rows = first_in_lanes(connection, now_ms, endpoints, only)
             else:
                 rows = pick(due_entries(connection, now_ms, limit, endpoints, only), limit)
-            for chunk in chunks(row.id for row in rows):
-                connection.execute(_LEASE, lease | {"entry_ids": chunk})
+            lease(connection, rows, lease_token, _later(now_ms, lease_s))
             claimed = claimed_entries(connection, rows, lease_token, self._decrypted)
             crash_points.reach("claim_written")
             return claimed

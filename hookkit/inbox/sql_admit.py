@@ -9,30 +9,24 @@ one of them in, and the row that is there says whose delivery it points at.
 
 from __future__ import annotations
 
-import hashlib
-import json
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from functools import lru_cache
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import islice
 from operator import itemgetter
-from typing import Any, NamedTuple, TypeAlias, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 from sqlalchemy import Connection, bindparam, select
 from sqlalchemy.sql.dml import Insert
 
-from hookkit.core.delivery import Envelope, Item
+from hookkit.core.delivery import Item
 from hookkit.core.errors import Unavailable
 from hookkit.core.outcome import Admitted, Receipt
 from hookkit.core.states import State
-from hookkit.inbox.base import MAX_WORD_CHARS, storable_text, to_ms
+from hookkit.inbox.sql_facts import Claim, Twins, part_twins
+from hookkit.inbox.sql_prepared import PreparedDelivery, Values, give_modes
 from hookkit.inbox.tables import deliveries, entries
 
 #: SQLite before 3.32 takes 999 parameters in a statement.
 CHUNK = 500
-
-#: Values by the names of their columns.
-Values: TypeAlias = dict[str, Any]
 
 _T = TypeVar("_T")
 
@@ -47,21 +41,6 @@ class Known(NamedTuple):
     content_hash: str
     received_at_ms: int
     state: str
-
-
-@dataclass(frozen=True, slots=True)
-class PreparedDelivery:
-    """An envelope with its rows.
-
-    Attributes:
-        row: The delivery's, without its id.
-        entry_rows: One per item, in their order, without ids; stored when it is new.
-    """
-
-    envelope: Envelope
-    received_at_ms: int
-    row: Values
-    entry_rows: Sequence[Values]
 
 
 # Built once: putting a statement together takes longer than SQLite does to run it.
@@ -81,37 +60,25 @@ _KNOWN = select(*KNOWN_COLUMNS).where(
 _INSERT_DELIVERY = deliveries.insert()
 
 
-def prepared(
-    envelope: Envelope, encrypted: Callable[[bytes], bytes] | None = None
-) -> PreparedDelivery:
-    """Return *envelope* with its rows.
-
-    Args:
-        encrypted: Returns what is stored instead of the body; None stores it as it is.
-    """
-    received_at_ms = to_ms(envelope.received_at)
-    return PreparedDelivery(
-        envelope=envelope,
-        received_at_ms=received_at_ms,
-        row=_delivery_row(envelope, received_at_ms, encrypted),
-        entry_rows=[
-            _entry_row(envelope, position, item, received_at_ms)
-            for position, item in enumerate(envelope.items)
-        ],
-    )
-
-
-def admit(connection: Connection, insert_entry: Insert, delivery: PreparedDelivery) -> Receipt:
+def admit(
+    connection: Connection,
+    insert_entry: Insert,
+    delivery: PreparedDelivery,
+    twins: Twins | None = None,
+) -> Receipt:
     """Store what is new of *delivery*, and say to each item whether it was.
 
     Args:
         insert_entry: Inserts into ``entries`` and passes over event ids that are there.
+        twins: What is known of the endpoint's versions; None where no modes are named.
     """
     endpoint = delivery.envelope.endpoint
     known = _look_up(connection, endpoint, wanted_ids(delivery))
     new = new_items(delivery, known)
     delivery_id = None
     if new:
+        if twins is not None:
+            give_modes(delivery, new.values(), twins.modes)
         delivery_id = _store_delivery(connection, delivery.row)
         rows = [
             delivery.entry_rows[position] | {"delivery_id": delivery_id}
@@ -121,9 +88,31 @@ def admit(connection: Connection, insert_entry: Insert, delivery: PreparedDelive
         ]
         connection.execute(insert_entry, rows)
         known |= _look_up(connection, endpoint, new)
+        if twins is not None and twins.modes.has_twins:
+            _part_twins(connection, delivery, delivery_id, twins, known)
     admitted = admitted_items(delivery, known, delivery_id)
     keep_what_counts(connection, delivery, delivery_id, admitted)
     return Receipt(admitted=admitted)
+
+
+def _part_twins(
+    connection: Connection,
+    delivery: PreparedDelivery,
+    delivery_id: int,
+    twins: Twins,
+    known: dict[str, Known],
+) -> None:
+    """Take the facts of our live entries, and make twins of those that come too late."""
+    claims = []
+    for position, item in enumerate(delivery.envelope.items):
+        entry = known.get(item.event_id)
+        is_ours = entry and (entry.delivery_id, entry.position) == (delivery_id, position)
+        if is_ours and entry and entry.state == State.PENDING.value and item.fact is not None:
+            claims.append(Claim(item.fact, entry.id, delivery.entry_rows[position]["version"]))
+    lost = part_twins(connection, twins, delivery.envelope.endpoint, claims)
+    for event_id, entry in known.items():
+        if entry.id in lost:
+            known[event_id] = entry._replace(state=State.TWIN.value)
 
 
 def chunks(values: Iterable[_T]) -> Iterator[list[_T]]:
@@ -231,49 +220,3 @@ def _store_conflict(connection: Connection, delivery: PreparedDelivery) -> None:
     )
     if connection.execute(same_bytes.limit(1)).first() is None:
         _store_delivery(connection, delivery.row | {"is_conflict": True})
-
-
-def _delivery_row(
-    envelope: Envelope, received_at_ms: int, encrypted: Callable[[bytes], bytes] | None
-) -> Values:
-    return {
-        "endpoint": envelope.endpoint,
-        "provider": envelope.provider,
-        "version": storable_text(envelope.version, MAX_WORD_CHARS),
-        "received_at_ms": received_at_ms,
-        "body": envelope.body if encrypted is None else encrypted(envelope.body),
-        "headers": _written(tuple(envelope.headers.items())),
-        "body_sha256": hashlib.sha256(envelope.body).hexdigest(),
-        "secret_index": envelope.secret_index,
-        "is_conflict": False,
-        "is_encrypted": encrypted is not None,
-    }
-
-
-@lru_cache(maxsize=128)
-def _written(headers: tuple[tuple[str, str], ...]) -> str:
-    # A vendor's are mostly the same ones.
-    return json.dumps(dict(headers))
-
-
-def _entry_row(envelope: Envelope, position: int, item: Item, received_at_ms: int) -> Values:
-    return {
-        "endpoint": envelope.endpoint,
-        "event_id": item.event_id,
-        "position": position,
-        "vendor_type": storable_text(item.vendor_type, MAX_WORD_CHARS),
-        "version": storable_text(item.payload.version, MAX_WORD_CHARS),
-        "lane": item.lane,
-        "fact": item.fact,
-        "problem": None if item.problem is None else storable_text(item.problem),
-        "content_hash": item.content_hash,
-        "received_at_ms": received_at_ms,
-        "state": State.PENDING.value,
-        "due_at_ms": received_at_ms,
-        "lease_token": None,
-        "attempt_count": 0,
-        "generation": 1,
-        "replay_count": 0,
-        "conflict_count": 0,
-        "lost_claim_count": 0,
-    }

@@ -7,7 +7,7 @@ from collections import defaultdict
 from collections.abc import Callable, Collection, Sequence
 from typing import Any
 
-from sqlalchemy import Connection, Row, Select, and_, bindparam, or_, select, true
+from sqlalchemy import Connection, Row, Select, and_, bindparam, case, or_, select, true, update
 
 from hookkit.core.ledger import Outcome, Recorded, tries_of
 from hookkit.core.outcome import Entry
@@ -79,6 +79,18 @@ _FIRST_DUE = {
     .limit(1)
     for state in CLAIMABLE
 }
+_LEASE = (
+    update(entries)
+    .where(entries.c.id.in_(bindparam("entry_ids", expanding=True)))
+    .values(
+        state=State.RUNNING.value,
+        lease_token=bindparam("new_token"),
+        due_at_ms=bindparam("new_due_ms"),
+        attempt_count=entries.c.attempt_count + 1,
+        lost_claim_count=entries.c.lost_claim_count
+        + case((entries.c.state == State.RUNNING.value, 1), else_=0),
+    )
+)
 _BODIES = select(
     deliveries.c.id, deliveries.c.body, deliveries.c.headers, deliveries.c.is_encrypted
 ).where(deliveries.c.id.in_(bindparam("delivery_ids", expanding=True)))
@@ -124,6 +136,13 @@ def due_entries(
             for chunk in chunks(set(only))
         ]
     return [row for rows in found for row in rows]
+
+
+def lease(connection: Connection, rows: Sequence[Row[Any]], token: str, until_ms: int) -> None:
+    """Give *rows* to the holder of *token* until then, and count the attempt."""
+    for chunk in chunks(row.id for row in rows):
+        values = {"new_token": token, "new_due_ms": until_ms, "entry_ids": chunk}
+        connection.execute(_LEASE, values)
 
 
 def pick(due: Sequence[Row[Any]], limit: int) -> list[Row[Any]]:

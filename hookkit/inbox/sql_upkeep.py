@@ -6,7 +6,7 @@ import json
 from collections.abc import Collection
 from typing import Any
 
-from sqlalchemy import Connection, case, delete, select, update
+from sqlalchemy import Connection, bindparam, case, delete, select, update
 
 from hookkit.core.filter import Filter
 from hookkit.core.states import REPLAYABLE, State
@@ -16,9 +16,14 @@ from hookkit.inbox.sql_admit import chunks
 from hookkit.inbox.sql_claim import CLAIMABLE
 from hookkit.inbox.sql_find import HAS_BODY, conditions
 from hookkit.inbox.sql_lanes import release
-from hookkit.inbox.tables import attempts, deliveries, entries
+from hookkit.inbox.tables import attempts, deliveries, entries, facts
 
 _UNSETTLED = [state.value for state in CLAIMABLE]
+_FREE_FACT = delete(facts).where(
+    facts.c.endpoint == bindparam("at"),
+    facts.c.fact == bindparam("of"),
+    facts.c.entry_id == bindparam("by"),
+)
 
 
 def replay_all(
@@ -107,8 +112,14 @@ def prune(
     for chunk in chunks(sorted(unneeded)):
         connection.execute(delete(deliveries).where(deliveries.c.id.in_(chunk)))
     old, last_entry, more_ids = _walk(connection, entries, last_entry, ids_before_ms, limit)
-    settled = select(entries.c.id).where(entries.c.id.in_(old), entries.c.state.not_in(_UNSETTLED))
-    gone = connection.execute(settled).scalars().all()
+    settled = select(entries.c.id, entries.c.endpoint, entries.c.fact).where(
+        entries.c.id.in_(old), entries.c.state.not_in(_UNSETTLED)
+    )
+    rows = connection.execute(settled).all()
+    gone = [row.id for row in rows]
+    owned = [{"at": row.endpoint, "of": row.fact, "by": row.id} for row in rows if row.fact]
+    if owned:
+        connection.execute(_FREE_FACT, owned)
     for chunk in chunks(gone):
         connection.execute(delete(attempts).where(attempts.c.entry_id.in_(chunk)))
         connection.execute(delete(entries).where(entries.c.id.in_(chunk)))

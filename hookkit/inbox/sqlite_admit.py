@@ -30,16 +30,15 @@ from hookkit.inbox.group_commit import GroupCommit
 from hookkit.inbox.sql_admit import (
     KNOWN_COLUMNS,
     Known,
-    PreparedDelivery,
-    Values,
     admitted_items,
     chunks,
     keep_what_counts,
     new_items,
-    prepared,
     wanted_ids,
 )
-from hookkit.inbox.tables import deliveries, entries
+from hookkit.inbox.sql_prepared import PreparedDelivery, Values, prepared
+from hookkit.inbox.sqlite_twins import SqliteTwins
+from hookkit.inbox.tables import deliveries, entries, facts
 
 # SQLite before 3.32 takes 999 values, and 32 rows have about 700. Each statement lets other
 # threads run: https://www.sqlite.org/limits.html#max_variable_number
@@ -101,20 +100,24 @@ class _Admission:
         self._connection = connection
         self._driver: Any = connection.connection.dbapi_connection
         self._known = _look_up(self._driver, batch)
+        self._twins = SqliteTwins(self._driver, batch)
         self._last_ids: dict[Table, int] = {}
-        self._new_rows: dict[Table, list[Values]] = {deliveries: [], entries: []}
+        self._new_rows: dict[Table, list[Values]] = {deliveries: [], entries: [], facts: []}
 
     def admit(self, delivery: PreparedDelivery) -> Receipt:
         known = self._known[delivery.envelope.endpoint]
         new = new_items(delivery, known)
         delivery_id = None
         if new:
+            self._twins.rule(delivery, new.values())
             delivery_id = self._add(deliveries, delivery.row)
         for event_id, position in new.items():
             row = delivery.entry_rows[position]
             row["delivery_id"] = delivery_id
             row["id"] = self._add(entries, row)
             known[event_id] = Known(*_known_values(row))
+            if (fact := self._twins.owned(row)) is not None:
+                self._new_rows[facts].append(fact)
         admitted = admitted_items(delivery, known, delivery_id)
         if any(one.is_conflict for one in admitted):
             # What is changed then may be among what is not written yet.

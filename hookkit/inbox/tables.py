@@ -30,7 +30,7 @@ from hookkit.core.identity import MAX_ID_CHARS
 from hookkit.inbox.base import MAX_WORD_CHARS
 
 #: Goes up with every change of the tables below; ``migrations`` leads from one to the next.
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 
 #: All tables of hookkit: public, so that an application's own Alembic can own them.
 metadata = MetaData()
@@ -151,4 +151,31 @@ attempts = Table(
     # When the handler was to be tried again.
     Column("retry_at_ms", BigInteger),
     Index("hookkit_attempts_entry", "entry_id"),
+)
+
+#: Which entry runs for a fact, where several payload versions report it.
+facts = Table(
+    "hookkit_facts",
+    metadata,
+    Column("endpoint", Text, primary_key=True),
+    Column("fact", String(MAX_ID_CHARS), primary_key=True),
+    # No foreign key: it would have to be looked up for every event that is admitted.
+    Column("entry_id", BigInteger, nullable=False),
+    Column("version", String(MAX_WORD_CHARS), nullable=False),
+)
+
+#: Every mode that was switched, in order: the last one of a version or a type holds.
+switches = Table(
+    "hookkit_switches",
+    metadata,
+    Column("endpoint", Text, primary_key=True),
+    Column("number", Integer, primary_key=True),
+    Column("version", String(MAX_WORD_CHARS), nullable=False),
+    # "" is the whole version.
+    Column("vendor_type", String(MAX_WORD_CHARS), nullable=False),
+    Column("mode", String(16), nullable=False),
+    Column("since_ms", BigInteger, nullable=False),
+    Column("who", Text, nullable=False),
+    # Whether every event near the switch has had its time to meet its twin.
+    Column("is_over", Boolean, nullable=False),
 )

@@ -50,6 +50,7 @@ class Turn(Enum):
     SCHEMA = 0
     LANES = 1
     UPKEEP = 2
+    VERSIONS = 3
 
 
 class Transactions(ABC):
@@ -83,6 +84,10 @@ class Transactions(ABC):
     @abstractmethod
     def take_turns(self, connection: Connection, turn: Turn) -> None:
         """Wait until nobody else is inside a transaction that takes the same *turn*."""
+
+    @abstractmethod
+    def share_turn(self, connection: Connection, turn: Turn) -> None:
+        """Wait until nobody takes *turn*, and keep it from being taken until the end."""
 
     @abstractmethod
     def wait_as_usual(self, connection: Connection) -> None:
@@ -159,6 +164,9 @@ class SqliteTransactions(Transactions):
             sqlite_file.warn_of_old_version()
 
     def take_turns(self, connection: Connection, turn: Turn) -> None:
+        """Do nothing: there is one writer anyway."""
+
+    def share_turn(self, connection: Connection, turn: Turn) -> None:
         """Do nothing: there is one writer anyway."""
 
     def wait_as_usual(self, connection: Connection) -> None:

@@ -8,13 +8,11 @@ from contextlib import contextmanager
 from threading import Event, Thread
 
 from hookkit.core.outcome import RETRY_AFTER_S, Receipt
-from hookkit.core.states import State
+from hookkit.core.states import AT_REST, State
 from hookkit.runners.base import IdleRunner
 from hookkit.worker import Worker
 
 _logger = logging.getLogger("hookkit")
-
-_SETTLED_FOR_GOOD = frozenset({State.DONE, State.DEAD})
 
 
 class InlineRunner(IdleRunner):
@@ -30,9 +28,7 @@ class InlineRunner(IdleRunner):
         come again rather than that all is well.
         """
         undone = {
-            admitted.entry_id
-            for admitted in receipt.admitted
-            if admitted.state not in _SETTLED_FOR_GOOD
+            admitted.entry_id for admitted in receipt.admitted if admitted.state not in AT_REST
         }
         if not undone:
             return receipt
@@ -44,7 +40,7 @@ class InlineRunner(IdleRunner):
                 states |= worked
                 if not worked:
                     break
-        if all(states.get(entry_id) in _SETTLED_FOR_GOOD for entry_id in undone):
+        if all(states.get(entry_id) in AT_REST for entry_id in undone):
             return receipt
         return Receipt(status=503, code="handler_failed", retry_after_s=RETRY_AFTER_S)
 

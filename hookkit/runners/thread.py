@@ -23,6 +23,9 @@ POLL_S = 1.0
 #: How long it rests when all that it looked at is held up, or claimed by others meanwhile.
 HELD_UP_POLL_S = 0.05
 
+#: How often what was held back beside a switch of versions is looked for.
+SWEEP_S = 60.0
+
 #: How long the first pruning waits after the start, and each one for the next.
 UPKEEP_FIRST_S = 60.0
 UPKEEP_S = 3600.0
@@ -38,6 +41,7 @@ class ThreadRunner:
         has_due: Tells whether there is anything to claim; may raise ``Unavailable``.
         prune: Deletes what has been kept long enough; waits by the given function, and
             ends when that returns True.
+        sweep: Makes due what was held back beside a switch of versions.
     """
 
     def __init__(
@@ -47,6 +51,7 @@ class ThreadRunner:
         threads: int,
         has_due: Callable[[], bool],
         prune: Callable[[Callable[[float], bool]], tuple[int, int]],
+        sweep: Callable[[], int] = lambda: 0,
         poll_s: float = POLL_S,
         grace_s: float = GRACE_S,
     ) -> None:
@@ -54,6 +59,7 @@ class ThreadRunner:
         self._thread_count = threads
         self._has_due = has_due
         self._prune = prune
+        self._sweep = sweep
         self._poll_s = poll_s
         self._grace_s = grace_s
         self._forget_threads()
@@ -169,10 +175,21 @@ class ThreadRunner:
             except Exception:
                 _logger.exception("cannot renew leases", extra={"action": "renew_failed"})
 
+    def _sweep_once(self) -> None:
+        try:
+            self._sweep()
+        except Unavailable as error:
+            _logger.warning("cannot sweep now: %s", error, extra={"action": "sweep_failed"})
+        except Exception:
+            _logger.exception("cannot sweep", extra={"action": "sweep_failed"})
+
     def _keep_house(self) -> None:
-        pause_s = UPKEEP_FIRST_S
-        while not self._stop.wait(pause_s):
-            pause_s = UPKEEP_S
+        prune_at = time.monotonic() + UPKEEP_FIRST_S
+        while not self._stop.wait(min(SWEEP_S, max(0.0, prune_at - time.monotonic()))):
+            self._sweep_once()
+            if time.monotonic() < prune_at:
+                continue
+            prune_at = time.monotonic() + UPKEEP_S
             try:
                 bodies, ids = self._prune(self._stop.wait)
             except Unavailable as error:

@@ -16,6 +16,7 @@ from hookkit.core.outcome import Admitted, Receipt
 from hookkit.core.provider import Provider
 from hookkit.inbox.base import Inbox
 from hookkit.inbox.database import check_database
+from hookkit.migration import Migration
 from hookkit.operations import Operations
 from hookkit.receiver import Receiver
 from hookkit.runners.base import IdleRunner, Runner
@@ -38,6 +39,7 @@ class AppState:
     Attributes:
         opening: Opens the inbox.
         operations: What people do to it.
+        migration: Moves endpoints from one payload version to another.
         upkeep: Prunes it.
         has_received: Whether a delivery has reached the application.
         starts_in_children: Whether children of this process serve, and not the process.
@@ -67,6 +69,14 @@ class AppState:
             registry=registry,
             endpoints=self.settings.endpoints,
             run_soon=self.run_soon,
+        )
+        self.migration = Migration(
+            inbox=self.open_inbox,
+            clock=utc_now,
+            endpoints=self.settings.endpoints,
+            registry=registry,
+            run_soon=self.run_soon,
+            window_s=self.settings.twin_window_s,
         )
         self.upkeep = Upkeep(
             inbox=self.open_inbox,
@@ -137,6 +147,7 @@ class AppState:
                     threads=self.settings.workers,
                     has_due=self._has_due,
                     prune=self.upkeep.prune,
+                    sweep=self.migration.sweep,
                 )
         return IdleRunner()
 

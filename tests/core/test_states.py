@@ -1,6 +1,6 @@
 import pytest
 
-from hookkit.core.states import REPLAYABLE, SETTLED, TRANSITIONS, State
+from hookkit.core.states import AT_REST, FIRST, REPLAYABLE, SETTLED, TRANSITIONS, State
 
 
 def reachable(start):
@@ -18,13 +18,26 @@ def test_every_state_has_its_row():
 
 
 @pytest.mark.parametrize("state", State)
-def test_every_state_is_reached_from_the_first(state):
-    assert state in reachable(State.PENDING)
+def test_every_state_is_reached_from_a_first_one(state):
+    assert any(state in reachable(first) for first in FIRST)
 
 
-@pytest.mark.parametrize("state", State)
-def test_no_state_is_a_trap(state):
-    assert reachable(state) == set(State)
+@pytest.mark.parametrize("state", set(State) - {State.TWIN, State.IGNORED})
+def test_no_state_is_a_trap_but_those_that_never_run(state):
+    assert reachable(state) | FIRST == set(State)
+
+
+@pytest.mark.parametrize("state", [State.TWIN, State.IGNORED])
+def test_twins_and_what_is_ignored_stay_so(state):
+    assert TRANSITIONS[state] == set()
+
+
+def test_shadow_is_left_by_a_promotion_alone():
+    assert TRANSITIONS[State.SHADOW] == {State.PENDING}
+
+
+def test_worker_has_nothing_to_do_for_what_rests():
+    assert {state for state in State if State.RUNNING not in TRANSITIONS[state]} == AT_REST
 
 
 @pytest.mark.parametrize("state", State)

@@ -12,6 +12,7 @@ import hookkit.testing
 from hookkit import EventType, signals
 from hookkit.cli.inbox_commands import COMMANDS
 from hookkit.cli.main import main
+from hookkit.cli.migrate_commands import migrate
 from hookkit.core.content import Content
 from hookkit.core.errors import Rejected
 from hookkit.core.event import EVENT_CLASSES, Event
@@ -220,7 +221,10 @@ def test_options_of_a_command_are_those_of_the_code(command):
 
 
 def test_commands_of_an_application_are_those_of_the_code():
-    assert first_words(tables(CLI, "## flask hookkit")[1:4]) == {each.name for each in COMMANDS}
+    assert first_words(tables(CLI, "## flask hookkit")[1:5]) == {
+        migrate.name,
+        *(each.name for each in COMMANDS),
+    }
 
 
 def test_options_of_replay_are_those_of_the_code():
@@ -234,6 +238,22 @@ def test_options_of_replay_are_those_of_the_code():
 
     assert documented == {
         name for each in replay.params if isinstance(each, click.Option) for name in each.opts
+    }
+
+
+def test_commands_of_a_migration_are_those_of_the_code():
+    rows = tables(CLI, "## flask hookkit migrate")[1:]
+    documented = {word.split()[0] for word in first_words(rows)}
+
+    assert documented == {
+        *migrate.commands,
+        *(
+            name
+            for command in migrate.commands.values()
+            for each in command.params
+            if isinstance(each, click.Option)
+            for name in each.opts
+        ),
     }
 
 

@@ -1,8 +1,9 @@
 """Runs in processes of their own, started by the tests."""
 
 from hookkit.core.errors import HookkitError
+from hookkit.core.versions import Mode
 from hookkit.inbox.database import open_inbox
-from tests.inbox.making import deliver, item
+from tests.inbox.making import deliver, item, payload
 
 
 def open_and_admit(url, number, start, results):
@@ -16,3 +17,15 @@ def open_and_admit(url, number, start, results):
         results.put(repr(error))
     else:
         results.put(receipt.new_count)
+
+
+def deliver_facts(url, version, count, start, results):
+    """Deliver so many facts in *version*, beside processes that do the same in another."""
+    inbox = open_inbox(url)
+    start.wait()
+    for number in range(count):
+        of = payload(version=version)
+        told = item(f"{version} {number}", of=of, fact=f"fact-{number}")
+        inbox.admit(deliver(told, modes={"v1.1": Mode.LIVE, "v2": Mode.SHADOW}))
+    inbox.close()
+    results.put(version)

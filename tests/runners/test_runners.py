@@ -15,6 +15,7 @@ from hookkit.core.states import State
 from hookkit.inbox.base import Pruned
 from hookkit.inbox.memory import MemoryInbox
 from hookkit.providers import load_providers
+from hookkit.runners import thread as pools_of_threads
 from hookkit.runners.base import IdleRunner
 from hookkit.runners.inline import InlineRunner
 from hookkit.runners.thread import ThreadRunner
@@ -516,3 +517,19 @@ def test_inline_dead_letter_is_no_longer_the_vendors_business(hooks):
 
     assert answers == [200, 200]
     assert pool.inbox.counts()[State.DEAD] == 1
+
+
+@pytest.mark.parametrize("error", [None, Unavailable("locked"), ValueError("a bug")], ids=repr)
+def test_pool_sweeps_again_and_again_whatever_comes_of_it(pools, hooks, monkeypatch, error):
+    monkeypatch.setattr(pools_of_threads, "SWEEP_S", 0.01)
+    sweeps = []
+
+    def sweep():
+        sweeps.append(1)
+        if error is not None:
+            raise error
+        return 0
+
+    started(pools, hooks, sweep=sweep)
+
+    wait_until(lambda: len(sweeps) > 2)

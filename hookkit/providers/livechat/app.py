@@ -76,4 +76,4 @@ def normalize(item: Item) -> Event:
     return build_event(item, kind, parts, reasons)
 
 
-APP = PayloadVersion(split=split, normalize=normalize, fresh_times=("date",))
+APP = PayloadVersion(split=split, normalize=normalize, types=TYPES, fresh_times=("date",))

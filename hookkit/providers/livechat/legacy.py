@@ -162,6 +162,7 @@ def _extra(raw: Document) -> dict[str, Any]:
 LEGACY = PayloadVersion(
     split=split,
     normalize=normalize,
+    types=TYPES,
     fresh_ids=("chat.id", "visitor.id", "ticket.id", "canned_response.id"),
     fresh_times=(
         "chat.started_timestamp",

@@ -181,6 +181,7 @@ def _reason(action: str, body: dict[str, Any]) -> str | None:
 V3 = PayloadVersion(
     split=split,
     normalize=normalize,
+    types=TYPES,
     fresh_ids=tuple(
         f"{key}.{path}"
         for key in ("payload", "data")

@@ -227,6 +227,7 @@ def _merge(body: dict[str, Any]) -> dict[str, Any]:
 V1 = V1_1 = PayloadVersion(
     split=split,
     normalize=normalize,
+    types=TYPES,
     fresh_ids=(
         "messages.*._id",
         "message._id",

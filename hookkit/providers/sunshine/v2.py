@@ -206,6 +206,7 @@ def _merge(payload: dict[str, Any]) -> dict[str, Any]:
 V2 = PayloadVersion(
     split=split,
     normalize=normalize,
+    types=TYPES,
     fresh_ids=("events.*.id", "events.*.payload.message.id"),
     fresh_times=("events.*.createdAt", "events.*.payload.message.received"),
 )

@@ -1,0 +1,147 @@
+"""Modes, facts and switches of a memory inbox."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from threading import Lock
+
+from hookkit.core.delivery import Envelope
+from hookkit.core.states import State
+from hookkit.core.versions import (
+    Change,
+    Mode,
+    Modes,
+    is_orphan,
+    is_over,
+    is_young,
+    modes_after,
+    runs_beside,
+)
+from hookkit.inbox.base import from_ms, to_ms
+from hookkit.inbox.memory_due import Queue
+from hookkit.inbox.memory_entries import StoredEntry
+from hookkit.inbox.records import Switched
+
+
+@dataclass(slots=True)
+class _Switch:
+    """A change, and whether every entry near it has had its time."""
+
+    change: Change
+    since_ms: int
+    who: str
+    is_over: bool
+
+
+class MemoryVersions:
+    """The ``VersionBook`` of a memory inbox.
+
+    Args:
+        lock: Returns the inbox's lock.
+        entries: The inbox's own, by id.
+        queue: What is due of them.
+    """
+
+    def __init__(
+        self, lock: Callable[[], Lock], entries: Mapping[int, StoredEntry], queue: Queue
+    ) -> None:
+        self._lock = lock
+        self._entries = entries
+        self._queue = queue
+        self._log: defaultdict[str, list[_Switch]] = defaultdict(list)
+        self._owners: dict[tuple[str, str], StoredEntry] = {}
+
+    def modes_of(self, envelope: Envelope) -> Modes | None:
+        """Return the modes of the envelope's endpoint; None where nobody names any."""
+        if envelope.modes is None:
+            return None
+        return modes_after(envelope.modes, [each.change for each in self._log[envelope.endpoint]])
+
+    def first_state(self, entry: StoredEntry, modes: Modes | None) -> State:
+        """Return what a new entry is, after it took its fact if that is free; under the lock."""
+        if modes is None:
+            return State.PENDING
+        state = modes.state_of(entry.version, entry.vendor_type)
+        if state is not State.PENDING or entry.fact is None or not modes.has_twins:
+            return state
+        owner = self._owners.setdefault((entry.endpoint, entry.fact), entry)
+        return state if runs_beside(owner.version, entry.version) else State.TWIN
+
+    def forget(self, gone: Iterable[StoredEntry]) -> None:
+        """Free the facts of entries that are gone; under the lock."""
+        for entry in gone:
+            if entry.fact and self._owners.get((entry.endpoint, entry.fact)) is entry:
+                del self._owners[entry.endpoint, entry.fact]
+
+    def log(self, endpoint: str) -> Sequence[Switched]:
+        """Return what was switched at *endpoint*, oldest first."""
+        with self._lock():
+            return [
+                Switched(*each.change, from_ms(each.since_ms), each.who)
+                for each in self._log[endpoint]
+            ]
+
+    def change(
+        self, endpoint: str, changes: Sequence[Change], *, who: str, now: datetime, window_s: float
+    ) -> list[int]:
+        """Switch modes, and promote what the versions that are live now have missed."""
+        now_ms, window_ms = to_ms(now), _ms(window_s)
+        live = {each.version for each in changes if each.mode is Mode.LIVE and not each.vendor_type}
+        with self._lock():
+            self._log[endpoint] += [_Switch(each, now_ms, who, not live) for each in changes]
+            return self._promote(
+                [
+                    entry
+                    for entry in self._shadows(endpoint)
+                    if entry.version in live
+                    and is_young(entry.received_ms, now_ms=now_ms, window_ms=window_ms)
+                ],
+                now_ms,
+            )
+
+    def promote_orphans(self, *, now: datetime, window_s: float) -> list[int]:
+        """Promote shadow entries near a switch whose twins never came."""
+        now_ms, window_ms = to_ms(now), _ms(window_s)
+        promoted = []
+        with self._lock():
+            for endpoint, switches in self._log.items():
+                for switch in [each for each in switches if not each.is_over]:
+                    at_ms = switch.since_ms
+                    orphans = [
+                        entry
+                        for entry in self._shadows(endpoint)
+                        if is_orphan(
+                            entry.received_ms,
+                            switched_ms=at_ms,
+                            now_ms=now_ms,
+                            window_ms=window_ms,
+                        )
+                    ]
+                    promoted += self._promote(orphans, now_ms)
+                    switch.is_over = is_over(switched_ms=at_ms, now_ms=now_ms, window_ms=window_ms)
+        return promoted
+
+    def _shadows(self, endpoint: str) -> list[StoredEntry]:
+        return [
+            entry
+            for entry in self._entries.values()
+            if entry.state is State.SHADOW and entry.endpoint == endpoint
+        ]
+
+    def _promote(self, found: Sequence[StoredEntry], now_ms: int) -> list[int]:
+        """Make those of *found* due whose facts are free; near ones have none and stay."""
+        promoted = []
+        for entry in found:
+            if entry.fact is None:
+                continue
+            if self._owners.setdefault((entry.endpoint, entry.fact), entry) is entry:
+                self._queue.move(entry, State.PENDING, now_ms)
+                promoted.append(entry.id)
+        return promoted
+
+
+def _ms(seconds: float) -> int:
+    return timedelta(seconds=seconds) // timedelta(milliseconds=1)

@@ -1,0 +1,240 @@
+"""Moving an endpoint from one payload version to another: look, switch, retire."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from hookkit.core.comparison import Row, Sighting, compare, obstacles
+from hookkit.core.errors import ConfigurationError, SwitchRefused
+from hookkit.core.event import EventType
+from hookkit.core.filter import Filter
+from hookkit.core.handlers import Handler, HandlerRegistry
+from hookkit.core.provider import Provider
+from hookkit.core.versions import Change, Mode, Modes, modes_after, switch_changes
+from hookkit.endpoint import Endpoint
+from hookkit.inbox.base import Inbox, to_ms
+from hookkit.inbox.records import EntryRecord, Switched
+
+#: How many of the newest events a comparison looks at.
+LOOK_AT = 10_000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Status:
+    """How the versions of an endpoint stand.
+
+    Attributes:
+        old: The version in use that is compared; None when there are no two to compare.
+        new: The version to come.
+        last_seen: By version, among the newest events.
+        log: What was switched, oldest first.
+        rows: The comparison, a row per event type.
+        staying: Vendor types of the old version that a switch leaves live there.
+        obstacles: What is in the way of a switch.
+    """
+
+    endpoint: str
+    modes: Mapping[str, Mode]
+    last_seen: Mapping[str, datetime]
+    log: Sequence[Switched]
+    old: str | None
+    new: str | None
+    rows: Sequence[Row]
+    staying: Sequence[str]
+    obstacles: Sequence[str]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Migration:
+    """What people may do to the versions of one application's endpoints.
+
+    Attributes:
+        inbox: Returns the inbox; may raise ``Unavailable``.
+        clock: Returns the time as aware UTC.
+        endpoints: Those that the application serves, by name.
+        registry: The handlers.
+        run_soon: Sees to entries that became due.
+        window_s: How long the twin of a fact may take to arrive.
+    """
+
+    inbox: Callable[[], Inbox]
+    clock: Callable[[], datetime]
+    endpoints: Mapping[str, Endpoint]
+    registry: HandlerRegistry
+    run_soon: Callable[[Sequence[int]], None]
+    window_s: float
+
+    def status(self, name: str, new: str | None = None) -> Status:
+        """Return how the versions of endpoint *name* stand.
+
+        Args:
+            new: The version to compare with the one in use; default is the one in shadow.
+        """
+        modes = self._modes(name)
+        live = _of_mode(modes, Mode.LIVE)
+        if new is None:
+            new = next(iter(_of_mode(modes, Mode.SHADOW)), None)
+        old = next((version for version in live if version != new), None)
+        found = self.inbox().find(Filter(endpoint=name), limit=LOOK_AT)
+        last_seen = {one.version: one.received_at for one in reversed(found)}
+        rows: Sequence[Row] = ()
+        staying: Sequence[str] = ()
+        in_the_way: Sequence[str] = ["there are no two versions to compare"]
+        if old is not None and new is not None:
+            provider = self.endpoints[name].provider
+            rows = compare(
+                [_sighting(provider, one) for one in found],
+                old=old,
+                new=new,
+                now_ms=to_ms(self.clock()),
+                window_ms=round(self.window_s * 1000),
+            )
+            staying = uncounted(provider, old, new)
+            kinds = {_kind(word, provider.versions[old].types[word]) for word in staying}
+            rows = [row for row in rows if row.kind not in kinds]
+            in_the_way = obstacles(rows, old=old, new=new)
+        return Status(
+            endpoint=name,
+            modes=modes.of_versions,
+            last_seen=last_seen,
+            log=self.inbox().versions.log(name),
+            old=old,
+            new=new,
+            rows=rows,
+            staying=sorted(staying),
+            obstacles=in_the_way,
+        )
+
+    def switch(self, name: str, version: str, *, who: str, is_forced: bool = False) -> int:
+        """Make *version* live in place of the others; return how many entries it promoted.
+
+        Raises:
+            ConfigurationError: There is no such endpoint or version, or its modes are not named.
+            SwitchRefused: The comparison is not clean, and *is_forced* is not given.
+        """
+        modes = self._modes(name, version)
+        if _of_mode(modes, Mode.LIVE) == [version]:
+            raise SwitchRefused(f"{version} is what is live at {name} already")
+        if not is_forced and (in_the_way := self.status(name, version).obstacles):
+            raise SwitchRefused(*in_the_way)
+        provider = self.endpoints[name].provider
+        staying = {
+            each: uncounted(provider, each, version)
+            for each in modes.of_versions
+            if each in provider.versions
+        }
+        return self._change(name, switch_changes(version, modes, staying), who)
+
+    def retire(self, name: str, version: str, *, who: str, is_forced: bool = False) -> None:
+        """Ignore *version* from now on.
+
+        Raises:
+            ConfigurationError: There is no such endpoint or version, or its modes are not named.
+            SwitchRefused: It is live, or handlers want what only it reports, and *is_forced*
+                is not given.
+        """
+        modes = self._modes(name, version)
+        live = [each for each in _of_mode(modes, Mode.LIVE) if each != version]
+        if not live:
+            raise SwitchRefused(f"nothing else is live at {name}: switch to another version first")
+        if not is_forced:
+            in_the_way = self._reasons_to_keep(name, version, live)
+            if modes.of_versions[version] is Mode.LIVE:
+                in_the_way.insert(0, f"{version} is live: switch to another version first")
+            if in_the_way:
+                raise SwitchRefused(*in_the_way)
+        self._change(name, [Change(version, "", Mode.IGNORE)], who)
+
+    def sweep(self) -> int:
+        """Run what is left near a switch and whose twin never came; return how many that were."""
+        if all(each.modes is None for each in self.endpoints.values()):
+            return 0
+        promoted = self.inbox().versions.promote_orphans(now=self.clock(), window_s=self.window_s)
+        self.run_soon(promoted)
+        return len(promoted)
+
+    def _change(self, name: str, changes: Sequence[Change], who: str) -> int:
+        promoted = self.inbox().versions.change(
+            name, changes, who=who, now=self.clock(), window_s=self.window_s
+        )
+        self.run_soon(promoted)
+        return len(promoted)
+
+    def _modes(self, name: str, version: str | None = None) -> Modes:
+        endpoint = self.endpoints.get(name)
+        if endpoint is None:
+            known = ", ".join(self.endpoints)
+            raise ConfigurationError(f"no endpoint has the name {name!r}; known are {known}")
+        if endpoint.modes is None:
+            why = (
+                "its vendor changes the version of a webhook in place, so that there is nothing"
+                " to switch here"
+                if not endpoint.provider.parallel
+                else "give each version a mode there, deploy that, and come back"
+            )
+            raise ConfigurationError(f"HOOKKIT_ENDPOINTS.{name}.versions: names no modes; {why}")
+        if version is not None and version not in endpoint.modes:
+            known = ", ".join(endpoint.modes)
+            raise ConfigurationError(
+                f"HOOKKIT_ENDPOINTS.{name}.versions: does not list {version!r}; it lists {known}"
+            )
+        log = self.inbox().versions.log(name)
+        return modes_after(
+            endpoint.modes, [Change(one.version, one.vendor_type, one.mode) for one in log]
+        )
+
+    def _reasons_to_keep(self, name: str, version: str, live: Collection[str]) -> list[str]:
+        provider = self.endpoints[name].provider
+        words = set.intersection(*(set(uncounted(provider, version, each)) for each in live))
+        return [
+            f"{word}: only {version} reports it, and handler {handler.name} waits for it"
+            for word in sorted(words)
+            for handler in self.registry.handlers.values()
+            if _waits_for(handler, provider, version, word)
+        ]
+
+
+def uncounted(provider: Provider, old: str, new: str) -> list[str]:
+    """Return the vendor types of *old* that have no counterpart in *new*."""
+    types = provider.versions[new].types
+    spoken = {_kind(word, kind) for word, kind in types.items()}
+    of_old = provider.versions[old].types.items()
+    return [word for word, kind in of_old if _kind(word, kind) not in spoken]
+
+
+def _kind(word: str, kind: EventType) -> str:
+    """Return what two versions call alike; of what hookkit has no type for, the vendor's word."""
+    return word if kind is EventType.OTHER else kind.value
+
+
+def _waits_for(handler: Handler, provider: Provider, version: str, word: str) -> bool:
+    """Tell whether *handler* names this word or its type; ``"*"`` names nothing."""
+    if handler.condition.version not in (None, version):
+        return False
+    kind = provider.versions[version].types[word]
+    return any(
+        trigger.exactly == (provider.name, word)
+        or (kind in trigger.types and trigger.word != "*")
+        or any(
+            each.type is kind and (each.vendor_types is None or word in each.vendor_types)
+            for each in (trigger.meanings or {}).get(provider.name, ())
+        )
+        for trigger in handler.triggers
+    )
+
+
+def _of_mode(modes: Modes, wanted: Mode) -> list[str]:
+    return [version for version, mode in modes.of_versions.items() if mode is wanted]
+
+
+def _sighting(provider: Provider, one: EntryRecord) -> Sighting:
+    version = provider.versions.get(one.version)
+    kind = None if version is None else version.types.get(one.vendor_type)
+    return Sighting(
+        one.version,
+        one.vendor_type if kind is None else _kind(one.vendor_type, kind),
+        one.fact,
+        to_ms(one.received_at),
+    )
