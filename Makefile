@@ -34,7 +34,8 @@ lowest: .venv-lowest/stamp ## the suite with the oldest versions that setup.cfg 
 	.venv-lowest/bin/python -m pytest
 
 soak: .venv/stamp ## the tests of faults and races, ten times as long
-	HOOKKIT_TEST_SCALE=10 $(BIN)/python -m pytest tests/acceptance tests/inbox/test_model.py
+	HOOKKIT_TEST_SCALE=10 $(BIN)/python -m pytest tests/acceptance tests/inbox/test_model.py \
+		tests/signatures/test_forgeries.py
 
 bench: .venv/stamp ## hookkit, its peers and the limit, side by side
 	@$(BIN)/python -m bench accept
