@@ -53,6 +53,11 @@ class KeyedHash:
         return frozenset({self.signed.id_header, self.signed.timestamp_header} - {""})
 
     @property
+    def signs_url(self) -> bool:
+        """Whether the URL is signed."""
+        return "url" in self.signed.names
+
+    @property
     def covers_body(self) -> bool:
         """Whether the body's bytes are signed.
 

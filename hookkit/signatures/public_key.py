@@ -83,6 +83,11 @@ class KeyedSignature:
         return frozenset({self.signed.id_header, self.signed.timestamp_header} - {""})
 
     @property
+    def signs_url(self) -> bool:
+        """Whether the URL is signed."""
+        return "url" in self.signed.names
+
+    @property
     def covers_body(self) -> bool:
         """Whether the body's bytes are signed."""
         return not self.signed.names.isdisjoint({"body", "body_hash"})

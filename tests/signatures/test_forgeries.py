@@ -48,11 +48,11 @@ from tests.signatures.test_vectors import (
 )
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
-BODY = random.Random(6).randbytes(1024)
+BODY = random.Random(6).randbytes(1024)  # noqa: S311  # no secret depends on it
 TEXT = b"whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
 
 
-def pem_of(private, public=False):
+def pem_of(private, *, public=False):
     if public:
         spki = private.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
         return base64.b64encode(spki)
@@ -60,7 +60,7 @@ def pem_of(private, public=False):
 
 
 RSA = generate_private_key(public_exponent=65537, key_size=2048)
-SMALL_RSA = generate_private_key(public_exponent=65537, key_size=1024)
+SMALL_RSA = generate_private_key(public_exponent=65537, key_size=1024)  # noqa: S505  # to be refused
 P256 = generate_ec_key(SECP256R1())
 P384 = generate_ec_key(SECP384R1())
 STAMPED = SignedText(
@@ -176,7 +176,7 @@ def test_every_truncation_is_refused(name):
 @every_scheme
 def test_fuzzed_headers_raise_nothing_else_and_prove_nothing(name):
     scheme, headers, secret = made(name)
-    chance = random.Random(name)
+    chance = random.Random(name)  # noqa: S311  # no secret depends on it
     junk = ["", " ", ",", ";", ".", "=", "t=", "v0=", "v1=", "v1,", "v1a,", "\x00", "é", "\u0661"]
     junk += ["\ud800", "1_7", "1e9", "-1", "+1", " 1", "9" * 5000, "A" * 5000, "9999-99-99T"]
     junk += ["2026-02-31T00:00:00Z", "1000-01-01T00:00:00+23:59", "2026-03-01T12:00:00+99:99"]
