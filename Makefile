@@ -41,6 +41,7 @@ bench: .venv/stamp ## hookkit, its peers and the limit, side by side
 	@$(BIN)/python -m bench accept
 	@$(BIN)/python -m bench durable
 	@$(BIN)/python -m bench growth
+	@$(BIN)/python -m bench signatures
 	@$(BIN)/python -m bench verify
 
 format: .venv/stamp ## mend what can be mended mechanically

@@ -79,7 +79,7 @@ class SignedText:
     @property
     def names(self) -> frozenset[str]:
         """The parts that are signed."""
-        return frozenset(_PART.findall(self.template))
+        return _names(self.template)
 
     def mistakes(self) -> Iterator[str]:
         """Yield what makes no sense, for whoever configures it."""
@@ -162,6 +162,17 @@ class SignedText:
     def _fill(
         self, pieces: tuple[str, ...], body: bytes, query: str, event_id: str, timestamp: str
     ) -> Iterator[list[bytes]]:
+        around = _around_body(self.template)
+        if around is not None:
+            before, after = around
+            if not after:  # the timestamp first: an id may hold anything
+                before = before.replace("{timestamp}", timestamp).replace("{id}", event_id)
+                return iter(([before.encode(), body],))
+        return self._fill_all(pieces, body, query, event_id, timestamp)
+
+    def _fill_all(
+        self, pieces: tuple[str, ...], body: bytes, query: str, event_id: str, timestamp: str
+    ) -> Iterator[list[bytes]]:
         texts = {"id": event_id, "timestamp": timestamp}
         is_hashed = bool(self.hash_in_query) and self._is_hash_there(query, body)
         names = pieces[1::2]
@@ -206,6 +217,19 @@ class SignedText:
 def _pieces(template: str) -> tuple[str, ...]:
     """Return constants and names of parts by turns; a constant comes first and last."""
     return tuple(_PART.split(template))
+
+
+@lru_cache(maxsize=64)
+def _names(template: str) -> frozenset[str]:
+    return frozenset(_PART.findall(template))
+
+
+@lru_cache(maxsize=64)
+def _around_body(template: str) -> tuple[str, str] | None:
+    """Return what stands before and after the body; None unless the rest is id and timestamp."""
+    before, found, after = template.partition("{body}")
+    is_plain = bool(found) and _names(template) <= {"id", "timestamp", "body"}
+    return (before, after) if is_plain and "{body}" not in after else None
 
 
 @lru_cache(maxsize=64)
