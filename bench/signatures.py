@@ -45,16 +45,16 @@ def signatures(rounds: int, calls: int) -> None:
     """Time the verification of further schemes against the bare primitive."""
     missed = []
     for size, goal in MAX_HMAC_RATIOS.items():
-        missed += _measure(_hmac_cases(bytes(size)), size, goal, rounds, max(20, calls * 2048 // size))
+        missed += _measure(
+            _hmac_cases(bytes(size)), size, goal, rounds, max(20, calls * 2048 // size)
+        )
     for name in ("ed25519", "rsa-sha256"):
         missed += _measure(_key_cases(name, bytes(2 << 10)), 2 << 10, MAX_KEY_RATIO, rounds, 100)
     if missed:
         raise click.ClickException(f"over the goal: {', '.join(missed)}")
 
 
-def _measure(
-    cases: dict[str, Case], size: int, goal: float, rounds: int, calls: int
-) -> list[str]:
+def _measure(cases: dict[str, Case], size: int, goal: float, rounds: int, calls: int) -> list[str]:
     """Print a line for each case, and return those that miss the goal."""
     interleaved(cases, rounds=3, calls=calls)  # warm up
     figures = interleaved(cases, rounds=rounds, calls=calls)

@@ -74,7 +74,13 @@ class Operations:
         count = 0
         after_id: int | None = 0
         while after_id is not None and after_id < newest_id:
-            batch = inbox.replay_all(wanted, now=self.clock(), handlers=handlers, after_id=after_id)
+            batch = inbox.replay_all(
+                wanted,
+                now=self.clock(),
+                handlers=handlers,
+                after_id=after_id,
+                up_to_id=newest_id,
+            )
             self.run_soon(batch.entry_ids)
             count += len(batch.entry_ids)
             after_id = batch.last_id

@@ -16,6 +16,9 @@ import time
 from contextlib import closing
 from pathlib import Path
 
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import rsa
+
 from hookkit import HookkitError
 from hookkit.inbox.database import open_inbox
 from hookkit.testing import find_provider, find_sample, freshen, set_path
@@ -33,8 +36,9 @@ TEXT_OF = {
 class Demo:
     """The steps, each of which adds checked lines to the report."""
 
-    def __init__(self, report: Report, sender: Sender, watcher: Watcher) -> None:
+    def __init__(self, report: Report, sender: Sender, watcher: Watcher, key: Path) -> None:
         self.report = report
+        self.key = key
         self.sender = sender
         self.watcher = watcher
 
@@ -42,6 +46,8 @@ class Demo:
         self.message("v1", "message:appUser", "Hello from v1")
         self.message("v1.1", "message:appUser", "Hello from v1.1")
         self.message("v2", "conversation:message", "Hello from v2")
+        self.livechat("Hello from LiveChat")
+        self.eight_by_eight("Hello from 8x8")
         self.batch("Two things at once")
         self.redelivery("Did you get this?")
         self.unknown_trigger()
@@ -53,6 +59,25 @@ class Demo:
         self._send("--version", version, "--set", f"{TEXT_OF[version]}={text}")
         self._answered(f"{version} {trigger}", "200 accepted, 1 new")
         self._handled(f"conversation:message -> answer_customer: Ana Rivera says: {text}")
+
+    def livechat(self, text: str) -> None:
+        self.report.step("LiveChat, whose secret lies in the body: the same handler")
+        path = "payload.event.text"
+        self._send(
+            "--provider", "livechat", "--version", "3.4", "--set", f"{path}={text}", to="chat"
+        )
+        self._answered("3.4 incoming_event", "200 accepted, 1 new", provider="livechat")
+        self._handled(f"conversation:message -> answer_customer: a customer says: {text}")
+
+    def eight_by_eight(self, text: str) -> None:
+        self.report.step("8x8, which signs with a key of its own: what our agent said")
+        self._send(
+            *("--provider", "8x8", "--version", "v2.0", "--key", str(self.key)),
+            *("--set", f"message={text}"),
+            to="contact-center",
+        )
+        self._answered("v2.0 TEXT", "200 accepted, 1 new", provider="8x8")
+        self._handled(f"conversation:message -> note_answer: we said: {text}")
 
     def batch(self, text: str) -> None:
         self.report.step("Three events in one v2 body")
@@ -107,12 +132,19 @@ class Demo:
         ]
         self.report.lines("recorded", self.watcher.attempts(), attempts)
 
-    def _send(self, *options: str, body: bytes | None = None, secret: str | None = None) -> None:
-        self.watcher.look_for(self.sender.send(*options, body=body, secret=secret))
+    def _send(
+        self,
+        *options: str,
+        to: str = "support",
+        body: bytes | None = None,
+        secret: str | None = None,
+    ) -> None:
+        sent = self.sender.send(*options, endpoint=to, body=body, secret=secret)
+        self.watcher.look_for(sent)
 
-    def _answered(self, what: str, *answers: str) -> None:
+    def _answered(self, what: str, *answers: str, provider: str = "sunshine") -> None:
         sent = [line for each in self.watcher.sent for line in (each.what, each.answer)]
-        wanted = [line for answer in answers for line in (f"sunshine {what}", answer)]
+        wanted = [line for answer in answers for line in (f"{provider} {what}", answer)]
         self.report.lines("sent answered", sent, wanted)
 
     def _handled(self, *wanted: str) -> None:
@@ -131,12 +163,33 @@ def _batch(text: str) -> bytes:
     return json.dumps(whole).encode()
 
 
+def _write_keys(folder: Path) -> tuple[Path, Path]:
+    """Write a key as a vendor has one, and its public half, and return both files."""
+    key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
+    private, public = folder / "key.pem", folder / "public-key.pem"
+    private.write_bytes(
+        key.private_bytes(
+            serialization.Encoding.PEM,
+            serialization.PrivateFormat.PKCS8,
+            serialization.NoEncryption(),
+        )
+    )
+    public.write_bytes(
+        key.public_key().public_bytes(
+            serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo
+        )
+    )
+    return private, public
+
+
 def run(folder: Path, report: Report) -> None:
     """Start the server with everything it keeps in *folder*, and take all steps."""
     secret = secrets.token_urlsafe(24)
     database = f"sqlite:///{folder / 'inbox.db'}"
+    key, public_key = _write_keys(folder)
     settings = {
         "SAMPLE_SECRET": secret,
+        "SAMPLE_PUBLIC_KEY": str(public_key),
         "SAMPLE_DATABASE": str(folder / "sample.db"),
         "FLASK_HOOKKIT_DATABASE": database,
     }
@@ -148,7 +201,7 @@ def run(folder: Path, report: Report) -> None:
             closing(open_inbox(database)) as inbox,
         ):
             report.begin(server.url)
-            Demo(report, Sender(server.url, secret), Watcher(server.url, inbox)).show()
+            Demo(report, Sender(server.url, secret), Watcher(server.url, inbox), key).show()
     except (ServerError, HookkitError, OSError, subprocess.SubprocessError) as error:
         report.failed(f"{type(error).__name__}: {error}")
     if report.wrong:

@@ -42,13 +42,18 @@ class Sender:
     """Runs ``hookkit send``."""
 
     def __init__(self, url: str, secret: str) -> None:
-        self.url = f"{url}/hooks/support"
+        self.url = url
         self.secret = secret
 
     def send(
-        self, *options: str, body: bytes | None = None, secret: str | None = None
+        self,
+        *options: str,
+        endpoint: str = "support",
+        body: bytes | None = None,
+        secret: str | None = None,
     ) -> list[Sent]:
-        command = [sys.executable, "-m", "hookkit.cli.main", "send", self.url, *options]
+        url = f"{self.url}/hooks/{endpoint}"
+        command = [sys.executable, "-m", "hookkit.cli.main", "send", url, *options]
         outcome = subprocess.run(
             command,
             cwd=ROOT,

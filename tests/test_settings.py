@@ -2,16 +2,19 @@ import warnings
 from dataclasses import replace
 
 import pytest
+from cryptography.fernet import Fernet
 
 from hookkit import ConfigurationError, RetryPolicy, Unavailable
 from hookkit.core.delivery import Options
 from hookkit.core.parts import AuthorType
 from hookkit.inbox.database import check_database
+from hookkit.inbox.encryption import BodyCipher
 from hookkit.protection import Protection
 from hookkit.providers import load_providers
 from hookkit.settings import load_settings
 
 SECRET = "0123456789abcdef"
+KEY, OLD_KEY = (Fernet.generate_key().decode() for _ in range(2))
 
 
 def load(**config):
@@ -41,6 +44,8 @@ def test_defaults_are_the_documented_ones():
     assert (settings.database, settings.runner) == (None, None)
     assert (settings.workers, settings.lease_s) == (4, 60.0)
     assert settings.retry == RetryPolicy()
+    assert (settings.keep_bodies_days, settings.keep_ids_days) == (30.0, 90.0)
+    assert (settings.encryption_keys, settings.migrate) == ((), "apply")
 
 
 def test_other_keys_of_the_application_are_left_alone():
@@ -257,12 +262,102 @@ def test_mistake_in_an_endpoint_is_named_by_its_key(settings, mistake):
             "HOOKKIT_DATABASE: MySQL is not supported; use SQLite or PostgreSQL",
             id="mysql",
         ),
+        pytest.param(
+            {"HOOKKIT_KEEP_BODIES_DAYS": 0},
+            "HOOKKIT_KEEP_BODIES_DAYS: Must be greater than 0 and less than or equal to 36500.",
+            id="bodies for no time",
+        ),
+        pytest.param(
+            {"HOOKKIT_KEEP_IDS_DAYS": 36501},
+            "HOOKKIT_KEEP_IDS_DAYS: Must be greater than 0 and less than or equal to 36500.",
+            id="ids for longer than a clock can tell",
+        ),
+        pytest.param(
+            {"HOOKKIT_KEEP_IDS_DAYS": "soon"},
+            "HOOKKIT_KEEP_IDS_DAYS: Not a valid number.",
+            id="ids for a word",
+        ),
+        pytest.param(
+            {"HOOKKIT_KEEP_IDS_DAYS": 29},
+            "HOOKKIT_KEEP_IDS_DAYS: shorter than HOOKKIT_KEEP_BODIES_DAYS; an id outlives its body",
+            id="ids for less than the default of bodies",
+        ),
+        pytest.param(
+            {"HOOKKIT_KEEP_BODIES_DAYS": 91},
+            "HOOKKIT_KEEP_IDS_DAYS: shorter than HOOKKIT_KEEP_BODIES_DAYS; an id outlives its body",
+            id="bodies for more than the default of ids",
+        ),
+        pytest.param(
+            {"HOOKKIT_ENCRYPTION_KEYS": KEY},
+            "HOOKKIT_ENCRYPTION_KEYS: must be a list of Fernet keys, newest first",
+            id="a key alone",
+        ),
+        pytest.param(
+            {"HOOKKIT_ENCRYPTION_KEYS": {KEY}},
+            "HOOKKIT_ENCRYPTION_KEYS: must be a list of Fernet keys, newest first",
+            id="keys without an order",
+        ),
+        pytest.param(
+            {"HOOKKIT_ENCRYPTION_KEYS": [KEY, 5]},
+            "HOOKKIT_ENCRYPTION_KEYS: one is no Fernet key;"
+            " cryptography.fernet.Fernet.generate_key() makes one",
+            id="key is a number",
+        ),
+        pytest.param(
+            {"HOOKKIT_MIGRATE": "never"},
+            "HOOKKIT_MIGRATE: must be one of apply, check",
+            id="migrate",
+        ),
     ],
 )
 def test_mistake_in_the_settings_is_named_by_its_key(config, mistake):
     mistakes = mistakes_of(**config)
 
     assert mistakes == [mistake]
+
+
+@pytest.mark.parametrize("days", [0.5, 1, 36500])
+def test_lifetimes_may_be_equal_and_of_parts_of_a_day(days):
+    settings = load(HOOKKIT_KEEP_BODIES_DAYS=days, HOOKKIT_KEEP_IDS_DAYS=days)
+
+    assert (settings.keep_bodies_days, settings.keep_ids_days) == (days, days)
+
+
+def test_encryption_keys_keep_their_order():
+    settings = load(HOOKKIT_ENCRYPTION_KEYS=[KEY, OLD_KEY])
+
+    assert settings.encryption_keys == (KEY, OLD_KEY)
+    assert BodyCipher(settings.encryption_keys).decrypt(Fernet(OLD_KEY).encrypt(b"x")) == b"x"
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        pytest.param(KEY[:-2], id="cut"),
+        pytest.param(KEY[:40], id="shorter"),
+        pytest.param(KEY[:43] + "AAA==", id="longer"),
+        pytest.param("a-password-of-ours", id="password"),
+        pytest.param(f"{KEY[:43]}!", id="no base64"),
+        pytest.param("\u00e9" * 44, id="no ASCII"),
+        pytest.param("", id="empty"),
+    ],
+)
+def test_no_mistake_shows_what_was_taken_for_a_key(wrong):
+    mistakes = mistakes_of(
+        HOOKKIT_ENCRYPTION_KEYS=[KEY, wrong], HOOKKIT_MIGRATE="x", HOOKKIT_KEEP_IDS_DAYS=-1
+    )
+
+    assert [mistake.split(":")[0] for mistake in mistakes] == [
+        "HOOKKIT_KEEP_IDS_DAYS",
+        "HOOKKIT_ENCRYPTION_KEYS",
+        "HOOKKIT_MIGRATE",
+    ]
+    assert KEY not in "".join(mistakes)
+    assert not wrong or wrong not in "".join(mistakes)
+
+
+def test_no_repr_shows_a_key():
+    assert KEY not in repr(load(HOOKKIT_ENCRYPTION_KEYS=[KEY]))
 
 
 def test_missing_endpoints_are_a_mistake():

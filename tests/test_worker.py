@@ -47,9 +47,9 @@ class Clock:
 class Bench:
     """An inbox with a worker over the handlers of a HookKit."""
 
-    def __init__(self, hooks):
+    def __init__(self, hooks, inbox=None):
         self.clock = Clock()
-        self.inbox = MemoryInbox()
+        self.inbox = inbox or MemoryInbox()
         self.contexts = []
         assignment = Assignment(
             sender=SENDER,

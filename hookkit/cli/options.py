@@ -8,6 +8,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import click
+from click.core import ParameterSource
 
 from hookkit.core.errors import HookkitError
 from hookkit.core.provider import Provider
@@ -77,7 +78,9 @@ def proof_of(provider: Provider, secret: str | None, key: str | None) -> str | N
     is_by_key = isinstance(provider.scheme, KeyScheme)
     if key is not None and not is_by_key:
         raise click.UsageError(f"{provider.name} has secrets and no keys: give --secret")
-    if key is not None and secret is not None:
+    # A variable that is there for other vendors is no contradiction.
+    source = click.get_current_context().get_parameter_source("secret")
+    if key is not None and source is ParameterSource.COMMANDLINE:
         raise click.UsageError("give --key or a secret, not both")
     return key if is_by_key and key is not None else secret
 

@@ -1,7 +1,8 @@
 """The life of an entry, as one table.
 
 Rule 1: an entry is written as PENDING, in the transaction that its sender's 200 waits for.
-Rule 2: only a claim makes it RUNNING; the claim counts the attempt before anything runs.
+Rule 2: only a claim makes it RUNNING; the claim counts the attempt before anything runs. One
+        that finds it held up in its lane makes it WAITING instead.
 Rule 3: RUNNING is left by a settlement whose lease token still fits, and by nothing else;
         a lease that is over makes the entry claimable again, it stays RUNNING until then.
 Rule 4: DONE and DEAD are left by a replay only.
@@ -19,7 +20,7 @@ class State(StrEnum):
     PENDING = "pending"
     #: A worker holds its lease.
     RUNNING = "running"
-    #: A handler failed and will be tried again when the next attempt is due.
+    #: Its next attempt is due later: a handler failed, or another of its lane goes first.
     WAITING = "waiting"
     #: Every handler that wanted it has succeeded, or nobody wanted it.
     DONE = "done"
@@ -29,7 +30,7 @@ class State(StrEnum):
 
 #: state -> the states that may follow it.
 TRANSITIONS: dict[State, frozenset[State]] = {
-    State.PENDING: frozenset({State.RUNNING}),
+    State.PENDING: frozenset({State.RUNNING, State.WAITING}),
     State.RUNNING: frozenset({State.RUNNING, State.WAITING, State.DONE, State.DEAD}),
     State.WAITING: frozenset({State.RUNNING, State.PENDING}),
     State.DONE: frozenset({State.PENDING}),

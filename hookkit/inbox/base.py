@@ -70,9 +70,10 @@ class Inbox(Protocol):
         were admitted, also across processes, and one entry is claimed at most: one is held
         up while another of its lane is RUNNING, or while an earlier one is PENDING or
         WAITING. A replayed entry has lost its place: it neither waits for earlier ones nor
-        holds up later ones. What is found to be held up becomes WAITING, due with what it
-        waits for (the RUNNING one, else the first) and not within ``HELD_UP_S``, so that a
-        backlog behind one entry is not looked through again by each claim.
+        holds up later ones. Those that ran side by side before there were lanes are taken
+        over one after the other. What is found to be held up becomes WAITING, due with what
+        it waits for (the RUNNING one, else the first) and not within ``HELD_UP_S``, so that
+        a backlog behind one entry is not looked through again by each claim.
         """
 
     def renew(self, entry: Entry, *, now: datetime, lease_s: float) -> bool:
@@ -128,12 +129,14 @@ class Inbox(Protocol):
         now: datetime,
         handlers: Collection[str] | None = None,
         after_id: int = 0,
+        up_to_id: int | None = None,
         limit: int = 100,
     ) -> Batch:
         """Replay entries, lowest id first, passing over those that ``replay`` would refuse.
 
         Args:
             after_id: Only entries with a higher id.
+            up_to_id: Only entries with this id or a lower one; None is all.
             limit: How many entries are looked at.
         """
 

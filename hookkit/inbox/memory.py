@@ -100,7 +100,7 @@ class MemoryInbox:
         claimed: list[Entry] = []
         with self._lock:
             for entry in self._queue.claimable(now_ms, endpoints, only, in_lanes=in_lanes):
-                if len(claimed) >= (min(limit, 1) if in_lanes else limit):
+                if len(claimed) >= limit or (in_lanes and claimed):
                     break
                 was_expired = entry.state is State.RUNNING
                 if was_expired and claimed:
@@ -173,12 +173,17 @@ class MemoryInbox:
         now: datetime,
         handlers: Collection[str] | None = None,
         after_id: int = 0,
+        up_to_id: int | None = None,
         limit: int = 100,
     ) -> Batch:
         """Replay entries, lowest id first, passing over those that ``replay`` would refuse."""
         replayed = []
         with self._lock:
-            found = (one for one in self._entries.values() if one.id > after_id)
+            found = (
+                one
+                for one in self._entries.values()
+                if one.id > after_id and (up_to_id is None or one.id <= up_to_id)
+            )
             some = list(islice((one for one in found if fits(one, wanted)), limit))
             for entry in some:
                 if why_refused(entry.id, entry, handlers) is None:

@@ -38,6 +38,10 @@ class DueHeaps:
         heap = self._heaps.setdefault((entry.endpoint, entry.state), [])
         heappush(heap, Due(due_ms, entry.id))
 
+    def pop(self, entry: StoredEntry) -> None:
+        """Take *entry* out, which is the head of its heap, until it is pushed again."""
+        heappop(self._heaps[entry.endpoint, entry.state])
+
     def heads(self, endpoints: Collection[str]) -> Iterator[tuple[Due, State]]:
         """Yield what is due first, by endpoint and state."""
         for endpoint in set(endpoints):
@@ -108,11 +112,14 @@ class Lanes:
         return None if first is None else first.due_ms
 
     def first_held_up(self, entry: StoredEntry) -> StoredEntry | None:
-        """Return the first of the lane of *entry* that was found to be held up."""
+        """Return the first of the lane of *entry* that is WAITING.
+
+        That may be for its next attempt. Its handlers know when they are due.
+        """
         if entry.lane is None:
             return None
         others = self._lanes[entry.endpoint, entry.lane].values()
-        held_up = [one for one in others if one.state is State.WAITING and not one.attempt_count]
+        held_up = [one for one in others if one.state is State.WAITING]
         return min(held_up, key=attrgetter("id"), default=None)
 
 
@@ -149,16 +156,31 @@ class Queue:
             these = self._by_id(now_ms, endpoints, only)
             yield from (one for one in these if not in_lanes or self._is_free(one, now_ms))
             return
+        if in_lanes:
+            yield from self._first_free(now_ms, endpoints)
+            return
         is_first = True
         while entry := self._due.first(now_ms, endpoints, with_expired=is_first):
-            held_until_ms = self._lanes.held_until_ms(entry, now_ms) if in_lanes else None
+            is_first = False
+            yield entry
+
+    def _first_free(self, now_ms: int, endpoints: Collection[str]) -> list[StoredEntry]:
+        """Return what nothing holds up in its lane, putting off what it meets before that."""
+        expired: list[StoredEntry] = []
+        while entry := self._due.first(now_ms, endpoints, with_expired=True):
+            held_until_ms = self._lanes.held_until_ms(entry, now_ms)
             if held_until_ms is None:
-                is_first = False
-                yield entry
+                break
+            if entry.state is State.RUNNING:
+                # A lease that is over is left as it is: its holder may still come back.
+                self._due.pop(entry)
+                expired.append(entry)
             else:
                 later_ms = now_ms + round(HELD_UP_S * 1000)
-                state = State.RUNNING if entry.state is State.RUNNING else State.WAITING
-                self.move(entry, state, max(held_until_ms, later_ms))
+                self.move(entry, State.WAITING, max(held_until_ms, later_ms))
+        for each in expired:
+            self._due.push(each, each.due_ms or 0)
+        return [] if entry is None else [entry]
 
     def release(self, entry: StoredEntry, now_ms: int) -> None:
         """Make due what was held up by *entry*, which is settled or has lost its place."""

@@ -207,6 +207,7 @@ class SqlInbox:
         now: datetime,
         handlers: Collection[str] | None = None,
         after_id: int = 0,
+        up_to_id: int | None = None,
         limit: int = 100,
     ) -> Batch:
         """Replay entries, lowest id first, passing over those that ``replay`` would refuse."""
@@ -215,7 +216,8 @@ class SqlInbox:
             # not put off what it held up.
             self._transactions.take_turns(connection, Turn.UPKEEP)
             self._transactions.take_turns(connection, Turn.LANES)
-            batch = replay_all(connection, wanted, to_ms(now), handlers, after_id, limit)
+            ids = (after_id, up_to_id)
+            batch = replay_all(connection, wanted, to_ms(now), handlers, ids, limit)
             crash_points.reach("replay_written")
             return batch
 

@@ -63,9 +63,9 @@ HELD_UNTIL_MS = func.coalesce(
 _HOLD_UP = (
     update(entries)
     .where(entries.c.id == bindparam("entry_id"))
-    .values(state=bindparam("new_state"), due_at_ms=bindparam("until_ms"))
+    .values(state=State.WAITING.value, due_at_ms=bindparam("until_ms"))
 )
-# WAITING without an attempt: it was due, and found to be held up.
+# One that waits for its next attempt may be among them. Its handlers know when they are due.
 _FIRST_HELD_UP = (
     select(_OTHER.c.id)
     .where(
@@ -73,7 +73,6 @@ _FIRST_HELD_UP = (
         _OTHER.c.lane == bindparam("of_lane"),
         _OTHER_IS_UNSETTLED,
         _OTHER.c.state == State.WAITING.value,
-        _OTHER.c.attempt_count == 0,
     )
     .order_by(_OTHER.c.delivery_id, _OTHER.c.position)
     .limit(1)
@@ -102,9 +101,9 @@ def first_free(
         if row.held_until_ms is None:
             free = row
             break
-        state = State.RUNNING if row.state == State.RUNNING.value else State.WAITING
-        until_ms = max(row.held_until_ms, later_ms)
-        put_off.append({"entry_id": row.id, "new_state": state.value, "until_ms": until_ms})
+        # A lease that is over is left as it is: its holder may still come back.
+        if row.state != State.RUNNING.value:
+            put_off.append({"entry_id": row.id, "until_ms": max(row.held_until_ms, later_ms)})
     if put_off and holds_up:
         connection.execute(_HOLD_UP, put_off)
     return free

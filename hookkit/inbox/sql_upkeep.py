@@ -26,10 +26,18 @@ def replay_all(
     wanted: Filter,
     now_ms: int,
     handlers: Collection[str] | None,
-    after_id: int,
+    between: tuple[int, int | None],
     limit: int,
 ) -> Batch:
-    """Make entries PENDING again, lowest id first."""
+    """Make entries PENDING again, lowest id first.
+
+    Args:
+        between: Only those after the first id, up to the second; None is the end.
+    """
+    after_id, up_to_id = between
+    is_meant = [entries.c.id > after_id, *conditions(wanted)]
+    if up_to_id is not None:
+        is_meant.append(entries.c.id <= up_to_id)
     found = connection.execute(
         select(
             entries.c.id,
@@ -38,7 +46,7 @@ def replay_all(
             entries.c.lane,
             HAS_BODY.label("has_body"),
         )
-        .where(entries.c.id > after_id, *conditions(wanted))
+        .where(*is_meant)
         .order_by(entries.c.id)
         .limit(limit)
         .with_for_update(of=entries)

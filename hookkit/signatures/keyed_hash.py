@@ -76,14 +76,13 @@ class KeyedHash:
             Unavailable: A secret is not written in ``secret_encoding``.
         """
         candidates, timestamp = self._read(delivery)
-        start = len(self.prefix)
         index = None
         for pieces in self.signed.of(delivery, timestamp):
             for number, secret in enumerate(secrets):
                 expected = self._signature(pieces, secret)
-                fits = [hmac.compare_digest(each[start:], expected) for each in candidates]
-                if any(fits) and index is None:
-                    index = number
+                for each in candidates:
+                    if hmac.compare_digest(each, expected) and index is None:
+                        index = number
         if index is None:
             raise SignatureMismatch(f"header {self.header} fits no configured secret")
         return VerifiedDelivery(
@@ -158,14 +157,15 @@ class KeyedHash:
             if len(found) != 1:
                 raise MalformedHeader(f"header {self.header} has not one timestamp")
             timestamp = found[0][len(prefix) :]
-        return [each for each in entries if each.startswith(self.prefix) and each.isascii()], (
-            timestamp
-        )
+        start, begin = len(self.prefix), self.prefix
+        fitting = [each[start:] for each in entries if each.startswith(begin) and each.isascii()]
+        return fitting, timestamp
 
     def _signature(self, pieces: Sequence[bytes], secret: bytes) -> str:
         mac = _keyed(secret, self.secret_encoding, self.algorithm).copy()
         for piece in pieces:
-            mac.update(piece)
+            if piece:
+                mac.update(piece)
         return mac.hexdigest() if self.encoding == "hex" else b64encode(mac.digest()).decode()
 
     def _is_hashed(self, delivery: Delivery) -> bool:

@@ -38,6 +38,9 @@ UNITS = ("s", "ms", "iso")
 MAX_SIGNATURES = 16
 MAX_ID_CHARS = 256
 
+#: Up to here a copy of the body costs less than to hash it in two pieces.
+_SHORT = 16 << 10
+
 _PART = re.compile(r"\{(\w+)\}")
 _DIGITS = re.compile(r"0|[1-9][0-9]{0,14}", re.ASCII)
 _INSTANT = re.compile(
@@ -167,6 +170,8 @@ class SignedText:
             before, after = around
             if not after:  # the timestamp first: an id may hold anything
                 before = before.replace("{timestamp}", timestamp).replace("{id}", event_id)
+                if len(body) < _SHORT:
+                    return iter(([before.encode() + body],))
                 return iter(([before.encode(), body],))
         return self._fill_all(pieces, body, query, event_id, timestamp)
 

@@ -43,7 +43,7 @@ def test_every_line_comes_out_as_it_should(result):
     assert result.returncode == 0, result.stdout
     assert WRONG not in result.stdout
     assert re.search(
-        r"^All \d+ lines came out as they should: 8 steps", result.stdout, re.MULTILINE
+        r"^All \d+ lines came out as they should: 10 steps", result.stdout, re.MULTILINE
     )
     assert result.stderr == ""
 

@@ -140,6 +140,35 @@ def test_longest_name_is_stored():
     assert len(registry.handlers) == 1
 
 
+def test_names_are_those_of_handlers_and_fallbacks():
+    registry = HandlerRegistry()
+    registry.add(handler("rest"))
+    registry.add(handler("greet", "*"))
+
+    assert registry.names == ("greet", "rest")
+
+
+@pytest.mark.parametrize(
+    ("ordered", "expected"),
+    [([], False), ([False, False], False), ([False, True], True)],
+    ids=["no handler", "none", "one of two"],
+)
+def test_one_ordered_handler_puts_all_in_order(ordered, expected):
+    registry = HandlerRegistry()
+    for number, each in enumerate(ordered):
+        registry.add(handler(f"h-{number}", "*", ordered=each))
+
+    assert registry.any_ordered is expected
+
+
+def test_transactional_handlers_are_told_by_name():
+    registry = HandlerRegistry()
+    registry.add(handler("plain", "*"))
+    registry.add(handler("book", "*", transactional=True, takes_run=True))
+
+    assert registry.transactional_names == ("book",)
+
+
 # How a function is called
 
 

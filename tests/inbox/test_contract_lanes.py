@@ -24,7 +24,7 @@ def next_id(inbox, **how):
 
 
 def settle(inbox, entry, settlement, at=0):
-    assert inbox.settle(entry, settlement, now=after(at))
+    assert inbox.settle(entry, settlement, now=after(at), in_lanes=True)
 
 
 def test_entries_of_a_lane_are_claimed_in_the_order_they_were_admitted(inbox):
@@ -239,7 +239,7 @@ def test_held_up_entries_may_be_due_without_being_claimed(inbox):
 
     assert inbox.has_due(["support"], now=NOW)
     assert next_id(inbox) is None
-    assert inbox.next_due_at(["support"]) == NOW
+    assert inbox.next_due_at(["support"]) == after(LEASE_S)
 
 
 def test_claimed_entry_is_the_only_one_of_its_lane_in_any_mixture_of_claims(inbox):

@@ -26,7 +26,8 @@ FAILED = attempt(outcome=Outcome.FAILED)
 
 
 def replay_all(inbox, **how):
-    options = {name: how.pop(name) for name in ("handlers", "after_id", "limit") if name in how}
+    names = ("handlers", "after_id", "up_to_id", "limit")
+    options = {name: how.pop(name) for name in names if name in how}
     return inbox.replay_all(Filter(**how), now=NOW, **options)
 
 
@@ -127,6 +128,15 @@ def test_many_are_walked_by_their_ids(inbox):
 
     assert steps == [ids[:2], ids[2:4], ids[4:]]
     assert {record(inbox, each).replay for each in ids} == {1}
+
+
+def test_none_is_replayed_beyond_the_last_that_is_meant(inbox):
+    ids = [settled(inbox, f"m-{number}") for number in range(4)]
+
+    batch = replay_all(inbox, up_to_id=ids[1], after_id=ids[0])
+
+    assert batch == ([ids[1]], None)
+    assert [record(inbox, each).replay for each in ids] == [0, 1, 0, 0]
 
 
 def test_limit_counts_what_is_passed_over(inbox):

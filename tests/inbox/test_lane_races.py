@@ -87,7 +87,7 @@ def test_racing_claims_never_run_two_entries_of_a_lane(inbox, shared, eager_thre
             failed = entry.claims == 1 and entry.event_id.endswith("/2")
             lanes.end(lane)
             settlement = waiting(FAILED, retry_after_s=0) if failed else done()
-            assert mine.settle(entry, settlement, now=NOW)
+            assert mine.settle(entry, settlement, now=NOW, in_lanes=True)
 
     with ThreadPoolExecutor(THREADS) as pool:
         list(pool.map(work, inboxes))
@@ -102,7 +102,7 @@ def test_racing_claims_never_run_two_entries_of_a_lane(inbox, shared, eager_thre
 
 def test_racing_claims_never_take_over_two_entries_of_a_lane(inbox, shared, eager_threads):
     (replayed,) = admit_in_lane(inbox, "m-1")
-    assert inbox.settle(claim_in_lanes(inbox), done(), now=NOW)
+    assert inbox.settle(claim_in_lanes(inbox), done(), now=NOW, in_lanes=True)
     admit_in_lane(inbox, "m-2")
     inbox.replay(replayed, now=NOW)
     start = Barrier(THREADS)

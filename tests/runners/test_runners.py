@@ -4,7 +4,7 @@ import logging
 import os
 import sys
 from contextlib import nullcontext
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from threading import Barrier, Event, active_count
 
 import pytest
@@ -12,11 +12,13 @@ import pytest
 from hookkit import HookKit, RetryPolicy, Unavailable
 from hookkit.assignment import Assignment
 from hookkit.core.states import State
+from hookkit.inbox.base import Pruned
 from hookkit.inbox.memory import MemoryInbox
 from hookkit.providers import load_providers
 from hookkit.runners.base import IdleRunner
 from hookkit.runners.inline import InlineRunner
 from hookkit.runners.thread import ThreadRunner
+from hookkit.upkeep import Upkeep
 from hookkit.worker import Worker
 from tests.applications import admit, message
 from tests.waiting import DEADLINE_S, wait_until
@@ -43,8 +45,7 @@ class Pool:
         self.runner = ThreadRunner(
             self.worker,
             has_due=lambda: self.inbox.has_due(["support"], now=now()),
-            prune=lambda wait: (0, 0),
-            **({"threads": 2, "poll_s": 0.01} | options),
+            **({"threads": 2, "poll_s": 0.01, "prune": lambda wait: (0, 0)} | options),
         )
 
     def admit(self, event_id="event-1"):
@@ -135,6 +136,113 @@ def test_failed_handler_is_tried_again_by_the_pool(pools, hooks):
 
     wait_until(pool.all_done)
     assert attempts == [1, 2, 3]
+
+
+def test_pool_prunes_a_while_after_its_start_and_goes_on(pools, hooks, monkeypatch, caplog):
+    caplog.set_level(logging.INFO)
+    monkeypatch.setattr("hookkit.runners.thread.UPKEEP_FIRST_S", 0.0)
+    monkeypatch.setattr("hookkit.runners.thread.UPKEEP_S", 0.0)
+    outcomes = [Unavailable("down"), RuntimeError("a bug"), (3, 2), (0, 0)]
+    ended = Event()
+
+    def prune(wait):
+        if not outcomes:
+            ended.set()
+            return 0, 0
+        outcome = outcomes.pop(0)
+        if isinstance(outcome, Exception):
+            raise outcome
+        return outcome
+
+    started(pools, hooks, prune=prune)
+
+    assert ended.wait(DEADLINE_S)
+    told = [record for record in caplog.records if "prune" in getattr(record, "action", "")]
+    assert [(record.action, record.levelname) for record in told] == [
+        ("prune_failed", "WARNING"),
+        ("prune_failed", "ERROR"),
+        ("pruned", "INFO"),
+    ]
+    assert told[2].getMessage() == "deleted the bodies of 3 deliveries and 2 entries"
+
+
+def test_pool_prunes_nothing_in_its_first_moments(pools, hooks):
+    pruned = Event()
+    seen = Event()
+    hooks.on("*", name="see")(lambda event: seen.set())
+
+    pool = started(pools, hooks, prune=lambda wait: pruned.set() or (0, 0))
+    pool.runner.finish(pool.admit())
+
+    assert seen.wait(DEADLINE_S)
+    assert not pruned.is_set()
+
+
+def test_stopped_pool_prunes_no_further(hooks, monkeypatch):
+    monkeypatch.setattr("hookkit.runners.thread.UPKEEP_FIRST_S", 0.0)
+    begun, waits = Event(), []
+
+    def prune(wait):
+        begun.set()
+        waits.append(wait(DEADLINE_S))  # between two steps
+        return 0, 0
+
+    pool = Pool(hooks, prune=prune)
+    pool.runner.start()
+    assert begun.wait(DEADLINE_S)
+
+    pool.runner.stop()
+
+    wait_until(lambda: waits)
+    assert waits == [True]
+
+
+def test_pruning_by_the_pool_ends_between_two_steps():
+    steps = []
+
+    class Endless(MemoryInbox):
+        def prune(self, **how):
+            steps.append(how)
+            return Pruned(1, 1, (len(steps), len(steps)))
+
+    inbox = Endless()
+    upkeep = Upkeep(
+        inbox=lambda: inbox,
+        clock=now,
+        keep_bodies=timedelta(days=1),
+        keep_ids=timedelta(days=2),
+    )
+
+    gone = upkeep.prune(lambda seconds: len(steps) == 3)
+
+    assert gone == (3, 3)
+    assert [each["after"] for each in steps] == [(0, 0), (1, 1), (2, 2)]
+    assert {each["bodies_before"] - each["ids_before"] for each in steps} == {timedelta(days=1)}
+    assert len({each["bodies_before"] for each in steps}) == 1
+
+
+def test_handlers_of_one_conversation_never_run_side_by_side(pools, hooks):
+    seen, running = [], []
+
+    @hooks.on("*", name="write", ordered=True)
+    def write(event, run):
+        running.append(event.id)
+        seen.append((event.id, len(running)))
+        failed = event.id == "event-3" and run.attempt < 3
+        running.remove(event.id)
+        if failed:
+            raise ValueError("not yet")
+
+    pool = Pool(hooks, threads=4)
+    pools.append(pool)
+    for number in range(20):
+        pool.admit(f"event-{number}")
+
+    pool.runner.start()
+
+    wait_until(pool.all_done)
+    order = [number for number in range(20) for _ in range(3 if number == 3 else 1)]
+    assert seen == [(f"event-{number}", 1) for number in order]
 
 
 def test_starting_twice_starts_one_pool(pools, hooks):

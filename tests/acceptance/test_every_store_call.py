@@ -1,0 +1,209 @@
+"""Each call of the store in the life of an event fails once: nothing is lost, half, or twice."""
+
+import sqlite3
+from contextlib import closing, contextmanager
+from pathlib import Path
+from unittest.mock import patch
+
+import psycopg
+import pytest
+from sqlalchemy import Engine, event, make_url
+
+from hookkit.core.states import State
+from tests.acceptance.faulty import TRIES, Application
+from tests.applications import message
+from tests.scale import SCALE
+
+
+class Faults:
+    """Counts the calls of every connection, and has some of them fail.
+
+    Attributes:
+        failing: The numbers of the calls that fail, the first is 1.
+        is_done_first: Whether a call that fails does its work all the same: what a server
+            that goes away amid an answer looks like.
+    """
+
+    def __init__(self, failing=(), *, is_done_first=False):
+        self.calls = []
+        self.failing = failing
+        self.is_done_first = is_done_first
+
+    def run(self, name, call, fail):
+        self.calls.append(name)
+        if len(self.calls) not in self.failing:
+            return call()
+        return fail(call() if self.is_done_first else None)
+
+
+def disk_fails(made):
+    if isinstance(made, sqlite3.Connection):
+        made.close()
+    raise sqlite3.OperationalError("disk I/O error")
+
+
+def server_goes_away(connection):
+    if connection is not None:
+        connection.close()
+    raise psycopg.OperationalError("server closed the connection unexpectedly")
+
+
+def sqlite_through(faults):
+    """Return what opens connections to SQLite whose calls go through *faults*."""
+
+    class Cursor(sqlite3.Cursor):
+        def execute(self, statement, *parameters):
+            run = super().execute
+            return faults.run(statement, lambda: run(statement, *parameters), disk_fails)
+
+        def executemany(self, statement, *parameters):
+            run = super().executemany
+            return faults.run(statement, lambda: run(statement, *parameters), disk_fails)
+
+    class Connection(sqlite3.Connection):
+        def cursor(self, factory=Cursor):
+            return super().cursor(factory)
+
+        def execute(self, statement, *parameters):
+            return self.cursor().execute(statement, *parameters)
+
+        def commit(self):
+            return faults.run("commit", super().commit, disk_fails)
+
+    def connect(dialect, record, arguments, options):
+        options["factory"] = Connection
+        return faults.run("connect", lambda: dialect.connect(*arguments, **options), disk_fails)
+
+    return connect
+
+
+def postgres_through(faults):
+    """Return what opens connections to PostgreSQL whose calls go through *faults*."""
+
+    class Cursor(psycopg.Cursor):
+        def execute(self, query, *arguments, **options):
+            run = super().execute
+            return faults.run(
+                query,
+                lambda: run(query, *arguments, **options),
+                lambda _: server_goes_away(self.connection),
+            )
+
+        def executemany(self, query, *arguments, **options):
+            run = super().executemany
+            return faults.run(
+                query,
+                lambda: run(query, *arguments, **options),
+                lambda _: server_goes_away(self.connection),
+            )
+
+    class Connection(psycopg.Connection):
+        def commit(self):
+            return faults.run("commit", super().commit, lambda _: server_goes_away(self))
+
+    def connect(dialect, record, arguments, options):
+        def open_one():
+            return Connection.connect(*arguments, cursor_factory=Cursor, **options)
+
+        return faults.run("connect", open_one, server_goes_away)
+
+    return connect
+
+
+@contextmanager
+def every_call_through(faults, url):
+    """Lead each call of a connection that is opened in the block through *faults*."""
+    connect = (sqlite_through if url.startswith("sqlite") else postgres_through)(faults)
+    event.listen(Engine, "do_connect", connect)
+    try:
+        yield
+    finally:
+        event.remove(Engine, "do_connect", connect)
+
+
+class Store:
+    """A database that is looked at past hookkit and SQLAlchemy."""
+
+    def __init__(self, url):
+        self.url = url
+
+    def connect(self):
+        if self.url.startswith("sqlite"):
+            return closing(sqlite3.connect(make_url(self.url).database, isolation_level=None))
+        return closing(psycopg.connect(self.url, autocommit=True))
+
+    def ask(self, statement):
+        with self.connect() as connection:
+            return connection.execute(statement).fetchall()
+
+    def begin(self):
+        """Leave nothing but an empty table of effects."""
+        if self.url.startswith("sqlite"):
+            path = Path(make_url(self.url).database)
+            for each in path.parent.glob(f"{path.name}*"):
+                each.unlink()
+        with self.connect() as connection:
+            if not self.url.startswith("sqlite"):
+                ((name,),) = connection.execute("SELECT current_schema()").fetchall()
+                connection.execute("SET client_min_messages = warning")
+                connection.execute(f"DROP SCHEMA {name} CASCADE")
+                connection.execute(f"CREATE SCHEMA {name}")
+            connection.execute("CREATE TABLE effects (event_id VARCHAR(100))")
+
+    def stored(self):
+        """Return how many deliveries, entries and attempts there are."""
+        tables = ("deliveries", "entries", "attempts")
+        return tuple(self.ask(f"SELECT count(*) FROM hookkit_{name}")[0][0] for name in tables)  # noqa: S608
+
+    def states(self):
+        return [state for (state,) in self.ask("SELECT state FROM hookkit_entries")]
+
+
+def live(store, faults, *, fails_first):
+    """Lead one event through its whole life; assert on the way what holds with any fault."""
+    store.begin()
+    with every_call_through(faults, store.url), patch("hookkit.web.opening.PATIENCE_S", 0.0):
+        application = Application(store.url, fails_first=fails_first, has_effects=True)
+        try:
+            answers = application.deliver_until_accepted(message())
+            # Nothing but the database itself tells what an answer is worth.
+            assert store.stored() == (1, 1, 0)
+            turns = 0
+            while State.DONE.value not in store.states() and turns < TRIES:
+                application.work()
+                turns += 1
+            delivered_again = application.deliver_until_accepted(message())
+        finally:
+            application.close()
+    assert set(answers) <= {200, 503}
+    assert (answers[-1], delivered_again[-1]) == (200, 200)
+    assert store.states() == [State.DONE.value]
+    assert store.stored()[:2] == (1, 1)
+    assert store.ask("SELECT event_id FROM effects") == [("event-1",)]
+    return application
+
+
+@pytest.mark.parametrize("is_done_first", [False, True], ids=["undone", "done"])
+@pytest.mark.parametrize("fails_first", [False, True], ids=["success", "retry"])
+def test_any_one_call_of_the_store_may_fail(database_url, fails_first, is_done_first):
+    store = Store(database_url)
+    counted = Faults()
+    live(store, counted, fails_first=fails_first)
+    total = len(counted.calls)
+    assert total > 40
+    runs = {}
+
+    # Every call that is not done; of those that are done, every third unless there is time.
+    for number in range(1, total + 1, 3 if is_done_first and SCALE == 1 else 1):
+        faults = Faults({number}, is_done_first=is_done_first)
+        application = live(store, faults, fails_first=fails_first)
+        runs[number] = len(application.handled)
+        assert len(faults.calls) >= number
+        succeeded = store.ask(
+            "SELECT handler, count(*) FROM hookkit_attempts WHERE outcome = 'succeeded' GROUP BY 1"
+            " ORDER BY 1"
+        )
+        assert succeeded == [("book", 1), ("handle", 1)]
+
+    # The worker tries again to settle, so one fault makes nobody handle an event twice.
+    assert set(runs.values()) == {1}

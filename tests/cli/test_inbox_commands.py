@@ -1,0 +1,228 @@
+"""``flask hookkit replay``, ``prune`` and ``upgrade``."""
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from sqlalchemy import create_engine, inspect, text
+
+from hookkit import Filter, HookKit, RetryPolicy, State
+from hookkit.inbox.database import open_inbox
+from hookkit.inbox.tables import SCHEMA_VERSION, metadata
+from tests.applications import admit, make_app, message, post
+
+
+class Shop:
+    """An application whose handler is broken until it is mended."""
+
+    def __init__(self, **config):
+        self.is_broken = True
+        self.handled = []
+        hooks = HookKit()
+
+        @hooks.on("conversation:message", name="forward", retry=RetryPolicy(max_attempts=1))
+        def forward(event, run):
+            if self.is_broken:
+                raise RuntimeError("the CRM is away")
+            self.handled.append((event.id, run.is_replay))
+
+        hooks.on("*", name="count")(lambda event: self.handled.append("count"))
+        self.app = make_app(hooks, **config)
+        self.inbox = self.app.extensions["hookkit"].open_inbox()
+
+    def receive(self, *event_ids):
+        for event_id in event_ids:
+            post(self.app.test_client(), message(event_id))
+
+    def states(self):
+        return {one.event_id: one.state.value for one in self.inbox.find()}
+
+    def run(self, *arguments):
+        return self.app.test_cli_runner().invoke(args=["hookkit", *arguments])
+
+    def printed(self, *arguments):
+        done = self.run(*arguments)
+        assert done.exit_code == 0, done.output
+        return done.stdout.strip()
+
+
+@pytest.fixture
+def shop():
+    return Shop()
+
+
+def test_one_entry_is_replayed_by_its_id(shop):
+    shop.receive("event-1", "event-2")
+    shop.is_broken = False
+
+    printed = shop.printed("replay", "1")
+
+    assert printed == "1 entry runs again"
+    assert shop.states() == {"event-1": "done", "event-2": "dead"}
+    assert shop.handled[-1] == ("event-1", True)
+
+
+def test_dead_letters_are_replayed_together(shop):
+    shop.receive("event-1", "event-2")
+    shop.is_broken = False
+    shop.receive("event-3")
+    shop.handled.clear()
+
+    done = shop.run("replay", "--state", "dead")
+
+    assert done.stdout == "2 entries run again\n"
+    assert done.stderr == "2 so far\n"
+    # What has succeeded is not run again.
+    assert shop.handled == [("event-1", True), ("event-2", True)]
+
+
+@pytest.mark.parametrize(
+    ("options", "replayed"),
+    [
+        pytest.param(["--endpoint", "support"], 2, id="endpoint"),
+        pytest.param(["--endpoint", "sales"], 0, id="another endpoint"),
+        pytest.param(["--outcome", "failed"], 2, id="outcome"),
+        pytest.param(["--outcome", "discarded"], 0, id="another outcome"),
+        pytest.param(["--type", "conversation:message"], 2, id="type"),
+        pytest.param(["--type", "test"], 0, id="another type"),
+        pytest.param(["--since", "2020-01-01"], 2, id="since"),
+        pytest.param(["--since", "2100-01-01T00:00"], 0, id="since in the future"),
+        pytest.param(["--until", "2100-01-01T00:00:00"], 2, id="until"),
+        pytest.param(["--until", "2020-01-01"], 0, id="until long ago"),
+        pytest.param(["--state", "done"], 0, id="another state"),
+        pytest.param(["--all"], 2, id="all"),
+        pytest.param(["2", "--state", "dead"], 1, id="id and filter"),
+        pytest.param(["7"], 0, id="no such entry"),
+    ],
+)
+def test_filter_says_what_is_replayed(shop, options, replayed):
+    shop.receive("event-1", "event-2")
+
+    printed = shop.printed("replay", *options)
+
+    assert printed.startswith(f"{replayed} ")
+    assert sum(one.replay for one in shop.inbox.find()) == replayed
+
+
+def test_times_are_in_utc(shop):
+    moment = datetime(2026, 3, 1, 10, 30, tzinfo=UTC)
+    for number in range(2):
+        admit(shop.inbox, message(f"event-{number}"), moment + timedelta(minutes=number))
+    shop.app.extensions["hookkit"].worker.work(limit=2)
+
+    printed = shop.printed("replay", "--since", "2026-03-01T10:30", "--until", "2026-03-01T10:31")
+
+    assert printed == "1 entry runs again"
+
+
+def test_chosen_handlers_alone_run(shop):
+    shop.receive("event-1")
+    shop.is_broken = False
+    shop.handled.clear()
+
+    printed = shop.printed("replay", "1", "--handler", "count")
+
+    assert (printed, shop.handled) == ("1 entry runs again", ["count"])
+    assert shop.states() == {"event-1": "dead"}  # the other one has not succeeded
+
+
+def test_handler_that_nobody_knows_is_refused(shop):
+    shop.receive("event-1")
+
+    refused = shop.run("replay", "--all", "--handler", "forwad")
+
+    assert refused.exit_code == 1
+    assert refused.stderr == ("Error: no handler has the name 'forwad'; known are forward, count\n")
+    assert shop.states() == {"event-1": "dead"}
+
+
+def test_replay_of_everything_must_be_said(shop):
+    shop.receive("event-1")
+
+    refused = shop.run("replay")
+
+    assert refused.exit_code == 2
+    assert "name entries or a filter, or say --all" in refused.stderr
+    assert [one.replay for one in shop.inbox.find()] == [0]
+
+
+@pytest.mark.parametrize(
+    "option", [["--state", "pending"], ["--outcome", "x"], ["--since", "today"]], ids=" ".join
+)
+def test_value_that_means_nothing_is_refused(shop, option):
+    assert shop.run("replay", *option).exit_code == 2
+
+
+def test_inbox_that_is_away_is_told_in_a_sentence():
+    hooks = HookKit()
+    app = make_app(hooks, HOOKKIT_DATABASE="postgresql://me:hunter2@127.0.0.1:1/inbox")
+
+    for arguments in (["replay", "--all"], ["prune"], ["upgrade"]):
+        refused = app.test_cli_runner().invoke(args=["hookkit", *arguments])
+
+        assert refused.exit_code == 1
+        assert refused.stderr.startswith("Error: ")
+        assert "Traceback" not in refused.output
+        assert "hunter2" not in refused.output
+
+
+def test_prune_deletes_by_the_lifetimes_of_the_settings():
+    shop = Shop(HOOKKIT_KEEP_BODIES_DAYS=1, HOOKKIT_KEEP_IDS_DAYS=3)
+    now = datetime.now(UTC)
+    for days in (0, 2, 4):
+        admit(shop.inbox, message(f"event-{days}"), now - timedelta(days=days))
+    shop.app.extensions["hookkit"].worker.work(limit=3)
+
+    printed = shop.printed("prune")
+    again = shop.printed("prune")
+
+    assert printed == "deleted the bodies of 2 deliveries and 1 entries"
+    assert again == "deleted the bodies of 0 deliveries and 0 entries"
+    assert {one.event_id: one.has_body for one in shop.inbox.find()} == {
+        "event-0": True,
+        "event-2": False,
+    }
+
+
+def test_prune_goes_on_until_nothing_is_old_enough(tmp_path, monkeypatch):
+    monkeypatch.setattr("hookkit.upkeep.PAUSE_S", 0.0)
+    shop = Shop(HOOKKIT_DATABASE=f"sqlite:///{tmp_path}/inbox.db", HOOKKIT_KEEP_BODIES_DAYS=1)
+    long_ago = datetime.now(UTC) - timedelta(days=2)
+    for number in range(405):
+        admit(shop.inbox, message(f"event-{number}"), long_ago)
+    shop.app.extensions["hookkit"].worker.work(limit=500)
+
+    printed = shop.printed("prune")
+
+    shop.app.extensions["hookkit"].stop()
+    assert printed == "deleted the bodies of 405 deliveries and 0 entries"
+
+
+def test_upgrade_makes_the_tables_that_check_misses(tmp_path):
+    url = f"sqlite:///{tmp_path}/inbox.db"
+    hooks = HookKit()
+    app = make_app(hooks, HOOKKIT_DATABASE=url, HOOKKIT_MIGRATE="check")
+    before = post(app.test_client(), message()).status_code
+
+    done = app.test_cli_runner().invoke(args=["hookkit", "upgrade"])
+
+    engine = create_engine(url)
+    assert (done.stdout, done.exit_code) == ("the tables are up to date\n", 0)
+    assert set(inspect(engine).get_table_names()) >= set(metadata.tables)
+    with engine.connect() as connection:
+        version = connection.execute(text("SELECT version FROM hookkit_schema")).scalar_one()
+    engine.dispose()
+    open_inbox(url, migrates=False).close()
+    assert (before, version) == (503, SCHEMA_VERSION)
+
+
+def test_commands_begin_no_thread_of_their_own(tmp_path):
+    shop = Shop(HOOKKIT_DATABASE=f"sqlite:///{tmp_path}/inbox.db", HOOKKIT_RUNNER="thread")
+    state = shop.app.extensions["hookkit"]
+    admit(shop.inbox, message(), datetime.now(UTC))
+    state.worker.work()
+
+    shop.printed("replay", "--all")
+
+    assert state._runner is None
+    assert [one.id for one in shop.inbox.find(Filter(state=State.PENDING))] == [1]
+    state.stop()

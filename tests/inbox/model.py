@@ -1,0 +1,251 @@
+"""What ``hookkit.inbox.base`` promises, as a model that is as simple as it can be.
+
+It is written from the text of the interface and shares no code with an inbox.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+from hookkit.core.ledger import Outcome
+from hookkit.core.states import State
+
+CLAIMABLE = (State.PENDING, State.WAITING, State.RUNNING)
+FINISHED = (Outcome.SUCCEEDED, Outcome.DISCARDED)
+
+
+class ModelAttempt(NamedTuple):
+    number: int
+    handler: str
+    outcome: Outcome
+    replay: int
+    retry_at: float | None
+
+
+@dataclass
+class ModelEntry:
+    endpoint: str
+    event_id: str
+    delivery: int
+    position: int
+    text: str
+    received: float
+    body: bytes
+    due: float | None
+    id: int = 0
+    state: State = State.PENDING
+    claims: int = 0
+    holder: int | None = None
+    conflicts: int = 0
+    lost: int = 0
+    lane: str | None = None
+    replay: int = 0
+    chosen: frozenset[str] | None = None
+    event_type: str | None = None
+    attempts: list[ModelAttempt] = field(default_factory=list)
+    #: How many of the attempts were made before it started over.
+    forgotten: int = 0
+
+    @property
+    def age(self) -> tuple[Any, ...]:
+        return self.due, self.delivery, self.position
+
+    @property
+    def tries(self) -> dict[str, tuple[Any, ...]]:
+        """Of each handler: attempts, whether it is finished, gave up, and when it is due."""
+        counted = self.attempts[self.forgotten :]
+        tries = {}
+        for name in {each.handler for each in counted}:
+            mine = [each for each in counted if each.handler == name]
+            present = [each for each in mine if each.replay == self.replay]
+            is_chosen = self.chosen is not None and name in self.chosen
+            holding = present if is_chosen else mine
+            tries[name] = (
+                len(present),
+                any(each.outcome in FINISHED for each in holding),
+                any(each.outcome is Outcome.GAVE_UP for each in present),
+                present[-1].retry_at if present else None,
+            )
+        return tries
+
+
+@dataclass
+class ModelDelivery:
+    number: int
+    endpoint: str
+    body: bytes
+    received: float
+    is_conflict: bool
+
+
+class Model:
+    """What an inbox promises; times are seconds, a claim is told by its number."""
+
+    def __init__(self):
+        self.entries = {}
+        self.kept = []
+        self.delivery_count = 0
+        self.claim_count = 0
+
+    def admit(self, now, endpoint, items, body):
+        """Return for each item its entry, whether it is new, whether it conflicts."""
+        self.delivery_count += 1
+        delivery = self.delivery_count
+        told = []
+        for position, one in enumerate(items):
+            found = self.entries.get((endpoint, one.event_id))
+            if found is None and one.repeat_after_s is not None:
+                found = self.entries.get((endpoint, one.previous_event_id))
+                if found is not None and round(now - found.received, 3) >= one.repeat_after_s:
+                    found = None
+            is_new = found is None
+            if found is None:
+                found = ModelEntry(
+                    endpoint, one.event_id, delivery, position, one.raw["text"], now, body, now
+                )
+                found.lane = one.lane
+                self.entries[endpoint, one.event_id] = found
+            told.append((found, is_new, found.text != one.raw["text"]))
+        conflicting = {id(entry): entry for entry, _, is_conflict in told if is_conflict}
+        for entry in conflicting.values():
+            entry.conflicts += 1
+        has_new = any(is_new for _, is_new, _ in told)
+        is_there = any(
+            one.is_conflict and (one.endpoint, one.body) == (endpoint, body) for one in self.kept
+        )
+        if has_new or (conflicting and not is_there):
+            self.kept.append(ModelDelivery(delivery, endpoint, body, now, bool(conflicting)))
+        return told
+
+    def has_body(self, entry):
+        return any(one.number == entry.delivery for one in self.kept)
+
+    def is_held_up(self, entry, now):
+        """Tell whether *entry* must wait for another of its lane."""
+        if entry.lane is None:
+            return False
+        others = [
+            other
+            for other in self.entries.values()
+            if (other.endpoint, other.lane) == (entry.endpoint, entry.lane)
+            and other is not entry
+            and other.state in CLAIMABLE
+        ]
+        running = [other for other in others if other.state is State.RUNNING]
+        earlier = [
+            other
+            for other in others
+            if (other.delivery, other.position) < (entry.delivery, entry.position)
+        ]
+        if entry.state is State.RUNNING:
+            # Its own lease is over; it has begun, and waits for those alone that run as well.
+            return any(other.due > now or other in earlier for other in running)
+        return bool(running) or any(not other.replay and not entry.replay for other in earlier)
+
+    def claimable(self, now, endpoints, only):
+        due = [
+            entry
+            for entry in self.entries.values()
+            if entry.endpoint in endpoints
+            and (only is None or entry.id in only)
+            and (
+                entry.state is State.PENDING
+                or (entry.state is State.WAITING and (only is not None or entry.due <= now))
+                or (entry.state is State.RUNNING and entry.due <= now)
+            )
+        ]
+        return sorted(due, key=lambda entry: entry.age)
+
+    def claim(self, now, lease, limit, endpoints, only, *, in_lanes):
+        chosen = self.claimable(now, endpoints, only)
+        if in_lanes:
+            chosen = [entry for entry in chosen if not self.is_held_up(entry, now)]
+            limit = min(limit, 1)
+        if chosen and chosen[0].state is State.RUNNING:
+            chosen = chosen[:1]  # its lease is over: alone
+        else:
+            chosen = [entry for entry in chosen if entry.state is not State.RUNNING]
+        chosen = chosen[:limit]
+        self.claim_count += 1
+        for entry in chosen:
+            entry.lost += entry.state is State.RUNNING
+            entry.state, entry.due, entry.holder = State.RUNNING, now + lease, self.claim_count
+            entry.claims += 1
+        return chosen
+
+    def renew(self, entry, holder, now, lease):
+        if entry.holder != holder:
+            return False
+        entry.due = now + lease
+        return True
+
+    def settle(self, entry, holder, settlement, now):
+        if entry.holder != holder:
+            return False
+        for each in settlement.attempts:
+            retry_at = None if each.retry_after_s is None else round(now + each.retry_after_s, 3)
+            entry.attempts.append(
+                ModelAttempt(each.number, each.handler, each.outcome, entry.replay, retry_at)
+            )
+        entry.event_type = settlement.event_type or entry.event_type
+        entry.state, entry.holder, entry.lost = settlement.state, None, 0
+        is_waiting = settlement.state is State.WAITING
+        entry.due = now + settlement.retry_after_s if is_waiting else None
+        return True
+
+    def replay(self, entry, now, handlers):
+        if entry.state in (State.PENDING, State.RUNNING) or not self.has_body(entry):
+            return False
+        if entry.state is State.WAITING and handlers is not None:
+            return False
+        if entry.state is State.DONE and handlers is None:
+            entry.forgotten = len(entry.attempts)
+        entry.state, entry.due, entry.claims, entry.lost = State.PENDING, now, 0, 0
+        entry.replay += 1
+        entry.chosen = handlers
+        return True
+
+    def replay_all(self, wanted, now, handlers, after_id, limit):
+        """Return the ids that were replayed, and where to go on."""
+        found = [
+            entry
+            for entry in sorted(self.entries.values(), key=lambda entry: entry.id)
+            if entry.id > after_id
+            and entry.endpoint == wanted["endpoint"]
+            and wanted["state"] in (None, entry.state)
+            and wanted["type"] in (None, entry.event_type, "conversation:message")
+            and (wanted["since"] is None or entry.received >= wanted["since"])
+            and (wanted["until"] is None or entry.received < wanted["until"])
+            and (
+                wanted["outcome"] is None
+                or (entry.replay, wanted["outcome"])
+                in {(each.replay, each.outcome) for each in entry.attempts}
+            )
+        ][:limit]
+        replayed = [entry.id for entry in found if self.replay(entry, now, handlers)]
+        return replayed, found[-1].id if len(found) == limit else None
+
+    def prune(self, bodies_before, ids_before):
+        """Return how many bodies and entries are gone."""
+        unsettled = {one.delivery for one in self.entries.values() if one.state in CLAIMABLE}
+        bodies = [
+            one for one in self.kept if one.received < bodies_before and one.number not in unsettled
+        ]
+        gone = [
+            entry
+            for entry in self.entries.values()
+            if entry.received < ids_before and entry.state not in CLAIMABLE
+        ]
+        self.kept = [one for one in self.kept if one not in bodies]
+        for entry in gone:
+            del self.entries[entry.endpoint, entry.event_id]
+        return len(bodies), len(gone)
+
+    def next_due(self, endpoints):
+        due = [
+            entry.due
+            for entry in self.entries.values()
+            if entry.endpoint in endpoints and entry.state in CLAIMABLE
+        ]
+        return min(due, default=None)
