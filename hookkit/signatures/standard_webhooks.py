@@ -65,9 +65,10 @@ class StandardWebhooks:
         entries = headers[f"{name}-signature"].split(" ", MAX_SIGNATURES)
         if len(entries) > MAX_SIGNATURES:
             raise MalformedHeader(f"header {name}-signature has more than {MAX_SIGNATURES} entries")
-        if headers.get("webhook-id", event_id := headers.get(f"{name}-id")) != event_id:
-            # What is not signed would name the event where both are looked for.
-            raise MalformedHeader("header webhook-id is beside another id, which is signed")
+        event_id = headers.get(f"{name}-id")
+        if headers.get("webhook-id", event_id) != headers.get("svix-id", event_id):
+            # One is not signed, and would name the event where that one is looked for.
+            raise MalformedHeader("headers webhook-id and svix-id name two events")
         (pieces,) = _signed(name, self.tolerance_s).of(delivery, None)
         index = None
         for number, secret in enumerate(secrets):

@@ -169,6 +169,8 @@ def test_id_beside_the_signed_one_is_refused():
     assert post(svix).get_json()["new"] == 1
     assert post({**svix, "webhook-id": "msg_2"}).get_json()["code"] == "malformed_header"
     assert post({**svix, **delivery.headers}).get_json()["new"] == 0
+    both = {**delivery.headers, "svix-id": "msg_2"}
+    assert post(both).get_json()["code"] == "malformed_header"
 
 
 def test_each_of_a_list_is_an_event():

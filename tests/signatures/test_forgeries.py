@@ -364,3 +364,31 @@ def test_ed25519_key_may_be_a_whole_document():
     document = base64.b64encode(prefix + raw)
 
     assert is_accepted(scheme, BODY, made("ed25519")[1], document)
+
+
+def test_public_key_may_check_the_url_too():
+    signed = SignedText(template="{url}{body}")
+    scheme = KeyedSignature(header="x-signature", algorithm="rsa-sha256", signed=signed)
+    here, there = (scheme.at_url(f"https://example.com/{each}") for each in "ab")
+    headers = here.sign(BODY, pem_of(RSA), NOW)
+
+    assert here.signs_url
+    assert is_accepted(here, BODY, headers, pem_of(RSA, public=True))
+    assert not is_accepted(there, BODY, headers, pem_of(RSA, public=True))
+
+
+def test_what_follows_the_body_is_signed_too():
+    signed = SignedText(template="{body}.{timestamp}", timestamp_header="x-timestamp")
+    scheme = KeyedHash(header="x-signature", signed=signed)
+    headers = scheme.sign(BODY, TEXT, NOW)
+    later = str(int(headers["x-timestamp"]) + 1)
+
+    assert is_accepted(scheme, BODY, headers, TEXT)
+    assert not is_accepted(scheme, BODY, headers | {"x-timestamp": later}, TEXT)
+
+
+def test_long_body_is_signed_like_a_short_one():
+    headers = STRIPE.sign(BODY * 32, TEXT, NOW)
+
+    assert is_accepted(STRIPE, BODY * 32, headers, TEXT)
+    assert not is_accepted(STRIPE, BODY * 33, headers, TEXT)
