@@ -170,10 +170,15 @@ def provider_for(loaded: Mapping[str, Any], provider: Provider) -> Provider:
         scheme = scheme.at_url(loaded["public_url"])
     sender = SENDERS.get(provider.name)
     if sender is None:
-        return replace(provider, scheme=scheme)
-    return provider_of(
-        sender,
-        scheme=scheme,
-        event_id=loaded.get("event_id"),
-        event_type=loaded.get("event_type"),
-    )
+        found = replace(provider, scheme=scheme)
+    else:
+        found = provider_of(
+            sender,
+            scheme=scheme,
+            event_id=loaded.get("event_id"),
+            event_type=loaded.get("event_type"),
+        )
+    if isinstance(scheme, SharedSecretField) and scheme.field not in found.blanked:
+        # A secret that lies in the body is kept nowhere.
+        return replace(found, blanked=(*found.blanked, scheme.field))
+    return found

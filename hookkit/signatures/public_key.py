@@ -8,10 +8,11 @@ a SubjectPublicKeyInfo), or of Ed25519 the 32 bytes as base64 or hexadecimal.
 from __future__ import annotations
 
 from base64 import b64encode
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import lru_cache
+from typing import Any
 
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric.ec import (
@@ -59,6 +60,13 @@ _SMALL_ORDER = frozenset(
 )
 
 _PADDING, _SHA256, _ECDSA = PKCS1v15(), SHA256(), ECDSA(SHA256())
+
+#: What a key of each algorithm is told beside signature and text.
+_ARGUMENTS: Mapping[str, tuple[Any, ...]] = {
+    "ed25519": (),
+    "ecdsa-p256": (_ECDSA,),
+    "rsa-sha256": (_PADDING, _SHA256),
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -177,14 +185,12 @@ def _checker(secret: bytes, algorithm: str) -> Callable[[bytes, bytes], bool]:
     except ValueError as error:
         raise Unavailable(f"a key {error}") from None
 
+    check: Callable[..., None] = key.verify
+    arguments = _ARGUMENTS[algorithm]
+
     def fits(signature: bytes, text: bytes) -> bool:
         try:
-            if isinstance(key, Ed25519PublicKey):
-                key.verify(signature, text)
-            elif isinstance(key, EllipticCurvePublicKey):
-                key.verify(signature, text, _ECDSA)
-            else:
-                key.verify(signature, text, _PADDING, _SHA256)
+            check(signature, text, *arguments)
         except InvalidSignature:
             return False
         return True

@@ -367,6 +367,19 @@ def test_secret_that_two_endpoints_have_is_warned_of():
     assert "the-secret-of-the-shop" not in str(caught[0].message)
 
 
+@pytest.mark.parametrize("name", ["generic", "sunshine", "livechat"])
+def test_secret_in_the_body_is_kept_nowhere(name):
+    hooks, seen = HookKit(), []
+    hooks.on("*", name="see")(seen.append)
+    endpoint = {"provider": name, "secrets": [SECRET], "scheme": {"type": "field", "field": "key"}}
+    app = make_app(hooks, HOOKKIT_ENDPOINTS={"shop": endpoint})
+    body = json.dumps({"key": SECRET, "type": "order.created"})
+
+    assert app.test_client().post("/hooks/shop", data=body).get_json()["new"] == 1
+    assert SECRET not in repr([event.raw for event in seen])
+    assert seen
+
+
 def test_secret_from_a_callable_that_is_none_is_our_fault():
     app = app_of("standard", secrets=lambda: ["no-secret-of-any-kind"])
 
