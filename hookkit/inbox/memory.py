@@ -98,6 +98,8 @@ class MemoryInbox:
         lease_until_ms = now_ms + round(lease_s * 1000)
         lease_token = secrets.token_hex(16)
         claimed: list[Entry] = []
+        if limit < 1:
+            return claimed
         with self._lock:
             for entry in self._queue.claimable(now_ms, endpoints, only, in_lanes=in_lanes):
                 if len(claimed) >= limit or (in_lanes and claimed):

@@ -12,6 +12,7 @@ from hookkit.core.ledger import Outcome
 from hookkit.core.states import State
 
 CLAIMABLE = (State.PENDING, State.WAITING, State.RUNNING)
+HELD_UP_S = 1
 FINISHED = (Outcome.SUCCEEDED, Outcome.DISCARDED)
 
 
@@ -50,6 +51,10 @@ class ModelEntry:
     @property
     def age(self) -> tuple[Any, ...]:
         return self.due, self.delivery, self.position
+
+    @property
+    def place(self) -> tuple[int, int]:
+        return self.delivery, self.position
 
     @property
     def tries(self) -> dict[str, tuple[Any, ...]]:
@@ -121,27 +126,38 @@ class Model:
     def has_body(self, entry):
         return any(one.number == entry.delivery for one in self.kept)
 
-    def is_held_up(self, entry, now):
-        """Tell whether *entry* must wait for another of its lane."""
-        if entry.lane is None:
-            return False
-        others = [
+    def beside(self, entry):
+        """Return what else is to be handled in the lane of *entry*."""
+        return [
             other
             for other in self.entries.values()
-            if (other.endpoint, other.lane) == (entry.endpoint, entry.lane)
+            if entry.lane is not None
+            and (other.endpoint, other.lane) == (entry.endpoint, entry.lane)
             and other is not entry
             and other.state in CLAIMABLE
         ]
-        running = [other for other in others if other.state is State.RUNNING]
-        earlier = [
-            other
+
+    def held_until(self, entry, now):
+        """Return when that is due which *entry* must wait for, None when it need not wait."""
+        others = self.beside(entry)
+        earlier = [other for other in others if other.place < entry.place]
+        running = [
+            other.due
             for other in others
-            if (other.delivery, other.position) < (entry.delivery, entry.position)
+            if other.state is State.RUNNING
+            # Its own lease may be over; it has begun, and waits for those alone that run as well.
+            and (entry.state is not State.RUNNING or other.due > now or other in earlier)
         ]
-        if entry.state is State.RUNNING:
-            # Its own lease is over; it has begun, and waits for those alone that run as well.
-            return any(other.due > now or other in earlier for other in running)
-        return bool(running) or any(not other.replay and not entry.replay for other in earlier)
+        if running or entry.state is State.RUNNING:
+            return max(running, default=None)
+        in_order = [other for other in earlier if not other.replay and not entry.replay]
+        return min(in_order, key=lambda other: other.place).due if in_order else None
+
+    def release(self, entry, now):
+        """Make due what waits first in the lane of *entry*."""
+        waiting = [other for other in self.beside(entry) if other.state is State.WAITING]
+        if waiting:
+            min(waiting, key=lambda other: other.place).due = now
 
     def claimable(self, now, endpoints, only):
         due = [
@@ -159,9 +175,8 @@ class Model:
 
     def claim(self, now, lease, limit, endpoints, only, *, in_lanes):
         chosen = self.claimable(now, endpoints, only)
-        if in_lanes:
-            chosen = [entry for entry in chosen if not self.is_held_up(entry, now)]
-            limit = min(limit, 1)
+        if in_lanes and limit:
+            chosen = self.first_free(chosen, now, puts_off=only is None)
         if chosen and chosen[0].state is State.RUNNING:
             chosen = chosen[:1]  # its lease is over: alone
         else:
@@ -174,13 +189,23 @@ class Model:
             entry.claims += 1
         return chosen
 
+    def first_free(self, due, now, *, puts_off):
+        """Return the first that need not wait; those before it are put off."""
+        for entry in due:
+            until = self.held_until(entry, now)
+            if until is None:
+                return [entry]
+            if puts_off and entry.state is not State.RUNNING:
+                entry.state, entry.due = State.WAITING, max(until, round(now + HELD_UP_S, 3))
+        return []
+
     def renew(self, entry, holder, now, lease):
         if entry.holder != holder:
             return False
         entry.due = now + lease
         return True
 
-    def settle(self, entry, holder, settlement, now):
+    def settle(self, entry, holder, settlement, now, *, in_lanes):
         if entry.holder != holder:
             return False
         for each in settlement.attempts:
@@ -192,6 +217,8 @@ class Model:
         entry.state, entry.holder, entry.lost = settlement.state, None, 0
         is_waiting = settlement.state is State.WAITING
         entry.due = now + settlement.retry_after_s if is_waiting else None
+        if in_lanes and not is_waiting:
+            self.release(entry, now)
         return True
 
     def replay(self, entry, now, handlers):
@@ -204,6 +231,7 @@ class Model:
         entry.state, entry.due, entry.claims, entry.lost = State.PENDING, now, 0, 0
         entry.replay += 1
         entry.chosen = handlers
+        self.release(entry, now)
         return True
 
     def replay_all(self, wanted, now, handlers, after_id, limit):

@@ -190,8 +190,9 @@ class Life(RuleBasedStateMachine):
         make=st.sampled_from([done, waiting, dead]),
         results=some_outcomes,
         event_type=st.sampled_from([None, "other", "test"]),
+        in_lanes=st.booleans(),
     )
-    def settle(self, index, make, results, event_type):
+    def settle(self, index, make, results, event_type, in_lanes):
         claimed, entry, holder = self.held[-1 - index % len(self.held)]
         settlement = make(
             *(
@@ -201,9 +202,11 @@ class Life(RuleBasedStateMachine):
         )
         settlement = replace(settlement, event_type=event_type)
 
-        was_settled = self.inbox.settle(claimed, settlement, now=after(self.now))
+        was_settled = self.inbox.settle(claimed, settlement, now=after(self.now), in_lanes=in_lanes)
 
-        assert was_settled == self.model.settle(entry, holder, settlement, self.now)
+        assert was_settled == self.model.settle(
+            entry, holder, settlement, self.now, in_lanes=in_lanes
+        )
 
     @precondition(lambda self: self.known)
     @rule(index=an_index, is_settled=st.booleans(), handlers=some_handlers)
@@ -344,8 +347,8 @@ class Life(RuleBasedStateMachine):
         # In lanes: whatever has happened, none of them is stuck.
         while self._claim(2, set(self.names.values()), 60, in_lanes=True):
             claimed, entry, holder = self.held[-1]
-            assert self.inbox.settle(claimed, done(), now=after(self.now))
-            assert self.model.settle(entry, holder, done(), self.now)
+            assert self.inbox.settle(claimed, done(), now=after(self.now), in_lanes=True)
+            assert self.model.settle(entry, holder, done(), self.now, in_lanes=True)
         self.entries_agree()
         assert all(entry.state in (State.DONE, State.DEAD) for entry in self.known)
         assert kept(self.inbox) == [(one.body, one.is_conflict) for one in self.model.kept]
