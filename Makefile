@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN = .venv/bin
 INSTALL = -m pip install --quiet --disable-pip-version-check
 # Every line and every branch of these is covered; of the whole package, 95 %.
-COVERED = hookkit/core/*,hookkit/signatures/*,hookkit/schemas/*,hookkit/providers/*
+COVERED = hookkit/core/*,hookkit/signatures/*,hookkit/schemas/*,hookkit/providers/*,hookkit/senders/*
 
 .DEFAULT_GOAL = help
 .PHONY: help demo run test check lowest soak bench format constraints clean
@@ -34,12 +34,14 @@ lowest: .venv-lowest/stamp ## the suite with the oldest versions that setup.cfg 
 	.venv-lowest/bin/python -m pytest
 
 soak: .venv/stamp ## the tests of faults and races, ten times as long
-	HOOKKIT_TEST_SCALE=10 $(BIN)/python -m pytest tests/acceptance tests/inbox/test_model.py
+	HOOKKIT_TEST_SCALE=10 $(BIN)/python -m pytest tests/acceptance tests/inbox/test_model.py \
+		tests/signatures/test_forgeries.py
 
 bench: .venv/stamp ## hookkit, its peers and the limit, side by side
 	@$(BIN)/python -m bench accept
 	@$(BIN)/python -m bench durable
 	@$(BIN)/python -m bench growth
+	@$(BIN)/python -m bench signatures
 	@$(BIN)/python -m bench verify
 	@$(BIN)/python -m bench versions
 

@@ -7,6 +7,7 @@ import click
 from bench.accept import accept
 from bench.durable import durable
 from bench.growth import growth
+from bench.signatures import signatures
 from bench.verify import verify
 from bench.versions import versions
 
@@ -19,6 +20,7 @@ def main() -> None:
 main.add_command(accept)
 main.add_command(durable)
 main.add_command(growth)
+main.add_command(signatures)
 main.add_command(verify)
 main.add_command(versions)
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, Any
+
 from hookkit.assignment import Run
 from hookkit.core.content import (
     Action,
@@ -24,10 +26,12 @@ from hookkit.core.content import (
     Text,
     UnknownContent,
 )
+from hookkit.core.delivery import VerifiedDelivery
 from hookkit.core.errors import (
     ConfigurationError,
     Discard,
     HookkitError,
+    Rejected,
     ReplayRefused,
     RetryLater,
     Unavailable,
@@ -73,7 +77,10 @@ from hookkit.core.parts import (
 from hookkit.core.retry import RetryPolicy
 from hookkit.core.states import State
 from hookkit.operations import Stats
-from hookkit.web.extension import HookKit
+from hookkit.standalone import sign, verify
+
+if TYPE_CHECKING:
+    from hookkit.web.extension import HookKit
 
 __all__ = [
     "Action",
@@ -124,6 +131,7 @@ __all__ = [
     "PostbackEvent",
     "Referral",
     "ReferralEvent",
+    "Rejected",
     "ReplayRefused",
     "RetryLater",
     "RetryPolicy",
@@ -140,4 +148,17 @@ __all__ = [
     "UnknownEvent",
     "User",
     "UserEvent",
+    "VerifiedDelivery",
+    "sign",
+    "verify",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    """Return ``HookKit``, whose module imports Flask, when it is asked for first."""
+    if name != "HookKit":
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from hookkit.web.extension import HookKit  # noqa: PLC0415  # others do without Flask
+
+    globals()[name] = HookKit
+    return HookKit

@@ -6,10 +6,10 @@ import warnings
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
-from hookkit.core.errors import Unavailable
+from hookkit.core.errors import SignatureMissing, Unavailable
 from hookkit.core.provider import Provider
 from hookkit.core.versions import Mode
-from hookkit.protection import MIN_SECRET_CHARS, Protection, all_texts, current
+from hookkit.protection import MIN_SECRET_CHARS, Protection, Secrets, all_texts, current
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,6 +25,7 @@ class Endpoint:
             so that every version is live.
         path: An existing URL that is used instead of prefix and name.
         max_body_bytes: A larger body is refused.
+        verify_token: What a sender names that asks by GET whether the URL is meant.
     """
 
     name: str
@@ -34,6 +35,7 @@ class Endpoint:
     modes: Mapping[str, Mode] | None = None
     path: str | None = None
     max_body_bytes: int
+    verify_token: Secrets | None = field(default=None, repr=False)
 
     @property
     def protections(self) -> Iterator[Protection]:
@@ -64,6 +66,17 @@ class Endpoint:
             raise Unavailable(
                 f"the {name} of endpoint {self.name!r} cannot be had: {error} of HOOKKIT_ENDPOINTS"
             ) from None
+
+    def answer_challenge(self, query: Mapping[str, str]) -> str:
+        """Return what to answer a sender that asks by GET whether the URL is meant.
+
+        Raises:
+            Rejected: It does not name the token.
+            Unavailable: The callable in the settings raised, or returned nothing usable.
+        """
+        if self.provider.challenge is None or self.verify_token is None:
+            raise SignatureMissing("nothing is configured that could prove a challenge")
+        return self.provider.challenge.reply(query, current("secrets", self.verify_token))
 
     def after_fork(self) -> None:
         """Forget in a child process what goes on in its parent."""
@@ -109,6 +122,20 @@ def warn_of_shadow_alone(endpoints: Iterable[Endpoint]) -> None:
                 " unless `flask hookkit migrate switch` has made one live",
                 stacklevel=4,
             )
+
+
+def warn_of_shared_secrets(endpoints: Iterable[Endpoint]) -> None:
+    """Warn of secrets that two endpoints have: who knows one's could speak for the other."""
+    owners: dict[str, set[str]] = {}
+    for endpoint in endpoints:
+        for protection in endpoint.protections:
+            for text in all_texts(protection.secrets or ()):
+                owners.setdefault(text, set()).add(endpoint.name)
+    for names in sorted({tuple(sorted(each)) for each in owners.values() if len(each) > 1}):
+        warnings.warn(
+            f"HOOKKIT_ENDPOINTS: {' and '.join(names)} have the same secret; give each its own",
+            stacklevel=4,
+        )
 
 
 def _guessed(name: str, text: str) -> str:

@@ -13,7 +13,6 @@ from marshmallow import fields as ma
 from hookkit.core.delivery import Options
 from hookkit.core.parts import AuthorType
 from hookkit.core.provider import Provider
-from hookkit.core.scheme import KeyScheme, Scheme
 from hookkit.core.versions import Mode
 from hookkit.endpoint import Endpoint
 from hookkit.key_settings import (
@@ -26,6 +25,14 @@ from hookkit.key_settings import (
 )
 from hookkit.protection import CHECKS, Protection
 from hookkit.schemas.strict import Strict, below, load_strict
+from hookkit.scheme_settings import (
+    PlacesField,
+    SchemeField,
+    check_public_url,
+    provider_for,
+    secret_mistakes,
+    signing_mistakes,
+)
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,99}")
 
@@ -51,18 +58,26 @@ def read_endpoint(
     mistakes += [*more, *_protection_mistakes(loaded, declared, provider)]
     mistakes += _missing_protection(loaded, declared, versions, provider)
     mistakes += _reading_mistakes(loaded, provider)
+    if provider is not None:
+        mistakes += signing_mistakes(loaded, provider)
+        scheme = loaded.get("scheme", provider.scheme)
+        mistakes += secret_mistakes(loaded.get("secrets"), scheme)
+        for version, protection in versions.items():
+            more = list(secret_mistakes(protection.secrets, scheme))
+            mistakes += below(f"versions.{version}", more)
     if "path" in loaded and any(each.path_token for each in versions.values()):
         mistakes.append(_NO_ROOM)
     if mistakes or provider is None:
         return None, mistakes
     endpoint = Endpoint(
         name=str(name),
-        provider=replace(provider, options=_options(loaded), scheme=_scheme(loaded, provider)),
+        provider=replace(provider_for(loaded, provider), options=_options(loaded)),
         protection=_protection(loaded, provider) if _is_protected(loaded) else None,
         version_protections=versions,
         modes=_modes(loaded.get("versions", {}), provider),
         path=loaded.get("path"),
         max_body_bytes=loaded.get("max_body", default_max_body),
+        verify_token=loaded.get("verify_token"),
     )
     return endpoint, []
 
@@ -123,13 +138,6 @@ def _protection(loaded: Mapping[str, Any], provider: Provider) -> Protection:
         keys=read_keys(loaded, provider),
         **{name: loaded[name] for name in CHECKS if name in loaded},
     )
-
-
-def _scheme(loaded: Mapping[str, Any], provider: Provider) -> Scheme | KeyScheme:
-    tolerance_s = loaded.get("tolerance_s")
-    if tolerance_s is None or not isinstance(provider.scheme, KeyScheme):
-        return provider.scheme
-    return provider.scheme.tolerating(tolerance_s)
 
 
 def _protection_mistakes(
@@ -252,6 +260,11 @@ class EndpointSchema(Strict):
     region = ma.String()
     key_bases = BasesField()
     tolerance_s = ma.Float(validate=validate.Range(min=0))
+    scheme = SchemeField()
+    event_id = PlacesField()
+    event_type = PlacesField()
+    public_url = ma.String(validate=check_public_url)
+    verify_token = _CredentialsField(CHECKS["secrets"])
     versions = ma.Dict(error_messages={"invalid": "must map payload versions to their modes"})
     version = _PinField()
     authors = ma.Dict(

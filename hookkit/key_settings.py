@@ -65,7 +65,7 @@ def key_mistakes(loaded: Mapping[str, Any], provider: Provider) -> Iterator[str]
     """Yield what does not go together in the keys of an endpoint, or of a version."""
     scheme = provider.scheme
     if not isinstance(scheme, KeyScheme):
-        for name in (*KEY_NAMES, "tolerance_s"):
+        for name in KEY_NAMES:
             if name in loaded:
                 yield f"{name}: {provider.name} does not sign with a key of its own"
         return

@@ -12,7 +12,7 @@ from dataclasses import replace
 
 from hookkit import crash_points, signals
 from hookkit.core.delivery import Delivery
-from hookkit.core.errors import Rejected, Unavailable
+from hookkit.core.errors import BodyUnreadable, Rejected, Unavailable
 from hookkit.core.outcome import RETRY_AFTER_S, Receipt
 from hookkit.core.provider import parse
 from hookkit.endpoint import Endpoint
@@ -20,6 +20,18 @@ from hookkit.inbox.base import Inbox
 from hookkit.verification import verify
 
 _logger = logging.getLogger("hookkit")
+
+
+def _shake_hands(endpoint: Endpoint, delivery: Delivery) -> Receipt | None:
+    """Return the answer to a handshake, None to anything else; it is kept nowhere."""
+    provider = endpoint.provider
+    if provider.handshake is None:
+        return None
+    try:
+        reply = provider.handshake.reply(provider.decode(delivery.body))
+    except BodyUnreadable:  # kept, as whatever is proven
+        return None
+    return None if reply is None else Receipt(reply=reply)
 
 
 class Receiver:
@@ -54,6 +66,9 @@ class Receiver:
             crash_points.reach("received")
             verified = verify(endpoint, delivery)
             crash_points.reach("verified")
+            handshake = _shake_hands(endpoint, verified.delivery)
+            if handshake is not None:
+                return handshake
             envelope = parse(endpoint.provider, verified)
             crash_points.reach("parsed")
             if endpoint.modes is not None:

@@ -13,7 +13,12 @@ from marshmallow import fields as ma
 from hookkit.core.errors import ConfigurationError
 from hookkit.core.provider import Provider
 from hookkit.core.retry import RetryPolicy
-from hookkit.endpoint import Endpoint, warn_of_shadow_alone, warn_of_short_secrets
+from hookkit.endpoint import (
+    Endpoint,
+    warn_of_shadow_alone,
+    warn_of_shared_secrets,
+    warn_of_short_secrets,
+)
 from hookkit.endpoint_settings import read_endpoint
 from hookkit.schemas.strict import Strict, below, load_strict
 
@@ -95,6 +100,7 @@ def load_settings(
         raise ConfigurationError(*mistakes)
     warn_of_short_secrets(endpoints.values())
     warn_of_shadow_alone(endpoints.values())
+    warn_of_shared_secrets(endpoints.values())
     return Settings(endpoints=endpoints, **loaded)
 
 

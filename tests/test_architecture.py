@@ -38,7 +38,13 @@ INWARDS = {
 #: package or module -> what it may import, with what lies below, beside the standard library.
 #: The longest name that fits a module is its row; ``hookkit`` is the row of the public names only.
 MAY_IMPORT = {
-    "hookkit": {"hookkit.assignment", "hookkit.core", "hookkit.operations", "hookkit.web"},
+    "hookkit": {
+        "hookkit.assignment",
+        "hookkit.core",
+        "hookkit.operations",
+        "hookkit.standalone",
+        "hookkit.web",
+    },
     "hookkit.assignment": {"hookkit.core"},
     "hookkit.crash_points": set(),
     "hookkit.core": {"hookkit.core"},
@@ -48,10 +54,21 @@ MAY_IMPORT = {
     "hookkit.providers": {
         "hookkit.core",
         "hookkit.schemas",
+        "hookkit.senders",
         "hookkit.signatures",
         "marshmallow",
         "cryptography",
     },
+    # Senders are providers made of data.
+    "hookkit.senders": {"hookkit.core", "hookkit.senders", "hookkit.signatures"},
+    "hookkit.scheme_settings": {
+        "hookkit.core",
+        "hookkit.protection",
+        "hookkit.senders",
+        "hookkit.signatures",
+        "marshmallow",
+    },
+    "hookkit.standalone": {"hookkit.core", "hookkit.providers"},
     "hookkit.settings": {
         "hookkit.core",
         "hookkit.schemas",
@@ -67,6 +84,7 @@ MAY_IMPORT = {
         "hookkit.endpoint",
         "hookkit.key_settings",
         "hookkit.protection",
+        "hookkit.scheme_settings",
         "marshmallow",
     },
     "hookkit.key_settings": {
@@ -195,7 +213,13 @@ MAY_IMPORT = {
 }
 
 #: What has no clock, no chance, no environment and no way out.
-PURE = ("hookkit.core", "hookkit.signatures", "hookkit.schemas", "hookkit.providers")
+PURE = (
+    "hookkit.core",
+    "hookkit.signatures",
+    "hookkit.schemas",
+    "hookkit.providers",
+    "hookkit.senders",
+)
 IMPURE_MODULES = {
     "asyncio",
     "ftplib",

@@ -190,9 +190,9 @@ def test_shadow_is_refused_for_versions_that_never_come_side_by_side(version, mo
     )
 
 
-@pytest.mark.parametrize("name", ["keys", "region", "key_bases", "tolerance_s"])
+@pytest.mark.parametrize("name", ["keys", "region", "key_bases"])
 def test_vendor_with_secrets_has_no_keys(name):
-    values = {"keys": JWK, "region": "us", "key_bases": ["https://x"], "tolerance_s": 5}
+    values = {"keys": JWK, "region": "us", "key_bases": ["https://x"]}
     config = {"provider": "sunshine", "secrets": [SECRET], name: values[name]}
     with pytest.raises(ConfigurationError) as raised:
         load(**config)

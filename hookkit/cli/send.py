@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any, BinaryIO, NoReturn
 
@@ -18,6 +19,7 @@ from hookkit.cli.options import (
     usage_errors,
 )
 from hookkit.cli.posting import one_line, post
+from hookkit.core.errors import HookkitError
 from hookkit.core.provider import Provider, split
 from hookkit.testing import SignedDelivery, find_sample, freshen, list_samples, set_path, sign
 
@@ -120,10 +122,18 @@ def send(  # noqa: PLR0913  # one for each option
         if version or trigger or changes:
             raise click.UsageError("--body is sent as it is, without the options for samples")
         payload: dict[str, Any] | bytes = body.read()
+        headers: Mapping[str, str] = {}
     else:
-        payload = _payload(provider, version, trigger, changes)
+        payload, headers = _payload(provider, version, trigger, changes)
     with usage_errors():
-        delivery = sign(provider, payload, secret=None if unsigned else proof, basic=basic)
+        delivery = sign(
+            provider,
+            payload,
+            secret=None if unsigned else proof,
+            basic=basic,
+            headers=headers,
+            public_url=url,
+        )
     all_accepted = True
     for _ in range(2 if duplicate else 1):
         answer = post(url, delivery, timeout_s=timeout_s)
@@ -135,13 +145,20 @@ def send(  # noqa: PLR0913  # one for each option
 
 def _payload(
     provider: Provider, version: str | None, trigger: str | None, changes: Changes
-) -> dict[str, Any]:
+) -> tuple[dict[str, Any] | bytes, Mapping[str, str]]:
+    """Return what to send, and what goes along with it beside the proof."""
     with usage_errors():
         sample = find_sample(provider, version, trigger)
+        # Of the vendors' own samples, the headers are the proof, which is made anew.
+        headers = sample.headers if provider.samples else {}
+        if not sample.body.startswith(b"{"):
+            if changes:
+                raise HookkitError(f"the sample of {provider.name} is no object: give --body")
+            return sample.body, headers
         payload = freshen(sample.document(), provider.versions[sample.version])
         for path, value in changes:
             set_path(payload, path, value)
-    return payload
+    return payload, headers
 
 
 def describe(provider: Provider, delivery: SignedDelivery) -> str:

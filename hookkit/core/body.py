@@ -43,6 +43,19 @@ def decode_body(body: bytes) -> Document:
     return document
 
 
+def decode_list(body: bytes) -> Document:
+    """Return the JSON list in *body* as ``{"items": [...]}``.
+
+    Raises:
+        BodyUnreadable: As ``decode_body`` does.
+    """
+    # What is not one list makes no object, or one with other keys beside it.
+    document = decode_body(b'{"items":' + body.removeprefix(codecs.BOM_UTF8) + b"}")
+    if len(document) != 1 or not isinstance(document["items"], list):
+        raise BodyUnreadable("body: not a JSON list")
+    return document
+
+
 def blank(document: Document, keys: Iterable[str]) -> Document:
     """Return *document* with ``BLANK`` under each of *keys* that it has.
 

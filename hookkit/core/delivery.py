@@ -31,6 +31,7 @@ class Delivery:
         headers: Names in lower case.
         received_at: Aware UTC, cut to milliseconds.
         path_token: What the URL has behind the endpoint's name; None when it ends there.
+        query: What the URL has behind its question mark, as it was sent.
         document: The object in the body, once somebody had to read it to prove the sender;
             None before that. It is handed on so that nobody reads it twice.
     """
@@ -40,6 +41,7 @@ class Delivery:
     headers: Headers = field(repr=False)
     received_at: datetime
     path_token: str | None = field(default=None, repr=False)
+    query: str = field(default="", repr=False)
     document: Document | None = field(default=None, repr=False)
 
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from hookkit.core.delivery import Headers
+from hookkit.core.delivery import Document, Headers
 from hookkit.core.ledger import Attempt, Outcome, Tries
 from hookkit.core.states import State
 
@@ -40,12 +40,14 @@ class Receipt:
         admitted: Item by item, in the payload's order; empty when nothing was stored.
         code: The machine word in the answer.
         retry_after_s: When the sender may try again, in seconds.
+        reply: The object that a handshake is answered with, instead.
     """
 
     admitted: tuple[Admitted, ...] = ()
     status: int = 200
     code: str = "accepted"
     retry_after_s: int | None = None
+    reply: Document | None = field(default=None, repr=False)
 
     @property
     def new_count(self) -> int:

@@ -1,7 +1,6 @@
 """What hookkit knows of a vendor, as data; and the two pure halves of reading a delivery.
 
-``parse`` runs while the vendor waits and only takes a body apart. ``normalize`` runs
-afterwards, from the bytes that were kept, and again with newer code on a replay.
+``parse`` runs while the vendor waits; ``normalize`` afterwards, and again on a replay.
 """
 
 from __future__ import annotations
@@ -26,6 +25,8 @@ from hookkit.core.delivery import (
 )
 from hookkit.core.errors import BodyUnreadable
 from hookkit.core.event import EVENT_CLASSES, Event, EventType
+from hookkit.core.handshake import Challenge, Handshake
+from hookkit.core.sample import InlineSample
 from hookkit.core.scheme import KeyScheme, Scheme
 from hookkit.core.triggers import Meaning
 
@@ -80,7 +81,10 @@ class Provider:
             understood as well.
         is_ping: Tells an unsigned test of the URL, which is answered and not kept.
         package: Where its samples are; None is the folder of its name.
-        options: What the settings of the endpoint at hand say about reading.
+        options: What the settings of the endpoint say about reading.
+        decode: Reads a body, or raises ``BodyUnreadable``.
+        handshake, challenge: A delivery, and a GET, that want an answer of their own.
+        samples: Those that are in no files.
     """
 
     name: str
@@ -98,6 +102,10 @@ class Provider:
     is_ping: Callable[[Delivery], bool] | None = field(default=None, repr=False)
     package: str | None = field(default=None, repr=False)
     options: Options = field(default_factory=Options)
+    decode: Callable[[bytes], Document] = field(default=decode_body, repr=False)
+    handshake: Handshake | None = None
+    challenge: Challenge | None = None
+    samples: tuple[InlineSample, ...] = field(default=(), repr=False)
 
     def version_of(self, document: Document, headers: Headers) -> str | None:
         """Return the payload version that *document* shows, or that the settings pin.
@@ -193,7 +201,7 @@ def split(
         signed_bytes=hashlib.sha256(body).hexdigest() if is_bytewise else None,
     )
     try:
-        document = decode_body(body) if document is None else document
+        document = provider.decode(body) if document is None else document
     except BodyUnreadable as error:
         # There is no content to derive an id from: the bytes themselves are the identity.
         nothing = payload_of(version="", document={})

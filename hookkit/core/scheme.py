@@ -15,8 +15,48 @@ class Scheme(Protocol):
     def verify(self, delivery: Delivery, secrets: Sequence[bytes]) -> VerifiedDelivery:
         """Return *delivery* as verified, or raise a subclass of ``Rejected``."""
 
-    def sign(self, body: bytes, secret: bytes) -> dict[str, str]:
-        """Return the headers that prove *body* to ``verify``."""
+    def sign(
+        self, body: bytes, secret: bytes, signed_at: datetime, event_id: str = ""
+    ) -> dict[str, str]:
+        """Return the headers that prove *body* to ``verify``.
+
+        Args:
+            body: The bytes to be sent.
+            secret: The endpoint's, or the private key to one of its.
+            signed_at: The time that the proof names, where it names one.
+            event_id: The id that it names, where it names one.
+        """
+
+
+@runtime_checkable
+class SigningScheme(Scheme, Protocol):
+    """A scheme whose sender signs what it sends."""
+
+    @property
+    def signed_headers(self) -> frozenset[str]:
+        """The headers that are signed, in lower case."""
+
+    @property
+    def covers_body(self) -> bool:
+        """Whether the body's bytes are signed."""
+
+    def tolerating(self, tolerance_s: float) -> SigningScheme:
+        """Return the scheme with another tolerance, in seconds."""
+
+    def check_secret(self, secret: bytes) -> None:
+        """Raise ``ValueError`` unless *secret* can be one; the message repeats nothing."""
+
+
+@runtime_checkable
+class UrlScheme(Protocol):
+    """A scheme whose sender may sign the URL as well."""
+
+    @property
+    def signs_url(self) -> bool:
+        """Whether the URL is signed."""
+
+    def at_url(self, public_url: str) -> Scheme:
+        """Return the scheme of senders that post to *public_url*."""
 
 
 @runtime_checkable

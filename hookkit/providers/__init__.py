@@ -1,4 +1,4 @@
-"""Providers: what hookkit knows of each vendor, found by walking the folder.
+"""Providers: what hookkit knows of each vendor, found by walking the folder; and the senders.
 
 Other packages add theirs under the entry point group ``hookkit.providers``.
 """
@@ -13,6 +13,8 @@ from importlib.metadata import entry_points
 
 from hookkit.core.errors import ConfigurationError
 from hookkit.core.provider import Provider
+from hookkit.senders import SENDERS
+from hookkit.senders.sender import provider_of
 
 
 @cache
@@ -26,6 +28,7 @@ def load_providers() -> Mapping[str, Provider]:
         import_module(f"{__name__}.{module.name}").PROVIDER
         for module in pkgutil.iter_modules(__path__)
     ]
+    found += [provider_of(sender) for sender in SENDERS.values()]
     for entry_point in entry_points(group="hookkit.providers"):
         provider = entry_point.load()
         if not isinstance(provider, Provider):

@@ -11,6 +11,7 @@ import binascii
 import hmac
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from datetime import datetime
 from hashlib import sha256
 
 from hookkit.core.body import decode_body, encode_body
@@ -49,7 +50,9 @@ class SharedSecretHeader:
             raise SignatureMismatch(f"header {self.header} is none that HTTP can send") from error
         return _verified(delivery, sent_bytes, secrets, where=f"header {self.header}")
 
-    def sign(self, body: bytes, secret: bytes) -> dict[str, str]:
+    def sign(
+        self, body: bytes, secret: bytes, signed_at: datetime | None = None, event_id: str = ""
+    ) -> dict[str, str]:
         """Return the header that ``verify`` accepts; it is the same for every body."""
         return {self.header: secret.decode("latin-1")}
 
@@ -88,7 +91,9 @@ class SharedSecretField:
         delivery = replace(delivery, document=document)
         return _verified(delivery, sent_bytes, secrets, where=f"field {self.field}")
 
-    def sign(self, body: bytes, secret: bytes) -> dict[str, str]:
+    def sign(
+        self, body: bytes, secret: bytes, signed_at: datetime | None = None, event_id: str = ""
+    ) -> dict[str, str]:
         """Return no header: the proof lies in the body."""
         return {}
 
@@ -127,7 +132,9 @@ class BasicCredentials:
             raise SignatureMismatch("header authorization is not base64") from error
         return _verified(delivery, sent, secrets, where="header authorization")
 
-    def sign(self, body: bytes, secret: bytes) -> dict[str, str]:
+    def sign(
+        self, body: bytes, secret: bytes, signed_at: datetime | None = None, event_id: str = ""
+    ) -> dict[str, str]:
         """Return the header that ``verify`` accepts; it is the same for every body."""
         return {"authorization": f"Basic {base64.b64encode(secret).decode()}"}
 

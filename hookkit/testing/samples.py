@@ -101,6 +101,8 @@ def find_sample(
 
 
 def _find(provider: Provider, samples: list[Sample], trigger: str | None) -> Sample | None:
+    if trigger is None and provider.samples:
+        return samples[0]
     if trigger is None:
         return _text(provider, samples)
     name = trigger.replace(":", "-")
@@ -108,6 +110,14 @@ def _find(provider: Provider, samples: list[Sample], trigger: str | None) -> Sam
 
 
 def _load(provider: Provider, version: str) -> Iterator[Sample]:
+    for each in provider.samples:
+        yield Sample(
+            provider=provider.name,
+            version=version,
+            name=each.name.replace(":", "-"),
+            body=each.body,
+            headers=each.headers,
+        )
     package = provider.package or f"hookkit.providers.{provider.name}"
     try:
         folder = files(package).joinpath("samples", version)

@@ -6,11 +6,12 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from hashlib import sha256
 from typing import Any
 
-from hookkit.core.errors import HookkitError
+from hookkit.core.errors import HookkitError, Unavailable
 from hookkit.core.provider import Provider
-from hookkit.core.scheme import KeyScheme, ProofInBody
+from hookkit.core.scheme import KeyScheme, ProofInBody, Scheme, UrlScheme
 from hookkit.signatures.shared_secret import BasicCredentials
 
 
@@ -33,6 +34,8 @@ def sign(
     *,
     secret: str | None,
     basic: str | None = None,
+    headers: Mapping[str, str] | None = None,
+    public_url: str | None = None,
     now: datetime | None = None,
 ) -> SignedDelivery:
     """Return *payload* as a delivery that *provider*'s scheme verifies.
@@ -44,6 +47,8 @@ def sign(
         secret: The endpoint's; where a vendor signs with a key of its own, a private key as
             PEM or JWK whose public half the endpoint has in ``keys``. None sends none.
         basic: HTTP Basic credentials, ``user:password``, for an endpoint that asks for some.
+        headers: What goes along that proves nothing, such as a sample's own.
+        public_url: Where it is sent, for a scheme that signs the URL.
         now: The time that a proof names, where one does; None is the moment of the call.
 
     Raises:
@@ -58,10 +63,23 @@ def sign(
         if isinstance(scheme, KeyScheme):
             proof = _by_key(scheme, body, secret, now or datetime.now(UTC))
         else:
-            proof = scheme.sign(body, secret.encode())
+            proof = _by_secret(scheme, body, secret, now or datetime.now(UTC), public_url)
     if basic is not None:
         proof |= BasicCredentials().sign(body, basic.encode())
-    return SignedDelivery(body=body, headers={"content-type": "application/json", **proof})
+    usual = {"content-type": "application/json"}
+    return SignedDelivery(body=body, headers={**usual, **(headers or {}), **proof})
+
+
+def _by_secret(
+    scheme: Scheme, body: bytes, secret: str, now: datetime, public_url: str | None
+) -> dict[str, str]:
+    event_id = f"msg_{sha256(b'%b %b' % (str(now).encode(), body)).hexdigest()[:24]}"
+    if isinstance(scheme, UrlScheme) and scheme.signs_url and public_url is not None:
+        scheme = scheme.at_url(public_url)
+    try:
+        return scheme.sign(body, secret.encode(), now, event_id)
+    except (ValueError, Unavailable) as error:
+        raise HookkitError(f"the secret: {error}") from error
 
 
 def _by_key(scheme: KeyScheme, body: bytes, secret: str, now: datetime) -> dict[str, str]:

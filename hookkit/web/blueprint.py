@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from flask import Response, request
 
 from hookkit.core.delivery import Delivery, Headers
-from hookkit.core.errors import BodyTooLarge, MalformedBody
-from hookkit.core.outcome import Receipt
+from hookkit.core.errors import BodyTooLarge, MalformedBody, Rejected, Unavailable
+from hookkit.core.outcome import RETRY_AFTER_S, Receipt
 from hookkit.endpoint import Endpoint
 from hookkit.web.body import read_body
 from hookkit.web.state import AppState, utc_now
@@ -36,6 +37,8 @@ def view_of(endpoint: Endpoint, state: AppState) -> Callable[..., Response]:
                 # https://www.rfc-editor.org/rfc/rfc9110#name-www-authenticate
                 response.headers["WWW-Authenticate"] = 'Basic realm="hookkit"'
             return response
+        if method == "GET" and endpoint.verify_token is not None:
+            return _challenge(endpoint, state)
         if method == "HEAD":  # some vendors probe with it
             return Response(status=200)
         response = answer(Receipt(status=405, code="method_not_allowed"))
@@ -60,8 +63,22 @@ def _deliver(
         headers=_headers(environ),
         received_at=now.replace(microsecond=now.microsecond // 1000 * 1000),
         path_token=path_token,
+        query=environ.get("QUERY_STRING", ""),
     )
     return answer(state.receiver.receive(endpoint, delivery))
+
+
+def _challenge(endpoint: Endpoint, state: AppState) -> Response:
+    """Answer a sender that asks by GET whether the URL is meant."""
+    try:
+        text = endpoint.answer_challenge(request.args)
+    except Rejected as error:
+        return answer(state.receiver.reject(endpoint, error))
+    except Unavailable:
+        return answer(Receipt(status=503, code="unavailable", retry_after_s=RETRY_AFTER_S))
+    response = Response(text, mimetype="text/plain")
+    response.headers["X-Content-Type-Options"] = "nosniff"
+    return response
 
 
 def _headers(environ: WSGIEnvironment) -> Headers:
@@ -78,6 +95,8 @@ def _headers(environ: WSGIEnvironment) -> Headers:
 
 def answer(receipt: Receipt) -> Response:
     """Return *receipt* as the JSON that its sender is told."""
+    if receipt.reply is not None:
+        return Response(json.dumps(receipt.reply), mimetype="application/json")
     counts = ""
     if receipt.status == 200:
         new = receipt.new_count

@@ -24,9 +24,13 @@ from hookkit.inbox.tables import metadata, schema
 from hookkit.providers import load_providers
 from hookkit.providers.livechat import app, legacy, v3
 from hookkit.providers.sunshine import v1, v2
+from hookkit.senders import SENDERS
 from hookkit.settings import _SettingsSchema
+from tests.docs import write_signatures
 from tests.docs.pages import PAGES, ROOT, prose, tables, words
 
+#: Those that are not told by data alone.
+VENDORS = [name for name in load_providers() if name not in SENDERS]
 REFERENCE = ROOT / "docs" / "reference"
 SETTINGS = REFERENCE / "settings.md"
 ANSWERS = REFERENCE / "answers.md"
@@ -39,7 +43,7 @@ MODELS = [
     name
     for name in hookkit.__all__
     if dataclasses.is_dataclass(getattr(hookkit, name))
-    and name not in ("Filter", "Run", "RetryPolicy", "Stats")
+    and name not in ("Filter", "Run", "RetryPolicy", "Stats", "VerifiedDelivery")
 ]
 
 
@@ -158,7 +162,7 @@ def test_every_content_is_in_the_table_of_contents():
     assert {kind.__name__ for kind in Content.__args__} - documented == set()
 
 
-@pytest.mark.parametrize("name", load_providers())
+@pytest.mark.parametrize("name", VENDORS)
 def test_every_word_of_a_provider_is_documented(name):
     page = ROOT / "docs" / "providers" / f"{name}.md"
     documented = {word for row in tables(page, "## Versions") for word in words(row[0])}
@@ -167,7 +171,7 @@ def test_every_word_of_a_provider_is_documented(name):
 
 
 def test_every_provider_has_a_page_with_the_house_headings():
-    for name in load_providers():
+    for name in VENDORS:
         page = prose(ROOT / "docs" / "providers" / f"{name}.md")
         headings = [line for line in page.splitlines() if line.startswith("## ")]
 
@@ -191,12 +195,12 @@ def test_versions_in_the_readme_are_those_of_the_code():
     ]
 
     # The first is named first, whatever its name.
-    assert sorted(documented) == sorted(list(each.versions) for each in load_providers().values())
+    assert sorted(documented) == sorted(list(load_providers()[name].versions) for name in VENDORS)
 
 
 def test_kept_headers_in_the_readme_are_those_of_the_code():
     text = prose(ROOT / "README.md")
-    further = {name for each in load_providers().values() for name in each.kept_headers}
+    further = {name for vendor in VENDORS for name in load_providers()[vendor].kept_headers}
 
     assert [name for name in {*KEPT_HEADERS, *further} if f"`{name}`" not in text] == []
 
@@ -255,6 +259,12 @@ def test_commands_of_a_migration_are_those_of_the_code():
             for name in each.opts
         ),
     }
+
+
+def test_tables_of_senders_are_written_from_the_data():
+    page = write_signatures.PAGE.read_text(encoding="utf-8")
+
+    assert write_signatures.written(page) == page
 
 
 def first_words(rows):

@@ -1,0 +1,163 @@
+"""Senders of events about messages and customers."""
+
+from __future__ import annotations
+
+from hookkit.core.handshake import Challenge, Handshake
+from hookkit.core.sample import InlineSample
+from hookkit.senders.sender import Sender
+from hookkit.signatures.keyed_hash import KeyedHash
+from hookkit.signatures.public_key import KeyedSignature
+from hookkit.signatures.shared_secret import SharedSecretHeader
+from hookkit.signatures.signed_text import SignedText
+
+MESSENGERS = (
+    Sender(
+        name="slack",
+        title="Slack",
+        docs="https://docs.slack.dev/authentication/verifying-requests-from-slack",
+        scheme=KeyedHash(
+            header="x-slack-signature",
+            prefix="v0=",
+            signed=SignedText(
+                template="v0:{timestamp}:{body}", timestamp_header="x-slack-request-timestamp"
+            ),
+        ),
+        event_id=("body:event_id", "body:trigger_id"),
+        event_type=("body:event.type", "body:command", "body:type"),
+        body="object or form",
+        # https://docs.slack.dev/reference/events/url_verification
+        handshake=Handshake(field="type", value="url_verification", answer={}, echo="challenge"),
+        retries="3 times within an hour, until an answer within 3 seconds is 2xx",
+        vector="its documentation",
+        fresh_ids=("event_id",),
+        sample=InlineSample(
+            name="app_mention",
+            body=b'{"type":"event_callback","event_id":"Ev1","event":{"type":"app_mention"}}',
+        ),
+    ),
+    Sender(
+        name="zendesk",
+        title="Zendesk (support webhooks)",
+        docs="https://developer.zendesk.com/documentation/webhooks/verifying/",
+        # The secret looks like base64 and is used as it is.
+        scheme=KeyedHash(
+            header="x-zendesk-webhook-signature",
+            encoding="base64",
+            signed=SignedText(
+                template="{timestamp}{body}",
+                timestamp_header="x-zendesk-webhook-signature-timestamp",
+                timestamp_unit="iso",
+            ),
+        ),
+        event_id=("body:id",),
+        event_type=("body:type",),
+        retries="3 times after 409; after 429 and 503 when Retry-After is under 60 seconds",
+        fresh_ids=("id",),
+        sample=InlineSample(
+            name="zen:event-type:ticket.created",
+            body=b'{"id":"1","type":"zen:event-type:ticket.created","detail":{}}',
+        ),
+    ),
+    Sender(
+        name="meta",
+        title="Meta (WhatsApp, Messenger, Instagram)",
+        docs="https://developers.facebook.com/docs/graph-api/webhooks/getting-started",
+        scheme=KeyedHash(header="x-hub-signature-256", prefix="sha256="),
+        event_type=("body:object",),
+        challenge=Challenge(token="hub.verify_token", challenge="hub.challenge"),  # noqa: S106
+        retries="with growing delays for up to 36 hours (WhatsApp: 7 days), until an answer is 200",
+        fresh_ids=("entry.*.id",),
+        sample=InlineSample(
+            name="whatsapp_business_account",
+            body=b'{"object":"whatsapp_business_account","entry":[{"id":"1","changes":[]}]}',
+        ),
+    ),
+    Sender(
+        name="twilio",
+        title="Twilio",
+        docs="https://www.twilio.com/docs/usage/webhooks/webhooks-security",
+        # SHA-1 is all that Twilio has.
+        scheme=KeyedHash(
+            header="x-twilio-signature",
+            algorithm="sha1",
+            encoding="base64",
+            signed=SignedText(template="{url}{form}", any_port=True, hash_in_query="bodySHA256"),
+        ),
+        event_type=("body:EventType", "body:MessageStatus", "body:SmsStatus", "body:CallStatus"),
+        body="object or form",
+        retries="none by itself; the URL may ask for some, #rc=5",
+        vector="its library's tests",
+        sample=InlineSample(
+            name="received",
+            body=b"MessageSid=SM1&SmsStatus=received&From=%2B15005550006&Body=Hi",
+            headers={"content-type": "application/x-www-form-urlencoded"},
+        ),
+    ),
+    Sender(
+        name="line",
+        title="LINE",
+        docs="https://developers.line.biz/en/docs/messaging-api/verify-webhook-signature/",
+        scheme=KeyedHash(header="x-line-signature", encoding="base64"),
+        event_id=("body:webhookEventId",),
+        event_type=("body:type",),
+        each="events",
+        retries="only where redelivery is switched on; until an answer is 2xx",
+        vector="its library's tests",
+        fresh_ids=("events.*.webhookEventId",),
+        sample=InlineSample(
+            name="message",
+            body=b'{"destination":"U1","events":[{"type":"message","webhookEventId":"01F"}]}',
+        ),
+    ),
+    Sender(
+        name="telegram",
+        title="Telegram",
+        docs="https://core.telegram.org/bots/api#setwebhook",
+        scheme=SharedSecretHeader("x-telegram-bot-api-secret-token"),
+        event_id=("body:update_id",),
+        event_type=("beside:update_id",),
+        retries="a reasonable number of times, it says, until an answer is 2xx",
+        sample=InlineSample(
+            name="message", body=b'{"update_id":10000,"message":{"message_id":1,"text":"Hi"}}'
+        ),
+    ),
+    Sender(
+        name="discord",
+        title="Discord",
+        docs="https://discord.com/developers/docs/events/webhook-events",
+        scheme=KeyedSignature(
+            header="x-signature-ed25519",
+            algorithm="ed25519",
+            encoding="hex",
+            signed=SignedText(
+                template="{timestamp}{body}", timestamp_header="x-signature-timestamp"
+            ),
+        ),
+        event_id=("body:id",),
+        event_type=("body:event.type", "body:type"),
+        # PING of an interaction; of webhook events it is 0, and any 2xx answers it.
+        handshake=Handshake(field="type", value=1, answer={"type": 1}),
+        retries="for some minutes, until an answer within 3 seconds is 2xx",
+        vector="RFC 8032, for the algorithm",
+        fresh_ids=("event.timestamp",),
+        sample=InlineSample(
+            name="APPLICATION_AUTHORIZED",
+            body=b'{"type":2,"event":{"type":"APPLICATION_AUTHORIZED","timestamp":"1"}}',
+        ),
+    ),
+    Sender(
+        name="intercom",
+        title="Intercom",
+        docs="https://developers.intercom.com/docs/webhooks/setting-up-webhooks",
+        # SHA-1 is all that Intercom has.
+        scheme=KeyedHash(header="x-hub-signature", algorithm="sha1", prefix="sha1="),
+        event_id=("body:id",),
+        event_type=("body:topic",),
+        retries="once after a minute; 410 ends the subscription",
+        fresh_ids=("id",),
+        sample=InlineSample(
+            name="conversation.user.created",
+            body=b'{"type":"notification_event","id":"notif_1","topic":"conversation.user.created"}',
+        ),
+    ),
+)

@@ -1,0 +1,179 @@
+"""A sender as data, and the provider that it makes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from hookkit.core.body import decode_body, decode_list
+from hookkit.core.delivery import Document, Headers, Item, Payload
+from hookkit.core.event import Event, EventType
+from hookkit.core.form import form_document
+from hookkit.core.handshake import Challenge, Handshake
+from hookkit.core.provider import PayloadVersion, Provider, build_event
+from hookkit.core.sample import InlineSample
+from hookkit.core.scheme import KeyScheme, Scheme, SigningScheme
+
+#: The one version that senders have: what they send is handed on as it is.
+VERSION = "any"
+
+#: Where an id or a type may be: ``header:<name>``, ``body:<path>``, or ``beside:<key>``, which
+#: is the name of the first key that is another one.
+KINDS = ("header", "body", "beside")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sender:
+    """What is known of a sender.
+
+    Attributes:
+        name: As settings and triggers spell it.
+        title: As its owner spells it.
+        docs: Where its signature is described.
+        scheme: How it signs.
+        event_id: Where its events' ids are, the first that is there; see ``KINDS``.
+        event_type: Where its word for what happened is.
+        body: What a body is, one of ``DECODERS``.
+        each: The key of the list of events, where one body holds several.
+        handshake: The delivery that wants an answer of its own.
+        challenge: The GET that does.
+        retries: How it tries again, and what makes it stop.
+        vector: Where a signature to compare with is published; empty: nowhere.
+        fresh_ids: Paths of the texts that make the sample a new event.
+        sample: A payload.
+    """
+
+    name: str
+    title: str
+    docs: str
+    scheme: Scheme = field(repr=False)
+    event_id: tuple[str, ...] = ()
+    event_type: tuple[str, ...] = ()
+    body: str = "object"
+    each: str = ""
+    handshake: Handshake | None = None
+    challenge: Challenge | None = None
+    retries: str
+    vector: str = ""
+    fresh_ids: tuple[str, ...] = ()
+    sample: InlineSample = field(repr=False)
+
+
+def provider_of(
+    sender: Sender,
+    *,
+    scheme: Scheme | KeyScheme | None = None,
+    event_id: tuple[str, ...] | None = None,
+    event_type: tuple[str, ...] | None = None,
+) -> Provider:
+    """Return *sender* as a provider, with what an endpoint says otherwise.
+
+    An id that is not signed names nothing: whoever has seen one delivery could send it again
+    under another id. What is signed then stands for it, which is the content.
+    """
+    scheme = sender.scheme if scheme is None else scheme
+    ids = sender.event_id if event_id is None else event_id
+    types = sender.event_type if event_type is None else event_type
+    headers = [place.partition(":")[2] for place in (*ids, *types) if place.startswith("header:")]
+    trusted = tuple(place for place in ids if is_signed(place, scheme))
+    return Provider(
+        name=sender.name,
+        scheme=scheme,
+        detect_version=detect_version,
+        versions={
+            VERSION: PayloadVersion(
+                split=_splitter(trusted, types, sender.each),
+                normalize=normalize,
+                fresh_ids=sender.fresh_ids,
+            )
+        },
+        triggers={},
+        parallel=False,
+        kept_headers=tuple(dict.fromkeys(headers)),
+        decode=DECODERS[sender.body],
+        handshake=sender.handshake,
+        challenge=sender.challenge,
+        samples=(sender.sample,),
+    )
+
+
+def detect_version(document: Document, headers: Headers) -> str:
+    """Return the one version that there is."""
+    return VERSION
+
+
+def is_signed(place: str, scheme: Scheme | KeyScheme) -> bool:
+    """Tell whether what lies at *place* cannot be changed by who has seen a delivery.
+
+    Who has seen a secret that is sent along can send whatever it likes: there is nothing to
+    bind an id to, and it is taken as it is.
+    """
+    kind, _, name = place.partition(":")
+    if kind != "header" or not isinstance(scheme, SigningScheme):
+        return True
+    return name in scheme.signed_headers
+
+
+def normalize(item: Item) -> Event:
+    """Return the event of *item*: documented, and without a counterpart in the model."""
+    return build_event(item, EventType.OTHER, {})
+
+
+def find(places: Sequence[str], document: Document, headers: Headers) -> str | None:
+    """Return the text or number at the first of *places* that has one, as text."""
+    for place in places:
+        kind, _, where = place.partition(":")
+        if kind == "header":
+            value: Any = headers.get(where)
+        elif kind == "beside":
+            value = next((key for key in document if key != where), None)
+        else:
+            value = _dig(document, where)
+        if isinstance(value, int) and not isinstance(value, bool):
+            value = str(value)
+        if isinstance(value, str) and value:
+            return value
+    return None
+
+
+def _splitter(
+    ids: Sequence[str], types: Sequence[str], key: str
+) -> Callable[[Payload], Sequence[Item]]:
+    def split(payload: Payload) -> Sequence[Item]:
+        listed = payload.document.get(key) if key else None
+        events = listed if isinstance(listed, list) and listed else [payload.document]
+        return [
+            payload.item(
+                raw=each if isinstance(each, dict) else {"value": each},
+                vendor_type=find(types, each, payload.headers) or "",
+                event_id=find(ids, each, payload.headers),
+            )
+            for each in (one if isinstance(one, Mapping) else {"value": one} for one in events)
+        ]
+
+    return split
+
+
+def _dig(document: Any, path: str) -> Any:
+    for key in path.split("."):
+        if isinstance(document, Mapping):
+            document = document.get(key)
+        elif isinstance(document, list) and key.isascii() and key.isdigit() and len(key) < 6:
+            document = document[int(key)] if int(key) < len(document) else None
+        else:
+            return None
+    return document
+
+
+def _object_or_form(body: bytes) -> Document:
+    """Return the object or the form in *body*: the first byte tells, and no header does."""
+    return decode_body(body) if body.lstrip()[:1] == b"{" else form_document(body)
+
+
+#: What a body may be; a list is handed on as ``{"items": [...]}``.
+DECODERS: Mapping[str, Callable[[bytes], Document]] = {
+    "object": decode_body,
+    "object or form": _object_or_form,
+    "list": decode_list,
+}

@@ -1,0 +1,148 @@
+"""Senders of events about code, money and goods, and those that follow a standard."""
+
+from __future__ import annotations
+
+from hookkit.core.sample import InlineSample
+from hookkit.senders.sender import Sender
+from hookkit.signatures.keyed_hash import KeyedHash
+from hookkit.signatures.public_key import KeyedSignature
+from hookkit.signatures.signed_text import SignedText
+from hookkit.signatures.standard_webhooks import StandardWebhooks
+
+_STANDARD_IDS = ("header:webhook-id", "header:svix-id")
+_STANDARD_SAMPLE = InlineSample(
+    name="contact.created",
+    body=b'{"type":"contact.created","timestamp":"2026-03-01T10:00:00Z","data":{"id":"1"}}',
+)
+
+SERVICES = (
+    Sender(
+        name="standard",
+        title="Standard Webhooks",
+        docs="https://github.com/standard-webhooks/standard-webhooks/blob/main/spec/standard-webhooks.md",
+        scheme=StandardWebhooks(),
+        event_id=_STANDARD_IDS,
+        event_type=("body:type",),
+        retries="by the sender; the standard suggests some days, and that 410 ends the deliveries",
+        vector="the libraries' tests; v1 and v1a",
+        sample=_STANDARD_SAMPLE,
+    ),
+    Sender(
+        name="svix",
+        title="Svix",
+        docs="https://docs.svix.com/receiving/verifying-payloads/how-manual",
+        scheme=StandardWebhooks(),
+        event_id=_STANDARD_IDS,
+        event_type=("body:type", "body:eventType", "body:event_type"),
+        retries="8 times over 27.6 hours, until an answer is 2xx",
+        vector="its documentation",
+        sample=_STANDARD_SAMPLE,
+    ),
+    Sender(
+        name="generic",
+        title="any other",
+        docs="https://www.rfc-editor.org/rfc/rfc2104",
+        scheme=KeyedHash(header="x-signature"),
+        event_type=("body:type",),
+        retries="by the sender",
+        vector="RFC 4231",
+        fresh_ids=("id",),
+        sample=InlineSample(name="order.created", body=b'{"type":"order.created","id":"1"}'),
+    ),
+    Sender(
+        name="github",
+        title="GitHub",
+        docs="https://docs.github.com/en/webhooks/using-webhooks/validating-webhook-deliveries",
+        scheme=KeyedHash(header="x-hub-signature-256", prefix="sha256="),
+        event_id=("header:x-github-delivery",),
+        event_type=("header:x-github-event",),
+        retries="none by itself",
+        vector="its documentation",
+        fresh_ids=("after",),
+        sample=InlineSample(
+            name="push",
+            body=b'{"ref":"refs/heads/main","before":"6113728f","after":"76ae82fa"}',
+            headers={
+                "x-github-event": "push",
+                "x-github-delivery": "72d3162e-cc78-11e3-81ab-4c9367dc0958",
+            },
+        ),
+    ),
+    Sender(
+        name="stripe",
+        title="Stripe",
+        docs="https://docs.stripe.com/webhooks#verify-manually",
+        scheme=KeyedHash(
+            header="stripe-signature",
+            prefix="v1=",
+            separator=",",
+            signed=SignedText(template="{timestamp}.{body}", timestamp_prefix="t="),
+        ),
+        event_id=("body:id",),
+        event_type=("body:type",),
+        retries="up to 3 days, until an answer is 2xx",
+        fresh_ids=("id",),
+        sample=InlineSample(
+            name="invoice.paid",
+            body=b'{"id":"evt_1","object":"event","type":"invoice.paid","data":{"object":{}}}',
+        ),
+    ),
+    Sender(
+        name="shopify",
+        title="Shopify",
+        docs="https://shopify.dev/docs/apps/build/webhooks/subscribe/https",
+        scheme=KeyedHash(header="x-shopify-hmac-sha256", encoding="base64"),
+        event_id=("header:x-shopify-event-id",),
+        event_type=("header:x-shopify-topic",),
+        retries="8 times over 4 hours, until an answer is 2xx; then the subscription may end",
+        fresh_ids=("updated_at",),
+        sample=InlineSample(
+            name="orders/create",
+            body=b'{"id":820982911946154508,"updated_at":"2026-03-01T10:00:00Z"}',
+            headers={"x-shopify-topic": "orders/create", "x-shopify-event-id": "98880550"},
+        ),
+    ),
+    Sender(
+        name="square",
+        title="Square",
+        docs="https://developer.squareup.com/docs/webhooks/step3validate",
+        scheme=KeyedHash(
+            header="x-square-hmacsha256-signature",
+            encoding="base64",
+            signed=SignedText(template="{url}{body}"),
+        ),
+        event_id=("body:event_id",),
+        event_type=("body:type",),
+        retries="11 times over 24 hours, until an answer is 2xx",
+        vector="its libraries' tests",
+        fresh_ids=("event_id",),
+        sample=InlineSample(
+            name="payment.updated",
+            body=b'{"merchant_id":"M1","type":"payment.updated","event_id":"1","data":{}}',
+        ),
+    ),
+    Sender(
+        name="sendgrid",
+        title="Twilio SendGrid",
+        docs="https://www.twilio.com/docs/sendgrid/for-developers/tracking-events/getting-started-event-webhook-security-features",
+        scheme=KeyedSignature(
+            header="x-twilio-email-event-webhook-signature",
+            algorithm="ecdsa-p256",
+            signed=SignedText(
+                template="{timestamp}{body}",
+                timestamp_header="x-twilio-email-event-webhook-timestamp",
+            ),
+        ),
+        event_id=("body:sg_event_id",),
+        event_type=("body:event",),
+        body="list",
+        each="items",
+        retries="for 24 hours, until an answer is 2xx",
+        vector="its library's tests, with a body that is not copied here",
+        fresh_ids=("items.*.sg_event_id",),
+        sample=InlineSample(
+            name="delivered",
+            body=b'[{"email":"a@example.com","event":"delivered","sg_event_id":"1"}]\r\n',
+        ),
+    ),
+)

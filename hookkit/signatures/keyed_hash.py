@@ -1,0 +1,192 @@
+"""HMAC: both sides have the secret, and the sender signs the body with it.
+
+https://www.rfc-editor.org/rfc/rfc2104. The signature is made here and compared as text, so that
+each has exactly one spelling; nothing that a stranger wrote is decoded.
+"""
+
+from __future__ import annotations
+
+import hmac
+from base64 import b64encode
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from functools import lru_cache
+
+from hookkit.core.delivery import Delivery, VerifiedDelivery
+from hookkit.core.errors import MalformedHeader, SignatureMismatch, SignatureMissing, Unavailable
+from hookkit.signatures.base64_strict import from_base64, from_hex
+from hookkit.signatures.signed_text import MAX_SIGNATURES, SignedText
+
+#: SHA-1 is for senders that leave no choice: as a MAC it is not broken, but it is weak.
+ALGORITHMS = ("sha1", "sha256", "sha512")
+WEAK_ALGORITHMS = ("sha1",)
+ENCODINGS = ("hex", "base64")
+SECRET_ENCODINGS = ("text", "base64", "hex")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KeyedHash:
+    """Compare a header with the HMAC of what was signed.
+
+    Attributes:
+        header: The header's name in lower case.
+        algorithm: One of ``ALGORITHMS``.
+        encoding: How the signature is written, one of ``ENCODINGS``.
+        prefix: What a signature begins with; entries that do not are passed over.
+        separator: What lies between the signatures of a list; empty where there is one.
+        secret_encoding: What the secret's text is, one of ``SECRET_ENCODINGS``.
+        signed: What is signed.
+    """
+
+    header: str
+    algorithm: str = "sha256"
+    encoding: str = "hex"
+    prefix: str = ""
+    separator: str = ""
+    secret_encoding: str = "text"  # noqa: S105  # a name
+    signed: SignedText = field(default_factory=SignedText)
+
+    @property
+    def signed_headers(self) -> frozenset[str]:
+        """The headers that the signature covers."""
+        return frozenset({self.signed.id_header, self.signed.timestamp_header} - {""})
+
+    @property
+    def signs_url(self) -> bool:
+        """Whether the URL is signed."""
+        return "url" in self.signed.names
+
+    @property
+    def covers_body(self) -> bool:
+        """Whether the body's bytes are signed.
+
+        A form's are not: its names and values are signed without anything between them, so
+        that some other forms have the same signature.
+        """
+        return not self.signed.names.isdisjoint({"body", "body_hash"})
+
+    def verify(self, delivery: Delivery, secrets: Sequence[bytes]) -> VerifiedDelivery:
+        """Return *delivery* as verified by the first secret that fits.
+
+        Every signature is compared with every secret, so the time taken tells nothing.
+
+        Raises:
+            Rejected: It is not proven; see ``SignedText.of`` for what can be wrong.
+            Unavailable: A secret is not written in ``secret_encoding``.
+        """
+        candidates, timestamp = self._read(delivery)
+        index = None
+        for pieces in self.signed.of(delivery, timestamp):
+            for number, secret in enumerate(secrets):
+                expected = self._signature(pieces, secret)
+                for each in candidates:
+                    if hmac.compare_digest(each, expected) and index is None:
+                        index = number
+        if index is None:
+            raise SignatureMismatch(f"header {self.header} fits no configured secret")
+        return VerifiedDelivery(
+            delivery=delivery,
+            secret_index=index,
+            body_authenticated=self.covers_body or self._is_hashed(delivery),
+        )
+
+    def sign(
+        self,
+        body: bytes,
+        secret: bytes,
+        signed_at: datetime,
+        event_id: str = "",
+        *,
+        query: str = "",
+    ) -> dict[str, str]:
+        """Return the headers that ``verify`` accepts.
+
+        Raises:
+            Unavailable: *secret* is not written in ``secret_encoding``.
+        """
+        signed = self.signed
+        timestamp = signed.write_time(signed_at)
+        text = signed.to_sign(body, event_id, timestamp, query)
+        value = f"{self.prefix}{self._signature([text], secret)}"
+        if signed.timestamp_prefix:
+            value = f"{signed.timestamp_prefix}{timestamp}{self.separator}{value}"
+        headers = {self.header: value}
+        if signed.id_header:
+            headers[signed.id_header] = event_id
+        if signed.timestamp_header:
+            headers[signed.timestamp_header] = timestamp
+        return headers
+
+    def tolerating(self, tolerance_s: float) -> KeyedHash:
+        """Return the scheme with another tolerance, in seconds."""
+        return replace(self, signed=replace(self.signed, tolerance_s=tolerance_s))
+
+    def at_url(self, public_url: str) -> KeyedHash:
+        """Return the scheme of senders that post to *public_url*."""
+        return replace(self, signed=replace(self.signed, public_url=public_url))
+
+    def check_secret(self, secret: bytes) -> None:
+        """Raise ``ValueError`` unless *secret* can be one; the message repeats nothing."""
+        _decode(secret, self.secret_encoding)
+
+    def mistakes(self) -> Iterator[str]:
+        """Yield what makes no sense, for whoever configures it."""
+        yield from self.signed.mistakes()
+        for name, known in (
+            ("algorithm", ALGORITHMS),
+            ("encoding", ENCODINGS),
+            ("secret_encoding", SECRET_ENCODINGS),
+        ):
+            if getattr(self, name) not in known:
+                yield f"{name}: must be one of {', '.join(known)}"
+        if self.signed.timestamp_prefix and not (self.separator and self.prefix):
+            yield "timestamp_prefix: goes with a separator and a prefix"
+
+    def _read(self, delivery: Delivery) -> tuple[list[str], str | None]:
+        """Return the signatures that were sent, and the timestamp if it lies beside them."""
+        sent = delivery.headers.get(self.header)
+        if not sent:
+            raise SignatureMissing(f"header {self.header} is missing")
+        entries = sent.split(self.separator, MAX_SIGNATURES) if self.separator else [sent]
+        if len(entries) > MAX_SIGNATURES:
+            raise MalformedHeader(f"header {self.header} has more than {MAX_SIGNATURES} entries")
+        prefix, timestamp = self.signed.timestamp_prefix, None
+        if prefix:
+            found = [each for each in entries if each.startswith(prefix)]
+            if len(found) != 1:
+                raise MalformedHeader(f"header {self.header} has not one timestamp")
+            timestamp = found[0][len(prefix) :]
+        start, begin = len(self.prefix), self.prefix
+        fitting = [each[start:] for each in entries if each.startswith(begin) and each.isascii()]
+        return fitting, timestamp
+
+    def _signature(self, pieces: Sequence[bytes], secret: bytes) -> str:
+        mac = _keyed(secret, self.secret_encoding, self.algorithm).copy()
+        for piece in pieces:
+            if piece:
+                mac.update(piece)
+        return mac.hexdigest() if self.encoding == "hex" else b64encode(mac.digest()).decode()
+
+    def _is_hashed(self, delivery: Delivery) -> bool:
+        """Tell whether the signed URL has the body's hash; ``verify`` has compared it."""
+        name = self.signed.hash_in_query
+        return bool(name) and f"&{delivery.query}".find(f"&{name}=") >= 0
+
+
+@lru_cache(maxsize=256)  # the key's own two blocks are hashed once
+def _keyed(secret: bytes, encoding: str, algorithm: str) -> hmac.HMAC:
+    try:
+        return hmac.new(_decode(secret, encoding), digestmod=algorithm)
+    except ValueError as error:
+        raise Unavailable(f"a secret {error}") from None
+
+
+def _decode(secret: bytes, encoding: str) -> bytes:
+    if encoding == "text":
+        return secret
+    text = secret.decode("ascii", "replace")
+    key = from_base64(text) if encoding == "base64" else from_hex(text.lower())
+    if not key:
+        raise ValueError(f"is not written as {encoding}")
+    return key

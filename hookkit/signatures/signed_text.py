@@ -1,0 +1,273 @@
+"""What a sender signs: a template of the parts of a delivery, and the rules for each part.
+
+Rule 1: bytes are signed and bytes are verified; a body is never decoded for it.
+Rule 2: a part has one spelling. A timestamp is ASCII digits, or an instant to the second; an id
+        holds nothing that the template has around it, so that no part can grow into the next.
+Rule 3: the URL is the one that the settings name. What a proxy says it was is not believed; the
+        query is the delivery's own, for it is signed with the rest.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from functools import lru_cache
+from hashlib import sha256
+from hmac import compare_digest
+
+from hookkit.core.delivery import Delivery, Headers
+from hookkit.core.errors import (
+    BodyUnreadable,
+    MalformedBody,
+    MalformedHeader,
+    SignatureMismatch,
+    SignatureMissing,
+    TimestampExpired,
+    TimestampInFuture,
+)
+from hookkit.core.form import decode_form, read_pairs
+
+#: What a template may have in braces.
+PARTS = ("id", "timestamp", "url", "body", "form", "body_hash")
+#: How a sender may write when it signed.
+UNITS = ("s", "ms", "iso")
+
+#: A list of signatures is for the rotation of keys; more would only cost time.
+MAX_SIGNATURES = 16
+MAX_ID_CHARS = 256
+
+#: Up to here a copy of the body costs less than to hash it in two pieces.
+_SHORT = 16 << 10
+
+_PART = re.compile(r"\{(\w+)\}")
+_DIGITS = re.compile(r"0|[1-9][0-9]{0,14}", re.ASCII)
+_INSTANT = re.compile(
+    r"[12][0-9]{3}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(Z|[+-][0-9]{2}:[0-9]{2})",
+    re.ASCII,
+)
+_ID = re.compile(rf"[!-~]{{1,{MAX_ID_CHARS}}}", re.ASCII)
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MILLISECOND = timedelta(milliseconds=1)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SignedText:
+    """The bytes that a signature is over.
+
+    Attributes:
+        template: Constants, and in braces the parts of ``PARTS``.
+        id_header: Where the id is, in lower case.
+        timestamp_header: Where the timestamp is, in lower case.
+        timestamp_prefix: Instead: how the entry of the signature header begins that has it.
+        timestamp_unit: One of ``UNITS``.
+        tolerance_s: How far the timestamp may lie before or after now, in seconds.
+        public_url: Where senders post, without its query; needed where the URL is signed.
+        any_port: Whether a sender may have signed the URL with or without its default port.
+        hash_in_query: The query's parameter that has the body's SHA-256; where the signed URL
+            has it, the form is not signed.
+    """
+
+    template: str = "{body}"
+    id_header: str = ""
+    timestamp_header: str = ""
+    timestamp_prefix: str = ""
+    timestamp_unit: str = "s"
+    tolerance_s: float = 300.0
+    public_url: str = field(default="", repr=False)
+    any_port: bool = False
+    hash_in_query: str = ""
+
+    @property
+    def names(self) -> frozenset[str]:
+        """The parts that are signed."""
+        return _names(self.template)
+
+    def mistakes(self) -> Iterator[str]:
+        """Yield what makes no sense, for whoever configures it."""
+        unknown = sorted(self.names.difference(PARTS))
+        if unknown:
+            yield f"signed: {{{unknown[0]}}} is not known; known are {', '.join(PARTS)}"
+        if not self.names & {"body", "body_hash", "form"}:
+            yield "signed: has neither {body} nor {body_hash} nor {form}"
+        if ("id" in self.names) != bool(self.id_header):
+            yield "id_header: goes with {id} in signed"
+        if ("timestamp" in self.names) != bool(self.timestamp_header or self.timestamp_prefix):
+            yield "timestamp_header or timestamp_prefix: goes with {timestamp} in signed"
+        if self.timestamp_unit not in UNITS:
+            yield f"timestamp_unit: must be one of {', '.join(UNITS)}"
+
+    def of(self, delivery: Delivery, timestamp: str | None) -> Iterator[list[bytes]]:
+        """Yield what may have been signed, each as its pieces; one, but for ports.
+
+        Args:
+            delivery: What arrived; its time is checked.
+            timestamp: From the signature header, where it lies there.
+
+        Raises:
+            SignatureMissing: A part is not there.
+            MalformedHeader: A part is not written as it must be.
+            MalformedBody: The form is none.
+            SignatureMismatch: The hash in the query is another body's.
+            TimestampExpired: It was signed too long ago.
+            TimestampInFuture: It says that it is signed later than now.
+        """
+        event_id = ""
+        pieces = _pieces(self.template)
+        if self.id_header:
+            event_id = self._id(delivery.headers)
+        if self.timestamp_header or self.timestamp_prefix:
+            if timestamp is None:
+                timestamp = _sent(delivery.headers, self.timestamp_header)
+            self.check_time(timestamp, delivery.received_at)
+        return self._fill(pieces, delivery.body, delivery.query, event_id, timestamp or "")
+
+    def to_sign(self, body: bytes, event_id: str, timestamp: str, query: str = "") -> bytes:
+        """Return what a sender signs."""
+        pieces = self._fill(_pieces(self.template), body, query, event_id, timestamp)
+        return b"".join(next(pieces))
+
+    def write_time(self, signed_at: datetime) -> str:
+        """Return *signed_at* as a sender writes it."""
+        if self.timestamp_unit == "iso":
+            return signed_at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+        sent_ms = (signed_at - _EPOCH) // _MILLISECOND
+        return str(sent_ms if self.timestamp_unit == "ms" else sent_ms // 1000)
+
+    def check_time(self, timestamp: str, received_at: datetime) -> None:
+        """Raise a subclass of ``Rejected`` unless *timestamp* is well written and near."""
+        received_ms = (received_at - _EPOCH) // _MILLISECOND
+        age_ms = received_ms - self._milliseconds(timestamp)
+        if age_ms > self.tolerance_s * 1000:
+            raise TimestampExpired("the timestamp is too long ago")
+        if -age_ms > self.tolerance_s * 1000:
+            raise TimestampInFuture("the timestamp is later than now")
+
+    def _milliseconds(self, timestamp: str) -> int:
+        if self.timestamp_unit != "iso":
+            if not _DIGITS.fullmatch(timestamp):
+                raise MalformedHeader("the timestamp is no number")
+            return int(timestamp) * (1 if self.timestamp_unit == "ms" else 1000)
+        if not _INSTANT.fullmatch(timestamp):
+            raise MalformedHeader("the timestamp is no instant")
+        try:
+            return (datetime.fromisoformat(timestamp) - _EPOCH) // _MILLISECOND
+        except ValueError as error:  # the 31st of February
+            raise MalformedHeader("the timestamp is no instant") from error
+
+    def _id(self, headers: Headers) -> str:
+        event_id = _sent(headers, self.id_header)
+        if not _ID.fullmatch(event_id) or _constants(self.template).intersection(event_id):
+            raise MalformedHeader(f"header {self.id_header} holds what is in no id")
+        return event_id
+
+    def _fill(
+        self, pieces: tuple[str, ...], body: bytes, query: str, event_id: str, timestamp: str
+    ) -> Iterator[list[bytes]]:
+        around = _around_body(self.template)
+        if around is not None:
+            before, after = around
+            if not after:  # the timestamp first: an id may hold anything
+                before = before.replace("{timestamp}", timestamp).replace("{id}", event_id)
+                if len(body) < _SHORT:
+                    return iter(([before.encode() + body],))
+                return iter(([before.encode(), body],))
+        return self._fill_all(pieces, body, query, event_id, timestamp)
+
+    def _fill_all(
+        self, pieces: tuple[str, ...], body: bytes, query: str, event_id: str, timestamp: str
+    ) -> Iterator[list[bytes]]:
+        texts = {"id": event_id, "timestamp": timestamp}
+        is_hashed = bool(self.hash_in_query) and self._is_hash_there(query, body)
+        names = pieces[1::2]
+        form = _form(body) if "form" in names and not is_hashed else b""
+        for url in self._urls(query) if "url" in names else ("",):
+            yield [
+                piece.encode()
+                if number % 2 == 0
+                else body
+                if piece == "body"
+                else form
+                if piece == "form"
+                else url.encode()
+                if piece == "url"
+                else sha256(body).hexdigest().encode()
+                if piece == "body_hash"
+                else texts[piece].encode()
+                for number, piece in enumerate(pieces)
+            ]
+
+    def _is_hash_there(self, query: str, body: bytes) -> bool:
+        """Tell whether the query has the body's hash, which must then be that of this body."""
+        try:
+            found = [value for name, value in read_pairs(query) if name == self.hash_in_query]
+        except BodyUnreadable:  # a query that is none holds no parameter
+            return False
+        if not found:
+            return False
+        expected = sha256(body).hexdigest()
+        if not found[0].isascii() or not compare_digest(found[0], expected) or len(found) > 1:
+            raise SignatureMismatch("the hash in the URL is that of another body")
+        return True
+
+    def _urls(self, query: str) -> Iterator[str]:
+        end = f"?{query}" if query else ""
+        yield self.public_url + end
+        if self.any_port:
+            yield _other_port(self.public_url) + end
+
+
+@lru_cache(maxsize=64)
+def _pieces(template: str) -> tuple[str, ...]:
+    """Return constants and names of parts by turns; a constant comes first and last."""
+    return tuple(_PART.split(template))
+
+
+@lru_cache(maxsize=64)
+def _names(template: str) -> frozenset[str]:
+    return frozenset(_PART.findall(template))
+
+
+@lru_cache(maxsize=64)
+def _around_body(template: str) -> tuple[str, str] | None:
+    """Return what stands before and after the body; None unless the rest is id and timestamp."""
+    before, found, after = template.partition("{body}")
+    is_plain = bool(found) and _names(template) <= {"id", "timestamp", "body"}
+    return (before, after) if is_plain and "{body}" not in after else None
+
+
+@lru_cache(maxsize=64)
+def _constants(template: str) -> frozenset[str]:
+    return frozenset("".join(_pieces(template)[::2]))
+
+
+@lru_cache(maxsize=64)
+def _other_port(url: str) -> str:
+    """Return *url* with the default port of its scheme, or without it if it has one."""
+    scheme, _, rest = url.partition("://")
+    host, slash, path = rest.partition("/")
+    port = ":443" if scheme == "https" else ":80"
+    bare = host.removesuffix(port)
+    if bare == host and ":" not in host:
+        bare = f"{host}{port}"
+    return f"{scheme}://{bare}{slash}{path}"
+
+
+def _form(body: bytes) -> bytes:
+    """Return a form's names and values, sorted and without anything between them.
+
+    Of one name, each value counts once. https://www.twilio.com/docs/usage/webhooks/webhooks-security
+    """
+    try:
+        pairs = decode_form(body)
+    except BodyUnreadable as error:
+        raise MalformedBody(str(error)) from error
+    return "".join(f"{name}{value}" for name, value in sorted(set(pairs))).encode()
+
+
+def _sent(headers: Headers, name: str) -> str:
+    value = headers.get(name)
+    if not value:
+        raise SignatureMissing(f"header {name} is missing")
+    return value

@@ -1,0 +1,180 @@
+"""Standard Webhooks: an id, a timestamp and the body, signed by HMAC (v1) or Ed25519 (v1a).
+
+https://github.com/standard-webhooks/standard-webhooks/blob/main/spec/standard-webhooks.md
+
+The fields are joined by dots, so an id with a dot in it would move the boundary: "a" signed at
+"1" with the body "2.x" is "a.1" signed at "2" with the body "x". Such ids are refused.
+"""
+
+from __future__ import annotations
+
+import hmac
+from base64 import b64encode
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from functools import lru_cache
+
+from cryptography.exceptions import InvalidSignature
+
+from hookkit.core.delivery import Delivery, VerifiedDelivery
+from hookkit.core.errors import MalformedHeader, SignatureMismatch, SignatureMissing, Unavailable
+from hookkit.signatures.base64_strict import from_base64
+from hookkit.signatures.public_key import ed25519_key, private_signer
+from hookkit.signatures.signed_text import MAX_SIGNATURES, SignedText
+
+SECRET, PUBLIC, PRIVATE = "whsec_", "whpk_", "whsk_"
+
+#: "We recommend the secret to be between 24 bytes and 64 bytes"; Svix has published shorter
+#: ones, and 16 bytes can still not be guessed.
+MIN_SECRET_BYTES = 16
+
+#: The headers of the standard, and those of the senders that were there before it.
+HEADERS = ("webhook", "svix")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StandardWebhooks:
+    """Check ``webhook-signature``, or ``svix-signature`` where there is none.
+
+    Attributes:
+        tolerance_s: How far the timestamp may lie before or after now, in seconds.
+    """
+
+    tolerance_s: float = 300.0
+    #: The same for both sets of headers.
+    signed_headers: frozenset[str] = field(
+        default=frozenset(
+            f"{set_name}-{name}" for set_name in HEADERS for name in ("id", "timestamp")
+        ),
+        init=False,
+    )
+    covers_body: bool = field(default=True, init=False)
+
+    def verify(self, delivery: Delivery, secrets: Sequence[bytes]) -> VerifiedDelivery:
+        """Return *delivery* as verified by the first secret or public key that fits.
+
+        Raises:
+            Rejected: It is not proven; see ``SignedText.of`` for what can be wrong.
+            Unavailable: A secret is none of the standard's.
+        """
+        headers = delivery.headers
+        name = next((each for each in HEADERS if headers.get(f"{each}-signature")), None)
+        if name is None:
+            raise SignatureMissing("header webhook-signature is missing")
+        entries = headers[f"{name}-signature"].split(" ", MAX_SIGNATURES)
+        if len(entries) > MAX_SIGNATURES:
+            raise MalformedHeader(f"header {name}-signature has more than {MAX_SIGNATURES} entries")
+        event_id = headers.get(f"{name}-id")
+        if headers.get("webhook-id", event_id) != headers.get("svix-id", event_id):
+            # One is not signed, and would name the event where that one is looked for.
+            raise MalformedHeader("headers webhook-id and svix-id name two events")
+        (pieces,) = _signed(name, self.tolerance_s).of(delivery, None)
+        index = None
+        for number, secret in enumerate(secrets):
+            fits = _checker(secret)
+            if fits(entries, pieces) and index is None:
+                index = number
+        if index is None:
+            raise SignatureMismatch(f"header {name}-signature fits no configured secret")
+        return VerifiedDelivery(delivery=delivery, secret_index=index, body_authenticated=True)
+
+    def sign(
+        self, body: bytes, secret: bytes, signed_at: datetime, event_id: str = ""
+    ) -> dict[str, str]:
+        """Return the headers that ``verify`` accepts; a private key is spelt ``whsk_...``.
+
+        Raises:
+            ValueError: *secret* is none of the standard's; the message repeats nothing.
+        """
+        event_id = event_id or "msg_sample"
+        signed = _signed("webhook", self.tolerance_s)
+        timestamp = signed.write_time(signed_at)
+        text = signed.to_sign(body, event_id, timestamp)
+        if secret.startswith(PRIVATE.encode()):
+            sign = private_signer(secret[len(PRIVATE) :], "ed25519")
+            signature = "v1a," + b64encode(sign(text)).decode()
+        else:
+            mac = hmac.digest(_hmac_key(secret), text, "sha256")
+            signature = "v1," + b64encode(mac).decode()
+        return {
+            "webhook-id": event_id,
+            "webhook-timestamp": timestamp,
+            "webhook-signature": signature,
+        }
+
+    def tolerating(self, tolerance_s: float) -> StandardWebhooks:
+        """Return the scheme with another tolerance, in seconds."""
+        return replace(self, tolerance_s=tolerance_s)
+
+    def check_secret(self, secret: bytes) -> None:
+        """Raise ``ValueError`` unless *secret* is the standard's; the message repeats nothing."""
+        _read(secret)
+
+
+#: Whether one of the entries fits the pieces.
+_Fits = Callable[[Sequence[str], Sequence[bytes]], bool]
+
+
+@lru_cache(maxsize=64)
+def _signed(name: str, tolerance_s: float) -> SignedText:
+    return SignedText(
+        template="{id}.{timestamp}.{body}",
+        id_header=f"{name}-id",
+        timestamp_header=f"{name}-timestamp",
+        tolerance_s=tolerance_s,
+    )
+
+
+@lru_cache(maxsize=256)  # reading a secret takes longer than using it
+def _checker(secret: bytes) -> _Fits:
+    try:
+        return _read(secret)
+    except ValueError as error:
+        raise Unavailable(f"a secret {error}") from None
+
+
+def _read(secret: bytes) -> _Fits:
+    if secret.startswith(PRIVATE.encode()):
+        raise ValueError("is a private key; only its public half belongs here")
+    if secret.startswith(PUBLIC.encode()):
+        return _by_key(secret[len(PUBLIC) :])
+    keyed = hmac.new(_hmac_key(secret), digestmod="sha256")
+
+    def fits(entries: Sequence[str], pieces: Sequence[bytes]) -> bool:
+        mac = keyed.copy()
+        for piece in pieces:
+            mac.update(piece)
+        expected = "v1," + b64encode(mac.digest()).decode()
+        found = False
+        for each in entries:
+            if each.isascii() and hmac.compare_digest(each, expected):
+                found = True
+        return found
+
+    return fits
+
+
+def _by_key(text: bytes) -> _Fits:
+    key = ed25519_key(from_base64(text.decode("ascii", "replace")) or b"")
+
+    def fits(entries: Sequence[str], pieces: Sequence[bytes]) -> bool:
+        signed = b"".join(pieces)
+        for each in entries:
+            signature = from_base64(each[4:]) if each.startswith("v1a,") else None
+            try:
+                key.verify(signature or b"", signed)
+            except InvalidSignature:
+                continue
+            return True
+        return False
+
+    return fits
+
+
+def _hmac_key(secret: bytes) -> bytes:
+    """Return the key that follows ``whsec_``, which Svix lets be left out."""
+    key = from_base64(secret.decode("ascii", "replace").removeprefix(SECRET))
+    if key is None or len(key) < MIN_SECRET_BYTES:
+        raise ValueError(f"is not {SECRET} and base64 of {MIN_SECRET_BYTES} bytes or more")
+    return key

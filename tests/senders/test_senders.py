@@ -1,0 +1,492 @@
+"""Every sender of the table, from its sample to its events."""
+
+import base64
+import json
+import subprocess
+import sys
+import warnings
+from datetime import UTC, datetime
+from hashlib import sha256
+
+import pytest
+from cryptography.hazmat.primitives.asymmetric.ec import SECP256R1, generate_private_key
+from cryptography.hazmat.primitives.serialization import (
+    Encoding,
+    NoEncryption,
+    PrivateFormat,
+    PublicFormat,
+)
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import hookkit
+from hookkit import ConfigurationError, HookKit, Rejected, VerifiedDelivery
+from hookkit.core.provider import normalize, split
+from hookkit.core.scheme import SigningScheme
+from hookkit.inbox.database import check_database
+from hookkit.providers import load_providers
+from hookkit.senders import SENDERS
+from hookkit.senders.sender import find
+from hookkit.settings import load_settings
+from hookkit.testing import find_sample, sign
+from tests.applications import make_app
+from tests.signatures.test_vectors import SVIX_PRIVATE, SVIX_PUBLIC
+
+NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
+URL = "https://example.com/hooks/shop"
+P256 = generate_private_key(SECP256R1())
+SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
+
+#: sender -> what signs, what verifies; others have one secret
+PAIRS = {
+    "discord": (SVIX_PRIVATE.removeprefix("whsk_"), SVIX_PUBLIC.removeprefix("whpk_")),
+    "sendgrid": (
+        P256.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()).decode(),
+        base64.b64encode(
+            P256.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+        ).decode(),
+    ),
+}
+every_sender = pytest.mark.parametrize("name", SENDERS)
+
+
+def pair_of(name):
+    return PAIRS.get(name, (SECRET, SECRET))
+
+
+def endpoint_of(name, **more):
+    scheme = SENDERS[name].scheme
+    url = {"public_url": URL} if getattr(scheme, "signs_url", False) else {}
+    return {"provider": name, "secrets": [pair_of(name)[1]], **url, **more}
+
+
+def app_of(name, hooks=None, **more):
+    return make_app(hooks or HookKit(), HOOKKIT_ENDPOINTS={"shop": endpoint_of(name, **more)})
+
+
+def delivery_of(name, body=None, **how):
+    provider = load_providers()[name]
+    sample = find_sample(provider)
+    return sign(
+        provider,
+        sample.body if body is None else body,
+        secret=pair_of(name)[0],
+        headers=sample.headers,
+        public_url=URL,
+        **how,
+    )
+
+
+def deliver(app, delivery, **headers):
+    client = app.test_client()
+    return client.post("/hooks/shop", data=delivery.body, headers={**delivery.headers, **headers})
+
+
+@every_sender
+def test_sample_reaches_the_handler_of_its_word_once(name):
+    hooks, seen = HookKit(), []
+    hooks.on(f"{name}/{SENDERS[name].sample.name}", name="see")(seen.append)
+    app, delivery = app_of(name, hooks), delivery_of(name)
+
+    answers = [deliver(app, delivery).get_json() for _ in range(2)]
+
+    assert [each["new"] for each in answers] == [1, 0]
+    assert [(event.type, event.problems) for event in seen] == [("other", ())]
+
+
+@every_sender
+def test_other_body_is_refused(name):
+    delivery = delivery_of(name)
+    app = app_of(name)
+    body = delivery.body.replace(b"1", b"2") + b" "
+
+    answer = app.test_client().post("/hooks/shop", data=body, headers=delivery.headers)
+
+    if SENDERS[name].scheme.__class__.__name__ == "SharedSecretHeader":
+        assert answer.status_code == 200  # which is what the page says of it
+    else:
+        assert answer.get_json()["code"] == "signature_mismatch"
+
+
+@every_sender
+def test_unsigned_delivery_is_refused(name):
+    sample = find_sample(load_providers()[name])
+
+    answer = app_of(name).test_client().post("/hooks/shop", data=sample.body)
+
+    assert answer.get_json()["code"] == "signature_missing"
+
+
+@every_sender
+@settings(max_examples=25, deadline=None)
+@given(
+    body=st.one_of(
+        st.binary(max_size=200), st.sampled_from([b"", "🎉\r\n".encode(), b"\r\n", b"\x00"])
+    ),
+    at=st.datetimes(datetime(2001, 1, 1), datetime(2100, 1, 1), timezones=st.just(UTC)),  # noqa: DTZ001
+    event_id=st.from_regex(r"[A-Za-z0-9_-]{1,60}", fullmatch=True),
+    others=st.lists(st.binary(min_size=24, max_size=24), max_size=3),
+)
+def test_what_is_signed_is_verified(name, body, at, event_id, others):
+    private, secret = pair_of(name)
+    query = ""
+    if name == "twilio":
+        query = f"bodySHA256={sha256(body).hexdigest()}"
+        scheme = SENDERS[name].scheme.at_url(URL)
+        headers = scheme.sign(body, private.encode(), at, query=query)
+    else:
+        url = {"public_url": URL} if name == "square" else {}
+        headers = hookkit.sign(name, body, private, event_id=event_id, now=at, **url)
+    older = [] if name in PAIRS else ["whsec_" + base64.b64encode(each).decode() for each in others]
+    url = {"public_url": URL} if name in ("square", "twilio") else {}
+
+    verified = hookkit.verify(
+        name, headers, body, [*older, secret], now=at.replace(microsecond=0), query=query, **url
+    )
+
+    assert verified.secret_index == ([*older, secret]).index(secret)
+    assert isinstance(verified, VerifiedDelivery)
+
+
+def test_delivery_under_another_id_is_a_duplicate_where_the_id_is_not_signed():
+    app, delivery = app_of("github"), delivery_of("github")
+
+    answers = [
+        deliver(app, delivery, **{"x-github-delivery": each}).get_json()["new"] for each in "ab"
+    ]
+
+    assert answers == [1, 0]
+
+
+def test_id_beside_the_signed_one_is_refused():
+    delivery = delivery_of("svix")
+    svix = {name.replace("webhook", "svix"): value for name, value in delivery.headers.items()}
+    app = app_of("svix")
+
+    def post(headers):
+        return app.test_client().post("/hooks/shop", data=delivery.body, headers=headers)
+
+    assert post(svix).get_json()["new"] == 1
+    assert post({**svix, "webhook-id": "msg_2"}).get_json()["code"] == "malformed_header"
+    assert post({**svix, **delivery.headers}).get_json()["new"] == 0
+    both = {**delivery.headers, "svix-id": "msg_2"}
+    assert post(both).get_json()["code"] == "malformed_header"
+
+
+def test_each_of_a_list_is_an_event():
+    body = json.dumps([{"sg_event_id": str(each), "event": "open"} for each in range(3)] + [7])
+
+    answer = deliver(app_of("sendgrid"), delivery_of("sendgrid", body.encode()))
+
+    assert answer.get_json()["new"] == 4
+
+
+@pytest.mark.parametrize("body", [b"{}", b"[", b'[],"a":[]', b"", b"\xff"])
+def test_list_that_is_none_is_kept_unread(body):
+    assert deliver(app_of("sendgrid"), delivery_of("sendgrid", body)).get_json()["new"] == 1
+
+
+@every_sender
+@pytest.mark.parametrize("body", [b"", b"null", b"[]", b"{}", b"a=1&a=2&a=3", b'{"events":[1]}'])
+def test_nothing_that_is_proven_is_refused(name, body):
+    if name == "twilio" and not body.startswith(b"a="):
+        body = b""
+
+    assert deliver(app_of(name), delivery_of(name, body)).status_code == 200
+
+
+# Handshakes
+
+
+def test_handshake_of_slack_is_answered_when_it_is_signed():
+    body = b'{"type":"url_verification","challenge":"3eZbrw"}'
+    app, delivery = app_of("slack"), delivery_of("slack", body)
+
+    assert deliver(app, delivery).get_json() == {"challenge": "3eZbrw"}
+    assert app.test_client().post("/hooks/shop", data=body).status_code == 401
+    odd = delivery_of("slack", b'{"type":"url_verification","challenge":5}')
+    assert deliver(app, odd).get_json()["code"] == "accepted"
+
+
+def test_ping_of_discord_is_answered_when_it_is_signed():
+    app = app_of("discord")
+
+    assert deliver(app, delivery_of("discord", b'{"type":1}')).get_json() == {"type": 1}
+    for body in (b'{"type":true}', b'{"type":"1"}'):
+        assert deliver(app, delivery_of("discord", body)).get_json()["code"] == "accepted"
+
+
+@pytest.mark.parametrize(
+    ("query", "status"),
+    [
+        ({"hub.verify_token": "the-token-of-meta", "hub.challenge": "1158201444"}, 200),
+        ({"hub.verify_token": "another", "hub.challenge": "1158201444"}, 401),
+        ({"hub.verify_token": "the-token-of-meta", "hub.challenge": "<script>"}, 401),
+        ({"hub.verify_token": "the-token-of-meta"}, 401),
+        ({"hub.challenge": "1158201444"}, 401),
+    ],
+)
+def test_challenge_of_meta_is_answered_by_its_token(query, status):
+    app = app_of("meta", verify_token=["the-token-of-meta"])
+
+    answer = app.test_client().get("/hooks/shop", query_string=query)
+
+    assert answer.status_code == status
+    if status == 200:
+        assert (answer.text, answer.mimetype) == ("1158201444", "text/plain")
+
+
+def test_get_without_a_token_in_the_settings_is_not_allowed():
+    assert app_of("meta").test_client().get("/hooks/shop").status_code == 405
+
+
+def test_token_that_cannot_be_had_is_unavailable():
+    def fail():
+        raise OSError
+
+    app = app_of("meta", verify_token=fail)
+    query = {"hub.verify_token": "the-token-of-meta", "hub.challenge": "1"}
+
+    assert app.test_client().get("/hooks/shop", query_string=query).status_code == 503
+
+
+# Settings
+
+
+def mistakes_of(**endpoint):
+    with pytest.raises(ConfigurationError) as raised:
+        load_settings({"HOOKKIT_ENDPOINTS": {"shop": endpoint}}, load_providers(), check_database)
+    return [each.removeprefix("HOOKKIT_ENDPOINTS.shop.") for each in raised.value.mistakes]
+
+
+GENERIC = {"provider": "generic", "secrets": ["the-secret-of-the-shop"]}
+
+
+@pytest.mark.parametrize(
+    ("more", "mistake"),
+    [
+        ({"scheme": 5}, "scheme: must be a mapping, or the name of a sender"),
+        ({"scheme": "stripes"}, "scheme: 'stripes' is no sender"),
+        ({"scheme": {"type": "rot13"}}, "scheme: type: must be one of"),
+        ({"scheme": {"header": "x", "colour": "x"}}, "scheme: colour: is not known"),
+        ({"scheme": {"header": 5}}, "scheme: header: must be a text"),
+        ({"scheme": {"header": "x", "any_port": "x"}}, "scheme: any_port: must be a text"),
+        ({"scheme": {}}, "scheme: a name that it needs is missing"),
+        ({"scheme": {"header": "x", "algorithm": "md5"}}, "scheme: algorithm: must be one of"),
+        ({"scheme": {"header": "x", "encoding": "b85"}}, "scheme: encoding: must be one of"),
+        ({"scheme": {"header": "x", "signed": "{no}{body}"}}, "scheme: signed: {no} is not known"),
+        ({"scheme": {"header": "x", "signed": "x"}}, "scheme: signed: has neither"),
+        ({"scheme": {"header": "x", "signed": "{id}{body}"}}, "scheme: id_header: goes with"),
+        ({"scheme": {"header": "x", "timestamp_header": "t"}}, "scheme: timestamp_header or"),
+        ({"scheme": {"header": "x", "timestamp_unit": "h"}}, "scheme: timestamp_unit: must be"),
+        (
+            {"scheme": {"header": "x", "signed": "{timestamp}{body}", "timestamp_prefix": "t="}},
+            "scheme: timestamp_prefix: goes with a separator",
+        ),
+        ({"scheme": {"type": "public_key", "header": "x", "algorithm": "dsa"}}, "scheme: algor"),
+        (
+            {
+                "scheme": {
+                    "type": "public_key",
+                    "header": "x",
+                    "algorithm": "ed25519",
+                    "encoding": "x",
+                }
+            },
+            "scheme: encoding: must be",
+        ),
+        (
+            {
+                "scheme": {
+                    "type": "public_key",
+                    "header": "x",
+                    "algorithm": "ed25519",
+                    "signed": "{timestamp}{body}",
+                    "timestamp_prefix": "t=",
+                }
+            },
+            "scheme: timestamp_prefix: goes with an HMAC only",
+        ),
+        ({"scheme": {"header": "x", "signed": "{url}{body}"}}, "public_url: missing"),
+        ({"public_url": URL}, "public_url: generic does not sign the URL"),
+        ({"public_url": "ftp://x"}, "public_url: must be the address"),
+        ({"public_url": "https://[x"}, "public_url: must be the address"),
+        ({"public_url": "https://x/?a=1"}, "public_url: must be without"),
+        ({"event_id": "id"}, "event_id: must be header:<name> or body:"),
+        ({"event_type": [5]}, "event_type: must be header:<name> or body:"),
+        ({"verify_token": ["the-token-of-meta"]}, "verify_token: generic asks for none"),
+        ({"scheme": "standard"}, "secrets: one is not whsec_"),
+        ({"scheme": "telegram", "tolerance_s": 5}, "tolerance_s: generic signs no time"),
+        ({"tolerance_s": -1}, "tolerance_s: Must be greater"),
+        ({"provider": "sunshine", "event_id": "body:id"}, "event_id: sunshine says itself"),
+        (
+            {"provider": "8x8", "scheme": "github"},
+            "secrets: 8x8 signs with a key of its own; say",
+        ),
+    ],
+)
+def test_mistake_is_told(more, mistake):
+    told = mistakes_of(**{**GENERIC, **more})
+
+    assert [each for each in told if each.startswith(mistake)], told
+    assert "the-secret-of-the-shop" not in str(told)
+
+
+def test_secret_of_a_version_is_checked_too():
+    told = mistakes_of(provider="standard", versions={"any": {"secrets": ["no-secret-of-any"]}})
+
+    assert told[0].startswith("versions.any.secrets: one is not whsec_")
+
+
+def test_gateway_signs_anew_for_a_vendor():
+    scheme = {"header": "X-Gateway", "algorithm": "sha512", "encoding": "base64"}
+    endpoint = {"provider": "sunshine", "secrets": [SECRET], "scheme": scheme}
+    app = make_app(HookKit(), HOOKKIT_ENDPOINTS={"shop": endpoint})
+    provider = app.extensions["hookkit"].settings.endpoints["shop"].provider
+    body = find_sample(provider).body
+    delivery = sign(provider, body, secret=SECRET)
+
+    assert deliver(app, delivery).get_json()["new"] == 1
+    answer = app.test_client().post("/hooks/shop", data=body, headers={"x-api-key": SECRET})
+    assert answer.status_code == 401
+
+
+def test_tolerance_and_header_of_a_scheme_are_the_endpoints():
+    app = app_of("stripe", tolerance_s=0)
+    late = delivery_of("stripe", now=datetime(2026, 1, 1, tzinfo=UTC))
+
+    assert deliver(app, late).get_json()["code"] == "timestamp_expired"
+
+
+def test_secret_that_two_endpoints_have_is_warned_of():
+    endpoints = {"a": GENERIC, "b": GENERIC, "c": {**GENERIC, "secrets": list}}
+
+    with pytest.warns(UserWarning, match="a and b have the same secret") as caught:
+        load_settings({"HOOKKIT_ENDPOINTS": endpoints}, load_providers(), check_database)
+
+    assert "the-secret-of-the-shop" not in str(caught[0].message)
+
+
+@pytest.mark.parametrize("name", ["generic", "sunshine", "livechat"])
+def test_secret_in_the_body_is_kept_nowhere(name):
+    hooks, seen = HookKit(), []
+    hooks.on("*", name="see")(seen.append)
+    endpoint = {"provider": name, "secrets": [SECRET], "scheme": {"type": "field", "field": "key"}}
+    app = make_app(hooks, HOOKKIT_ENDPOINTS={"shop": endpoint})
+    body = json.dumps({"key": SECRET, "type": "order.created"})
+
+    assert app.test_client().post("/hooks/shop", data=body).get_json()["new"] == 1
+    assert SECRET not in repr([event.raw for event in seen])
+    assert seen
+
+
+def test_secret_from_a_callable_that_is_none_is_our_fault():
+    app = app_of("standard", secrets=lambda: ["no-secret-of-any-kind"])
+
+    assert deliver(app, delivery_of("standard")).status_code == 503
+
+
+# Without Flask
+
+
+def test_verify_and_sign_import_no_flask():
+    code = (
+        "import sys, hookkit; h = hookkit.sign('github', b'x', 's' * 20);"
+        " hookkit.verify('github', h, b'x', ['s' * 20]);"
+        " print([m for m in ('flask', 'sqlalchemy', 'werkzeug') if m in sys.modules]);"
+        " from hookkit import HookKit; print(HookKit.__name__)"
+    )
+    command = [sys.executable, "-W", "error", "-c", code]
+
+    done = subprocess.run(command, check=True, capture_output=True, text=True)
+
+    assert done.stdout == "[]\nHookKit\n"
+
+
+def test_package_has_no_other_names():
+    with pytest.raises(AttributeError, match="no attribute 'Hookkit'"):
+        _ = hookkit.Hookkit
+
+
+def test_scheme_itself_and_the_clock_will_do():
+    scheme = SENDERS["stripe"].scheme
+    headers = {name.upper(): value for name, value in hookkit.sign(scheme, b"x", SECRET).items()}
+
+    assert hookkit.verify(load_providers()["stripe"], headers, b"x", [SECRET]).secret_index == 0
+    with pytest.raises(Rejected):
+        hookkit.verify(scheme, headers, b"y", [SECRET])
+
+
+@pytest.mark.parametrize(
+    ("scheme", "secrets", "message"),
+    [
+        ("stripes", [SECRET], "'stripes' is not known"),
+        ("stripe", SECRET, "must be a list"),
+        ("stripe", [], "must be a list"),
+        ("stripe", [""], "must be a list"),
+        ("standard", ["x"], "secrets: one is not whsec_"),
+        ("8x8", [SECRET], "needs an endpoint"),
+        ("twilio", [SECRET], "public_url: missing"),
+    ],
+)
+def test_mistake_of_the_caller_is_no_rejection(scheme, secrets, message):
+    with pytest.raises(ConfigurationError, match=message):
+        hookkit.verify(scheme, {}, b"", secrets)
+
+
+@pytest.mark.parametrize("name", ["standard", "sendgrid"])
+def test_secret_that_cannot_sign_is_told(name):
+    with pytest.raises(ConfigurationError, match=r"^secret: is n"):
+        hookkit.sign(name, b"", "short")
+
+
+# The table
+
+
+@every_sender
+def test_sender_is_whole(name):
+    sender = SENDERS[name]
+
+    assert sender.docs.startswith("https://")
+    assert sender.retries
+    assert [*getattr(sender.scheme, "mistakes", tuple)()] == []
+    for item in split(
+        load_providers()[name],
+        endpoint="e",
+        body=sender.sample.body,
+        headers=sender.sample.headers,
+        received_at=NOW,
+    ):
+        event = normalize(load_providers()[name], item)
+        assert (event.vendor_type, event.problems) == (sender.sample.name, ())
+
+
+def test_only_a_secret_that_is_sent_along_signs_nothing():
+    unsigned = [
+        name for name, each in SENDERS.items() if not isinstance(each.scheme, SigningScheme)
+    ]
+
+    assert unsigned == ["telegram"]
+
+
+@pytest.mark.parametrize(
+    ("place", "found"),
+    [
+        ("body:a.0.b", "7"),
+        ("body:a.1.b", None),
+        ("body:a.x", None),
+        ("body:t", None),
+        ("body:a.0.b.c", None),
+        ("beside:a", "t"),
+        ("header:x", "y"),
+        ("header:z", None),
+    ],
+)
+def test_place_is_looked_up(place, found):
+    assert find([place], {"a": [{"b": 7}], "t": True}, {"x": "y"}) == found
+
+
+def test_no_warning_without_a_reason():
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        app_of("stripe")
