@@ -7,10 +7,11 @@ from datetime import UTC, datetime
 
 import pytest
 
+from hookkit.core.building import build_event
 from hookkit.core.delivery import Delivery, Options
 from hookkit.core.errors import MalformedBody, SignatureMismatch, SignatureMissing, Unavailable
 from hookkit.core.event import EventType
-from hookkit.core.provider import PayloadVersion, Provider, build_event, parse
+from hookkit.core.provider import PayloadVersion, Provider, parse
 from hookkit.endpoint import Endpoint
 from hookkit.protection import Protection
 from hookkit.schemas.dig import dig_text

@@ -7,12 +7,12 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import MISSING, dataclass, field, fields
+from dataclasses import dataclass, field
 from datetime import date, datetime
 from functools import partial
-from typing import Any
 
 from hookkit.core.body import blank, blank_bytes, decode_body, encode_body
+from hookkit.core.building import unknown_event
 from hookkit.core.delivery import (
     Delivery,
     Document,
@@ -24,7 +24,7 @@ from hookkit.core.delivery import (
     VerifiedDelivery,
 )
 from hookkit.core.errors import BodyUnreadable
-from hookkit.core.event import EVENT_CLASSES, Event, EventType
+from hookkit.core.event import Event, EventType
 from hookkit.core.handshake import Challenge, Handshake
 from hookkit.core.sample import InlineSample
 from hookkit.core.scheme import KeyScheme, Scheme
@@ -241,63 +241,3 @@ def normalize(provider: Provider, item: Item) -> Event:
         return version.normalize(item)
     except Exception as error:  # noqa: BLE001  # whatever a provider overlooked
         return unknown_event(item, f"item: {type(error).__name__} while it was read")
-
-
-def build_event(
-    item: Item, kind: EventType, parts: Mapping[str, Any], problems: Sequence[str] = ()
-) -> Event:
-    """Return the event of *kind* that *parts* make, by the names of the event's attributes.
-
-    Parts that the kind's class does not have are left out; without a part that it must
-    have, the event is ``unknown`` and a problem names the part.
-    """
-    required, optional = _PARTS[EVENT_CLASSES[kind]]
-    missing = [name for name in required if parts.get(name) is None]
-    if missing:
-        gaps = (f"{name}: missing, so this is no {kind.value}" for name in missing)
-        return build_event(item, EventType.UNKNOWN, parts, (*problems, *gaps))
-    return EVENT_CLASSES[kind](
-        id=item.event_id,
-        type=kind,
-        provider=item.payload.provider,
-        endpoint=item.payload.endpoint,
-        version=item.payload.version,
-        vendor_type=item.vendor_type,
-        received_at=item.payload.received_at,
-        problems=tuple(problems),
-        raw=item.raw,
-        **{name: parts[name] for name in optional if parts.get(name) is not None},
-        **{name: parts[name] for name in required},
-    )
-
-
-def unknown_event(item: Item, *problems: str) -> Event:
-    """Return the event of an item that is not understood."""
-    reasons = problems if item.problem is None else (item.problem, *problems)
-    return build_event(item, EventType.UNKNOWN, {}, reasons)
-
-
-#: What ``build_event`` fills in from the item.
-_FROM_ITEM = frozenset(
-    [
-        *("id", "type", "provider", "endpoint", "version", "vendor_type", "received_at"),
-        *("problems", "raw"),
-    ]
-)
-
-
-def _parts_of(event_class: type[Event]) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    attributes = [each for each in fields(event_class) if each.name not in _FROM_ITEM]
-    required = {
-        each.name
-        for each in attributes
-        if each.default is MISSING and each.default_factory is MISSING
-    }
-    return (
-        tuple(each.name for each in attributes if each.name in required),
-        tuple(each.name for each in attributes if each.name not in required),
-    )
-
-
-#: class -> the parts that it must have, and those that it may have
-_PARTS = {event_class: _parts_of(event_class) for event_class in EVENT_CLASSES.values()}

@@ -5,19 +5,11 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from hookkit.core.body import BLANK
+from hookkit.core.building import build_event, unknown_event
 from hookkit.core.delivery import Delivery, Options, Payload, VerifiedDelivery
 from hookkit.core.event import EventType, MessageEvent, UnknownEvent
 from hookkit.core.parts import Author, AuthorType, Conversation, Message
-from hookkit.core.provider import (
-    PayloadVersion,
-    Provider,
-    build_event,
-    normalize,
-    parse,
-    split,
-    unknown_event,
-    unknown_item,
-)
+from hookkit.core.provider import PayloadVersion, Provider, normalize, parse, split, unknown_item
 from hookkit.signatures.shared_secret import SharedSecretHeader
 
 NOW = datetime(2024, 3, 1, 10, 0, 5, 123000, tzinfo=UTC)

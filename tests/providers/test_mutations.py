@@ -14,10 +14,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from hookkit import HookKit
+from hookkit.core.building import unknown_event
 from hookkit.core.delivery import Payload
 from hookkit.core.event import EVENT_CLASSES, EventType
 from hookkit.core.identity import MAX_ID_CHARS
-from hookkit.core.provider import normalize, unknown_event
+from hookkit.core.provider import normalize
 from hookkit.core.scheme import KeyScheme
 from hookkit.schemas import EventSchema
 from hookkit.testing import sign

@@ -11,11 +11,12 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from hookkit.core import event as events
+from hookkit.core.building import build_event
 from hookkit.core.delivery import Document, Item, Payload
 from hookkit.core.event import EVENT_CLASSES, Event, EventType
 from hookkit.core.identity import hash_content, join_parts
 from hookkit.core.parts import Conversation, User
-from hookkit.core.provider import PayloadVersion, build_event
+from hookkit.core.provider import PayloadVersion
 from hookkit.providers.livechat.identity import REPEAT_AFTER_S, Path
 from hookkit.schemas import fields
 from hookkit.schemas.dig import dig_id, dig_text

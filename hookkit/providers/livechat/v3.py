@@ -9,9 +9,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from hookkit.core.building import build_event
 from hookkit.core.delivery import Document, Item, Payload
 from hookkit.core.event import Event, EventType
-from hookkit.core.provider import PayloadVersion, build_event
+from hookkit.core.provider import PayloadVersion
 from hookkit.providers.livechat.identity import identify, lane_of
 from hookkit.providers.livechat.parts import parts_of
 from hookkit.providers.livechat.shapes import PayloadShape

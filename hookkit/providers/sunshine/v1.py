@@ -11,10 +11,11 @@ from dataclasses import replace
 from typing import Any
 
 from hookkit.core import event as events
+from hookkit.core.building import build_event
 from hookkit.core.delivery import Document, Item, Payload
 from hookkit.core.event import EVENT_CLASSES, Event, EventType
 from hookkit.core.parts import Client, Conversation, Referral, Source, User
-from hookkit.core.provider import PayloadVersion, build_event, unknown_item
+from hookkit.core.provider import PayloadVersion, unknown_item
 from hookkit.providers.sunshine.common import by_user, delivery_report, typing_state
 from hookkit.providers.sunshine.identity_v1 import identify
 from hookkit.providers.sunshine.shapes_v1 import BodyShape, conversation_of

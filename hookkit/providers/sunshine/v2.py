@@ -9,10 +9,11 @@ from collections.abc import Sequence
 from typing import Any
 
 from hookkit.core import event as events
+from hookkit.core.building import build_event
 from hookkit.core.delivery import Document, Item, Payload
 from hookkit.core.event import EVENT_CLASSES, Event, EventType
 from hookkit.core.parts import Conversation, Referral
-from hookkit.core.provider import PayloadVersion, build_event
+from hookkit.core.provider import PayloadVersion
 from hookkit.providers.sunshine.common import (
     by_user,
     delivery_fact,
