@@ -116,7 +116,7 @@ def new_places():
         version = provider_of(sample).versions[sample.parent.name]
         found[sample] = []
         for path in places(document):
-            kind = (version, *kind_of_place(document, path))
+            kind = (version.split, version.normalize, *kind_of_place(document, path))
             if kind not in seen:
                 seen.add(kind)
                 found[sample].append(path)
