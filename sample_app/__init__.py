@@ -34,7 +34,8 @@ def create_app(config: Mapping[str, Any] | None = None) -> Flask:
         # all. While a secret is changed, list the new one before the old one.
         HOOKKIT_ENDPOINTS={
             "support": {"provider": "sunshine", "secrets": [secret]},
-            "chat": {"provider": "livechat", "secrets": [secret]},
+            # Whoever knows one endpoint's secret must not speak for another.
+            "chat": {"provider": "livechat", "secrets": [f"chat-{secret}"]},
             "contact-center": {"provider": "8x8", **_keys()},
         },
         # Somebody may be watching: the default waits five seconds before the first retry.

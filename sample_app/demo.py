@@ -64,7 +64,9 @@ class Demo:
         self.report.step("LiveChat, whose secret lies in the body: the same handler")
         path = "payload.event.text"
         self._send(
-            "--provider", "livechat", "--version", "3.4", "--set", f"{path}={text}", to="chat"
+            *("--provider", "livechat", "--version", "3.4", "--set", f"{path}={text}"),
+            to="chat",
+            secret=f"chat-{self.sender.secret}",
         )
         self._answered("3.4 incoming_event", "200 accepted, 1 new", provider="livechat")
         self._handled(f"conversation:message -> answer_customer: a customer says: {text}")

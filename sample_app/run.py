@@ -38,7 +38,7 @@ def _welcome(url: str) -> str:
 
   {_hookkit()} send {endpoint} --secret {_secret()}
 
-  {_hookkit()} send {url}/hooks/chat --provider livechat --secret {_secret()}
+  {_hookkit()} send {url}/hooks/chat --provider livechat --secret {_secret("chat-")}
 
   {_curl(endpoint)}
 
@@ -71,9 +71,11 @@ def _curl(endpoint: str) -> str:
     return f"curl {endpoint} -H X-API-Key:{_secret()} --data {shlex.quote(body)}"
 
 
-def _secret() -> str:
+def _secret(prefix: str = "") -> str:
     # A secret of your own is not shown: it is where you have set it.
-    return '"$SAMPLE_SECRET"' if os.environ.get("SAMPLE_SECRET") else DEMO_SECRET
+    if os.environ.get("SAMPLE_SECRET"):
+        return f'"{prefix}$SAMPLE_SECRET"'
+    return f"{prefix}{DEMO_SECRET}"
 
 
 if __name__ == "__main__":

@@ -30,7 +30,7 @@ from tests.scale import SCALE
 from tests.waiting import wait_until
 
 #: Reached by what people and housekeeping do, not by a delivery.
-OF_OPERATIONS = ("replay_written", "prune_written", "migration_written")
+OF_OPERATIONS = ("replay_written", "prune_written", "switch_written", "migration_written")
 SERVING = [name for name in crash_points.NAMES if name not in OF_OPERATIONS]
 #: So many of the server's processes die before all of it is killed.
 DEATHS = 2
@@ -84,6 +84,7 @@ PREPARE = """
 import sys
 from datetime import UTC, datetime
 from hookkit.core.filter import Filter
+from hookkit.core.versions import Change, Mode
 from hookkit.inbox.database import open_inbox
 inbox = open_inbox(sys.argv[1])
 now = datetime.now(UTC)
@@ -91,6 +92,10 @@ now = datetime.now(UTC)
 OPERATIONS = {
     "replay_written": "inbox.replay_all(Filter(), now=now)",
     "prune_written": "inbox.prune(bodies_before=now, ids_before=now)",
+    "switch_written": (
+        "inbox.versions.change("
+        "'support', [Change('v2', '', Mode.LIVE)], who='me', now=now, window_s=60)"
+    ),
     "migration_written": "inbox.counts()",
 }
 
@@ -140,6 +145,20 @@ def test_death_amid_pruning_leaves_the_entry_as_it_was(database_url):
     assert (died, ended) == (-signal.SIGKILL, 0)
     assert after_death == before
     assert after_all == []
+
+
+def test_death_amid_a_switch_leaves_the_modes_as_they_were(database_url):
+    inbox = open_inbox(database_url)
+
+    died = operate(database_url, "switch_written", "switch_written:1")
+    after_death = inbox.versions.log("support")
+    ended = operate(database_url, "switch_written")
+    after_all = inbox.versions.log("support")
+    inbox.close()
+
+    assert (died, ended) == (-signal.SIGKILL, 0)
+    assert list(after_death) == []
+    assert [each.who for each in after_all] == ["me"]
 
 
 def test_death_amid_the_making_of_the_tables_leaves_none_behind(database_url):

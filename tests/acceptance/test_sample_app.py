@@ -59,7 +59,7 @@ def test_message_of_every_version_reaches_one_handler(app, version):
 def test_message_of_another_vendor_reaches_the_same_handler(app, version):
     livechat = find_provider("livechat")
     document = freshen(find_sample(livechat, version).document(), livechat.versions[version])
-    delivery = sign(livechat, document, secret=DEMO_SECRET)
+    delivery = sign(livechat, document, secret=f"chat-{DEMO_SECRET}")
 
     response = app.test_client().post(
         "/hooks/chat", data=delivery.body, headers=dict(delivery.headers)
