@@ -42,10 +42,11 @@ def verify(endpoint: Endpoint, delivery: Delivery) -> VerifiedDelivery:
     protection = endpoint.protection_of(version)
     if protection is None:
         raise SignatureMissing("nothing is configured that could prove this payload version")
-    verified = VerifiedDelivery(delivery=delivery, secret_index=None, body_authenticated=False)
+    secret_index = None
     for name, beside in _BESIDE.items():
         if getattr(protection, name) is not None:
-            verified = beside.verify(delivery, endpoint.credentials(protection, name))
+            credentials = endpoint.credentials(protection, name)
+            secret_index = beside.verify(delivery, credentials).secret_index
     # The settings see to it that keys and secrets are given to a scheme of their kind; asking
     # the scheme itself would take longer than to compare a secret.
     if protection.keys is not None:
@@ -53,7 +54,9 @@ def verify(endpoint: Endpoint, delivery: Delivery) -> VerifiedDelivery:
         proof = by_key.read_proof(delivery)
         return by_key.verify(proof, protection.keys.find(proof.key_id))
     if protection.secrets is None:
-        return verified
+        return VerifiedDelivery(
+            delivery=delivery, secret_index=secret_index, body_authenticated=False
+        )
     registration = None if delivery.document is None else provider.registration(delivery.document)
     secrets = endpoint.credentials(protection, "secrets", registration)
     return cast("Scheme", provider.scheme).verify(delivery, secrets)
