@@ -116,6 +116,7 @@ def _item(payload: Payload, trigger: str, body: Document) -> Item:
         or dig_id(body, "matchResult", "conversation", "_id")
         or dig_id(body, "appUser", "_id"),
         fact=identity.fact,
+        near=identity.near,
     )
 
 
