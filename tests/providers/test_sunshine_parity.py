@@ -149,7 +149,8 @@ def test_every_fact_that_two_versions_tell_is_compared():
         if {"v1.1", "v2"} <= set(versions)
         for version in ("v1.1", "v2")
         for name in versions[version]
-        if name not in paired
+        # A conversation begins once; this body is of another beginning, under the same id.
+        if name not in {*paired, "v2/conversation-create.proactive"}
     ]
     assert missing == []
 
