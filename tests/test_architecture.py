@@ -171,7 +171,14 @@ MAY_IMPORT = {
         "hookkit.core",
         "hookkit.endpoint",
         "hookkit.inbox.base",
+        "hookkit.version_report",
+    },
+    "hookkit.version_report": {
+        "hookkit.core",
+        "hookkit.endpoint",
+        "hookkit.inbox.base",
         "hookkit.inbox.records",
+        "hookkit.reading",
     },
     "hookkit.upkeep": {"hookkit.inbox.base"},
     "hookkit.worker": {
@@ -208,7 +215,12 @@ MAY_IMPORT = {
     },
     # Run by ``flask``, inside an application.
     "hookkit.cli.inbox_commands": {"hookkit.core", "click", "flask"},
-    "hookkit.cli.migrate_commands": {"hookkit.cli.inbox_commands", "click", "flask"},
+    "hookkit.cli.migrate_commands": {
+        "hookkit.cli.inbox_commands",
+        "hookkit.cli.status_text",
+        "click",
+        "flask",
+    },
     "hookkit.testing": {*INWARDS, "hookkit.testing", "hookkit.web", "flask", "pytest"},
 }
 

@@ -18,7 +18,7 @@ from hookkit.core.ledger import Attempt
 from hookkit.core.outcome import Entry, Receipt, Settlement
 from hookkit.core.states import REPLAYABLE, State
 from hookkit.core.versions import Change
-from hookkit.inbox.records import Batch, EntryRecord, Pruned, Switched
+from hookkit.inbox.records import Batch, EntryRecord, Kept, Pruned, Switched
 
 #: Longest vendor type and payload version that are stored; what is longer is cut.
 MAX_WORD_CHARS = 255
@@ -65,6 +65,15 @@ class VersionBook(Protocol):
 
         Returns:
             The entries that became PENDING.
+        """
+
+    def kept(
+        self, endpoint: str, *, below_id: int | None = None, limit: int = 200
+    ) -> Sequence[Kept]:
+        """Return entries of *endpoint* with their bytes, newest first.
+
+        Args:
+            below_id: Only entries with a lower id; None is all.
         """
 
 

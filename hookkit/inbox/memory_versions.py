@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from itertools import islice
 from threading import Lock
 
 from hookkit.core.delivery import Envelope
@@ -23,8 +24,8 @@ from hookkit.core.versions import (
 )
 from hookkit.inbox.base import from_ms, to_ms
 from hookkit.inbox.memory_due import Queue
-from hookkit.inbox.memory_entries import StoredEntry
-from hookkit.inbox.records import Switched
+from hookkit.inbox.memory_entries import StoredEntry, kept_entry
+from hookkit.inbox.records import Kept, Switched
 
 
 @dataclass(slots=True)
@@ -47,7 +48,7 @@ class MemoryVersions:
     """
 
     def __init__(
-        self, lock: Callable[[], Lock], entries: Mapping[int, StoredEntry], queue: Queue
+        self, lock: Callable[[], Lock], entries: dict[int, StoredEntry], queue: Queue
     ) -> None:
         self._lock = lock
         self._entries = entries
@@ -121,6 +122,18 @@ class MemoryVersions:
                     promoted += self._promote(endpoint, orphans, **times)
                     switch.is_over = is_over(switched_ms=at_ms, **times)
         return promoted
+
+    def kept(
+        self, endpoint: str, *, below_id: int | None = None, limit: int = 200
+    ) -> Sequence[Kept]:
+        """Return entries of *endpoint* with their bytes, newest first."""
+        with self._lock():
+            newest = (
+                each
+                for each in reversed(self._entries.values())
+                if each.endpoint == endpoint and (below_id is None or each.id < below_id)
+            )
+            return [kept_entry(each) for each in islice(newest, limit)]
 
     def _shadows(self, endpoint: str) -> list[StoredEntry]:
         return [

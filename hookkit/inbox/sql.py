@@ -86,7 +86,8 @@ class SqlInbox:
         else:
             self._transactions = PostgresTransactions(engine, is_own=is_own)
         self._insert_entry = self._transactions.insert_unless_there(entries)
-        self._versions = SqlVersions(self._transactions, self._reading, self._writing)
+        ways = (self._reading, self._writing, self._decrypted)
+        self._versions = SqlVersions(self._transactions, *ways)
         self._is_prepared = False
         self._preparing = Lock()
 

@@ -13,8 +13,9 @@ from hookkit import crash_points
 from hookkit.core.delivery import Envelope
 from hookkit.core.versions import Change, Mode, is_orphan, is_over, is_young
 from hookkit.inbox.base import from_ms, to_ms
-from hookkit.inbox.records import Switched
+from hookkit.inbox.records import Kept, Switched
 from hookkit.inbox.sql_facts import Twins, modes_now
+from hookkit.inbox.sql_find import find_kept
 from hookkit.inbox.sql_promote import promote, shadows
 from hookkit.inbox.tables import facts, switches
 from hookkit.inbox.transactions import Transactions, Turn
@@ -30,6 +31,7 @@ class SqlVersions:
     Args:
         reading: Begins a transaction that only reads, once the tables are there.
         writing: Begins one that may write.
+        decrypted: Returns what an encrypted body was, None when no key fits.
     """
 
     def __init__(
@@ -37,10 +39,12 @@ class SqlVersions:
         transactions: Transactions,
         reading: Callable[[], AbstractContextManager[Connection]],
         writing: Callable[[], AbstractContextManager[Connection]],
+        decrypted: Callable[[bytes], bytes | None],
     ) -> None:
         self._transactions = transactions
         self._reading = reading
         self._writing = writing
+        self._decrypted = decrypted
         self._insert_fact = transactions.insert_unless_there(facts)
 
     def twins(self, connection: Connection, envelope: Envelope) -> Twins | None:
@@ -55,6 +59,13 @@ class SqlVersions:
         """Return what was switched at *endpoint*, oldest first."""
         with self._reading() as connection:
             return [_switched(row) for row in connection.execute(_LOG, {"at": endpoint})]
+
+    def kept(
+        self, endpoint: str, *, below_id: int | None = None, limit: int = 200
+    ) -> Sequence[Kept]:
+        """Return entries of *endpoint* with their bytes, newest first."""
+        with self._reading() as connection:
+            return find_kept(connection, endpoint, below_id, limit, self._decrypted)
 
     def change(
         self, endpoint: str, changes: Sequence[Change], *, who: str, now: datetime, window_s: float

@@ -359,3 +359,35 @@ def test_switch_amid_deliveries_loses_and_doubles_nothing(inbox):
 
     ran = [event.partition(" ")[2] for event in run(inbox)]
     assert sorted(ran) == sorted(facts)
+
+
+def test_entries_are_kept_with_their_bytes(inbox):
+    said(inbox, "v2 m-1", "v2 ~read", modes=BEHIND)
+    said(inbox, "v1.1 m-1", modes=BEHIND, at=1)
+    said(inbox, "v1 m-1", modes=BEHIND, at=2)
+    said(inbox, "v2 m-1", modes=BEHIND, endpoint="sales")
+
+    found = inbox.versions.kept("support")
+
+    assert [(one.event_id, one.state.value, one.fact) for one in found] == [
+        ("v1 m-1", "ignored", "m-1"),
+        ("v1.1 m-1", "pending", "m-1"),
+        ("v2 ~read", "shadow", "~read"),
+        ("v2 m-1", "shadow", "m-1"),
+    ]
+    assert found[0].body is None
+    assert found[3].body == found[2].body == b'[{"text": "hello"}, {"text": "hello"}]'
+    assert (found[2].position, found[2].delivery_id) == (1, found[3].delivery_id)
+    assert found[1].received_at == after(1)
+    assert found[1].headers == {"content-type": "application/json"}
+    assert inbox.versions.kept("support", limit=2) == found[:2]
+    assert inbox.versions.kept("support", below_id=found[1].id) == found[2:]
+
+
+def test_entries_whose_bytes_are_gone_are_kept_without(inbox):
+    said(inbox, "v2 m-1", modes=BEHIND)
+
+    inbox.prune(bodies_before=after(1), ids_before=NOW)
+
+    (one,) = inbox.versions.kept("support")
+    assert (one.event_id, one.body) == ("v2 m-1", None)

@@ -14,6 +14,7 @@ from hookkit.core.delivery import Document, Item, Payload
 from hookkit.core.event import EVENT_CLASSES, Event, EventType
 from hookkit.core.parts import Conversation, Referral
 from hookkit.core.provider import PayloadVersion
+from hookkit.providers.sunshine import triggers
 from hookkit.providers.sunshine.common import by_user, delivery_report, typing_state
 from hookkit.providers.sunshine.identity_v2 import fact_of, near_of
 from hookkit.providers.sunshine.shapes_v2 import EventShape, Said
@@ -180,6 +181,7 @@ V2 = PayloadVersion(
     split=split,
     normalize=normalize,
     types=TYPES,
+    words=triggers.V2,
     fresh_ids=("events.*.id", "events.*.payload.message.id"),
     fresh_times=("events.*.createdAt", "events.*.payload.message.received"),
 )
