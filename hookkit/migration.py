@@ -12,6 +12,7 @@ from hookkit.core.handlers import HandlerRegistry
 from hookkit.core.versions import Change, Mode, Modes, modes_after, switch_changes
 from hookkit.endpoint import Endpoint
 from hookkit.inbox.base import Inbox
+from hookkit.rehearsal import Rehearsal, rehearse
 from hookkit.version_report import Status, compared, kept_entries
 
 
@@ -42,10 +43,7 @@ class Migration:
             new: The version to compare with the one in use; default is the one in shadow.
         """
         modes = self._modes(name)
-        live = _of_mode(modes, Mode.LIVE)
-        if new is None:
-            new = next(iter(_of_mode(modes, Mode.SHADOW)), None)
-        old = next((version for version in live if version != new), None)
+        old, new = _of_interest(modes, new)
         inbox = self.inbox()
         return compared(
             Status(
@@ -54,7 +52,7 @@ class Migration:
                 last_seen={},
                 log=inbox.versions.log(name),
                 old=old,
-                new=new if old is not None else None,
+                new=new,
             ),
             self.endpoints[name],
             kept_entries(inbox, name),
@@ -102,6 +100,23 @@ class Migration:
             if in_the_way:
                 raise SwitchRefused(*in_the_way)
         self._change(name, [Change(version, "", Mode.IGNORE)], who)
+
+    def rehearse(self, name: str, new: str | None = None) -> Rehearsal:
+        """Try a switch of endpoint *name* on its kept deliveries; nothing is handled.
+
+        Args:
+            new: The version to switch to; default is the one in shadow.
+
+        Raises:
+            ConfigurationError: There is no such endpoint, or its modes are not named.
+            SwitchRefused: There are no two versions, or nothing is kept of one of them.
+        """
+        old, new = _of_interest(self._modes(name, new), new)
+        if old is None or new is None:
+            raise SwitchRefused(f"there are no two versions at {name} to switch between")
+        kept = kept_entries(self.inbox(), name)
+        provider = self.endpoints[name].provider
+        return rehearse(provider, kept, old=old, new=new, window_s=self.window_s)
 
     def sweep(self) -> int:
         """Run what is left near a switch and whose twin never came; return how many that were."""
@@ -154,3 +169,11 @@ class Migration:
 
 def _of_mode(modes: Modes, wanted: Mode) -> list[str]:
     return [version for version, mode in modes.of_versions.items() if mode is wanted]
+
+
+def _of_interest(modes: Modes, new: str | None) -> tuple[str | None, str | None]:
+    """Return the version in use and the one to come; None where there is none."""
+    if new is None:
+        new = next(iter(_of_mode(modes, Mode.SHADOW)), None)
+    old = next((version for version in _of_mode(modes, Mode.LIVE) if version != new), None)
+    return (None, None) if old is None else (old, new)

@@ -171,7 +171,15 @@ MAY_IMPORT = {
         "hookkit.core",
         "hookkit.endpoint",
         "hookkit.inbox.base",
+        "hookkit.rehearsal",
         "hookkit.version_report",
+    },
+    # The inbox of a rehearsal is always one in memory.
+    "hookkit.rehearsal": {
+        "hookkit.core",
+        "hookkit.inbox.base",
+        "hookkit.inbox.memory",
+        "hookkit.inbox.records",
     },
     "hookkit.version_report": {
         "hookkit.core",
@@ -215,6 +223,13 @@ MAY_IMPORT = {
     },
     # Run by ``flask``, inside an application.
     "hookkit.cli.inbox_commands": {"hookkit.core", "click", "flask"},
+    "hookkit.cli.handlers_command": {
+        "hookkit.core",
+        "hookkit.cli.inbox_commands",
+        "hookkit.cli.tables",
+        "click",
+        "flask",
+    },
     "hookkit.cli.migrate_commands": {
         "hookkit.cli.inbox_commands",
         "hookkit.cli.status_text",

@@ -9,7 +9,7 @@ import click
 from flask.cli import with_appcontext
 
 from hookkit.cli.inbox_commands import state_of_app, told
-from hookkit.cli.status_text import lines_of, plain
+from hookkit.cli.status_text import lines_of, lines_of_rehearsal, plain, plain_rehearsal
 
 _force = click.option("--force", "is_forced", is_flag=True, help="Do it in spite of the reasons.")
 _who = click.option(
@@ -70,3 +70,25 @@ def retire(endpoint: str, version: str, who: str, *, is_forced: bool) -> None:
         migration.retire(endpoint, version, who=who, is_forced=is_forced)
     when = "it was not seen lately" if seen is None else f"last seen {seen:%Y-%m-%d %H:%M:%S} UTC"
     click.echo(f"{version} is ignored at {endpoint}; {when}")
+
+
+@migrate.command()
+@click.argument("endpoint")
+@click.option("--to", "new", metavar="VERSION", help="Switch to this one; default: the shadow.")
+@click.option("--json", "is_json", is_flag=True, help="Print it for machines.")
+@with_appcontext
+def rehearse(endpoint: str, new: str | None, *, is_json: bool) -> None:
+    """Try a switch of ENDPOINT on its kept deliveries, in an inbox of its own.
+
+    The newest of both versions are replayed, with the switch in the middle. No handler runs,
+    and nothing is written. The exit status is 1 when a fact is lost or handled twice.
+    """
+    with told():
+        played = state_of_app().migration.rehearse(endpoint, new)
+    if is_json:
+        click.echo(json.dumps(plain_rehearsal(played), indent=2))
+    else:
+        for line in lines_of_rehearsal(played):
+            click.echo(line)
+    if not played.is_clean:
+        raise SystemExit(1)

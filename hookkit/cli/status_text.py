@@ -1,4 +1,4 @@
-"""How the versions of an endpoint stand, as lines for people and as plain types for machines."""
+"""How the versions of an endpoint stand, and what a rehearsal came to, for people and machines."""
 
 from __future__ import annotations
 
@@ -10,6 +10,8 @@ from typing import Any
 from hookkit.cli.tables import aligned
 
 _HEADINGS = ("type", "{old}", "{new}", "paired", "not in {old}", "not in {new}", "apart", "longest")
+#: Of a long list, so many are printed.
+_MOST_FACTS = 20
 
 
 def lines_of(status: Any) -> Iterator[str]:
@@ -78,6 +80,38 @@ def plain(status: Any) -> dict[str, Any]:
         "is_safe": not status.obstacles,
         "obstacles": list(status.obstacles),
     }
+
+
+def lines_of_rehearsal(played: Any) -> Iterator[str]:
+    """Yield what people read of a rehearsal."""
+    old, new = played.old, played.new
+    counts = " and ".join(f"{count} of {name}" for name, count in played.deliveries.items())
+    at = f"{played.switched_at:%Y-%m-%d %H:%M:%S} UTC"
+    yield f"deliveries replayed: {counts}; switched to {new} at {at}"
+    yield from aligned(
+        [
+            ("type", f"handled in {old}", f"handled in {new}", "held back"),
+            *((row.kind, *map(str, row[1:])) for row in played.rows),
+        ]
+    )
+    yield f"run by the switch and after it, reported by one version alone: {played.promoted}"
+    if played.near_twice:
+        yield f"without an exact fact, handled in both versions: {played.near_twice}"
+    if played.unasked:
+        yield f"reported by the shadow alone and too far from the switch: {played.unasked}"
+    for what, facts in (("lost", played.lost), ("handled twice", played.doubled)):
+        for fact in facts[:_MOST_FACTS]:
+            yield f"{what}: {fact}"
+        if len(facts) > _MOST_FACTS:
+            yield f"{what}: {len(facts) - _MOST_FACTS} more"
+    if played.is_clean:
+        yield f"each of {played.facts} facts is handled once"
+
+
+def plain_rehearsal(played: Any) -> dict[str, Any]:
+    """Return a rehearsal as JSON has it."""
+    told: dict[str, Any] = _plain(played)
+    return {**told, "is_clean": played.is_clean}
 
 
 def _plain(value: Any) -> Any:

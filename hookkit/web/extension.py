@@ -10,6 +10,7 @@ from weakref import WeakSet
 from flask import Blueprint, Flask
 from flask.blueprints import BlueprintSetupState
 
+from hookkit.cli.handlers_command import handlers
 from hookkit.cli.inbox_commands import COMMANDS
 from hookkit.cli.migrate_commands import migrate
 from hookkit.core.errors import ConfigurationError
@@ -56,7 +57,7 @@ class HookKit:
             self._blueprint = Blueprint(
                 "hookkit", "hookkit", url_prefix=DEFAULT_PREFIX, cli_group="hookkit"
             )
-            for command in (*COMMANDS, migrate):
+            for command in (*COMMANDS, handlers, migrate):
                 self._blueprint.cli.add_command(command)
             self._blueprint.record(self._register)
         return self._blueprint

@@ -10,6 +10,7 @@ from blinker import NamedSignal
 import hookkit
 import hookkit.testing
 from hookkit import EventType, signals
+from hookkit.cli.handlers_command import handlers
 from hookkit.cli.inbox_commands import COMMANDS
 from hookkit.cli.main import main
 from hookkit.cli.migrate_commands import migrate
@@ -225,7 +226,8 @@ def test_options_of_a_command_are_those_of_the_code(command):
 
 
 def test_commands_of_an_application_are_those_of_the_code():
-    assert first_words(tables(CLI, "## flask hookkit")[1:5]) == {
+    assert first_words(tables(CLI, "## flask hookkit")[1:6]) == {
+        handlers.name,
         migrate.name,
         *(each.name for each in COMMANDS),
     }
