@@ -17,6 +17,7 @@ from hookkit.core.outcome import RETRY_AFTER_S, Receipt
 from hookkit.core.provider import parse
 from hookkit.endpoint import Endpoint
 from hookkit.inbox.base import Inbox
+from hookkit.shadow_watch import ShadowWatch
 from hookkit.verification import verify
 
 _logger = logging.getLogger("hookkit")
@@ -53,6 +54,7 @@ class Receiver:
         self.sender = sender
         self.inbox = inbox
         self.finish = finish
+        self._shadows = ShadowWatch(_logger)
 
     def receive(self, endpoint: Endpoint, delivery: Delivery) -> Receipt:
         """Return what *delivery* came to; it is durable when the status is 200."""
@@ -75,6 +77,8 @@ class Receiver:
                 envelope = replace(envelope, modes=endpoint.modes)
             receipt = self.inbox().admit(envelope)
             crash_points.reach("admitted")
+            if endpoint.modes is not None:
+                self._shadows.note(endpoint.name, [each.state for each in receipt.admitted])
             self._tell_accepted(endpoint, receipt)
             return self.finish(receipt)
         except Rejected as error:

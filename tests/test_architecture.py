@@ -165,9 +165,11 @@ MAY_IMPORT = {
         "hookkit.schemas",
         "hookkit.inbox.base",
         "hookkit.endpoint",
+        "hookkit.shadow_watch",
         "hookkit.signals",
         "hookkit.verification",
     },
+    "hookkit.shadow_watch": {"hookkit.core"},
     "hookkit.dispatch": {
         "hookkit.assignment",
         "hookkit.core",
