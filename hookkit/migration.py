@@ -43,7 +43,7 @@ class Migration:
             new: The version to compare with the one in use; default is the one in shadow.
         """
         modes = self._modes(name)
-        old, new = _of_interest(modes, new)
+        live, new = _of_interest(modes, new)
         inbox = self.inbox()
         return compared(
             Status(
@@ -51,12 +51,13 @@ class Migration:
                 modes=modes.of_versions,
                 last_seen={},
                 log=inbox.versions.log(name),
-                old=old,
+                old=live[-1] if live else None,
                 new=new,
             ),
             self.endpoints[name],
             kept_entries(inbox, name),
             self.registry.handlers.values(),
+            live=live,
             now=self.clock(),
             window_s=self.window_s,
         )
@@ -111,12 +112,12 @@ class Migration:
             ConfigurationError: There is no such endpoint, or its modes are not named.
             SwitchRefused: There are no two versions, or nothing is kept of one of them.
         """
-        old, new = _of_interest(self._modes(name, new), new)
-        if old is None or new is None:
+        live, new = _of_interest(self._modes(name, new), new)
+        if new is None:
             raise SwitchRefused(f"there are no two versions at {name} to switch between")
         kept = kept_entries(self.inbox(), name)
         provider = self.endpoints[name].provider
-        return rehearse(provider, kept, old=old, new=new, window_s=self.window_s)
+        return rehearse(provider, kept, live=live, new=new, window_s=self.window_s)
 
     def sweep(self) -> int:
         """Run what is left near a switch and whose twin never came; return how many that were."""
@@ -171,9 +172,9 @@ def _of_mode(modes: Modes, wanted: Mode) -> list[str]:
     return [version for version, mode in modes.of_versions.items() if mode is wanted]
 
 
-def _of_interest(modes: Modes, new: str | None) -> tuple[str | None, str | None]:
-    """Return the version in use and the one to come; None where there is none."""
+def _of_interest(modes: Modes, new: str | None) -> tuple[list[str], str | None]:
+    """Return the versions in use and the one to come; none and None where there are no two."""
     if new is None:
         new = next(iter(_of_mode(modes, Mode.SHADOW)), None)
-    old = next((version for version in _of_mode(modes, Mode.LIVE) if version != new), None)
-    return (None, None) if old is None else (old, new)
+    live = [version for version in _of_mode(modes, Mode.LIVE) if version != new]
+    return (live, new) if live and new is not None else ([], None)

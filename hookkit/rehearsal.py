@@ -73,20 +73,27 @@ class Rehearsal:
 
 
 def rehearse(
-    provider: Provider, kept: Iterable[Kept], *, old: str, new: str, window_s: float
+    provider: Provider, kept: Iterable[Kept], *, live: Sequence[str], new: str, window_s: float
 ) -> Rehearsal:
-    """Replay *kept* deliveries of two versions with a switch in the middle of what both sent.
+    """Replay *kept* deliveries with a switch to *new* in the middle of what both sides sent.
+
+    Args:
+        live: The versions in use; the last one gives its name to all.
 
     Raises:
-        SwitchRefused: There is nothing of one of them.
+        SwitchRefused: There is nothing of one side.
     """
-    deliveries = _deliveries(kept, old, new)
+    deliveries = _deliveries(kept, (*live, new))
     counts = Counter(each.version for each in deliveries)
-    lacking = [version for version in (old, new) if not counts[version]]
+    lacking = [
+        " or ".join(versions)
+        for versions in (live, [new])
+        if not any(counts[version] for version in versions)
+    ]
     if lacking:
         raise SwitchRefused(*(f"no delivery of {version} is kept" for version in lacking))
-    middle = _middle(deliveries)
-    stage = _Stage(provider, old, new, window_s)
+    middle = _middle(deliveries, new)
+    stage = _Stage(provider, live, new, window_s)
     for number, delivery in enumerate(deliveries):
         if number == middle:
             stage.switch(delivery.received_at)
@@ -95,7 +102,7 @@ def rehearse(
     switched_at = deliveries[middle].received_at
     facts = _Facts(stage, switched_at)
     return Rehearsal(
-        old=old,
+        old=live[-1],
         new=new,
         deliveries=dict(counts),
         switched_at=switched_at,
@@ -109,29 +116,29 @@ def rehearse(
     )
 
 
-def _deliveries(kept: Iterable[Kept], old: str, new: str) -> list[Kept]:
-    """Return an entry of each delivery of the two whose bytes are kept, oldest first."""
+def _deliveries(kept: Iterable[Kept], versions: Sequence[str]) -> list[Kept]:
+    """Return an entry of each delivery of *versions* whose bytes are kept, oldest first."""
     by_id = {
         each.delivery_id: each
         for each in kept
-        if each.version in (old, new) and each.body is not None
+        if each.version in versions and each.body is not None
     }
     return sorted(by_id.values(), key=lambda each: (each.received_at, each.delivery_id))
 
 
-def _middle(deliveries: Sequence[Kept]) -> int:
-    """Return the middle of the time in which both versions came."""
-    first = {each.version: number for number, each in reversed(list(enumerate(deliveries)))}
+def _middle(deliveries: Sequence[Kept], new: str) -> int:
+    """Return the middle of the time in which both sides came."""
+    first = {each.version == new: number for number, each in reversed([*enumerate(deliveries)])}
     return (max(first.values()) + len(deliveries)) // 2
 
 
 class _Stage:
     """An inbox of the rehearsal's own, and what ran there."""
 
-    def __init__(self, provider: Provider, old: str, new: str, window_s: float) -> None:
-        self.provider, self.old, self.new, self.window_s = provider, old, new, window_s
+    def __init__(self, provider: Provider, live: Sequence[str], new: str, window_s: float) -> None:
+        self.provider, self.live, self.new, self.window_s = provider, live, new, window_s
         self.inbox = MemoryInbox()
-        self.modes = {old: Mode.LIVE, new: Mode.SHADOW}
+        self.modes = {**dict.fromkeys(live, Mode.LIVE), new: Mode.SHADOW}
         self.was_live: set[int] = set()
         self.ran: set[int] = set()
         self.promoted = 0
@@ -167,7 +174,7 @@ class _Stage:
 
     def switch(self, at: datetime) -> None:
         """Make the new version live."""
-        staying = {self.old: uncounted(self.provider, self.old, self.new)}
+        staying = {each: uncounted(self.provider, each, self.new) for each in self.live}
         changes = switch_changes(self.new, modes_after(self.modes, ()), staying)
         promoted = self.inbox.versions.change(
             _WHO, changes, who=_WHO, now=at, window_s=self.window_s

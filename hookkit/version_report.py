@@ -61,7 +61,7 @@ class Status:
     """How the versions of an endpoint stand.
 
     Attributes:
-        old: The version in use that is compared; None when there are no two to compare.
+        old: The version in use, of several the last; None when there are no two to compare.
         new: The version to come.
         last_seen: By version, among the newest events.
         log: What was switched, oldest first.
@@ -102,23 +102,32 @@ def compared(
     kept: Iterable[Kept],
     handlers: Collection[Handler],
     *,
+    live: Collection[str],
     now: datetime,
     window_s: float,
 ) -> Status:
-    """Return *status* with what *kept* tells of its two versions."""
+    """Return *status* with what *kept* tells of its two versions.
+
+    Args:
+        live: The versions in use. What several report is counted as one version's: where
+            bodies look alike, one webhook's are told as of several.
+    """
     old, new, provider = status.old, status.new, endpoint.provider
     reader = Reader({endpoint.name: provider})
     last_seen: dict[str, datetime] = {}
     spoken: set[tuple[str, str]] = set()
     sightings = []
-    staying = [] if old is None or new is None else uncounted(provider, old, new)
+    if new is not None:
+        staying = {(each, word) for each in live for word in uncounted(provider, each, new)}
+    else:
+        staying = set()
     for one in kept:
         last_seen.setdefault(one.version, one.received_at)
         spoken.add((one.version, one.vendor_type))
-        if one.version in (old, new) and (one.version, one.vendor_type) not in {
-            (old, word) for word in staying
-        }:
-            sightings.append(_sighting(reader, provider, one))
+        if one.version not in (*live, new) or (one.version, one.vendor_type) in staying:
+            continue
+        sighting = _sighting(reader, provider, one)
+        sightings.append(sighting if one.version == new else sighting._replace(version=old or ""))
     status = replace(status, last_seen=last_seen)
     if old is None or new is None:
         return status
@@ -132,7 +141,7 @@ def compared(
     return replace(
         status,
         rows=rows,
-        staying=sorted(staying),
+        staying=sorted({word for _, word in staying}),
         handlers=list(_concerns(ours, provider, old, new)),
         triggers=_triggers(ours, provider, spoken, old, new),
         obstacles=obstacles(rows, old=old, new=new, wanted=wanted),

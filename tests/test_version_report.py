@@ -6,7 +6,9 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from hookkit import HookKit
+from hookkit.core.states import State
 from tests.applications import SECRET, make_app, message, post
+from tests.providers.livechat_bodies import HERE, SAID, body
 from tests.providers.sunshine_bodies import USER_ID, v1_1, v2
 from tests.providers.test_sunshine_parity import FOLDER, PAIRS
 
@@ -67,8 +69,8 @@ class Shop:
         self.app = make_app(hooks, HOOKKIT_ENDPOINTS={"support": support}, **config)
 
     def post(self, *bodies):
-        for body in bodies:
-            assert post(self.app.test_client(), body).status_code == 200
+        for sent in bodies:
+            assert post(self.app.test_client(), sent).status_code == 200
 
     def status(self, *, later_s=0):
         migration = self.app.extensions["hookkit"].migration
@@ -216,6 +218,24 @@ def test_status_names_handlers_triggers_and_what_stays():
     assert triggers["conversation:join"].instead_of == ()
     assert "client:update" not in triggers
     assert "payment:success" in status.staying
+
+
+def test_versions_in_use_are_one_side_where_bodies_of_one_look_like_anothers():
+    # Most bodies of LiveChat's 3.3 look like those of 3.2.
+    versions = {"3.2": "live", "3.3": "live", "3.4": "shadow"}
+    chat = {"provider": "livechat", "secrets": [SECRET], "versions": versions}
+    app = make_app(HookKit(), HOOKKIT_ENDPOINTS={"support": chat})
+    form = {"event": SAID | {"id": "e2", "type": "form", "fields": []}}
+    for payload in (HERE | {"event": SAID}, HERE | form):
+        for version in ("3.3", "3.4"):
+            sent = body("incoming_event", payload, version=version, secret_key=SECRET)
+            assert post(app.test_client(), sent).status_code == 200
+
+    status = app.extensions["hookkit"].migration.status("support")
+
+    assert (status.old, status.new, status.obstacles) == ("3.3", "3.4", [])
+    assert [(row.seen_old, row.seen_new, row.paired) for row in status.rows] == [(2, 2, 2)]
+    assert app.extensions["hookkit"].open_inbox().counts()[State.DONE] == 2
 
 
 def test_handler_of_another_endpoint_is_not_concerned():

@@ -96,7 +96,7 @@ def old(name):
 
 def played(*told, window_s=10):
     entries = [kept(number, *one) for number, one in enumerate(told, 1)]
-    return rehearse(PROVIDER, entries, old="v1.1", new="v2", window_s=window_s)
+    return rehearse(PROVIDER, entries, live=["v1.1"], new="v2", window_s=window_s)
 
 
 def test_what_one_version_alone_reports_near_the_switch_runs():
@@ -148,6 +148,24 @@ def test_what_stays_live_in_the_old_version_runs_after_the_switch():
     )
 
     assert next(row for row in found.rows if row.kind == "request:success").from_old == 1
+
+
+def test_versions_that_are_live_together_are_one_side():
+    v1 = {name: value for name, value in old("b").items() if name != "version"}
+    entries = [
+        kept(1, "v1.1", old("a"), 0),
+        kept(2, "v1", v1, 1),
+        kept(3, "v2", message("a"), 2),
+        kept(4, "v2", message("b"), 3),
+        kept(5, "v1.1", old("c"), 4),
+        kept(6, "v2", message("c"), 5),
+    ]
+
+    found = rehearse(PROVIDER, entries, live=["v1", "v1.1"], new="v2", window_s=10)
+
+    assert found.old == "v1.1"
+    assert found.deliveries == {"v1": 1, "v1.1": 2, "v2": 3}
+    assert (found.facts, found.is_clean) == (3, True)
 
 
 @pytest.fixture
