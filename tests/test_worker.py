@@ -707,12 +707,12 @@ def test_entry_whose_lease_ran_out_behind_a_slow_one_is_asked_back_for(hooks):
     bench.admit(message("event-2"))
     bench.admit(message("event-3"))
 
-    def steal_the_third(entry, settlement, settle=bench.inbox.settle, **how):
-        settled = settle(entry, settlement, **how)
+    def steal_the_third(*pair, settle=bench.inbox.settle_and_begin, **how):
+        settled = settle(*pair, **how)
         bench.inbox.claim(now=how["now"], lease_s=600, limit=1, endpoints=["support"], only=[3])
         return settled
 
-    bench.inbox.settle = steal_the_third
+    bench.inbox.settle_and_begin = steal_the_third
 
     states = bench.worker.work(limit=3)
 
