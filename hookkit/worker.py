@@ -195,6 +195,8 @@ class Worker:
             else:
                 self._journal.fenced(entry)
             return settlement.state if settled else State.RUNNING, begun
+        if aside is not None and following is not None:
+            aside.appendleft(following)
         return State.RUNNING, None  # until its lease is over
 
     def _record(
