@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -17,6 +16,7 @@ from hookkit.inbox.records import Kept, Switched
 from hookkit.inbox.sql_facts import Twins, modes_now
 from hookkit.inbox.sql_find import find_kept
 from hookkit.inbox.sql_promote import promote, shadows
+from hookkit.inbox.store import Store
 from hookkit.inbox.tables import facts, switches
 from hookkit.inbox.transactions import Transactions, Turn
 
@@ -29,21 +29,19 @@ class SqlVersions:
     """The ``VersionBook`` of a SQL inbox.
 
     Args:
-        reading: Begins a transaction that only reads, once the tables are there.
-        writing: Begins one that may write.
+        store: Begins transactions once the tables are there.
         decrypted: Returns what an encrypted body was, None when no key fits.
     """
 
     def __init__(
         self,
         transactions: Transactions,
-        reading: Callable[[], AbstractContextManager[Connection]],
-        writing: Callable[[], AbstractContextManager[Connection]],
+        store: Store,
         decrypted: Callable[[bytes], bytes | None],
     ) -> None:
         self._transactions = transactions
-        self._reading = reading
-        self._writing = writing
+        self._reading = store.reading
+        self._writing = store.writing
         self._decrypted = decrypted
         self._insert_fact = transactions.insert_unless_there(facts)
 
