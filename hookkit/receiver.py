@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
-from dataclasses import replace
 
 from hookkit import crash_points, signals
 from hookkit.core.delivery import Delivery
@@ -71,14 +70,12 @@ class Receiver:
             handshake = _shake_hands(endpoint, verified.delivery)
             if handshake is not None:
                 return handshake
-            envelope = parse(endpoint.provider, verified)
+            envelope = parse(endpoint.provider, verified, endpoint.modes)
             crash_points.reach("parsed")
-            if endpoint.modes is not None:
-                envelope = replace(envelope, modes=endpoint.modes)
             receipt = self.inbox().admit(envelope)
             crash_points.reach("admitted")
             if endpoint.modes is not None:
-                self._shadows.note(endpoint.name, [each.state for each in receipt.admitted])
+                self._shadows.note(endpoint.name, receipt)
             self._tell_accepted(endpoint, receipt)
             return self.finish(receipt)
         except Rejected as error:

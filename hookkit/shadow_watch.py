@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable
 
+from hookkit.core.outcome import Receipt
 from hookkit.core.states import State
 
 #: So many deliveries in a row may come in shadow by chance: a process sees a part of them.
@@ -20,11 +20,12 @@ class ShadowWatch:
         self._logger = logger
         self._in_a_row: dict[str, int] = {}
 
-    def note(self, endpoint: str, states: Iterable[State]) -> None:
+    def note(self, endpoint: str, receipt: Receipt) -> None:
         """Take note of a delivery; log when it is one too many, once until another runs."""
-        if not all(state in _HELD_BACK for state in states):
-            self._in_a_row.pop(endpoint, None)
-            return
+        for each in receipt.admitted:
+            if each.state not in _HELD_BACK:
+                self._in_a_row.pop(endpoint, None)
+                return
         count = self._in_a_row[endpoint] = self._in_a_row.get(endpoint, 0) + 1
         if count == MOST_IN_A_ROW:
             self._logger.warning(

@@ -4,6 +4,7 @@ import logging
 
 import pytest
 
+from hookkit.core.outcome import Admitted, Receipt
 from hookkit.core.states import State
 from hookkit.shadow_watch import MOST_IN_A_ROW, ShadowWatch
 from tests.applications import message
@@ -24,8 +25,9 @@ def watch():
 
 
 def see(watch, *states, times=1, endpoint="support"):
+    admitted = [Admitted(entry_id=1, event_id="e", is_new=True, state=state) for state in states]
     for _ in range(times):
-        watch.note(endpoint, states)
+        watch.note(endpoint, Receipt(admitted=tuple(admitted)))
 
 
 def test_shadow_alone_is_told_once(watch, caplog):

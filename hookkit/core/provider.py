@@ -29,6 +29,7 @@ from hookkit.core.handshake import Challenge, Handshake
 from hookkit.core.sample import InlineSample
 from hookkit.core.scheme import KeyScheme, Scheme
 from hookkit.core.triggers import Meaning
+from hookkit.core.versions import Mode
 
 #: Kept with every delivery; a provider adds what its versions and its proof need.
 KEPT_HEADERS = ("content-type", "user-agent")
@@ -136,8 +137,14 @@ class Provider:
         return {name: headers[name] for name in names if name in headers}
 
 
-def parse(provider: Provider, verified: VerifiedDelivery) -> Envelope:
-    """Take a proven delivery apart; what cannot be understood becomes one item with a problem."""
+def parse(
+    provider: Provider, verified: VerifiedDelivery, modes: Mapping[str, Mode] | None = None
+) -> Envelope:
+    """Take a proven delivery apart; what cannot be understood becomes one item with a problem.
+
+    Args:
+        modes: Those that the endpoint's settings name.
+    """
     delivery = verified.delivery
     headers = provider.keep(delivery.headers)
     if verified.key is not None:
@@ -161,6 +168,7 @@ def parse(provider: Provider, verified: VerifiedDelivery) -> Envelope:
         headers=headers,
         secret_index=verified.secret_index,
         items=items,
+        modes=modes,
     )
 
 

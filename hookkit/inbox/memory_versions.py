@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import islice
@@ -55,12 +55,20 @@ class MemoryVersions:
         self._queue = queue
         self._log: defaultdict[str, list[_Switch]] = defaultdict(list)
         self._owners: dict[tuple[str, str], StoredEntry] = {}
+        #: endpoint -> what its settings declare, and that with what was switched
+        self._modes: dict[str, tuple[Mapping[str, Mode], Modes]] = {}
 
     def modes_of(self, envelope: Envelope) -> Modes | None:
         """Return the modes of the envelope's endpoint; None where nobody names any."""
         if envelope.modes is None:
             return None
-        return modes_after(envelope.modes, [each.change for each in self._log[envelope.endpoint]])
+        known = self._modes.get(envelope.endpoint)
+        if known is not None and known[0] is envelope.modes:
+            return known[1]
+        changes = [each.change for each in self._log[envelope.endpoint]]
+        modes = modes_after(envelope.modes, changes)
+        self._modes[envelope.endpoint] = envelope.modes, modes
+        return modes
 
     def first_state(self, entry: StoredEntry, modes: Modes | None) -> State:
         """Return what a new entry is, after it took its fact if that is free; under the lock."""
@@ -94,6 +102,7 @@ class MemoryVersions:
         live = {each.version for each in changes if each.mode is Mode.LIVE and not each.vendor_type}
         with self._lock():
             self._log[endpoint] += [_Switch(each, now_ms, who, not live) for each in changes]
+            self._modes.pop(endpoint, None)
             return self._promote(
                 endpoint,
                 [
