@@ -175,7 +175,7 @@ def _report(told: Sighting, fact: str) -> Report:
 def _with_pairs(row: Row, pairs: Sequence[Pair]) -> Row:
     delays_ms = [abs(one.received_ms - other.received_ms) for one, other in pairs]
     compared = [
-        (one, other)
+        (one, other, one.event, other.event)
         for one, other in pairs
         # A start that is a referral in the other version is read as two things.
         if one.event is not None and other.event is not None and one.kind == other.kind
@@ -190,12 +190,10 @@ def _with_pairs(row: Row, pairs: Sequence[Pair]) -> Row:
     )
 
 
-def _fields(pairs: Sequence[Pair]) -> tuple[Field, ...]:
+def _fields(compared: Iterable[tuple[Sighting, Sighting, Event, Event]]) -> tuple[Field, ...]:
     found: defaultdict[str, list[Example]] = defaultdict(list)
-    for one, other in sorted(pairs, key=lambda pair: pair[1].received_ms):
-        if one.event is None or other.event is None:
-            continue
-        told = {each.path: each for each in differences(one.event, other.event)}
+    for one, other, old, new in sorted(compared, key=lambda each: each[1].received_ms):
+        told = {each.path: each for each in differences(old, new)}
         for path, each in told.items():
             found[path].append(Example(one.entry_id, other.entry_id, each.old, each.new))
     return tuple(

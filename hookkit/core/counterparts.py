@@ -11,9 +11,9 @@ from hookkit.core.triggers import Trigger
 
 
 def words_of(provider: Provider, version: str) -> tuple[str, ...]:
-    """Return the words that a webhook of *version* can be registered for."""
-    known = provider.versions[version]
-    return known.words or tuple(known.types)
+    """Return the words that a webhook of *version* can be registered for; of none, none."""
+    known = provider.versions.get(version)
+    return () if known is None else known.words or tuple(known.types)
 
 
 def counterparts(provider: Provider, word: str, version: str) -> list[str]:
@@ -64,7 +64,8 @@ def _stands_for(trigger: Trigger, provider: Provider, version: str, word: str) -
             if trigger.word in words_of(provider, version)
             else counterparts(provider, trigger.word, version)
         )
-    kind = provider.versions[version].types.get(word)
+    known = provider.versions.get(version)
+    kind = None if known is None else known.types.get(word)
     if kind is not None:
         return kind in trigger.types
     return any(each.type in trigger.types for each in provider.triggers.get(word, ()))

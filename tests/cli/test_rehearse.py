@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from hookkit.cli.status_text import lines_of_rehearsal
 from hookkit.core.states import State
 from hookkit.core.versions import Mode
 from hookkit.inbox.memory import MemoryInbox
@@ -124,6 +125,8 @@ def test_what_only_the_shadow_reports_far_from_the_switch_does_not_run():
 
     assert (found.facts, found.unasked) == (3, 1)
     assert found.is_clean
+    told = "reported by the shadow alone and too far from the switch: 1"
+    assert told in list(lines_of_rehearsal(found))
 
 
 def test_near_facts_on_either_side_of_the_switch_are_told():
@@ -137,6 +140,7 @@ def test_near_facts_on_either_side_of_the_switch_are_told():
 
     assert found.near_twice == 1
     assert found.is_clean
+    assert "without an exact fact, handled in both versions: 1" in list(lines_of_rehearsal(found))
 
 
 def test_what_stays_live_in_the_old_version_runs_after_the_switch():

@@ -88,6 +88,12 @@ def test_actions_of_livechat_are_as_many_as_can_be_registered(version, count):
     assert len(words_of(LIVECHAT, version)) == count
 
 
+def test_version_that_nobody_knows_has_no_words():
+    assert words_of(SUNSHINE, "v9") == ()
+    assert counterparts(SUNSHINE, "postback", "v9") == []
+    assert not waits_for(handler("conversation:message"), SUNSHINE, "v9", "nonsense")
+
+
 def test_kind_is_what_versions_call_alike():
     assert kind_of(SUNSHINE, "v1.1", "postback") == "conversation:postback"
     assert kind_of(SUNSHINE, "v1.1", "payment:success") == "payment:success"
