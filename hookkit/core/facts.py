@@ -186,15 +186,14 @@ def rule(
         for each in held
         if is_exact(each.fact) and (each.fact not in doubtful or each.fact in owners)
     ]
-    rest = [each for each in held if each not in set(certain)]
-    told = {(each.fact, each.version) for each in certain}
+    sure = set(certain)
+    rest = [each for each in held if each not in sure]
+    told: defaultdict[str, set[str]] = defaultdict(set)
+    for each in certain:
+        told[each.fact].add(each.version)
     ran = [each for each, has_run in near if has_run]
     # An owner that has its exact twin is no other report's.
-    ran += [
-        owner
-        for fact, owner in owners.items()
-        if not any(name == fact and version != owner.version for name, version in told)
-    ]
+    ran += [owner for fact, owner in owners.items() if not told[fact] - {owner.version}]
     suppressed = [each for each, has_run in near if not has_run]
     ruling = rule_near(rest, ran, suppressed, window_ms=window_ms)
     return Ruling([*certain, *ruling.to_run], ruling.twins)
