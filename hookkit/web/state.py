@@ -126,7 +126,7 @@ class AppState:
         assignment = self.worker.assignment
         check_dedicated(assignment, self._runner_name, endpoints)
         served = {name: assignment.providers[name] for name in endpoints or assignment.providers}
-        threads = threads or self.settings.workers
+        threads = self.opening.threads = threads or self.settings.workers
         self.worker = self._make_worker(replace(assignment, providers=served))
         self._runner = self._make_pool(threads)
         self._warn_of_unknown_endpoints()
