@@ -102,10 +102,12 @@ class Checkup:
             return
         for concern in place.concerns:
             yield Finding(Level.FAILURE, f"inbox: {place.name}: {concern}")
-        if not place.is_there:
-            yield Finding(Level.OK, f"inbox: {place.name} is made at the start")
-        elif not place.concerns:
+        if place.concerns:
+            return
+        if place.is_there:
             yield from self._of_store(database, place.name)
+        else:
+            yield Finding(Level.OK, f"inbox: {place.name} is made at the start")
 
     def _of_store(self, database: Any, name: str) -> Iterator[Finding]:
         try:

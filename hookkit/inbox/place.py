@@ -47,14 +47,15 @@ def place_of(database: str | URL | Engine) -> Place:
     if "uri" in url.query:
         return Place(name="a SQLite file that is named by a URI")
     path = Path(url.database or "").absolute()
-    return Place(
-        name=f"the SQLite file {path}", is_there=path.exists(), concerns=tuple(_concerns(path))
-    )
+    # Unlike that of a Path, it does not raise when a folder on the way may not be looked into.
+    is_there = os.path.exists(path)  # noqa: PTH110
+    concerns = tuple(_concerns(path, is_there=is_there))
+    return Place(name=f"the SQLite file {path}", is_there=is_there, concerns=concerns)
 
 
-def _concerns(path: Path) -> Iterator[str]:
+def _concerns(path: Path, *, is_there: bool) -> Iterator[str]:
     folder = path.parent
-    while not folder.exists():
+    while not os.path.exists(folder):  # noqa: PTH110  # as above
         folder = folder.parent
     kind = mount_type(folder.resolve())
     if kind in NETWORK_TYPES:
@@ -66,8 +67,7 @@ def _concerns(path: Path) -> Iterator[str]:
             f"it is in a container's own layer ({kind}), and gone with the container; mount a"
             " volume there, or use PostgreSQL"
         )
-    wanted = [folder, path] if path.exists() else [folder]
-    for each in wanted:
+    for each in [folder, path] if is_there else [folder]:
         # A disk that is mounted to be read is told even to root.
         if not os.access(each, os.W_OK, effective_ids=os.access in os.supports_effective_ids):
             yield f"{each} cannot be written to by the user that runs this"

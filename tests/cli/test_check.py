@@ -1,7 +1,11 @@
 """``flask hookkit check``: what it finds, and that it changes nothing."""
 
 import os
+import shutil
+import tempfile
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import pytest
 
@@ -98,27 +102,52 @@ def test_disk_that_keeps_no_events_is_told(hooks, tmp_path, mounts, kind, why):
     assert [why in text for text in found["failure"]] == [True]
 
 
+@pytest.fixture
+def folder():
+    """Return a folder that every user may look into, unlike pytest's own."""
+    made = Path(tempfile.mkdtemp(prefix="hookkit-check-"))
+    made.chmod(0o755)
+    yield made
+    made.chmod(0o755)
+    shutil.rmtree(made)
+
+
+@contextmanager
+def without_rights():
+    """Be no superuser, who may write everywhere."""
+    user = os.geteuid()
+    if user == 0:
+        os.seteuid(NOBODY)
+    try:
+        yield
+    finally:
+        os.seteuid(user)
+
+
 @pytest.mark.parametrize("is_there", [False, True])
-def test_folder_that_can_only_be_read_is_told(hooks, tmp_path, mounts, is_there):
-    # On the way there, others may look into every folder but not into pytest's own.
-    url = f"sqlite:///{tmp_path}/inbox.db"
+def test_folder_that_can_only_be_read_is_told(hooks, folder, mounts, is_there):
+    url = f"sqlite:///{folder}/inbox.db"
     if is_there:
         open_inbox(url).close()
-    tmp_path.chmod(0o555)
-    for folder in (tmp_path.parent, tmp_path.parent.parent):
-        folder.chmod(0o711)
-    is_root = os.geteuid() == 0
-    try:
-        if is_root:
-            os.seteuid(NOBODY)
+    folder.chmod(0o555)
+
+    with without_rights():
         status, found = check(hooks, HOOKKIT_DATABASE=url)
-    finally:
-        if is_root:
-            os.seteuid(0)
-        tmp_path.chmod(0o755)
 
     assert status == 1
-    assert f"{tmp_path} cannot be written to by the user that runs this" in found["failure"][0]
+    assert f"{folder} cannot be written to by the user that runs this" in found["failure"][0]
+
+
+def test_folder_that_must_not_be_looked_into_is_told(hooks, folder, mounts):
+    (folder / "private").mkdir()
+    (folder / "private").chmod(0)
+
+    with without_rights():
+        status, found = check(hooks, HOOKKIT_DATABASE=f"sqlite:///{folder}/private/inbox.db")
+
+    (folder / "private").chmod(0o700)
+    assert status == 1
+    assert "private cannot be written to by the user that runs this" in found["failure"][0]
 
 
 def test_memory_keeps_nothing(hooks):
