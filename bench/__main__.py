@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 from bench.accept import accept
+from bench.capacity import capacity
 from bench.durable import durable
 from bench.growth import growth
 from bench.signatures import signatures
@@ -18,6 +19,7 @@ def main() -> None:
 
 
 main.add_command(accept)
+main.add_command(capacity)
 main.add_command(durable)
 main.add_command(growth)
 main.add_command(signatures)

@@ -42,3 +42,14 @@ def postgres_url(postgres_server_url):
     with psycopg.connect(plain, autocommit=True) as connection:
         connection.execute("SET client_min_messages = warning")
         connection.execute(f"DROP SCHEMA {name} CASCADE")
+
+
+@pytest.fixture
+def sqlite_url(tmp_path):
+    return f"sqlite:///{tmp_path}/inbox.db"
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def sql_url(request):
+    names = {"sqlite": "sqlite_url", "postgresql": "postgres_url"}
+    return request.getfixturevalue(names[request.param])

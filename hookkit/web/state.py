@@ -4,23 +4,28 @@ from __future__ import annotations
 
 import logging
 import random
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from threading import Lock
 
 from flask import Flask
 
 from hookkit.assignment import Assignment
+from hookkit.checkup import Checkup
+from hookkit.core.errors import ConfigurationError
 from hookkit.core.handlers import HandlerRegistry
 from hookkit.core.outcome import Admitted, Receipt
 from hookkit.core.provider import Provider
 from hookkit.inbox.base import Inbox
 from hookkit.inbox.database import check_database
+from hookkit.inbox.memory import MemoryInbox
 from hookkit.migration import Migration
 from hookkit.operations import Operations
 from hookkit.receiver import Receiver
 from hookkit.runners.base import IdleRunner, Runner
 from hookkit.runners.inline import InlineRunner
+from hookkit.runners.process import WorkerProcess
 from hookkit.runners.thread import ThreadRunner
 from hookkit.settings import load_settings
 from hookkit.upkeep import Upkeep
@@ -84,11 +89,22 @@ class AppState:
             keep_bodies=timedelta(days=self.settings.keep_bodies_days),
             keep_ids=timedelta(days=self.settings.keep_ids_days),
         )
-        self.worker = Worker(assignment, inbox=self.open_inbox, clock=utc_now, jitter=random_jitter)
+        self.worker = self._make_worker(assignment)
         self.receiver = Receiver(
             sender=app,
             inbox=self.open_inbox,
             finish=lambda receipt: self.runner.finish(receipt),
+        )
+
+    @property
+    def checkup(self) -> Checkup:
+        """What looks whether all is well."""
+        return Checkup(
+            settings=self.settings,
+            registry=self.worker.assignment.registry,
+            database=self.opening.named,
+            runner=self._runner_name,
+            clock=utc_now,
         )
 
     @property
@@ -106,6 +122,40 @@ class AppState:
                 self._runner = self._make_runner()
                 self._warn_of_unknown_endpoints()
         self._runner.start()
+
+    def dedicate(
+        self, *, threads: int | None = None, endpoints: Collection[str] = ()
+    ) -> WorkerProcess:
+        """Make this process one that runs handlers and serves nobody.
+
+        Args:
+            threads: How many run handlers; None is as many as the settings say.
+            endpoints: The names of those whose entries are claimed; none stands for all.
+
+        Raises:
+            ConfigurationError: There is nothing that it could do, or it would do harm.
+        """
+        assignment = self.worker.assignment
+        check_dedicated(assignment, self._runner_name, endpoints)
+        served = {name: assignment.providers[name] for name in endpoints or assignment.providers}
+        threads = self.opening.threads = threads or self.settings.workers
+        self.worker = self._make_worker(replace(assignment, providers=served))
+        self._runner = self._make_pool(threads)
+        self._warn_of_unknown_endpoints()
+        return WorkerProcess(
+            self._runner,
+            serves=f"the events of {', '.join(served)} by {', '.join(assignment.registry.names)}"
+            f" in {threads} {'thread' if threads == 1 else 'threads'}",
+            open_inbox=self._open_shared,
+            running_count=lambda: self.worker.running_count,
+        )
+
+    def _open_shared(self) -> None:
+        if isinstance(self.opening.prepare(), MemoryInbox):
+            raise ConfigurationError(
+                "HOOKKIT_DATABASE: memory:// is seen by no other process, so that nothing would"
+                " ever be there to handle; name a SQLite file or PostgreSQL"
+            )
 
     def run_soon(self, entry_ids: Iterable[int]) -> None:
         """See to entries that became due here: at once with ``inline``, else by a wake-up.
@@ -135,20 +185,26 @@ class AppState:
                 )
 
     def _has_due(self) -> bool:
-        return self.open_inbox().has_due(self.settings.endpoints, now=utc_now())
+        return self.open_inbox().has_due(self.worker.assignment.providers.keys(), now=utc_now())
+
+    def _make_worker(self, assignment: Assignment) -> Worker:
+        return Worker(assignment, inbox=self.open_inbox, clock=utc_now, jitter=random_jitter)
+
+    def _make_pool(self, threads: int) -> ThreadRunner:
+        return ThreadRunner(
+            self.worker,
+            threads=threads,
+            has_due=self._has_due,
+            prune=self.upkeep.prune,
+            sweep=self.migration.sweep,
+        )
 
     def _make_runner(self) -> Runner:
         match self._runner_name:
             case "inline":
                 return InlineRunner(self.worker)
             case "thread":
-                return ThreadRunner(
-                    self.worker,
-                    threads=self.settings.workers,
-                    has_due=self._has_due,
-                    prune=self.upkeep.prune,
-                    sweep=self.migration.sweep,
-                )
+                return self._make_pool(self.settings.workers)
         return IdleRunner()
 
     def open_inbox(self) -> Inbox:
@@ -174,6 +230,32 @@ class AppState:
         if self._runner is not None:
             self._runner.stop()
         self.opening.close()
+
+
+def check_dedicated(assignment: Assignment, runner: str, endpoints: Collection[str]) -> None:
+    """Refuse a process for handlers alone that would do nothing, or harm.
+
+    Raises:
+        ConfigurationError: It would; every reason is listed.
+    """
+    mistakes = [
+        f"endpoint {name!r} is not in HOOKKIT_ENDPOINTS; known are"
+        f" {', '.join(assignment.providers)}"
+        for name in endpoints
+        if name not in assignment.providers
+    ]
+    if not assignment.registry.names:
+        mistakes.append(
+            "no handler is registered, and every event would be settled as unhandled; have the"
+            " application import the modules that hold its handlers"
+        )
+    if runner == "inline":
+        mistakes.append(
+            'HOOKKIT_RUNNER: with "inline" the handlers run before the answer, and a worker that'
+            ' is faster makes it a 503; set it to "none" here and where the application serves'
+        )
+    if mistakes:
+        raise ConfigurationError(*mistakes)
 
 
 def utc_now() -> datetime:
