@@ -40,6 +40,7 @@ soak: .venv/stamp ## the tests of faults and races, ten times as long
 bench: .venv/stamp ## hookkit, its peers and the limit, side by side
 	@$(BIN)/python -m bench accept
 	@$(BIN)/python -m bench durable
+	@$(BIN)/python -m bench engines
 	@$(BIN)/python -m bench growth
 	@$(BIN)/python -m bench signatures
 	@$(BIN)/python -m bench verify

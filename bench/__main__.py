@@ -6,6 +6,7 @@ import click
 
 from bench.accept import accept
 from bench.durable import durable
+from bench.engines import engines
 from bench.growth import growth
 from bench.signatures import signatures
 from bench.verify import verify
@@ -19,6 +20,7 @@ def main() -> None:
 
 main.add_command(accept)
 main.add_command(durable)
+main.add_command(engines)
 main.add_command(growth)
 main.add_command(signatures)
 main.add_command(verify)

@@ -118,11 +118,16 @@ def check_transactions(database: object, handlers: Sequence[str]) -> None:
     Raises:
         ConfigurationError: *database* has no transactions that they could take part in.
     """
-    if handlers and isinstance(database, str | URL) and str(database) == _MEMORY:
+    if handlers and is_memory(database):
         raise ConfigurationError(
             f"handler {handlers[0]!r} is transactional, and {_MEMORY} has no transactions;"
             f" set {_SETTING} to a SQLite file or to PostgreSQL (with TESTING as well)"
         )
+
+
+def is_memory(database: object) -> bool:
+    """Tell whether *database* is a store inside the process."""
+    return isinstance(database, str | URL) and str(database) == _MEMORY
 
 
 def _parsed(database: str | URL) -> URL:

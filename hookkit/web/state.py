@@ -24,6 +24,7 @@ from hookkit.runners.inline import InlineRunner
 from hookkit.runners.thread import ThreadRunner
 from hookkit.settings import load_settings
 from hookkit.upkeep import Upkeep
+from hookkit.web.celery import celery_runner
 from hookkit.web.opening import Opening
 from hookkit.worker import Worker
 
@@ -52,7 +53,7 @@ class AppState:
         self.settings = load_settings(app.config, providers, check_database)
         self.has_received = False
         self.starts_in_children = False
-        self._runner: Runner | None = None
+        self._has_started = False
         self._lock = Lock()
         self.opening = Opening(app, self.settings, lambda: registry.transactional_names)
         assignment = Assignment(
@@ -85,6 +86,9 @@ class AppState:
             keep_ids=timedelta(days=self.settings.keep_ids_days),
         )
         self.worker = Worker(assignment, inbox=self.open_inbox, clock=utc_now, jitter=random_jitter)
+        # Its tasks must be known wherever the application is loaded.
+        is_celery = self._runner_name == "celery"
+        self._runner: Runner | None = celery_runner(self) if is_celery else None
         self.receiver = Receiver(
             sender=app,
             inbox=self.open_inbox,
@@ -102,10 +106,11 @@ class AppState:
     def start(self) -> None:
         """Start the runner in this process, once."""
         with self._lock:
-            if self._runner is None:
-                self._runner = self._make_runner()
+            if not self._has_started:
+                self._has_started = True
+                self._runner = self._runner or self._make_runner()
                 self._warn_of_unknown_endpoints()
-        self._runner.start()
+        self.runner.start()
 
     def run_soon(self, entry_ids: Iterable[int]) -> None:
         """See to entries that became due here: at once with ``inline``, else by a wake-up.
@@ -136,6 +141,14 @@ class AppState:
 
     def _has_due(self) -> bool:
         return self.open_inbox().has_due(self.settings.endpoints, now=utc_now())
+
+    def next_due_at(self) -> datetime | None:
+        """Return when the next entry becomes claimable, None when none waits.
+
+        Raises:
+            Unavailable: The inbox cannot be reached.
+        """
+        return self.open_inbox().next_due_at(self.settings.endpoints)
 
     def _make_runner(self) -> Runner:
         match self._runner_name:
