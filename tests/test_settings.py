@@ -232,7 +232,7 @@ def test_mistake_in_an_endpoint_is_named_by_its_key(settings, mistake):
         ),
         pytest.param(
             {"HOOKKIT_RUNNER": "gearman"},
-            "HOOKKIT_RUNNER: must be one of thread, inline, none",
+            "HOOKKIT_RUNNER: must be one of thread, inline, celery, none",
             id="runner",
         ),
         pytest.param(
