@@ -214,6 +214,7 @@ MAY_IMPORT = {
     # Run by ``flask``, inside an application.
     "hookkit.cli.inbox_commands": {"hookkit.core", "click", "flask"},
     "hookkit.cli.migrate_commands": {"hookkit.cli.inbox_commands", "click", "flask"},
+    "hookkit.cli.worker_command": {"hookkit.cli.inbox_commands", "click", "flask"},
     "hookkit.testing": {*INWARDS, "hookkit.testing", "hookkit.web", "flask", "pytest"},
 }
 

@@ -142,7 +142,6 @@ class CeleryRunner:
         Raises:
             Unavailable: The inbox cannot be reached.
         """
-        self._promote_now_and_then()
         due_at = self._next_due_at()
         is_overdue = (
             due_at is not None and due_at + timedelta(seconds=OVERDUE_S) <= self._worker.clock()

@@ -103,8 +103,10 @@ class ThreadRunner:
         self._forget_threads()
 
     def stop(self) -> None:
-        """Let running handlers end within the grace period; start nothing new."""
+        """Let running handlers end within the grace period, once; start nothing new."""
         with self._condition:
+            if self._stop_renewing.is_set():
+                return  # what has not ended by now is given no second period
             self._stop.set()
             self._condition.notify_all()
         self._tell_waiting()

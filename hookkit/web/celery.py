@@ -6,13 +6,13 @@ from typing import TYPE_CHECKING
 
 from hookkit.core.errors import ConfigurationError
 from hookkit.inbox.database import is_memory
-from hookkit.runners.base import Runner
 
 if TYPE_CHECKING:
+    from hookkit.runners.celery import CeleryRunner
     from hookkit.web.state import AppState
 
 
-def celery_runner(state: AppState) -> Runner:
+def celery_runner(state: AppState) -> CeleryRunner:
     """Return the runner, its tasks added to ``app.extensions["celery"]``.
 
     Raises:
@@ -26,16 +26,16 @@ def celery_runner(state: AppState) -> Runner:
             " this one; set HOOKKIT_DATABASE to PostgreSQL, or in tests HOOKKIT_RUNNER to 'inline'"
         )
     try:
-        from hookkit.runners.celery import CeleryRunner, celery_app_of  # noqa: PLC0415  # optional
+        from hookkit.runners import celery  # noqa: PLC0415  # optional
     except ModuleNotFoundError as error:
         if error.name != "celery":
             raise
         raise ConfigurationError(
             "HOOKKIT_RUNNER: celery is not installed: pip install hookkit[celery]"
         ) from error
-    return CeleryRunner(
+    return celery.CeleryRunner(
         state.worker,
-        celery_app_of(state.app.extensions),
+        celery.celery_app_of(state.app.extensions),
         next_due_at=state.next_due_at,
         prune=state.upkeep.prune,
         promote=state.migration.sweep,
