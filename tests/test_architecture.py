@@ -110,7 +110,8 @@ MAY_IMPORT = {
         "sqlalchemy",
         "cryptography",
     },
-    "hookkit.inbox.base": {"hookkit.core", "hookkit.inbox.records"},
+    "hookkit.inbox.base": {"hookkit.core", "hookkit.inbox.records", "hookkit.inbox.version_book"},
+    "hookkit.inbox.version_book": {"hookkit.core", "hookkit.inbox.records"},
     "hookkit.inbox.records": {"hookkit.core"},
     "hookkit.inbox.memory_versions": {
         "hookkit.core",
@@ -123,10 +124,16 @@ MAY_IMPORT = {
         "hookkit.core",
         "hookkit.inbox.memory_versions",
         "hookkit.inbox.base",
+        "hookkit.inbox.memory_claim",
         "hookkit.inbox.memory_due",
         "hookkit.inbox.memory_entries",
         "hookkit.inbox.memory_upkeep",
         "hookkit.inbox.records",
+    },
+    "hookkit.inbox.memory_claim": {
+        "hookkit.core",
+        "hookkit.inbox.memory_due",
+        "hookkit.inbox.memory_entries",
     },
     "hookkit.inbox.memory_upkeep": {
         "hookkit.core",

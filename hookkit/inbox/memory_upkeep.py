@@ -44,6 +44,7 @@ def start_over(entry: StoredEntry, handlers: Collection[str] | None) -> None:
     entry.generation += entry.state is State.DONE and handlers is None
     entry.chosen = None if handlers is None else frozenset(handlers)
     entry.attempt_count = entry.lost_claims = 0
+    entry.lease_token = None
     entry.replay += 1
 
 

@@ -33,11 +33,6 @@ PRUNE = "hookkit.prune"
 DRAIN_S = 5.0
 DRAIN_ENTRIES = 5000
 
-#: Entries are claimed so many at a time that they take about so long, so that nobody waits for
-#: a worker that holds them while another sleeps.
-BATCH_S = 0.1
-MAX_BATCH = 64
-
 #: What is due for so long has been overlooked by those who were woken for it.
 OVERDUE_S = 1.0
 
@@ -157,12 +152,11 @@ class CeleryRunner:
             entry_id: The entry that this process was woken for; others may be due before it.
         """
         end = time.monotonic() + DRAIN_S
-        limit = 1
         count = 0
         try:
             with leases_renewed(self._worker):
-                while count < DRAIN_ENTRIES and (began := time.monotonic()) < end:
-                    worked = self._worker.work(limit=limit)
+                while count < DRAIN_ENTRIES and time.monotonic() < end:
+                    worked = self._worker.work(limit=self._worker.usual_count)
                     self._outage.tell_reachable()
                     if not worked:
                         return count
@@ -170,8 +164,6 @@ class CeleryRunner:
                         # More was due than this process was woken for.
                         self._wake_ups.want(1, entry_id)
                     count += len(worked)
-                    each_s = (time.monotonic() - began) / len(worked)
-                    limit = max(1, min(limit * 2, MAX_BATCH, int(BATCH_S / each_s)))
         except Unavailable as error:
             # No wake-up for this: it would come back at once, and find the same.
             self._outage.tell_away(error)

@@ -109,6 +109,7 @@ class ThreadRunner:
                 return  # what has not ended by now is given no second period
             self._stop.set()
             self._condition.notify_all()
+        self._worker.give_back()
         self._tell_waiting()
         # Not by the clock that tells times: that one may be set while we wait.
         give_up_at = time.monotonic() + self._grace_s
@@ -141,9 +142,8 @@ class ThreadRunner:
         while not self._stop.is_set():
             pause_s = self._poll_s
             try:
-                # One at a time: an entry that kills its worker takes none with it that waits.
-                has_due = self._has_due()
-                worked = has_due and self._worker.work()
+                has_due = self._worker.has_set_aside or self._has_due()
+                worked = has_due and self._worker.work(limit=self._worker.usual_count)
                 self._outage.tell_reachable()
                 if worked:
                     continue

@@ -32,6 +32,9 @@ class Opening:
     Args:
         needs_transactions: Returns the names of the handlers for which a memory inbox
             will not do.
+
+    Attributes:
+        threads: How many run handlers in this process.
     """
 
     def __init__(
@@ -45,6 +48,7 @@ class Opening:
         self._closed_until = 0.0
         self._told = ""
         self._lock = Lock()
+        self.threads = settings.workers
 
     def inbox(self) -> Inbox:
         """Return the inbox.
@@ -107,6 +111,7 @@ class Opening:
                 named,
                 encryption_keys=self._settings.encryption_keys,
                 migrates=self._settings.migrate == "apply",
+                threads=self.threads,
             )
         except (ConfigurationError, Unavailable):
             self._closed_until = time.monotonic() + PATIENCE_S

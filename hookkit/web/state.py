@@ -140,7 +140,7 @@ class AppState:
             assignment, self.runner_name, endpoints, sweeps=sweeps, is_idle=threads == 0
         )
         served = {name: assignment.providers[name] for name in endpoints or assignment.providers}
-        threads = self.settings.workers if threads is None else threads
+        threads = self.opening.threads = self.settings.workers if threads is None else threads
         self.worker = self._make_worker(replace(assignment, providers=served))
         pool = self._make_pool(threads)
         self._runner = Sweeper(pool, self._celery) if self._celery and sweeps else pool

@@ -74,6 +74,8 @@ class Load:
         self.server = None
         self.acknowledged = []
         self.others = set()
+        self.refused = 0
+        self.broken = 0
         self.stop = Event()
         self._numbers = count()
 
@@ -93,9 +95,11 @@ class Load:
         try:
             status, _ = self.server.post(message(event_id))
         except (OSError, http.client.HTTPException, ValueError):
+            self.broken += 1
             return False  # the connection broke, before the answer or amid it
         if status != 200:
             self.others.add(status)
+            self.refused += 1
         return status == 200
 
 
