@@ -42,6 +42,8 @@ SWEEP_EXPIRES_S = 10.0
 #: What both kinds of task have in common.
 #: https://docs.celeryq.dev/en/stable/userguide/tasks.html#list-of-options
 _OPTIONS: dict[str, Any] = {
+    # The inbox behind it is this application's, not that of others in the process.
+    "shared": False,
     "acks_late": True,
     "reject_on_worker_lost": True,
     "ignore_result": True,
