@@ -123,11 +123,11 @@ def test_duplicate_sent_to_two_machines_at_once_is_handled_once(tmp_path, postgr
 
     with ExitStack() as running:
         machines = []
-        for name in ("one", "two"):
-            (tmp_path / name).mkdir()
+        for name, pool in (("one", "threads"), ("two", "solo")):
             folder = tmp_path / name
+            folder.mkdir()
             machines.append(running.enter_context(gunicorn(folder, application, "--workers=1")))
-            running.enter_context(celery_worker(folder, name))
+            running.enter_context(celery_worker(folder, name, f"--pool={pool}"))
         numbers = [(number, machine) for number in ids for machine in machines * 2]
         answers = send_at_once(
             lambda each: each[1].post(message(f"event-{each[0]}")), numbers, senders=4
