@@ -8,6 +8,7 @@ from bench.accept import accept
 from bench.durable import durable
 from bench.engines import engines
 from bench.growth import growth
+from bench.outage import outage
 from bench.signatures import signatures
 from bench.verify import verify
 from bench.versions import versions
@@ -22,6 +23,7 @@ main.add_command(accept)
 main.add_command(durable)
 main.add_command(engines)
 main.add_command(growth)
+main.add_command(outage)
 main.add_command(signatures)
 main.add_command(verify)
 main.add_command(versions)

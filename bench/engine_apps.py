@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import socket
 import sys
 from functools import cache
 from typing import Any
@@ -30,6 +31,13 @@ def note_done() -> None:
         os.write(file, RECORD)
     finally:
         os.close(file)
+
+
+def free_port() -> int:
+    """Return a port of the loopback interface that nobody listens on."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
 
 
 # Bare Celery

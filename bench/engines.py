@@ -166,11 +166,12 @@ def send_all(engine: Engine, bodies: Sequence[bytes]) -> None:
 def wait_for(engine: Engine, done: Path, count: int) -> None:
     """Return when *count* jobs have said that they are done, and are settled."""
     enough = count * len(engine_apps.RECORD)
-    _wait(lambda: done.exists() and done.stat().st_size >= enough)
-    _wait(engine.is_settled)
+    wait_until(lambda: done.exists() and done.stat().st_size >= enough)
+    wait_until(engine.is_settled)
 
 
-def _wait(condition: Callable[[], bool]) -> None:
+def wait_until(condition: Callable[[], bool]) -> None:
+    """Return when *condition* is true."""
     end = time.monotonic() + DEADLINE_S
     while not condition():
         if time.monotonic() > end:
@@ -218,7 +219,7 @@ class OverCelery:
         self._celery_app.control.add_consumer("hookkit")
 
     def is_settled(self) -> bool:
-        return _is_settled(self._inbox)
+        return is_settled(self._inbox)
 
 
 class Pool:
@@ -250,10 +251,10 @@ class Pool:
         self._app.extensions["hookkit"].start()
 
     def is_settled(self) -> bool:
-        return _is_settled(self._app.extensions["hookkit"].open_inbox())
+        return is_settled(self._app.extensions["hookkit"].open_inbox())
 
 
-def _is_settled(inbox: Inbox) -> bool:
+def is_settled(inbox: Inbox) -> bool:
     counts = inbox.counts()
     return counts[State.DONE] == sum(counts.values())
 
