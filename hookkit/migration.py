@@ -6,9 +6,10 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from hookkit.core.counterparts import names, uncounted
+from hookkit.core.counterparts import names, succeeds, uncounted
 from hookkit.core.errors import ConfigurationError, SwitchRefused
 from hookkit.core.handlers import HandlerRegistry
+from hookkit.core.provider import Provider
 from hookkit.core.versions import Change, Mode, Modes, modes_after, switch_changes
 from hookkit.endpoint import Endpoint
 from hookkit.inbox.base import Inbox
@@ -43,7 +44,8 @@ class Migration:
             new: The version to compare with the one in use; default is the one in shadow.
         """
         modes = self._modes(name)
-        live, new = _of_interest(modes, new)
+        provider = self.endpoints[name].provider
+        live, new = _of_interest(provider, modes, new)
         inbox = self.inbox()
         return compared(
             Status(
@@ -80,7 +82,8 @@ class Migration:
             for each in modes.of_versions
             if each in provider.versions
         }
-        return self._change(name, switch_changes(version, modes, staying), who)
+        apart = [each for each in staying if not succeeds(provider, version, each)]
+        return self._change(name, switch_changes(version, modes, staying, apart), who)
 
     def retire(self, name: str, version: str, *, who: str, is_forced: bool = False) -> None:
         """Ignore *version* from now on.
@@ -112,11 +115,12 @@ class Migration:
             ConfigurationError: There is no such endpoint, or its modes are not named.
             SwitchRefused: There are no two versions, or nothing is kept of one of them.
         """
-        live, new = _of_interest(self._modes(name, new), new)
+        modes = self._modes(name, new)
+        provider = self.endpoints[name].provider
+        live, new = _of_interest(provider, modes, new)
         if new is None:
             raise SwitchRefused(f"there are no two versions at {name} to switch between")
         kept = kept_entries(self.inbox(), name)
-        provider = self.endpoints[name].provider
         return rehearse(provider, kept, live=live, new=new, window_s=self.window_s)
 
     def sweep(self) -> int:
@@ -172,9 +176,18 @@ def _of_mode(modes: Modes, wanted: Mode) -> list[str]:
     return [version for version, mode in modes.of_versions.items() if mode is wanted]
 
 
-def _of_interest(modes: Modes, new: str | None) -> tuple[list[str], str | None]:
-    """Return the versions in use and the one to come; none and None where there are no two."""
+def _of_interest(provider: Provider, modes: Modes, new: str | None) -> tuple[list[str], str | None]:
+    """Return the versions in use and the one to come; none and None where there are no two.
+
+    What has nothing in common with the one to come, as webhooks of apps, is not looked at.
+    """
     if new is None:
         new = next(iter(_of_mode(modes, Mode.SHADOW)), None)
-    live = [version for version in _of_mode(modes, Mode.LIVE) if version != new]
-    return (live, new) if live and new is not None else ([], None)
+    if new is None:
+        return [], None
+    live = [
+        version
+        for version in _of_mode(modes, Mode.LIVE)
+        if version != new and succeeds(provider, new, version)
+    ]
+    return (live, new) if live else ([], None)

@@ -222,7 +222,7 @@ def test_status_names_handlers_triggers_and_what_stays():
 
 def test_versions_in_use_are_one_side_where_bodies_of_one_look_like_anothers():
     # Most bodies of LiveChat's 3.3 look like those of 3.2.
-    versions = {"3.2": "live", "3.3": "live", "3.4": "shadow"}
+    versions = {"3.2": "live", "3.3": "live", "3.4": "shadow", "app": "live", "legacy": "live"}
     chat = {"provider": "livechat", "secrets": [SECRET], "versions": versions}
     app = make_app(HookKit(), HOOKKIT_ENDPOINTS={"support": chat})
     form = {"event": SAID | {"id": "e2", "type": "form", "fields": []}}
@@ -236,6 +236,15 @@ def test_versions_in_use_are_one_side_where_bodies_of_one_look_like_anothers():
     assert (status.old, status.new, status.obstacles) == ("3.3", "3.4", [])
     assert [(row.seen_old, row.seen_new, row.paired) for row in status.rows] == [(2, 2, 2)]
     assert app.extensions["hookkit"].open_inbox().counts()[State.DONE] == 2
+    app.extensions["hookkit"].migration.switch("support", "3.4", who="ada")
+    modes = app.extensions["hookkit"].migration.status("support", "3.3").modes
+    assert {name: mode.value for name, mode in modes.items()} == {
+        "3.2": "shadow",
+        "3.3": "shadow",
+        "3.4": "live",
+        "app": "live",
+        "legacy": "live",
+    }
 
 
 def test_handler_of_another_endpoint_is_not_concerned():

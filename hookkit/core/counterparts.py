@@ -29,6 +29,11 @@ def uncounted(provider: Provider, old: str, new: str) -> list[str]:
     return [word for word in words_of(provider, old) if not counterparts(provider, word, new)]
 
 
+def succeeds(provider: Provider, new: str, old: str) -> bool:
+    """Tell whether *new* reports anything that *old* does: else they are for different things."""
+    return any(counterparts(provider, word, new) for word in words_of(provider, old))
+
+
 def kind_of(provider: Provider, version: str, word: str) -> str:
     """Return what versions call alike: the event type, or the word where there is none."""
     known = provider.versions.get(version)

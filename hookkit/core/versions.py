@@ -106,7 +106,10 @@ def runs_beside(owner_version: str | None, version: str) -> bool:
 
 
 def switch_changes(
-    target: str, modes: Modes, uncounted: Mapping[str, Collection[str]]
+    target: str,
+    modes: Modes,
+    uncounted: Mapping[str, Collection[str]],
+    apart: Collection[str] = (),
 ) -> tuple[Change, ...]:
     """Return what a switch to *target* changes.
 
@@ -116,10 +119,11 @@ def switch_changes(
     Args:
         uncounted: By version, the vendor types that have no counterpart in *target*; they
             stay live where they are.
+        apart: Versions that have nothing in common with *target*, and go on as they are.
     """
     changes = [Change(target, "", Mode.LIVE)]
     for version, mode in modes.of_versions.items():
-        if version == target or mode is not Mode.LIVE:
+        if version == target or version in apart or mode is not Mode.LIVE:
             continue
         changes.append(Change(version, "", Mode.SHADOW))
         changes += [

@@ -7,6 +7,7 @@ from hookkit.core.counterparts import (
     kind_of,
     names,
     notes_on,
+    succeeds,
     uncounted,
     waits_for,
     words_of,
@@ -86,6 +87,13 @@ def test_words_without_a_counterpart(provider, old, new, count):
 )
 def test_actions_of_livechat_are_as_many_as_can_be_registered(version, count):
     assert len(words_of(LIVECHAT, version)) == count
+
+
+@pytest.mark.parametrize(
+    ("old", "follows"), [("3.3", True), ("3.6", True), ("app", False), ("legacy", False)]
+)
+def test_version_succeeds_those_that_it_has_something_in_common_with(old, follows):
+    assert succeeds(LIVECHAT, "3.4", old) == follows
 
 
 def test_version_that_nobody_knows_has_no_words():
