@@ -238,8 +238,7 @@ class SqlInbox:
     ) -> Batch:
         """Replay entries, lowest id first, passing over those that ``replay`` would refuse."""
         with self._store.writing() as connection:
-            # Pruning must not delete the bytes of what becomes PENDING just now, and a claim
-            # not put off what it held up.
+            # Pruning must not delete what becomes PENDING, and a claim not put off what it held up.
             self._transactions.take_turns(connection, Turn.UPKEEP)
             self._transactions.take_turns(connection, Turn.LANES)
             ids = (after_id, up_to_id)
