@@ -36,6 +36,9 @@ KEPT_HEADERS = ("content-type", "user-agent")
 #: Kept among them: the public key that fitted, as later proof of who said what.
 KEY_HEADER = "hookkit-key"
 
+#: Kept before them: the name of the secret that fitted.
+FINGERPRINT_HEADER = "hookkit-fingerprint"
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PayloadVersion:
@@ -131,10 +134,18 @@ class Provider:
         return {name: headers[name] for name in names if name in headers}
 
 
-def parse(provider: Provider, verified: VerifiedDelivery) -> Envelope:
-    """Take a proven delivery apart; what cannot be understood becomes one item with a problem."""
+def parse(
+    provider: Provider, verified: VerifiedDelivery, fingerprint: str | None = None
+) -> Envelope:
+    """Take a proven delivery apart; what cannot be understood becomes one item with a problem.
+
+    Args:
+        fingerprint: The name of the secret that proved it, to be kept with it.
+    """
     delivery = verified.delivery
     headers = provider.keep(delivery.headers)
+    if fingerprint is not None:
+        headers = {FINGERPRINT_HEADER: fingerprint, **headers}
     if verified.key is not None:
         headers = {**headers, KEY_HEADER: verified.key}
     body, document = _without_secrets(provider, delivery)

@@ -18,7 +18,7 @@ from hookkit.core.ledger import Attempt
 from hookkit.core.outcome import Entry, Receipt, Settlement
 from hookkit.core.states import REPLAYABLE, State
 from hookkit.core.versions import Change
-from hookkit.inbox.records import Batch, EntryRecord, Pruned, Switched
+from hookkit.inbox.records import Batch, EntryRecord, Proofs, Pruned, Switched
 
 #: Longest vendor type and payload version that are stored; what is longer is cut.
 MAX_WORD_CHARS = 255
@@ -222,6 +222,15 @@ class Inbox(Protocol):
 
     def counts(self) -> dict[State, int]:
         """Return how many entries are in each state; every state is there."""
+
+    def proofs(
+        self, *, after_id: int = 0, before_id: int | None = None, limit: int = 20_000
+    ) -> Proofs:
+        """Tell what proved the newest of the kept deliveries between two ids.
+
+        Args:
+            limit: How many ids are looked through at most, whatever is stored.
+        """
 
     def after_fork(self) -> None:
         """Forget connections that belong to the parent process."""

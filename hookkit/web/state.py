@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import random
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime, timedelta
 from threading import Lock
 
@@ -19,6 +19,7 @@ from hookkit.inbox.database import check_database
 from hookkit.migration import Migration
 from hookkit.operations import Operations
 from hookkit.receiver import Receiver
+from hookkit.rotation import Rotation
 from hookkit.runners.base import IdleRunner, Runner
 from hookkit.runners.inline import InlineRunner
 from hookkit.runners.thread import ThreadRunner
@@ -41,6 +42,7 @@ class AppState:
         operations: What people do to it.
         migration: Moves endpoints from one payload version to another.
         upkeep: Prunes it.
+        rotation: Tells which secrets are in use.
         has_received: Whether a delivery has reached the application.
         starts_in_children: Whether children of this process serve, and not the process.
     """
@@ -63,12 +65,14 @@ class AppState:
             lease_s=self.settings.lease_s,
             context=app.app_context,
         )
+        self.rotation = Rotation(self.open_inbox, utc_now, self.settings.endpoints)
         self.operations = Operations(
             inbox=self.open_inbox,
             clock=utc_now,
             registry=registry,
             endpoints=self.settings.endpoints,
             run_soon=self.run_soon,
+            secrets=self.rotation.look,
         )
         self.migration = Migration(
             inbox=self.open_inbox,
@@ -146,10 +150,15 @@ class AppState:
                     self.worker,
                     threads=self.settings.workers,
                     has_due=self._has_due,
-                    prune=self.upkeep.prune,
+                    prune=self._keep_house,
                     sweep=self.migration.sweep,
                 )
         return IdleRunner()
+
+    def _keep_house(self, wait: Callable[[float], bool]) -> tuple[int, int]:
+        """Warn of secrets that can go, and prune."""
+        self.rotation.look()
+        return self.upkeep.prune(wait)
 
     def open_inbox(self) -> Inbox:
         """Return the inbox, opened at its first use.
