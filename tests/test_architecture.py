@@ -70,7 +70,7 @@ MAY_IMPORT = {
         "hookkit.signatures",
         "marshmallow",
     },
-    "hookkit.standalone": {"hookkit.core", "hookkit.providers"},
+    "hookkit.standalone": {"hookkit.core", "hookkit.providers", "hookkit.signatures"},
     "hookkit.settings": {
         "hookkit.core",
         "hookkit.schemas",

@@ -58,6 +58,17 @@ class UrlScheme(Protocol):
     def at_url(self, public_url: str) -> Scheme:
         """Return the scheme of senders that post to *public_url*."""
 
+    def sign(
+        self,
+        body: bytes,
+        secret: bytes,
+        signed_at: datetime,
+        event_id: str = "",
+        *,
+        query: str = "",
+    ) -> dict[str, str]:
+        """Return the headers that prove *body*, sent to the URL with this query."""
+
 
 @runtime_checkable
 class ProofInBody(Protocol):
@@ -108,5 +119,7 @@ class KeyScheme(Protocol):
     def verify(self, proof: Proof, keys: Sequence[PublicKey]) -> VerifiedDelivery:
         """Return the delivery as verified, or raise a subclass of ``Rejected``."""
 
-    def sign(self, body: bytes, secret: bytes, signed_at: datetime) -> dict[str, str]:
+    def sign(
+        self, body: bytes, secret: bytes, signed_at: datetime, event_id: str = ""
+    ) -> dict[str, str]:
         """Return the headers that prove *body*, by the private key that *secret* spells."""

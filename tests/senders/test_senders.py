@@ -10,6 +10,7 @@ from hashlib import sha256
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ec import SECP256R1, generate_private_key
+from cryptography.hazmat.primitives.asymmetric.rsa import generate_private_key as generate_rsa_key
 from cryptography.hazmat.primitives.serialization import (
     Encoding,
     NoEncryption,
@@ -28,6 +29,10 @@ from hookkit.providers import load_providers
 from hookkit.senders import SENDERS
 from hookkit.senders.sender import find
 from hookkit.settings import load_settings
+from hookkit.signatures.detached_jws import read_token
+from hookkit.signatures.public_key import KeyedSignature
+from hookkit.signatures.rsa_key import read_key
+from hookkit.signatures.signed_text import SignedText
 from hookkit.testing import find_sample, sign
 from tests.applications import make_app
 from tests.signatures.test_vectors import SVIX_PRIVATE, SVIX_PUBLIC
@@ -132,16 +137,12 @@ def test_what_is_signed_is_verified(name, body, at, event_id, others):
     query = ""
     if name == "twilio":
         query = f"bodySHA256={sha256(body).hexdigest()}"
-        scheme = SENDERS[name].scheme.at_url(URL)
-        headers = scheme.sign(body, private.encode(), at, query=query)
-    else:
-        url = {"public_url": URL} if name == "square" else {}
-        headers = hookkit.sign(name, body, private, event_id=event_id, now=at, **url)
+    url = {"public_url": URL, "query": query} if name in ("square", "twilio") else {}
+    headers = hookkit.sign(name, body, private, event_id=event_id, now=at, **url)
     older = [] if name in PAIRS else ["whsec_" + base64.b64encode(each).decode() for each in others]
-    url = {"public_url": URL} if name in ("square", "twilio") else {}
 
     verified = hookkit.verify(
-        name, headers, body, [*older, secret], now=at.replace(microsecond=0), query=query, **url
+        name, headers, body, [*older, secret], now=at.replace(microsecond=0), **url
     )
 
     assert verified.secret_index == ([*older, secret]).index(secret)
@@ -425,7 +426,8 @@ def test_scheme_itself_and_the_clock_will_do():
         ("stripe", [], "must be a list"),
         ("stripe", [""], "must be a list"),
         ("standard", ["x"], "secrets: one is not whsec_"),
-        ("8x8", [SECRET], "needs an endpoint"),
+        ("8x8", [SECRET], "secrets: one must be a JWK or PEM"),
+        ("8x8", ['{"keys":[{"kty":"EC"}]}'], "secrets: one is a JWK Set without an RSA key"),
         ("twilio", [SECRET], "public_url: missing"),
     ],
 )
@@ -434,9 +436,70 @@ def test_mistake_of_the_caller_is_no_rejection(scheme, secrets, message):
         hookkit.verify(scheme, {}, b"", secrets)
 
 
-@pytest.mark.parametrize("name", ["standard", "sendgrid"])
+RSA = generate_rsa_key(public_exponent=65537, key_size=2048)
+PEM_OF_RSA = RSA.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()).decode()
+
+
+def jwk_of(private, **more):
+    pem = private.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
+    return {**json.loads(read_key(pem.decode()).jwk), **more}
+
+
+@pytest.mark.parametrize("kind", ["PEM", "JWK", "JWK Set"])
+def test_delivery_of_8x8_is_verified_by_a_key_that_is_given(kind):
+    headers = hookkit.sign("8x8", b"{}", PEM_OF_RSA, event_id="e-1", now=NOW)
+    key_id = read_token(headers["x-8x8-signature"]).key_id
+    jwk = jwk_of(RSA, kid=key_id)
+    given = {
+        "PEM": RSA.public_key()
+        .public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
+        .decode(),
+        "JWK": json.dumps(jwk),
+        "JWK Set": json.dumps({"keys": [{"kty": "EC"}, {**jwk, "kid": "another"}, jwk]}),
+    }
+
+    verified = hookkit.verify("8x8", headers, b"{}", [given[kind]], now=NOW)
+
+    assert headers["x-8x8-event-id"] == "e-1"
+    assert (verified.secret_index, verified.is_bytewise) == (None, True)
+    assert json.loads(verified.key)["n"] == jwk["n"]
+    with pytest.raises(Rejected):
+        hookkit.verify("8x8", headers, b"{} ", [given[kind]], now=NOW)
+
+
+def test_key_of_another_name_does_not_verify_8x8():
+    headers = hookkit.sign("8x8", b"{}", PEM_OF_RSA, now=NOW)
+
+    with pytest.raises(Rejected) as caught:
+        hookkit.verify("8x8", headers, b"{}", [json.dumps(jwk_of(RSA, kid="another"))], now=NOW)
+
+    assert caught.value.code == "signature_mismatch"
+
+
+def test_query_is_signed_where_the_url_is():
+    url = {"public_url": URL, "query": "a=1"}
+    for name, key, secrets in (
+        ("twilio", SECRET, [SECRET]),
+        (
+            KeyedSignature(
+                header="x-signature",
+                algorithm="ecdsa-p256",
+                signed=SignedText(template="{url}{body}"),
+            ),
+            PAIRS["sendgrid"][0],
+            [PAIRS["sendgrid"][1]],
+        ),
+    ):
+        headers = hookkit.sign(name, b"", key, **url)
+
+        assert hookkit.verify(name, headers, b"", secrets, **url).secret_index == 0
+        with pytest.raises(Rejected):
+            hookkit.verify(name, headers, b"", secrets, **{**url, "query": "a=2"})
+
+
+@pytest.mark.parametrize("name", ["standard", "sendgrid", "8x8"])
 def test_secret_that_cannot_sign_is_told(name):
-    with pytest.raises(ConfigurationError, match=r"^secret: is n"):
+    with pytest.raises(ConfigurationError, match=r"^secret: (is n|must be a)"):
         hookkit.sign(name, b"", "short")
 
 
