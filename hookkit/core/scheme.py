@@ -74,8 +74,12 @@ class UrlScheme(Protocol):
 class ProofInBody(Protocol):
     """A scheme whose proof lies in the body."""
 
-    def enclose(self, body: bytes, secret: bytes) -> bytes:
-        """Return *body* with its proof in it; ``sign`` is asked for headers after that."""
+    def enclose(self, body: bytes, secret: bytes, signed_at: datetime) -> bytes:
+        """Return *body* with its proof in it; ``sign`` is asked for headers after that.
+
+        Args:
+            signed_at: The time that the proof names, where it names one.
+        """
 
 
 class PublicKey(Protocol):

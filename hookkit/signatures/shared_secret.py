@@ -98,7 +98,7 @@ class SharedSecretField:
         """Return no header: the proof lies in the body."""
         return {}
 
-    def enclose(self, body: bytes, secret: bytes) -> bytes:
+    def enclose(self, body: bytes, secret: bytes, signed_at: datetime | None = None) -> bytes:
         """Return *body* with the field that ``verify`` accepts.
 
         What is not a JSON object has no room for it, and is returned as it is.

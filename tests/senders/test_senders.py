@@ -23,7 +23,7 @@ from hypothesis import strategies as st
 import hookkit
 from hookkit import ConfigurationError, HookKit, Rejected, VerifiedDelivery
 from hookkit.core.provider import normalize, split
-from hookkit.core.scheme import SigningScheme
+from hookkit.core.scheme import ProofInBody, SigningScheme
 from hookkit.inbox.database import check_database
 from hookkit.providers import load_providers
 from hookkit.senders import SENDERS
@@ -103,11 +103,13 @@ def test_sample_reaches_the_handler_of_its_word_once(name):
 def test_other_body_is_refused(name):
     delivery = delivery_of(name)
     app = app_of(name)
-    body = delivery.body.replace(b"1", b"2") + b" "
+    # What is signed within mailgun's body stays.
+    old, new = (b"CPgf", b"CPgg") if name == "mailgun" else (b"1", b"2")
+    body = delivery.body.replace(old, new) + b" "
 
     answer = app.test_client().post("/hooks/shop", data=body, headers=delivery.headers)
 
-    if SENDERS[name].scheme.__class__.__name__ == "SharedSecretHeader":
+    if not getattr(SENDERS[name].scheme, "covers_body", False) and name != "twilio":
         assert answer.status_code == 200  # which is what the page says of it
     else:
         assert answer.get_json()["code"] == "signature_mismatch"
@@ -134,6 +136,9 @@ def test_unsigned_delivery_is_refused(name):
 )
 def test_what_is_signed_is_verified(name, body, at, event_id, others):
     private, secret = pair_of(name)
+    if isinstance(SENDERS[name].scheme, ProofInBody):
+        body = json.dumps({"body": body.hex()}).encode()
+        body = SENDERS[name].scheme.enclose(body, private.encode(), at)
     query = ""
     if name == "twilio":
         query = f"bodySHA256={sha256(body).hexdigest()}"
@@ -192,8 +197,64 @@ def test_list_that_is_none_is_kept_unread(body):
 def test_nothing_that_is_proven_is_refused(name, body):
     if name == "twilio" and not body.startswith(b"a="):
         body = b""
+    if name == "mailgun" and not body.startswith(b"{"):
+        body = b"{}"
 
     assert deliver(app_of(name), delivery_of(name, body)).status_code == 200
+
+
+def test_signed_token_names_an_event_of_mailgun_whatever_is_around_it():
+    """Its body is not signed: another one under the same token is a conflict, never handled."""
+    hooks, seen = HookKit(), []
+    hooks.on("mailgun/delivered", name="see")(seen.append)
+    app, delivery = app_of("mailgun", hooks), delivery_of("mailgun")
+    forged = {**json.loads(delivery.body), "event-data": {"event": "delivered", "id": "2"}}
+
+    assert deliver(app, delivery).get_json()["new"] == 1
+    answer = app.test_client().post("/hooks/shop", json=forged)
+
+    assert answer.get_json() == {"code": "accepted", "new": 0, "duplicates": 1}
+    assert [event.raw["event-data"]["id"] for event in seen] == ["CPgfbmQMTCKtHW6uIWtuVe"]
+
+
+@pytest.mark.parametrize(
+    ("changes", "code"),
+    [
+        ({"signature": None}, "signature_missing"),
+        ({"signature": "é" * 64}, "signature_mismatch"),
+        ({"signature": "0" * 64}, "signature_mismatch"),
+        ({"signature": "A" * 1000}, "signature_mismatch"),
+        ({"timestamp": 5}, "signature_missing"),
+        ({"timestamp": "1e9"}, "malformed_header"),
+        ({"timestamp": "5"}, "timestamp_expired"),
+        ({"timestamp": "9" * 12}, "timestamp_in_future"),
+        ({"token": ""}, "signature_missing"),
+        ({"token": "a"}, "signature_mismatch"),
+    ],
+)
+def test_signature_in_a_body_of_mailgun_is_strict(changes, code):
+    document = json.loads(delivery_of("mailgun").body)
+    document["signature"] |= changes
+
+    answer = app_of("mailgun").test_client().post("/hooks/shop", json=document)
+
+    assert answer.get_json()["code"] == code
+
+
+@pytest.mark.parametrize("body", [b"", b"[]", b"oops"])
+def test_body_of_mailgun_without_room_for_a_signature_is_malformed(body):
+    answer = app_of("mailgun").test_client().post("/hooks/shop", data=body)
+
+    assert answer.get_json()["code"] == "malformed_body"
+    assert SENDERS["mailgun"].scheme.enclose(body, b"x", NOW) == body
+
+
+def test_tolerance_of_mailgun_is_the_endpoints():
+    late = delivery_of("mailgun", now=datetime(2026, 1, 1, tzinfo=UTC))
+
+    assert deliver(app_of("mailgun"), late).get_json()["code"] == "timestamp_expired"
+    decade = {"tolerance_s": 315360000}
+    assert deliver(app_of("mailgun", **decade), late).get_json()["new"] == 1
 
 
 # Handshakes
