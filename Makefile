@@ -2,6 +2,9 @@
 PYTHON ?= python3
 BIN = .venv/bin
 INSTALL = -m pip install --quiet --disable-pip-version-check
+# By so many processes. Many tests wait for others, so that more than there are cores pays.
+AT_ONCE ?= 3
+SHARED_OUT = --numprocesses $(AT_ONCE) --dist worksteal
 # Every line and every branch of these is covered; of the whole package, 95 %.
 COVERED = hookkit/core/*,hookkit/signatures/*,hookkit/schemas/*,hookkit/providers/*,hookkit/senders/*
 
@@ -19,7 +22,7 @@ run: .venv/stamp ## start the sample application and leave it up
 
 test: .venv/stamp ## the whole suite, and its coverage
 	$(BIN)/coverage erase
-	$(BIN)/coverage run -m pytest
+	$(BIN)/coverage run -m pytest $(SHARED_OUT)
 	$(BIN)/coverage combine --quiet
 	$(BIN)/coverage report --fail-under=95
 	$(BIN)/coverage report --fail-under=100 --include='$(COVERED)'
@@ -31,7 +34,7 @@ check: .venv/stamp ## lint, format and types, without changing a file
 	$(BIN)/python -m pytest --quiet tests/test_project.py
 
 lowest: .venv-lowest/stamp ## the suite with the oldest versions that setup.cfg allows
-	.venv-lowest/bin/python -m pytest
+	.venv-lowest/bin/python -m pytest $(SHARED_OUT)
 
 soak: .venv/stamp ## the tests of faults and races, ten times as long
 	HOOKKIT_TEST_SCALE=10 $(BIN)/python -m pytest tests/acceptance tests/inbox/test_model.py \
@@ -39,8 +42,11 @@ soak: .venv/stamp ## the tests of faults and races, ten times as long
 
 bench: .venv/stamp ## hookkit, its peers and the limit, side by side
 	@$(BIN)/python -m bench accept
+	@$(BIN)/python -m bench capacity
 	@$(BIN)/python -m bench durable
+	@$(BIN)/python -m bench engines
 	@$(BIN)/python -m bench growth
+	@$(BIN)/python -m bench outage
 	@$(BIN)/python -m bench signatures
 	@$(BIN)/python -m bench verify
 	@$(BIN)/python -m bench versions
@@ -79,6 +85,8 @@ clean: ## remove whatever the other targets have made
 	sed -n 's/^\([a-z]*==\).*/^\1/p' constraints-lowest.txt > .venv-lowest/names
 	@# the newest joserfc, which only tests use, wants a newer cryptography than the lowest
 	echo '^joserfc==' >> .venv-lowest/names
+	@# the lowest celery wants older ones than the newest of what it is made of
+	printf '^kombu==\n^redis==\n' >> .venv-lowest/names
 	grep -ivf .venv-lowest/names constraints.txt > .venv-lowest/constraints.txt
 	cat constraints-lowest.txt >> .venv-lowest/constraints.txt
 	.venv-lowest/bin/python $(INSTALL) --constraint .venv-lowest/constraints.txt setuptools wheel

@@ -5,8 +5,11 @@ from __future__ import annotations
 import click
 
 from bench.accept import accept
+from bench.capacity import capacity
 from bench.durable import durable
+from bench.engines import engines
 from bench.growth import growth
+from bench.outage import outage
 from bench.signatures import signatures
 from bench.verify import verify
 from bench.versions import versions
@@ -18,8 +21,11 @@ def main() -> None:
 
 
 main.add_command(accept)
+main.add_command(capacity)
 main.add_command(durable)
+main.add_command(engines)
 main.add_command(growth)
+main.add_command(outage)
 main.add_command(signatures)
 main.add_command(verify)
 main.add_command(versions)

@@ -79,6 +79,15 @@ class Journal:
             extra={"action": "settle_unavailable", "entry_id": entry.id},
         )
 
+    def give_back_unavailable(self, count: int, error: Exception) -> None:
+        """Tell that the store does not take back what was claimed and not begun."""
+        _logger.warning(
+            "cannot give back %d entries: %s; they are claimed again when the lease is over",
+            count,
+            error,
+            extra={"action": "give_back_unavailable"},
+        )
+
     def fenced(self, entry: Entry) -> None:
         """Tell that *entry* belongs to another claim by now."""
         _logger.warning(

@@ -1,9 +1,9 @@
-"""The leases that this process holds: renewed while handlers run, and asked before they do."""
+"""The leases that this process holds, renewed while handlers run."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from datetime import datetime, timedelta
+from collections.abc import Callable
+from datetime import datetime
 from threading import Lock
 
 from hookkit.core.outcome import Entry
@@ -11,7 +11,7 @@ from hookkit.inbox.base import Inbox
 
 
 class Leases:
-    """What is claimed in this process, by entry, and until when.
+    """What has begun in this process, as it was claimed last.
 
     Args:
         inbox: Returns the inbox; may raise ``Unavailable``.
@@ -25,50 +25,35 @@ class Leases:
         self._inbox = inbox
         self._clock = clock
         self._lease_s = lease_s
-        self._until: dict[int, tuple[Entry, datetime]] = {}
+        self._held: dict[int, Entry] = {}
         self._lock = Lock()
 
-    def hold(self, entries: Iterable[Entry], claimed_at: datetime) -> list[Entry]:
-        """Note that *entries* were claimed; return those that do not run here already.
+    def hold(self, entry: Entry) -> bool:
+        """Note that *entry* has begun; False when it runs here already.
 
         A clock that is set forward makes leases look over that are not, and the claim takes
         an entry from a thread beside this one. That thread goes on, under the new lease.
         """
-        until = claimed_at + timedelta(seconds=self._lease_s)
         with self._lock:
-            new = [entry for entry in entries if entry.id not in self._until]
-            self._until.update((entry.id, (entry, until)) for entry in entries)
-        return new
+            is_new = entry.id not in self._held
+            self._held[entry.id] = entry
+        return is_new
 
-    def drop(self, entries: Iterable[Entry]) -> None:
-        """Forget *entries*: they are settled, or somebody else's."""
+    def drop(self, entry: Entry) -> None:
+        """Forget *entry*: it is settled, or somebody else's."""
         with self._lock:
-            for entry in entries:
-                self._until.pop(entry.id, None)
+            self._held.pop(entry.id, None)
 
     def latest(self, entry: Entry) -> Entry:
         """Return *entry* as this process has claimed it last."""
         with self._lock:
-            held = self._until.get(entry.id)
-        return entry if held is None else held[0]
+            return self._held.get(entry.id, entry)
 
     @property
     def count(self) -> int:
         """How many are held."""
         with self._lock:
-            return len(self._until)
-
-    def is_held(self, entry: Entry) -> bool:
-        """Tell whether *entry* is still ours; one whose lease is over is asked back for.
-
-        Raises:
-            Unavailable: That cannot be told now.
-        """
-        with self._lock:
-            held = self._until.get(entry.id)
-        if held is None:
-            return False
-        return self._clock() < held[1] or self._renew(entry)
+            return len(self._held)
 
     def renew(self) -> None:
         """Extend all of them; one that belongs to another claim by now is forgotten.
@@ -77,18 +62,10 @@ class Leases:
             Unavailable: The inbox cannot be reached.
         """
         with self._lock:
-            held = [entry for entry, _ in self._until.values()]
+            held = list(self._held.values())
         for entry in held:
-            self._renew(entry)
-
-    def _renew(self, entry: Entry) -> bool:
-        now = self._clock()
-        is_ours = self._inbox().renew(entry, now=now, lease_s=self._lease_s)
-        with self._lock:
-            # Not one that was dropped, or claimed anew, while it was asked for.
-            if self._until.get(entry.id, (None, None))[0] is entry:
-                if is_ours:
-                    self._until[entry.id] = (entry, now + timedelta(seconds=self._lease_s))
-                else:
-                    del self._until[entry.id]
-        return is_ours
+            is_ours = self._inbox().renew(entry, now=self._clock(), lease_s=self._lease_s)
+            with self._lock:
+                # Not one that was claimed anew while it was asked for.
+                if not is_ours and self._held.get(entry.id) is entry:
+                    del self._held[entry.id]

@@ -24,7 +24,7 @@ from hookkit.endpoint_settings import read_endpoint
 from hookkit.fingerprints import fingerprint_of, read_key
 from hookkit.schemas.strict import Strict, below, load_strict
 
-RUNNERS = ("thread", "inline", "none")
+RUNNERS = ("thread", "inline", "celery", "none")
 MIGRATE_MODES = ("apply", "check")
 
 # https://github.com/fernet/spec/blob/master/Spec.md#key-format

@@ -15,6 +15,7 @@ MAX_FUNCTION_LINES = 45
 #: Everything that a request or a command passes through on its way in.
 INWARDS = {
     "hookkit.assignment",
+    "hookkit.checkup",
     "hookkit.core",
     "hookkit.endpoint",
     "hookkit.endpoint_settings",
@@ -114,7 +115,8 @@ MAY_IMPORT = {
         "sqlalchemy",
         "cryptography",
     },
-    "hookkit.inbox.base": {"hookkit.core", "hookkit.inbox.records"},
+    "hookkit.inbox.base": {"hookkit.core", "hookkit.inbox.records", "hookkit.inbox.version_book"},
+    "hookkit.inbox.version_book": {"hookkit.core", "hookkit.inbox.records"},
     "hookkit.inbox.records": {"hookkit.core"},
     "hookkit.inbox.memory_versions": {
         "hookkit.core",
@@ -127,10 +129,16 @@ MAY_IMPORT = {
         "hookkit.core",
         "hookkit.inbox.memory_versions",
         "hookkit.inbox.base",
+        "hookkit.inbox.memory_claim",
         "hookkit.inbox.memory_due",
         "hookkit.inbox.memory_entries",
         "hookkit.inbox.memory_upkeep",
         "hookkit.inbox.records",
+    },
+    "hookkit.inbox.memory_claim": {
+        "hookkit.core",
+        "hookkit.inbox.memory_due",
+        "hookkit.inbox.memory_entries",
     },
     "hookkit.inbox.memory_upkeep": {
         "hookkit.core",
@@ -186,6 +194,12 @@ MAY_IMPORT = {
         "hookkit.inbox.records",
     },
     "hookkit.upkeep": {"hookkit.inbox.base"},
+    "hookkit.checkup": {
+        "hookkit.core",
+        "hookkit.endpoint",
+        "hookkit.inbox",
+        "hookkit.settings",
+    },
     "hookkit.worker": {
         "hookkit.core",
         "hookkit.assignment",
@@ -208,7 +222,12 @@ MAY_IMPORT = {
         "hookkit.runners",
         "hookkit.worker",
     },
-    "hookkit.runners.celery": {*INWARDS, "celery"},
+    "hookkit.runners.celery": {
+        "hookkit.core",
+        "hookkit.runners",
+        "hookkit.worker",
+        "celery",
+    },
     # Flask is made of werkzeug; the command line's group hangs on the blueprint.
     "hookkit.web": {*INWARDS, "hookkit.web", "hookkit.cli", "flask", "werkzeug"},
     "hookkit.cli": {
@@ -221,6 +240,8 @@ MAY_IMPORT = {
     # Run by ``flask``, inside an application.
     "hookkit.cli.inbox_commands": {"hookkit.core", "click", "flask"},
     "hookkit.cli.migrate_commands": {"hookkit.cli.inbox_commands", "click", "flask"},
+    "hookkit.cli.check_command": {"hookkit.cli.inbox_commands", "click", "flask"},
+    "hookkit.cli.worker_command": {"hookkit.cli.inbox_commands", "click", "flask"},
     "hookkit.testing": {*INWARDS, "hookkit.testing", "hookkit.web", "flask", "pytest"},
 }
 

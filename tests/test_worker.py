@@ -707,17 +707,104 @@ def test_entry_whose_lease_ran_out_behind_a_slow_one_is_asked_back_for(hooks):
     bench.admit(message("event-2"))
     bench.admit(message("event-3"))
 
-    def steal_the_third(entry, settlement, settle=bench.inbox.settle, **how):
-        settled = settle(entry, settlement, **how)
+    def steal_the_third(*pair, settle=bench.inbox.settle_and_begin, **how):
+        settled = settle(*pair, **how)
         bench.inbox.claim(now=how["now"], lease_s=600, limit=1, endpoints=["support"], only=[3])
         return settled
 
-    bench.inbox.settle = steal_the_third
+    bench.inbox.settle_and_begin = steal_the_third
 
     states = bench.worker.work(limit=3)
 
     assert seen == ["event-1", "event-2"]  # the second was still free, the third was not
     assert list(states) == [1, 2]
+
+
+def test_event_that_kills_its_worker_spends_no_attempt_of_those_claimed_with_it(hooks):
+    hooks.on("*", name="see")(lambda event: None)
+    dying, bench = Bench(hooks), Bench(hooks)
+    dying.worker.inbox = lambda: bench.inbox
+    for number in range(3):
+        bench.admit(message(f"event-{number}"))
+    dying.worker.run = None  # so that nothing comes after the claim
+
+    with pytest.raises(TypeError):
+        dying.worker.work(limit=3)
+    bench.clock.forward(61)
+    alone = bench.worker.work(limit=3)
+    others = bench.worker.work(limit=3)
+
+    assert (list(alone), list(others)) == ([1], [2, 3])
+    assert {
+        record.event_id: [(each.number, each.outcome) for each in record.attempts]
+        for record in bench.inbox.find()
+    } == {
+        "event-0": [(1, Outcome.LOST), (2, Outcome.SUCCEEDED)],
+        "event-1": [(1, Outcome.SUCCEEDED)],
+        "event-2": [(1, Outcome.SUCCEEDED)],
+    }
+
+
+def test_batch_is_what_is_usually_handled_in_a_tenth_of_a_second(hooks, monkeypatch):
+    now_s = [0.0]
+    monkeypatch.setattr("hookkit.worker.time.monotonic", lambda: now_s[0])
+
+    @hooks.on("*", name="work")
+    def work(event):
+        now_s[0] += takes_s
+
+    bench = Bench(hooks)
+    counts = [bench.worker.usual_count]
+    for takes_s in [0.001] * 40 + [0.01] * 40 + [30.0]:  # noqa: B007  # the handler uses it
+        bench.admit(message(f"event-{len(counts)}"))
+        bench.worker.work()
+        counts.append(bench.worker.usual_count)
+
+    assert counts[0] == 1
+    assert counts[40] == 32
+    assert 9 <= counts[80] <= 11
+    assert counts[81] == 1
+
+
+def test_settlement_that_is_told_late_loses_nothing_of_the_batch(hooks, monkeypatch):
+    monkeypatch.setattr("hookkit.worker.SETTLE_PAUSES_S", (0.0, 0.0))
+    seen = []
+    hooks.on("*", name="see")(lambda event: seen.append(event.id))
+    bench = Bench(hooks)
+    for number in range(3):
+        bench.admit(message(f"event-{number}"))
+    settle_and_begin = bench.inbox.settle_and_begin
+
+    def answer_lost(*pair, **how):
+        bench.inbox.settle_and_begin = settle_and_begin
+        settle_and_begin(*pair, **how)
+        raise Unavailable("the connection broke after the commit")
+
+    bench.inbox.settle_and_begin = answer_lost
+
+    bench.worker.work(limit=3)
+
+    assert seen == ["event-0", "event-1", "event-2"]
+    assert {(one.state, one.attempt_count) for one in bench.inbox.find()} == {(State.DONE, 1)}
+
+
+def test_batch_of_a_settlement_that_the_store_never_takes_goes_on(hooks, monkeypatch):
+    monkeypatch.setattr("hookkit.worker.SETTLE_PAUSES_S", (0.0,))
+    seen = []
+    hooks.on("*", name="see")(lambda event: seen.append(event.id))
+    bench = Bench(hooks)
+    for number in range(3):
+        bench.admit(message(f"event-{number}"))
+
+    def away(*pair, **how):
+        raise Unavailable("locked")
+
+    bench.inbox.settle_and_begin = away
+
+    states = bench.worker.work(limit=3)
+
+    assert seen == ["event-0", "event-1", "event-2"]
+    assert states == {1: State.RUNNING, 2: State.RUNNING, 3: State.DONE}
 
 
 @pytest.mark.parametrize("permanent", [[ValueError], (ValueError(),), ValueError, ("ValueError",)])

@@ -70,6 +70,7 @@ class Entry:
         lost_claims: How many claims just before this one were never settled.
         lease_token: Fences a late worker: only the token of the last claim settles.
         tries: How far its handlers are, by name; one that has not run yet is not there.
+        generation: Successes of an older one no longer count: the entry started over.
         replay: How often a person asked for it to run again; 0 in its first run.
         chosen: The handlers that the person asked for; None is all of them.
         lane: Events of one lane have an order; None has none.
@@ -87,6 +88,7 @@ class Entry:
     headers: Headers = field(repr=False)
     lost_claims: int = 0
     tries: Mapping[str, Tries] = field(default_factory=dict)
+    generation: int = 1
     replay: int = 0
     chosen: frozenset[str] | None = None
     lane: str | None = None

@@ -17,8 +17,8 @@ from hookkit.core.filter import EVERYTHING, Filter
 from hookkit.core.ledger import Attempt
 from hookkit.core.outcome import Entry, Receipt, Settlement
 from hookkit.core.states import REPLAYABLE, State
-from hookkit.core.versions import Change
-from hookkit.inbox.records import Batch, EntryRecord, Proofs, Pruned, Switched
+from hookkit.inbox.records import STEP, Batch, EntryRecord, Proofs, Pruned
+from hookkit.inbox.version_book import VersionBook
 
 #: Longest vendor type and payload version that are stored; what is longer is cut.
 MAX_WORD_CHARS = 255
@@ -30,39 +30,6 @@ HELD_UP_S = 1.0
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MILLISECOND = timedelta(milliseconds=1)
-
-
-class VersionBook(Protocol):
-    """What was switched between payload versions, by endpoint."""
-
-    def log(self, endpoint: str) -> Sequence[Switched]:
-        """Return what was switched at *endpoint*, oldest first."""
-
-    def change(
-        self, endpoint: str, changes: Sequence[Change], *, who: str, now: datetime, window_s: float
-    ) -> list[int]:
-        """Switch modes, and promote what the versions that are live now have missed.
-
-        One transaction, beside which no delivery is admitted: each is admitted by the modes
-        before it or by those after it. A SHADOW entry of a version that becomes live, younger
-        than *window_s*, whose fact is free, owns that fact and is PENDING from then on.
-
-        Args:
-            who: Kept for people who look later.
-
-        Returns:
-            The entries that became PENDING.
-        """
-
-    def promote_orphans(self, *, now: datetime, window_s: float) -> list[int]:
-        """Promote SHADOW entries near a switch whose twins never came.
-
-        That is those received within *window_s* of a switch, before or after it, that have
-        reached that age while their fact is free. Entries without a fact stay as they are.
-
-        Returns:
-            The entries that became PENDING.
-        """
 
 
 class Inbox(Protocol):
@@ -99,10 +66,16 @@ class Inbox(Protocol):
         lease_s: float,
         limit: int,
         endpoints: Collection[str],
+        ahead: int = 0,
         only: Collection[int] | None = None,
         in_lanes: bool = False,
     ) -> list[Entry]:
         """Lease up to *limit* due entries of *endpoints*, oldest first, and count the attempt.
+
+        Up to *ahead* more are set aside for the holder of the token, and returned after
+        these: WAITING, due when the lease is over, their attempt not counted. Each of them is
+        handled after ``begin`` or ``settle_and_begin``, so that a worker that dies has spent
+        the attempt of none but what it was handling.
 
         Due are PENDING entries, WAITING ones whose next attempt is due, and RUNNING ones
         whose lease is over. With *only*, just these entries, and WAITING ones at once.
@@ -114,7 +87,8 @@ class Inbox(Protocol):
         kills its worker takes no neighbour with it.
 
         With *in_lanes*, the entries of one lane run one at a time and in the order they
-        were admitted, also across processes, and one entry is claimed at most: one is held
+        were admitted, also across processes, and one entry is claimed at most, and none set
+        aside: one is held
         up while another of its lane is RUNNING, or while an earlier one is PENDING or
         WAITING. A replayed entry has lost its place: it neither waits for earlier ones nor
         holds up later ones. Those that ran side by side before there were lanes are taken
@@ -122,6 +96,15 @@ class Inbox(Protocol):
         it waits for (the RUNNING one, else the first) and not within ``HELD_UP_S``, so that
         a backlog behind one entry is not looked through again by each claim.
         """
+
+    def begin(self, entry: Entry, *, now: datetime, lease_s: float) -> bool:
+        """Lease *entry*, which was set aside, and count the attempt.
+
+        False when it belongs to another claim by now, or was replayed.
+        """
+
+    def give_back(self, set_aside: Collection[Entry], *, now: datetime) -> None:
+        """Have others claim at once what was set aside and not begun."""
 
     def renew(self, entry: Entry, *, now: datetime, lease_s: float) -> bool:
         """Extend the lease of *entry*; False when it belongs to another claim by now.
@@ -136,6 +119,21 @@ class Inbox(Protocol):
 
         With *in_lanes*, the first entry that was held up in its lane is due at once when
         this one is DONE or DEAD.
+        """
+
+    def settle_and_begin(
+        self,
+        entry: Entry,
+        settlement: Settlement,
+        following: Entry,
+        *,
+        now: datetime,
+        lease_s: float,
+    ) -> tuple[bool, bool]:
+        """Settle *entry* and begin *following*, which was set aside, by one commit.
+
+        Returns:
+            What ``settle`` and ``begin`` would; either may fail without the other.
         """
 
     def transact(self, entry: Entry, work: Callable[[Any], Attempt]) -> Attempt | None:
@@ -223,9 +221,7 @@ class Inbox(Protocol):
     def counts(self) -> dict[State, int]:
         """Return how many entries are in each state; every state is there."""
 
-    def proofs(
-        self, *, after_id: int = 0, before_id: int | None = None, limit: int = 20_000
-    ) -> Proofs:
+    def proofs(self, after_id: int = 0, before_id: int | None = None, limit: int = STEP) -> Proofs:
         """Tell what proved the newest of the kept deliveries between two ids.
 
         Args:
@@ -262,6 +258,11 @@ def to_ms(moment: datetime) -> int:
 def from_ms(milliseconds: int) -> datetime:
     """Return *milliseconds* since the epoch as an aware moment in UTC."""
     return _EPOCH + milliseconds * _MILLISECOND
+
+
+def later(milliseconds: int, seconds: float) -> int:
+    """Return the moment that is *seconds* after another, both in milliseconds since the epoch."""
+    return milliseconds + round(seconds * 1000)
 
 
 def refusal(entry_id: int, state: State | None, *, has_body: bool, is_chosen: bool) -> str | None:

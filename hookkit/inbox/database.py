@@ -33,10 +33,27 @@ from hookkit.inbox.transactions import BUSY_TIMEOUT_S
 Database: TypeAlias = str | URL | Engine | Callable[[], str | URL | Engine]
 
 _SETTING = "HOOKKIT_DATABASE"
-_MEMORY = "memory://"
+#: The URL of a store in this process.
+MEMORY = "memory://"
 
-# Seconds that a connection to PostgreSQL may take: a vendor is waiting.
-_CONNECT_TIMEOUT_S = 5
+# Of every connection to PostgreSQL, unless the URL says otherwise.
+_POSTGRES_OPTIONS: dict[str, object] = {
+    # Seconds that it may take to connect: a vendor is waiting.
+    "connect_timeout": 5,
+    # A server that vanished without a word is found out in a minute, not in two hours.
+    "keepalives_idle": 30,
+    "keepalives_interval": 10,
+    "keepalives_count": 3,
+}
+
+# psycopg takes this one as a number, and from no URL. PgBouncer before 1.21 gives transactions
+# other sessions, where nothing is prepared: https://www.psycopg.org/psycopg3/docs/advanced/prepare.html
+_PREPARE = "prepare_threshold"
+
+# Connections of one process that stay open, and that may be open at once, beside one for each
+# thread that runs handlers.
+_POOL_SIZE = 5
+_MAX_CONNECTIONS = 15
 
 # Their unique keys compare texts without case by default, and one event id would be another.
 _REFUSED = {"mysql": "MySQL", "mariadb": "MariaDB"}
@@ -53,7 +70,11 @@ _PASSING = {
 
 
 def open_inbox(
-    database: Database, *, encryption_keys: Sequence[str] = (), migrates: bool = True
+    database: Database,
+    *,
+    encryption_keys: Sequence[str] = (),
+    migrates: bool = True,
+    threads: int = 0,
 ) -> Inbox:
     """Return the inbox in *database*, its tables created where they were missing.
 
@@ -64,6 +85,7 @@ def open_inbox(
             its own parent is there; so is the file.
         encryption_keys: Fernet keys, newest first; with none, bodies are stored as they are.
         migrates: Whether tables may be created and changed; otherwise they are only checked.
+        threads: How many run handlers in this process: a connection more for each.
 
     Raises:
         ConfigurationError: *database* cannot hold an inbox.
@@ -75,13 +97,13 @@ def open_inbox(
     cipher = BodyCipher(encryption_keys) if encryption_keys else None
     if isinstance(database, Engine):
         inbox = SqlInbox(database, cipher=cipher, migrates=migrates)
-    elif str(database) == _MEMORY:
+    elif is_memory(database):
         return MemoryInbox()
     else:
-        url = _parsed(database)
+        url = parse_url(database)
         if url.get_backend_name() == "sqlite":
             _create_file(url)
-        inbox = SqlInbox(_own_engine(url), is_own=True, cipher=cipher, migrates=migrates)
+        inbox = SqlInbox(_own_engine(url, threads), is_own=True, cipher=cipher, migrates=migrates)
     try:
         inbox.prepare()
     except BaseException as error:
@@ -104,8 +126,8 @@ def check_database(database: object) -> None:
         _check(database.url)
         _check_driver(database)
     elif isinstance(database, str | URL):
-        if str(database) != _MEMORY:
-            _own_engine(_parsed(database))
+        if str(database) != MEMORY:
+            _own_engine(parse_url(database))
     elif not callable(database):
         raise ConfigurationError(
             f"{_SETTING}: a URL or a SQLAlchemy Engine is needed, not {type(database).__name__}"
@@ -118,14 +140,24 @@ def check_transactions(database: object, handlers: Sequence[str]) -> None:
     Raises:
         ConfigurationError: *database* has no transactions that they could take part in.
     """
-    if handlers and isinstance(database, str | URL) and str(database) == _MEMORY:
+    if handlers and is_memory(database):
         raise ConfigurationError(
-            f"handler {handlers[0]!r} is transactional, and {_MEMORY} has no transactions;"
+            f"handler {handlers[0]!r} is transactional, and {MEMORY} has no transactions;"
             f" set {_SETTING} to a SQLite file or to PostgreSQL (with TESTING as well)"
         )
 
 
-def _parsed(database: str | URL) -> URL:
+def is_memory(database: object) -> bool:
+    """Tell whether *database* is a store inside the process."""
+    return isinstance(database, str | URL) and str(database) == MEMORY
+
+
+def parse_url(database: str | URL) -> URL:
+    """Return the URL in *database*, with the driver that is used.
+
+    Raises:
+        ConfigurationError: It is none, or of a database that cannot hold an inbox.
+    """
     try:
         url = make_url(database)
     except (ArgumentError, ValueError):
@@ -151,7 +183,7 @@ def _check(url: URL) -> None:
     if backend == "sqlite" and _is_in_memory(url):
         raise ConfigurationError(
             f"{_SETTING}: each connection to an in-memory SQLite database has a store of its"
-            f" own; use {_MEMORY} for tests, or a file"
+            f" own; use {MEMORY} for tests, or a file"
         )
 
 
@@ -165,26 +197,27 @@ def _is_in_memory(url: URL) -> bool:
     )
 
 
-def _own_engine(url: URL) -> Engine:
+def _own_engine(url: URL, threads: int = 0) -> Engine:
     if url.get_backend_name() == "sqlite":
         # Statements for up to 64 rows of two tables stay prepared.
         options: dict[str, object] = {"cached_statements": 256}
         if "timeout" not in url.query:
             options["timeout"] = BUSY_TIMEOUT_S
     else:
-        options = {}
-        if "connect_timeout" not in url.query:
-            options["connect_timeout"] = _CONNECT_TIMEOUT_S
+        options = {key: at for key, at in _POSTGRES_OPTIONS.items() if key not in url.query}
+        if _PREPARE in url.query:
+            options[_PREPARE] = _prepare_threshold(url.query[_PREPARE])
+            url = url.difference_update_query([_PREPARE])
     try:
         engine = create_engine(
             url,
             hide_parameters=True,
             connect_args=options,
+            pool_size=_POOL_SIZE,
             pool_timeout=BUSY_TIMEOUT_S,
+            max_overflow=_MAX_CONNECTIONS - _POOL_SIZE + threads,
             # The connection that wrote last has its pages and statements at hand.
             pool_use_lifo=True,
-            # A server that was restarted costs a look at the connection, not a delivery.
-            pool_pre_ping=url.get_backend_name() == "postgresql",
         )
     except ModuleNotFoundError as error:
         missing = "hookkit[postgres]" if error.name == "psycopg" else error.name
@@ -201,6 +234,15 @@ def _own_engine(url: URL) -> Engine:
         ) from None
     _check_driver(engine)
     return engine
+
+
+def _prepare_threshold(given: object) -> int | None:
+    """Return how often a statement runs before it is prepared; None is never."""
+    if given == "none":
+        return None
+    if isinstance(given, str) and given.isdecimal():
+        return int(given)
+    raise ConfigurationError(f"{_SETTING}: {_PREPARE} must be a number, or none")
 
 
 def _check_driver(engine: Engine) -> None:

@@ -5,7 +5,6 @@ Strategy: one lock around everything; ``memory_due.py`` keeps the order of what 
 
 from __future__ import annotations
 
-import secrets
 from collections.abc import Callable, Collection, Sequence
 from datetime import datetime
 from itertools import count, islice
@@ -19,13 +18,12 @@ from hookkit.core.ledger import Attempt
 from hookkit.core.outcome import Admitted, Entry, Receipt, Settlement
 from hookkit.core.states import State
 from hookkit.core.versions import Modes
-from hookkit.inbox.base import from_ms, to_ms
+from hookkit.inbox.base import from_ms, later, to_ms
+from hookkit.inbox.memory_claim import begin, claim, settle
 from hookkit.inbox.memory_due import Queue
 from hookkit.inbox.memory_entries import (
     StoredDelivery,
     StoredEntry,
-    attempt_record,
-    claimed_entry,
     entry_record,
     has_other_content,
     stored_delivery,
@@ -33,7 +31,7 @@ from hookkit.inbox.memory_entries import (
 )
 from hookkit.inbox.memory_upkeep import fits, proofs, prune, start_over, why_refused
 from hookkit.inbox.memory_versions import MemoryVersions
-from hookkit.inbox.records import Batch, EntryRecord, Proofs, Pruned
+from hookkit.inbox.records import STEP, Batch, EntryRecord, Proofs, Pruned
 
 
 class MemoryInbox:
@@ -96,31 +94,32 @@ class MemoryInbox:
         lease_s: float,
         limit: int,
         endpoints: Collection[str],
+        ahead: int = 0,
         only: Collection[int] | None = None,
         in_lanes: bool = False,
     ) -> list[Entry]:
         """Lease up to *limit* due entries of *endpoints*, oldest first, and count the attempt."""
-        now_ms = to_ms(now)
-        lease_until_ms = now_ms + round(lease_s * 1000)
-        lease_token = secrets.token_hex(16)
-        claimed: list[Entry] = []
         if limit < 1:
-            return claimed
+            return []
+        now_ms = to_ms(now)
+        if in_lanes:
+            limit, ahead = 1, 0
         with self._lock:
-            for entry in self._queue.claimable(now_ms, endpoints, only, in_lanes=in_lanes):
-                if len(claimed) >= limit or (in_lanes and claimed):
-                    break
-                was_expired = entry.state is State.RUNNING
-                if was_expired and claimed:
-                    continue
-                entry.lease_token = lease_token
-                entry.attempt_count += 1
-                entry.lost_claims += was_expired
-                self._queue.move(entry, State.RUNNING, lease_until_ms)
-                claimed.append(claimed_entry(entry, lease_token))
-                if was_expired:
-                    break
-        return claimed
+            due = self._queue.claimable(now_ms, endpoints, only, in_lanes=in_lanes)
+            return claim(self._queue, due, limit, ahead, later(now_ms, lease_s))
+
+    def begin(self, entry: Entry, *, now: datetime, lease_s: float) -> bool:
+        """Lease *entry*, which was set aside, and count the attempt."""
+        with self._lock:
+            return begin(self._queue, self._held(entry), entry, later(to_ms(now), lease_s))
+
+    def give_back(self, set_aside: Collection[Entry], *, now: datetime) -> None:
+        """Have others claim at once what was set aside and not begun."""
+        with self._lock:
+            for stored in map(self._held, set_aside):
+                if stored is not None and stored.state is State.WAITING:
+                    stored.lease_token = None
+                    self._queue.move(stored, State.WAITING, to_ms(now))
 
     def renew(self, entry: Entry, *, now: datetime, lease_s: float) -> bool:
         """Extend the lease of *entry*; False when it belongs to another claim by now."""
@@ -128,7 +127,7 @@ class MemoryInbox:
             stored = self._held(entry)
             if stored is None:
                 return False
-            self._queue.move(stored, State.RUNNING, to_ms(now) + round(lease_s * 1000))
+            self._queue.move(stored, stored.state, later(to_ms(now), lease_s))
             return True
 
     def settle(
@@ -136,24 +135,24 @@ class MemoryInbox:
     ) -> bool:
         """Record the attempts and the next state; False, and nothing recorded, when fenced."""
         with self._lock:
-            stored = self._held(entry)
-            if stored is None:
-                return False
-            now_ms = to_ms(now)
-            stored.attempts += [
-                (stored.generation, attempt_record(stored, attempt, now_ms))
-                for attempt in settlement.attempts
-            ]
-            due_ms = None
-            if settlement.state is State.WAITING:
-                due_ms = now_ms + round((settlement.retry_after_s or 0) * 1000)
-            stored.lease_token = None
-            stored.lost_claims = 0
-            stored.event_type = settlement.event_type or stored.event_type
-            self._queue.move(stored, settlement.state, due_ms)
-            if in_lanes and due_ms is None:
-                self._queue.release(stored, now_ms)
-            return True
+            held = self._held(entry)
+            return settle(self._queue, held, settlement, to_ms(now), in_lanes=in_lanes)
+
+    def settle_and_begin(
+        self,
+        entry: Entry,
+        settlement: Settlement,
+        following: Entry,
+        *,
+        now: datetime,
+        lease_s: float,
+    ) -> tuple[bool, bool]:
+        """Settle *entry* and begin *following*, which was set aside, at once."""
+        now_ms = to_ms(now)
+        with self._lock:
+            settled = settle(self._queue, self._held(entry), settlement, now_ms)
+            until_ms = later(now_ms, lease_s)
+            return settled, begin(self._queue, self._held(following), following, until_ms)
 
     def transact(self, entry: Entry, work: Callable[[Any], Attempt]) -> Attempt | None:
         """Refuse: what *work* would write is not in this memory.
@@ -246,9 +245,7 @@ class MemoryInbox:
                 counts[entry.state] += 1
         return counts
 
-    def proofs(
-        self, *, after_id: int = 0, before_id: int | None = None, limit: int = 20_000
-    ) -> Proofs:
+    def proofs(self, after_id: int = 0, before_id: int | None = None, limit: int = STEP) -> Proofs:
         """Tell what proved the newest of the kept deliveries between two ids."""
         with self._lock:
             return proofs(self._deliveries, after_id, before_id, limit)

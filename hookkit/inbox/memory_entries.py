@@ -110,7 +110,7 @@ def has_other_content(entry: StoredEntry, item: Item) -> bool:
 
 
 def claimed_entry(entry: StoredEntry, lease_token: str) -> Entry:
-    """Return *entry* as the worker gets it."""
+    """Return *entry* as the worker gets it, before its attempt is counted."""
     recorded = [
         Recorded(record.handler, record.outcome, record.replay, record.retry_at)
         for generation, record in entry.attempts
@@ -121,10 +121,11 @@ def claimed_entry(entry: StoredEntry, lease_token: str) -> Entry:
         endpoint=entry.endpoint,
         event_id=entry.event_id,
         position=entry.position,
-        claims=entry.attempt_count,
+        claims=entry.attempt_count + 1,
         lost_claims=entry.lost_claims,
         lease_token=lease_token,
         tries=tries_of(recorded, replay=entry.replay, chosen=entry.chosen),
+        generation=entry.generation,
         replay=entry.replay,
         chosen=entry.chosen,
         lane=entry.lane,

@@ -46,6 +46,7 @@ def start_over(entry: StoredEntry, handlers: Collection[str] | None) -> None:
     entry.generation += entry.state is State.DONE and handlers is None
     entry.chosen = None if handlers is None else frozenset(handlers)
     entry.attempt_count = entry.lost_claims = 0
+    entry.lease_token = None
     entry.replay += 1
 
 
@@ -59,6 +60,7 @@ def fits(entry: StoredEntry, wanted: Filter) -> bool:
         and wanted.type in (None, entry.event_type, vendor_type_of(entry))
         and (wanted.since is None or received_at >= wanted.since)
         and (wanted.until is None or received_at < wanted.until)
+        and all(each.handler != wanted.untried_by for _, each in entry.attempts)
         and (
             wanted.outcome is None
             or any(

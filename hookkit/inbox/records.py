@@ -107,6 +107,10 @@ class Pruned(NamedTuple):
     last: tuple[int, int] | None
 
 
+#: How many ids of deliveries a look at proofs goes through at most, whatever is stored.
+STEP = 20_000
+
+
 class ProofUse(NamedTuple):
     """When deliveries to an endpoint were proved by one secret.
 

@@ -10,11 +10,9 @@ Rule 3: a claim looks at PENDING, WAITING and RUNNING one by one, since each wal
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable, Collection, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import replace
 from datetime import datetime
-from threading import Lock
 from typing import Any
 
 from sqlalchemy import Connection, Engine
@@ -26,14 +24,12 @@ from hookkit.core.filter import EVERYTHING, Filter
 from hookkit.core.ledger import Attempt
 from hookkit.core.outcome import Entry, Receipt, Settlement
 from hookkit.core.states import State
-from hookkit.inbox.base import from_ms, to_ms
+from hookkit.inbox.base import from_ms, later, to_ms
 from hookkit.inbox.encryption import BodyCipher
 from hookkit.inbox.postgres_transactions import PostgresTransactions
-from hookkit.inbox.records import Batch, EntryRecord, Proofs, Pruned
-from hookkit.inbox.schema import check_tables, ensure_tables
+from hookkit.inbox.records import STEP, Batch, EntryRecord, Proofs, Pruned
 from hookkit.inbox.sql_admit import admit
 from hookkit.inbox.sql_claim import (
-    CLAIMABLE,
     claimed_entries,
     due_entries,
     first_due,
@@ -46,18 +42,17 @@ from hookkit.inbox.sql_find import counts, find
 from hookkit.inbox.sql_lanes import release
 from hookkit.inbox.sql_prepared import prepared
 from hookkit.inbox.sql_proofs import proofs
-from hookkit.inbox.sql_settle import UndoneError, record_or_undo, renew, settle
+from hookkit.inbox.sql_settle import UndoneError, begin, give_back, record_or_undo, renew, settle
 from hookkit.inbox.sql_upkeep import prune, replay_all, why_refused
 from hookkit.inbox.sql_versions import SqlVersions
 from hookkit.inbox.sqlite_admit import SqliteAdmission
+from hookkit.inbox.store import Store
 from hookkit.inbox.tables import entries
 from hookkit.inbox.transactions import SqliteTransactions, Transactions, Turn
 
 
 class SqlInbox:
-    """An ``Inbox`` in a SQL database, shared by every process that opens it.
-
-    ``hookkit.inbox.database.open_inbox`` makes one from the setting ``HOOKKIT_DATABASE``.
+    """An ``Inbox`` in a SQL database, shared by every process; ``open_inbox`` makes one.
 
     Args:
         engine: A synchronous SQLAlchemy engine for a SQLite file or for PostgreSQL.
@@ -78,7 +73,6 @@ class SqlInbox:
     ) -> None:
         self._cipher = cipher
         self._encrypt = None if cipher is None else cipher.encrypt
-        self._migrates = migrates
         self._transactions: Transactions
         self._sqlite_admission: SqliteAdmission | None = None
         if engine.dialect.name == "sqlite":
@@ -87,9 +81,8 @@ class SqlInbox:
         else:
             self._transactions = PostgresTransactions(engine, is_own=is_own)
         self._insert_entry = self._transactions.insert_unless_there(entries)
-        self._versions = SqlVersions(self._transactions, self._reading, self._writing)
-        self._is_prepared = False
-        self._preparing = Lock()
+        self._store = Store(self._transactions, migrates=migrates)
+        self._versions = SqlVersions(self._transactions, self._store.reading, self._store.writing)
 
     def prepare(self) -> None:
         """See to the tables; every other method does it if need be.
@@ -99,11 +92,7 @@ class SqlInbox:
                 should be and may not be changed.
             Unavailable: The database cannot be used.
         """
-        with self._preparing:
-            if not self._is_prepared:
-                self._transactions.prepare()
-                (ensure_tables if self._migrates else check_tables)(self._transactions)
-                self._is_prepared = True
+        self._store.prepare()
 
     @property
     def versions(self) -> SqlVersions:
@@ -113,11 +102,10 @@ class SqlInbox:
     def admit(self, envelope: Envelope) -> Receipt:
         """Store the delivery and one entry per item that is new, in one transaction."""
         if self._sqlite_admission is not None:
-            if not self._is_prepared:
-                self.prepare()
+            self._store.prepare()
             return self._sqlite_admission.admit(envelope)
         delivery = prepared(envelope, self._encrypt)
-        with self._writing() as connection:
+        with self._store.writing() as connection:
             twins = self._versions.twins(connection, envelope)
             receipt = admit(connection, self._insert_entry, delivery, twins)
             crash_points.reach("admit_written")
@@ -130,6 +118,7 @@ class SqlInbox:
         lease_s: float,
         limit: int,
         endpoints: Collection[str],
+        ahead: int = 0,
         only: Collection[int] | None = None,
         in_lanes: bool = False,
     ) -> list[Entry]:
@@ -138,40 +127,75 @@ class SqlInbox:
             return []
         now_ms = to_ms(now)
         lease_token = secrets.token_hex(16)
-        with self._writing() as connection:
+        with self._store.writing() as connection:
             if in_lanes:
                 self._transactions.take_turns(connection, Turn.LANES)
                 rows = first_in_lanes(connection, now_ms, endpoints, only)
             else:
-                rows = pick(due_entries(connection, now_ms, limit, endpoints, only), limit)
-            lease(connection, rows, lease_token, _later(now_ms, lease_s))
+                most = limit + ahead
+                rows = pick(due_entries(connection, now_ms, most, endpoints, only), most)
+            lease(connection, rows, limit, lease_token, later(now_ms, lease_s))
             claimed = claimed_entries(connection, rows, lease_token, self._decrypted)
             crash_points.reach("claim_written")
             return claimed
 
+    def begin(self, entry: Entry, *, now: datetime, lease_s: float) -> bool:
+        """Lease *entry*, which was set aside, and count the attempt."""
+        until_ms = later(to_ms(now), lease_s)
+        return self._store.write(lambda connection: begin(connection, entry, until_ms))
+
+    def give_back(self, set_aside: Collection[Entry], *, now: datetime) -> None:
+        """Have others claim at once what was set aside and not begun."""
+        if set_aside:
+            self._store.write(lambda connection: give_back(connection, set_aside, to_ms(now)))
+
     def renew(self, entry: Entry, *, now: datetime, lease_s: float) -> bool:
         """Extend the lease of *entry*; False when it belongs to another claim by now."""
-        with self._writing() as connection:
-            return renew(connection, entry, _later(to_ms(now), lease_s))
+        until_ms = later(to_ms(now), lease_s)
+        return self._store.write(lambda connection: renew(connection, entry, until_ms))
 
     def settle(
         self, entry: Entry, settlement: Settlement, *, now: datetime, in_lanes: bool = False
     ) -> bool:
         """Record the attempts and the next state; False, and nothing recorded, when fenced."""
-        with self._writing() as connection:
+        now_ms = to_ms(now)
+
+        def work(connection: Connection) -> bool:
             if in_lanes:
                 # A claim that runs beside us must not put off what we are to release.
                 self._transactions.take_turns(connection, Turn.LANES)
-            settled = settle(connection, entry, settlement, to_ms(now))
+            settled = settle(connection, entry, settlement, now_ms)
             if in_lanes and settled and settlement.state is not State.WAITING and entry.lane:
-                release(connection, [(entry.endpoint, entry.lane)], to_ms(now))
+                release(connection, [(entry.endpoint, entry.lane)], now_ms)
             crash_points.reach("settle_written")
             return settled
+
+        return self._store.write(work)
+
+    def settle_and_begin(
+        self,
+        entry: Entry,
+        settlement: Settlement,
+        following: Entry,
+        *,
+        now: datetime,
+        lease_s: float,
+    ) -> tuple[bool, bool]:
+        """Settle *entry* and begin *following*, which was set aside, by one commit."""
+        now_ms = to_ms(now)
+
+        def work(connection: Connection) -> tuple[bool, bool]:
+            settled = settle(connection, entry, settlement, now_ms)
+            begun = begin(connection, following, later(now_ms, lease_s))
+            crash_points.reach("settle_written")
+            return settled, begun
+
+        return self._store.write(work)
 
     def transact(self, entry: Entry, work: Callable[[Any], Attempt]) -> Attempt | None:
         """Run *work* in a transaction whose commit also records that it succeeded."""
         try:
-            with self._writing() as connection:
+            with self._store.writing() as connection:
                 self._transactions.wait_as_usual(connection)
                 with lent(connection):
                     attempt = work(connection)
@@ -191,7 +215,7 @@ class SqlInbox:
         """
         if self.replay_all(Filter(entry_ids=[entry_id]), now=now, handlers=handlers).entry_ids:
             return
-        with self._reading() as connection:
+        with self._store.reading() as connection:
             why = why_refused(connection, entry_id, handlers)
         raise ReplayRefused(why or f"entry {entry_id} has changed meanwhile")
 
@@ -206,7 +230,7 @@ class SqlInbox:
         limit: int = 100,
     ) -> Batch:
         """Replay entries, lowest id first, passing over those that ``replay`` would refuse."""
-        with self._writing() as connection:
+        with self._store.writing() as connection:
             # Pruning must not delete the bytes of what becomes PENDING just now, and a claim
             # not put off what it held up.
             self._transactions.take_turns(connection, Turn.UPKEEP)
@@ -225,7 +249,7 @@ class SqlInbox:
         limit: int = 200,
     ) -> Pruned:
         """Delete what was received before a moment, oldest first, in one short transaction."""
-        with self._writing() as connection:
+        with self._store.writing() as connection:
             self._transactions.take_turns(connection, Turn.UPKEEP)
             pruned = prune(connection, to_ms(bodies_before), to_ms(ids_before), after, limit)
             crash_points.reach("prune_written")
@@ -234,65 +258,42 @@ class SqlInbox:
     def has_due(self, endpoints: Collection[str], *, now: datetime) -> bool:
         """Tell whether a claim would find anything at *endpoints*, without a write."""
         now_ms = to_ms(now)
-        with self._reading() as connection:
-            for state in CLAIMABLE:
-                due_ms = first_due(connection, state, endpoints)
-                if due_ms is not None and (state is State.PENDING or due_ms <= now_ms):
-                    return True
-        return False
+        with self._store.reading() as connection:
+            return any(
+                state is State.PENDING or due_ms <= now_ms
+                for state, due_ms in first_due(connection, endpoints)
+            )
 
     def next_due_at(self, endpoints: Collection[str]) -> datetime | None:
         """Return when the next entry of *endpoints* becomes claimable, None when none waits."""
-        with self._reading() as connection:
-            due_ms = [first_due(connection, state, endpoints) for state in CLAIMABLE]
-        return min((from_ms(due) for due in due_ms if due is not None), default=None)
+        with self._store.reading() as connection:
+            due_ms = min((due_ms for _, due_ms in first_due(connection, endpoints)), default=None)
+        return None if due_ms is None else from_ms(due_ms)
 
     def find(self, wanted: Filter = EVERYTHING, *, limit: int = 100) -> Sequence[EntryRecord]:
         """Return entries, newest first."""
-        with self._reading() as connection:
+        with self._store.reading() as connection:
             return find(connection, wanted, limit)
 
     def counts(self) -> dict[State, int]:
         """Return how many entries are in each state; every state is there."""
-        with self._reading() as connection:
+        with self._store.reading() as connection:
             return counts(connection)
 
-    def proofs(
-        self, *, after_id: int = 0, before_id: int | None = None, limit: int = 20_000
-    ) -> Proofs:
+    def proofs(self, after_id: int = 0, before_id: int | None = None, limit: int = STEP) -> Proofs:
         """Tell what proved the newest of the kept deliveries between two ids."""
-        with self._reading() as connection:
+        with self._store.reading() as connection:
             return proofs(connection, after_id, before_id, limit)
 
     def after_fork(self) -> None:
         """Forget connections that belong to the parent process."""
-        self._preparing = Lock()
-        self._transactions.after_fork()
+        self._store.after_fork()
         if self._sqlite_admission is not None:
             self._sqlite_admission.after_fork()
 
     def close(self) -> None:
         """Give back what the inbox holds; it can be used again and opens anew."""
-        self._is_prepared = False
-        self._transactions.close()
+        self._store.close()
 
     def _decrypted(self, stored: bytes) -> bytes | None:
         return None if self._cipher is None else self._cipher.decrypt(stored)
-
-    @contextmanager
-    def _reading(self) -> Iterator[Connection]:
-        if not self._is_prepared:
-            self.prepare()
-        with self._transactions.read() as connection:
-            yield connection
-
-    @contextmanager
-    def _writing(self) -> Iterator[Connection]:
-        if not self._is_prepared:
-            self.prepare()
-        with self._transactions.write() as connection:
-            yield connection
-
-
-def _later(now_ms: int, seconds: float) -> int:
-    return now_ms + round(seconds * 1000)

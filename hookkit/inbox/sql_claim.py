@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import defaultdict
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from typing import Any
 
 from sqlalchemy import Connection, Row, Select, and_, bindparam, case, or_, select, true, update
@@ -44,6 +44,7 @@ _CLAIMABLE = (
         entries.c.due_at_ms,
         entries.c.attempt_count,
         entries.c.lost_claim_count,
+        entries.c.generation,
         entries.c.replay_count,
         entries.c.chosen_handlers,
         entries.c.lane,
@@ -89,6 +90,16 @@ _LEASE = (
         attempt_count=entries.c.attempt_count + 1,
         lost_claim_count=entries.c.lost_claim_count
         + case((entries.c.state == State.RUNNING.value, 1), else_=0),
+    )
+)
+# Not RUNNING, which would count as a lost claim when its holder dies before it comes to it.
+_SET_ASIDE = (
+    update(entries)
+    .where(entries.c.id.in_(bindparam("entry_ids", expanding=True)))
+    .values(
+        state=State.WAITING.value,
+        lease_token=bindparam("new_token"),
+        due_at_ms=bindparam("new_due_ms"),
     )
 )
 _BODIES = select(
@@ -138,11 +149,18 @@ def due_entries(
     return [row for rows in found for row in rows]
 
 
-def lease(connection: Connection, rows: Sequence[Row[Any]], token: str, until_ms: int) -> None:
-    """Give *rows* to the holder of *token* until then, and count the attempt."""
-    for chunk in chunks(row.id for row in rows):
-        values = {"new_token": token, "new_due_ms": until_ms, "entry_ids": chunk}
-        connection.execute(_LEASE, values)
+def lease(
+    connection: Connection, rows: Sequence[Row[Any]], limit: int, token: str, until_ms: int
+) -> None:
+    """Give *rows* to the holder of *token* until then; count the attempt of the first ones.
+
+    Args:
+        limit: How many are leased; the others are set aside.
+    """
+    for statement, some in (_LEASE, rows[:limit]), (_SET_ASIDE, rows[limit:]):
+        for chunk in chunks(row.id for row in some):
+            values = {"new_token": token, "new_due_ms": until_ms, "entry_ids": chunk}
+            connection.execute(statement, values)
 
 
 def pick(due: Sequence[Row[Any]], limit: int) -> list[Row[Any]]:
@@ -206,6 +224,7 @@ def claimed_entries(
             lost_claims=row.lost_claim_count + (row.state == State.RUNNING.value),
             lease_token=lease_token,
             tries=tries_of(recorded[row.id], replay=row.replay_count, chosen=chosen),
+            generation=row.generation,
             replay=row.replay_count,
             chosen=chosen,
             lane=row.lane,
@@ -217,9 +236,13 @@ def claimed_entries(
     return claimed
 
 
-def first_due(connection: Connection, state: State, endpoints: Collection[str]) -> int | None:
-    """Return when the first entry of *state* is due, in milliseconds since the epoch."""
-    return connection.execute(_FIRST_DUE[state], {"endpoints": list(endpoints)}).scalar()
+def first_due(connection: Connection, endpoints: Collection[str]) -> Iterator[tuple[State, int]]:
+    """Yield when the first entry of each state is due, in milliseconds since the epoch."""
+    values = {"endpoints": list(endpoints)}
+    for state in CLAIMABLE:
+        due_ms = connection.execute(_FIRST_DUE[state], values).scalar()
+        if due_ms is not None:
+            yield state, due_ms
 
 
 def _recorded(connection: Connection, rows: Sequence[Row[Any]]) -> dict[int, list[Recorded]]:

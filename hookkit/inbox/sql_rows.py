@@ -8,22 +8,19 @@ from typing import Any
 from sqlalchemy import Row
 
 from hookkit.core.ledger import Attempt, Outcome
+from hookkit.core.outcome import Entry
 from hookkit.core.states import State
 from hookkit.inbox.base import from_ms, storable_text, to_ms
 from hookkit.inbox.records import AttemptRecord, EntryRecord
 
 
-def attempt_row(run: Any, attempt: Attempt, now_ms: int) -> dict[str, object]:
-    """Return *attempt* as it is stored.
-
-    Args:
-        run: The present run of the entry: its id, generation and replay_count.
-    """
+def attempt_row(entry: Entry, attempt: Attempt, now_ms: int) -> dict[str, object]:
+    """Return *attempt* of the present run of *entry* as it is stored."""
     after_s = attempt.retry_after_s
     return {
-        "entry_id": run.id,
-        "generation": run.generation,
-        "replay_count": run.replay_count,
+        "entry_id": entry.id,
+        "generation": entry.generation,
+        "replay_count": entry.replay,
         "number": attempt.number,
         "handler": attempt.handler,
         "outcome": attempt.outcome.value,

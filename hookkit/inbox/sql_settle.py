@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
-from sqlalchemy import Connection, bindparam, func, select, update
+from sqlalchemy import Connection, bindparam, func, update
 
 from hookkit import crash_points
 from hookkit.core.ledger import Attempt, Outcome
@@ -28,11 +28,17 @@ _SETTLE = _HELD.values(
     lost_claim_count=0,
     event_type=func.coalesce(bindparam("new_type"), entries.c.event_type),
 )
+_BEGIN = _HELD.values(
+    state=State.RUNNING.value,
+    due_at_ms=bindparam("new_due_ms"),
+    # Not one more: an answer that was lost may have it asked for twice.
+    attempt_count=bindparam("new_count"),
+)
+_GIVE_BACK = _HELD.where(entries.c.state == State.WAITING.value).values(
+    due_at_ms=bindparam("new_due_ms"), lease_token=None
+)
 # Changes nothing, and nobody else can claim the entry until the transaction's end.
 _FENCE = _HELD.values(lease_token=entries.c.lease_token)
-_RUN = select(entries.c.id, entries.c.generation, entries.c.replay_count).where(
-    entries.c.id == bindparam("entry_id")
-)
 _INSERT_ATTEMPT = attempts.insert()
 
 
@@ -50,6 +56,17 @@ class UndoneError(Exception):
 def renew(connection: Connection, entry: Entry, until_ms: int) -> bool:
     """Extend the lease; False when the entry belongs to another claim by now."""
     return connection.execute(_RENEW, _held(entry) | {"new_due_ms": until_ms}).rowcount == 1
+
+
+def begin(connection: Connection, entry: Entry, until_ms: int) -> bool:
+    """Have *entry*, which was set aside, run; False when it belongs to another claim by now."""
+    begun = _held(entry) | {"new_due_ms": until_ms, "new_count": entry.claims}
+    return connection.execute(_BEGIN, begun).rowcount == 1
+
+
+def give_back(connection: Connection, set_aside: Collection[Entry], now_ms: int) -> None:
+    """Make due at once what was set aside and not begun."""
+    connection.execute(_GIVE_BACK, [_held(entry) | {"new_due_ms": now_ms} for entry in set_aside])
 
 
 def settle(connection: Connection, entry: Entry, settlement: Settlement, now_ms: int) -> bool:
@@ -87,8 +104,7 @@ def _record(connection: Connection, entry: Entry, made: Sequence[Attempt], now_m
     """Write down the attempts that are not recorded yet."""
     unrecorded = [attempt for attempt in made if not attempt.is_recorded]
     if unrecorded:
-        run = connection.execute(_RUN, {"entry_id": entry.id}).one()
-        rows = [attempt_row(run, attempt, now_ms) for attempt in unrecorded]
+        rows = [attempt_row(entry, attempt, now_ms) for attempt in unrecorded]
         connection.execute(_INSERT_ATTEMPT, rows)
 
 

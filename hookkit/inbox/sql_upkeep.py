@@ -63,6 +63,7 @@ def replay_all(
     pending_again: dict[str, Any] = {
         "state": State.PENDING.value,
         "due_at_ms": now_ms,
+        "lease_token": None,
         "attempt_count": 0,
         "lost_claim_count": 0,
         "generation": entries.c.generation + (starts_over if handlers is None else 0),

@@ -32,6 +32,9 @@ class Opening:
     Args:
         needs_transactions: Returns the names of the handlers for which a memory inbox
             will not do.
+
+    Attributes:
+        threads: How many run handlers in this process.
     """
 
     def __init__(
@@ -45,6 +48,7 @@ class Opening:
         self._closed_until = 0.0
         self._told = ""
         self._lock = Lock()
+        self.threads = settings.workers
 
     def inbox(self) -> Inbox:
         """Return the inbox.
@@ -84,7 +88,7 @@ class Opening:
             ConfigurationError: The setting names something that cannot hold an inbox.
             Unavailable: It cannot be opened now.
         """
-        open_inbox(self._named()).close()
+        open_inbox(self.named()).close()
 
     def after_fork(self) -> None:
         """Forget the connections of the parent process, and a lock that it may have held."""
@@ -101,18 +105,24 @@ class Opening:
         if time.monotonic() < self._closed_until:
             raise Unavailable("the inbox could not be opened a moment ago")
         try:
-            named = self._named()
+            named = self.named()
             check_transactions(named, self._needs_transactions())
             return open_inbox(
                 named,
                 encryption_keys=self._settings.encryption_keys,
                 migrates=self._settings.migrate == "apply",
+                threads=self.threads,
             )
         except (ConfigurationError, Unavailable):
             self._closed_until = time.monotonic() + PATIENCE_S
             raise
 
-    def _named(self) -> Any:
+    def named(self) -> Any:
+        """Return what the setting stands for: a URL or an engine.
+
+        Raises:
+            Unavailable: The callable in the settings raised.
+        """
         if self._database is None:
             path = Path(self._app.instance_path) / "hookkit.db"
             return "memory://" if self._app.testing else f"sqlite:///{path}"

@@ -4,27 +4,35 @@ from __future__ import annotations
 
 import logging
 import random
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from threading import Lock
 
 from flask import Flask
 
 from hookkit.assignment import Assignment
+from hookkit.checkup import Checkup
+from hookkit.core.errors import ConfigurationError
 from hookkit.core.handlers import HandlerRegistry
 from hookkit.core.outcome import Admitted, Receipt
 from hookkit.core.provider import Provider
 from hookkit.inbox.base import Inbox
 from hookkit.inbox.database import check_database
+from hookkit.inbox.memory import MemoryInbox
 from hookkit.migration import Migration
 from hookkit.operations import Operations
 from hookkit.receiver import Receiver
 from hookkit.rotation import Rotation
 from hookkit.runners.base import IdleRunner, Runner
 from hookkit.runners.inline import InlineRunner
+from hookkit.runners.process import WorkerProcess
+from hookkit.runners.sweeper import Sweeper
 from hookkit.runners.thread import ThreadRunner
 from hookkit.settings import load_settings
 from hookkit.upkeep import Upkeep
+from hookkit.web.celery import celery_runner
+from hookkit.web.dedicated import check_dedicated
 from hookkit.web.opening import Opening
 from hookkit.worker import Worker
 
@@ -54,7 +62,7 @@ class AppState:
         self.settings = load_settings(app.config, providers, check_database)
         self.has_received = False
         self.starts_in_children = False
-        self._runner: Runner | None = None
+        self._has_started = False
         self._lock = Lock()
         self.opening = Opening(app, self.settings, lambda: registry.transactional_names)
         assignment = Assignment(
@@ -88,11 +96,23 @@ class AppState:
             keep_bodies=timedelta(days=self.settings.keep_bodies_days),
             keep_ids=timedelta(days=self.settings.keep_ids_days),
         )
-        self.worker = Worker(assignment, inbox=self.open_inbox, clock=utc_now, jitter=random_jitter)
+        self.worker = self._make_worker(assignment)
+        # Its tasks must be known wherever the application is loaded.
+        self._celery = celery_runner(self) if self.runner_name == "celery" else None
+        self._runner: Runner | None = self._celery
         self.receiver = Receiver(
-            sender=app,
-            inbox=self.open_inbox,
-            finish=lambda receipt: self.runner.finish(receipt),
+            sender=app, inbox=self.open_inbox, finish=lambda receipt: self.runner.finish(receipt)
+        )
+
+    @property
+    def checkup(self) -> Checkup:
+        """What looks whether all is well."""
+        return Checkup(
+            settings=self.settings,
+            registry=self.worker.assignment.registry,
+            database=self.opening.named,
+            runner=self.runner_name,
+            clock=utc_now,
         )
 
     @property
@@ -106,10 +126,54 @@ class AppState:
     def start(self) -> None:
         """Start the runner in this process, once."""
         with self._lock:
-            if self._runner is None:
-                self._runner = self._make_runner()
+            if not self._has_started:
+                self._has_started = True
+                self._runner = self._runner or self._make_runner()
                 self._warn_of_unknown_endpoints()
-        self._runner.start()
+        self.runner.start()
+
+    def dedicate(
+        self,
+        *,
+        threads: int | None = None,
+        endpoints: Collection[str] = (),
+        sweeps: bool = False,
+    ) -> WorkerProcess:
+        """Make this process one that runs handlers and serves nobody.
+
+        Args:
+            threads: How many run handlers; None is as many as the settings say.
+            endpoints: The names of those whose entries are claimed; none stands for all.
+            sweeps: Whether it wakes Celery's workers for what they have overlooked.
+
+        Raises:
+            ConfigurationError: There is nothing that it could do, or it would do harm.
+        """
+        assignment = self.worker.assignment
+        check_dedicated(
+            assignment, self.runner_name, endpoints, sweeps=sweeps, is_idle=threads == 0
+        )
+        served = {name: assignment.providers[name] for name in endpoints or assignment.providers}
+        threads = self.opening.threads = self.settings.workers if threads is None else threads
+        self.worker = self._make_worker(replace(assignment, providers=served))
+        pool = self._make_pool(threads)
+        self._runner = Sweeper(pool, self._celery) if self._celery and sweeps else pool
+        self._warn_of_unknown_endpoints()
+        return WorkerProcess(
+            self._runner,
+            serves=f"the events of {', '.join(served)} by {', '.join(assignment.registry.names)}"
+            f" in {threads} {'thread' if threads == 1 else 'threads'}"
+            f"{', and waking the workers of Celery' if sweeps else ''}",
+            open_inbox=self._open_shared,
+            running_count=lambda: self.worker.running_count,
+        )
+
+    def _open_shared(self) -> None:
+        if isinstance(self.opening.prepare(), MemoryInbox):
+            raise ConfigurationError(
+                "HOOKKIT_DATABASE: memory:// is seen by no other process, so that nothing would"
+                " ever be there to handle; name a SQLite file or PostgreSQL"
+            )
 
     def run_soon(self, entry_ids: Iterable[int]) -> None:
         """See to entries that became due here: at once with ``inline``, else by a wake-up.
@@ -117,13 +181,14 @@ class AppState:
         A process that does not serve, such as a shell, starts no pool for it: the pools of
         those that do will find it.
         """
-        if self._runner is None and self._runner_name != "inline":
+        if self._runner is None and self.runner_name != "inline":
             return
         due = [Admitted(entry_id=each, event_id="", is_new=True) for each in entry_ids]
         self.runner.finish(Receipt(admitted=tuple(due)))
 
     @property
-    def _runner_name(self) -> str:
+    def runner_name(self) -> str:
+        """What ``HOOKKIT_RUNNER`` says, or its default."""
         return self.settings.runner or ("inline" if self.app.testing else "thread")
 
     def _warn_of_unknown_endpoints(self) -> None:
@@ -139,26 +204,41 @@ class AppState:
                 )
 
     def _has_due(self) -> bool:
-        return self.open_inbox().has_due(self.settings.endpoints, now=utc_now())
+        return self.open_inbox().has_due(self.worker.assignment.providers.keys(), now=utc_now())
+
+    def _make_worker(self, assignment: Assignment) -> Worker:
+        return Worker(assignment, inbox=self.open_inbox, clock=utc_now, jitter=random_jitter)
+
+    def _make_pool(self, threads: int) -> ThreadRunner:
+        return ThreadRunner(
+            self.worker,
+            threads=threads,
+            has_due=self._has_due,
+            prune=self.keep_house,
+            sweep=self.migration.sweep,
+        )
+
+    def next_due_at(self) -> datetime | None:
+        """Return when the next entry becomes claimable, None when none waits.
+
+        Raises:
+            Unavailable: The inbox cannot be reached.
+        """
+        return self.open_inbox().next_due_at(self.settings.endpoints)
 
     def _make_runner(self) -> Runner:
-        match self._runner_name:
+        match self.runner_name:
             case "inline":
                 return InlineRunner(self.worker)
             case "thread":
-                return ThreadRunner(
-                    self.worker,
-                    threads=self.settings.workers,
-                    has_due=self._has_due,
-                    prune=self._keep_house,
-                    sweep=self.migration.sweep,
-                )
+                return self._make_pool(self.settings.workers)
         return IdleRunner()
 
-    def _keep_house(self, wait: Callable[[float], bool]) -> tuple[int, int]:
-        """Warn of secrets that can go, and prune."""
+    def keep_house(self, wait: Callable[[float], bool]) -> tuple[int, int]:
+        """Prune, and warn of secrets that can go."""
+        pruned = self.upkeep.prune(wait)
         self.rotation.look()
-        return self.upkeep.prune(wait)
+        return pruned
 
     def open_inbox(self) -> Inbox:
         """Return the inbox, opened at its first use.

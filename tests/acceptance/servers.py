@@ -108,6 +108,60 @@ def gunicorn(
             raise
 
 
+@dataclass
+class WorkerProcess:
+    """A running ``flask hookkit worker``.
+
+    Attributes:
+        path: Where what it prints goes.
+    """
+
+    process: subprocess.Popen[bytes]
+    path: Path
+
+    def log(self) -> str:
+        """Return what it has printed."""
+        return self.path.read_text()
+
+    def wait_for(self, text: str) -> None:
+        """Wait until it has printed *text*."""
+        wait_until(lambda: text in self.log() or self.process.poll() is not None)
+        assert text in self.log(), self.log()
+
+    def end(self, number: int = signal.SIGTERM) -> int:
+        """Send it a signal, and return how it has ended."""
+        self.process.send_signal(number)
+        return self.process.wait(DEADLINE_S)
+
+
+@contextmanager
+def hookkit_worker(
+    folder: Path, *options: str, name: str = "worker", probe: bool = True
+) -> Iterator[WorkerProcess]:
+    """Run ``flask hookkit worker`` on the application in *folder* until the end of the block.
+
+    Args:
+        name: Tells several apart.
+        probe: Begin the block when it has opened the inbox; else when the process has begun.
+    """
+    path = folder / f"{name}.log"
+    environment = os.environ | {"PYTHONPATH": f"{ROOT}", "PYTHONWARNINGS": "default"}
+    command = [sys.executable, "-m", "flask", "--app", "application", "hookkit", "worker"]
+    with path.open("wb") as log:
+        process = subprocess.Popen(
+            [*command, *options], cwd=folder, env=environment, stdout=log, stderr=subprocess.STDOUT
+        )
+    worker = WorkerProcess(process, path)
+    try:
+        if probe:
+            worker.wait_for("handling the events of")
+        yield worker
+    finally:
+        if process.poll() is None:
+            process.kill()
+            process.wait()
+
+
 def free_port() -> int:
     """Return a port of the loopback interface that nobody listens on."""
     with socket.socket() as probe:

@@ -9,10 +9,11 @@ from blinker import NamedSignal
 
 import hookkit
 import hookkit.testing
-from hookkit import EventType, signals
+from hookkit import EventType, HookKit, signals
 from hookkit.cli.inbox_commands import COMMANDS
 from hookkit.cli.main import main
 from hookkit.cli.migrate_commands import migrate
+from hookkit.cli.worker_command import worker
 from hookkit.core.content import Content
 from hookkit.core.errors import Rejected
 from hookkit.core.event import EVENT_CLASSES, Event
@@ -225,10 +226,10 @@ def test_options_of_a_command_are_those_of_the_code(command):
 
 
 def test_commands_of_an_application_are_those_of_the_code():
-    assert first_words(tables(CLI, "## flask hookkit")[1:5]) == {
-        migrate.name,
-        *(each.name for each in COMMANDS),
-    }
+    rows = tables(CLI, "## flask hookkit")[1:]
+    documented = {word for word in first_words(rows) if not word.startswith(("-", "option"))}
+
+    assert documented == set(HookKit().blueprint.cli.commands)
 
 
 def test_options_of_replay_are_those_of_the_code():
@@ -242,6 +243,14 @@ def test_options_of_replay_are_those_of_the_code():
 
     assert documented == {
         name for each in replay.params if isinstance(each, click.Option) for name in each.opts
+    }
+
+
+def test_options_of_the_worker_are_those_of_the_code():
+    rows = tables(CLI, "## flask hookkit worker")[1:]
+
+    assert {word.split()[0] for word in first_words(rows)} == {
+        name for each in worker.params for name in each.opts
     }
 
 

@@ -173,7 +173,7 @@ class Model:
         ]
         return sorted(due, key=lambda entry: entry.age)
 
-    def claim(self, now, lease, limit, endpoints, only, *, in_lanes):
+    def claim(self, now, lease, limit, ahead, endpoints, only, *, in_lanes):
         chosen = self.claimable(now, endpoints, only)
         if in_lanes and limit:
             chosen = self.first_free(chosen, now, puts_off=only is None)
@@ -181,13 +181,26 @@ class Model:
             chosen = chosen[:1]  # its lease is over: alone
         else:
             chosen = [entry for entry in chosen if entry.state is not State.RUNNING]
-        chosen = chosen[:limit]
+        chosen = chosen[: limit + ahead if limit else 0]
         self.claim_count += 1
-        for entry in chosen:
+        for number, entry in enumerate(chosen):
             entry.lost += entry.state is State.RUNNING
-            entry.state, entry.due, entry.holder = State.RUNNING, now + lease, self.claim_count
-            entry.claims += 1
+            has_begun = number < limit
+            entry.state = State.RUNNING if has_begun else State.WAITING
+            entry.due, entry.holder = now + lease, self.claim_count
+            entry.claims += has_begun
         return chosen
+
+    def begin(self, entry, holder, claims, now, lease):
+        if entry.holder != holder:
+            return False
+        entry.state, entry.due, entry.claims = State.RUNNING, now + lease, claims
+        return True
+
+    def give_back(self, held, now):
+        for entry, holder in held:
+            if entry.holder == holder and entry.state is State.WAITING:
+                entry.due, entry.holder = now, None
 
     def first_free(self, due, now, *, puts_off):
         """Return the first that need not wait; those before it are put off."""
@@ -230,6 +243,7 @@ class Model:
             entry.forgotten = len(entry.attempts)
         entry.state, entry.due, entry.claims, entry.lost = State.PENDING, now, 0, 0
         entry.replay += 1
+        entry.holder = None
         entry.chosen = handlers
         self.release(entry, now)
         return True

@@ -3,6 +3,7 @@
 import sqlite3
 import stat
 import sys
+from contextlib import ExitStack
 
 import pytest
 from sqlalchemy import create_engine, make_url, text
@@ -71,6 +72,33 @@ def test_postgresql_is_reached_through_psycopg(postgres_url, scheme):
 
     assert inbox._transactions.engine.dialect.driver == "psycopg"
     assert admit(inbox, "m-1")
+    inbox.close()
+
+
+@pytest.mark.parametrize(("given", "taken"), [("none", None), ("0", 0), ("7", 7)])
+def test_statements_are_prepared_as_the_url_says(postgres_url, given, taken):
+    inbox = open_inbox(make_url(postgres_url).update_query_dict({"prepare_threshold": given}))
+
+    with inbox._transactions.read() as connection:
+        threshold = connection.connection.dbapi_connection.prepare_threshold
+
+    inbox.close()
+    assert threshold == taken
+
+
+def test_threshold_that_is_no_number_is_refused():
+    assert "prepare_threshold must be a number, or none" in refusal(
+        "postgresql://me:hunter2@localhost/inbox?prepare_threshold=often"
+    )
+
+
+def test_connections_are_as_many_as_the_threads_need(postgres_url):
+    inbox = open_inbox(postgres_url, threads=20)
+
+    with ExitStack() as held:
+        for _ in range(30):
+            held.enter_context(inbox._transactions.read())
+
     inbox.close()
 
 

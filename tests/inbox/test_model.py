@@ -79,7 +79,7 @@ class Life(RuleBasedStateMachine):
         self.known = []
 
     @initialize()
-    def begin(self):
+    def name_the_endpoints(self):
         number = next(lives)
         self.names = {"s": f"support-{number}", "t": f"sales-{number}"}
 
@@ -125,40 +125,45 @@ class Life(RuleBasedStateMachine):
 
     @rule(
         limit=st.integers(0, 4),
+        ahead=st.integers(0, 3),
         endpoints=some_endpoints,
         lease=some_leases,
         in_lanes=st.booleans(),
     )
-    def claim(self, limit, endpoints, lease, in_lanes):
+    def claim(self, limit, ahead, endpoints, lease, in_lanes):
         names = {self.names[endpoint] for endpoint in endpoints}
 
-        self._claim(limit, names, lease, in_lanes=in_lanes)
+        self._claim(limit, names, lease, ahead=ahead, in_lanes=in_lanes)
 
     @rule(
-        limit=st.integers(1, 6),
+        limit=st.integers(1, 4),
+        ahead=st.integers(0, 3),
         endpoints=some_endpoints,
         lease=some_leases,
         only=st.sets(st.integers(0, 12), max_size=8),
         in_lanes=st.booleans(),
     )
-    def claim_these(self, limit, endpoints, lease, only, in_lanes):
+    def claim_these(self, limit, ahead, endpoints, lease, only, in_lanes):
         # Now and then an id that nobody has.
         ids = [*(entry.id for entry in self.known), 10**6]
         these = {ids[index % len(ids)] for index in only}
 
         names = {self.names[endpoint] for endpoint in endpoints}
-        self._claim(limit, names, lease, these, in_lanes=in_lanes)
+        self._claim(limit, names, lease, these, ahead=ahead, in_lanes=in_lanes)
 
-    def _claim(self, limit, endpoints, lease, only=None, *, in_lanes):
+    def _claim(self, limit, endpoints, lease, only=None, *, ahead=0, in_lanes):
         claimed = self.inbox.claim(
             now=after(self.now),
             lease_s=lease,
             limit=limit,
             endpoints=endpoints,
+            ahead=ahead,
             only=only,
             in_lanes=in_lanes,
         )
-        expected = self.model.claim(self.now, lease, limit, endpoints, only, in_lanes=in_lanes)
+        expected = self.model.claim(
+            self.now, lease, limit, ahead, endpoints, only, in_lanes=in_lanes
+        )
 
         assert [
             (one.id, one.endpoint, one.event_id, one.position, one.received_at, one.body)
@@ -170,10 +175,35 @@ class Life(RuleBasedStateMachine):
         assert [
             (one.claims, one.lost_claims, told_tries(one), one.replay, one.chosen)
             for one in claimed
-        ] == [(one.claims, one.lost, one.tries, one.replay, one.chosen) for one in expected]
+        ] == [
+            (
+                # Told as it will be once it has begun.
+                one.claims + (one.state is not State.RUNNING),
+                *(one.lost, one.tries, one.replay, one.chosen),
+            )
+            for one in expected
+        ]
         holder = self.model.claim_count
         self.held += [(*pair, holder) for pair in zip(claimed, expected, strict=True)]
         return claimed
+
+    @precondition(lambda self: self.held)
+    @rule(index=an_index, lease=some_leases)
+    def begin(self, index, lease):
+        claimed, entry, holder = self.held[-1 - index % len(self.held)]
+
+        has_begun = self.inbox.begin(claimed, now=after(self.now), lease_s=lease)
+
+        assert has_begun == self.model.begin(entry, holder, claimed.claims, self.now, lease)
+
+    @precondition(lambda self: self.held)
+    @rule(indices=st.lists(an_index, max_size=3))
+    def give_back(self, indices):
+        held = [self.held[-1 - index % len(self.held)] for index in indices]
+
+        self.inbox.give_back([claimed for claimed, _, _ in held], now=after(self.now))
+
+        self.model.give_back([(entry, holder) for _, entry, holder in held], self.now)
 
     @precondition(lambda self: self.held)
     @rule(index=an_index, lease=some_leases)
@@ -191,8 +221,10 @@ class Life(RuleBasedStateMachine):
         results=some_outcomes,
         event_type=st.sampled_from([None, "other", "test"]),
         in_lanes=st.booleans(),
+        following=st.none() | an_index,
+        lease=some_leases,
     )
-    def settle(self, index, make, results, event_type, in_lanes):
+    def settle(self, index, make, results, event_type, in_lanes, following, lease):
         claimed, entry, holder = self.held[-1 - index % len(self.held)]
         settlement = make(
             *(
@@ -202,10 +234,21 @@ class Life(RuleBasedStateMachine):
         )
         settlement = replace(settlement, event_type=event_type)
 
-        was_settled = self.inbox.settle(claimed, settlement, now=after(self.now), in_lanes=in_lanes)
+        now = after(self.now)
+        if following is None:
+            was_settled = self.inbox.settle(claimed, settlement, now=now, in_lanes=in_lanes)
 
-        assert was_settled == self.model.settle(
-            entry, holder, settlement, self.now, in_lanes=in_lanes
+            assert was_settled == self.model.settle(
+                entry, holder, settlement, self.now, in_lanes=in_lanes
+            )
+            return
+        other, next_entry, next_holder = self.held[-1 - following % len(self.held)]
+
+        told = self.inbox.settle_and_begin(claimed, settlement, other, now=now, lease_s=lease)
+
+        assert told == (
+            self.model.settle(entry, holder, settlement, self.now, in_lanes=False),
+            self.model.begin(next_entry, next_holder, other.claims, self.now, lease),
         )
 
     @precondition(lambda self: self.known)

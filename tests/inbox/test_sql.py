@@ -2,6 +2,7 @@
 
 import multiprocessing
 import os
+import re
 import sqlite3
 import traceback
 from concurrent.futures import ThreadPoolExecutor
@@ -16,7 +17,7 @@ from hookkit.core.states import State
 from hookkit.inbox import transactions
 from hookkit.inbox.database import open_inbox
 from hookkit.inbox.sql import SqlInbox
-from hookkit.inbox.sql_claim import _DUE
+from hookkit.inbox.sql_claim import _DUE, _FIRST_DUE
 from hookkit.inbox.tables import (
     SCHEMA_VERSION,
     attempts,
@@ -276,6 +277,88 @@ def test_find_by_state_walks_the_index_and_sorts_nothing(sqlite_inbox):
     assert "USING INDEX hookkit_entries_state (state=?)" in step
 
 
+@pytest.fixture
+def large_url(postgres_url):
+    """Return the URL of an inbox with 20 000 settled entries, of which statistics know."""
+    inbox = open_inbox(postgres_url)
+    with inbox._transactions.write() as connection:
+        for statement in (
+            """
+            INSERT INTO hookkit_deliveries (
+                endpoint, provider, version, received_at_ms, body, headers, body_sha256, is_conflict
+            ) SELECT 'support', 'sunshine', 'v2', n, '', '{}', '', false
+            FROM generate_series(1, 20000) AS n
+            """,
+            """
+            INSERT INTO hookkit_entries (
+                endpoint, event_id, delivery_id, position, vendor_type, version, content_hash,
+                received_at_ms, state, attempt_count, generation, replay_count, conflict_count
+            ) SELECT 'support', 'old-' || n, n, 0, '', 'v2', '', n, 'done', 1, 0, 0, 0
+            FROM generate_series(1, 20000) AS n
+            """,
+            "ANALYZE hookkit_deliveries",
+            "ANALYZE hookkit_entries",
+        ):
+            connection.exec_driver_sql(statement)
+    admit(inbox, "m-1")
+    inbox.close()
+    return postgres_url
+
+
+#: What is asked while events arrive, and the index that answers it.
+WALKS = {
+    "claim new": (_DUE[State.PENDING], "hookkit_entries_due"),
+    "claim again": (_DUE[State.WAITING], "hookkit_entries_due"),
+    "claim lost": (_DUE[State.RUNNING], "hookkit_entries_due"),
+    "look": (_FIRST_DUE[State.PENDING], "hookkit_entries_due"),
+    "list": (
+        select(entries).where(entries.c.state == "dead").order_by(entries.c.id.desc()).limit(9),
+        "hookkit_entries_state",
+    ),
+    "prune": (
+        select(entries.c.id).where(entries.c.id > 9).order_by(entries.c.id).limit(200),
+        "hookkit_entries_pkey",
+    ),
+    "is needed": (
+        select(entries.c.id).where(entries.c.delivery_id.in_([7, 8, 9])),
+        "hookkit_entries_delivery",
+    ),
+}
+
+
+def test_postgresql_walks_an_index_and_sorts_nothing(large_url, make_engine):
+    values = {"endpoints": ["support"], "now_ms": 10**15, "row_limit": 10}
+    plans = {}
+    with make_engine(large_url).connect() as connection:
+        for name, (statement, _) in WALKS.items():
+            compiled = statement.compile(connection)
+            query = compiled.construct_expanded_state(compiled.params | values)
+            explain = f"EXPLAIN {query.statement}"
+            plans[name] = "\n".join(connection.exec_driver_sql(explain, query.parameters).scalars())
+
+    for name, (_, index) in WALKS.items():
+        assert f" {index} on " in plans[name], plans[name]
+        assert not re.search(r"Seq Scan|\bSort\b", plans[name]), plans[name]
+
+
+def test_pruned_rows_leave_room_for_new_ones(large_url, make_engine):
+    inbox = open_inbox(large_url)
+    after = (0, 0)
+    while after is not None:
+        after = inbox.prune(bodies_before=NOW, ids_before=NOW, after=after, limit=5000).last
+    with make_engine(large_url, isolation_level="AUTOCOMMIT").connect() as connection:
+        connection.exec_driver_sql("VACUUM hookkit_entries, hookkit_deliveries, hookkit_attempts")
+        sizes = [
+            scalar(connection, f"SELECT pg_relation_size('{table}')")
+            for table in ("hookkit_entries", "hookkit_deliveries")
+        ]
+
+    counts = inbox.counts()
+    inbox.close()
+    assert (counts[State.DONE], counts[State.PENDING]) == (0, 1)
+    assert max(sizes) <= 8192 * 8 * 50  # not the 2 MB and more that 20 000 rows took
+
+
 def test_own_sqlite_file_is_durable(sqlite_inbox):
     with sqlite_inbox._transactions.write() as connection:
         pragmas = ("journal_mode", "synchronous", "busy_timeout")
@@ -367,8 +450,9 @@ def test_postgresql_commits_to_disk_whatever_its_default(postgres_url):
     assert in_force == ["on", "2s", "read committed"]
 
 
-def test_connections_that_the_server_closed_cost_no_delivery(postgres_url, make_engine):
-    inbox = open_inbox(postgres_url)
+@pytest.mark.parametrize("is_own", [True, False])
+def test_connections_that_the_server_closed_cost_no_delivery(postgres_url, make_engine, is_own):
+    inbox = open_inbox(postgres_url if is_own else make_engine(postgres_url))
     admit(inbox, "m-1")
     with inbox._transactions.engine.connect() as connection:
         process_id = scalar(connection, "SELECT pg_backend_pid()")

@@ -110,6 +110,76 @@ def test_pool_finds_a_backlog_at_its_start(pools, hooks):
     assert seen.wait(DEADLINE_S)
 
 
+@pytest.fixture
+def batch_of_three(pools, hooks):
+    """A pool whose one thread handles the first of three that it has claimed."""
+    begun, may_end = Event(), Event()
+
+    @hooks.on("*", name="wait")
+    def wait(event):
+        begun.set()
+        may_end.wait(DEADLINE_S)
+
+    pool = Pool(hooks, threads=1, poll_s=0.01)
+    pools.append(pool)
+    pool.worker._usual_s = 0.001
+    for number in range(3):
+        pool.admit(f"event-{number}")
+    pool.runner.start()
+    assert begun.wait(DEADLINE_S)
+    yield pool, may_end
+    may_end.set()
+
+
+def test_pool_that_stops_gives_back_what_it_has_not_begun(batch_of_three):
+    pool, may_end = batch_of_three
+    claimed = []
+
+    def claim_and_go_on(set_aside, *, now, give_back=pool.inbox.give_back):
+        give_back(set_aside, now=now)
+        claimed.extend(
+            pool.inbox.claim(now=now, lease_s=60, limit=9, endpoints=["support"]),
+        )
+        may_end.set()
+
+    pool.inbox.give_back = claim_and_go_on
+
+    pool.runner.stop()
+
+    assert [(entry.event_id, entry.claims) for entry in claimed] == [("event-1", 1), ("event-2", 1)]
+    assert pool.inbox.counts()[State.DONE] == 1
+
+
+def test_pool_whose_inbox_is_away_at_the_end_stops_all_the_same(batch_of_three, caplog):
+    pool, may_end = batch_of_three
+
+    def away(set_aside, *, now):
+        may_end.set()
+        raise Unavailable("locked")
+
+    pool.inbox.give_back = away
+
+    pool.runner.stop()
+
+    assert pool.inbox.counts()[State.DONE] == 1
+    assert "cannot give back 2 entries: locked" in caplog.text
+
+
+def test_idle_thread_takes_what_the_one_beside_it_has_set_aside(pools, hooks):
+    together = Barrier(2)
+    hooks.on("*", name="meet")(lambda event: together.wait(DEADLINE_S))
+    pool = Pool(hooks)
+    pools.append(pool)
+    pool.worker._usual_s = 0.001
+    pool.admit("event-1")
+    pool.admit("event-2")
+
+    pool.runner.start()
+
+    wait_until(pool.all_done)
+    assert not together.broken
+
+
 def test_handlers_run_side_by_side(pools, hooks):
     together = Barrier(2)
     hooks.on("*", name="meet")(lambda event: together.wait(DEADLINE_S))
@@ -521,7 +591,7 @@ def test_inline_dead_letter_is_no_longer_the_vendors_business(hooks):
 
 @pytest.mark.parametrize("error", [None, Unavailable("locked"), ValueError("a bug")], ids=repr)
 def test_pool_sweeps_again_and_again_whatever_comes_of_it(pools, hooks, monkeypatch, error):
-    monkeypatch.setattr(pools_of_threads, "SWEEP_S", 0.01)
+    monkeypatch.setattr(pools_of_threads, "PROMOTE_S", 0.01)
     sweeps = []
 
     def sweep():
