@@ -255,6 +255,12 @@ def post(app, secret, event_id):
     return answer.status_code
 
 
+def wait_for_another_millisecond():
+    now_ms = datetime.now(UTC).timestamp() * 1000 // 1
+    while datetime.now(UTC).timestamp() * 1000 // 1 == now_ms:
+        pass
+
+
 def test_use_is_known_after_a_restart_and_in_another_process(tmp_path, caplog):
     path = tmp_path / "inbox.db"
     _, before = app_on(path, OLD)
@@ -265,8 +271,10 @@ def test_use_is_known_after_a_restart_and_in_another_process(tmp_path, caplog):
 
     # The name is that of the secret, not of its place.
     first = {each.fingerprint: each.last_used_at for each in hooks.stats(one).secrets}
+    wait_for_another_millisecond()
     assert post(one, OLD, "e-2") == 200
     second = {each.fingerprint: each.last_used_at for each in others.stats(other).secrets}
+    wait_for_another_millisecond()
     assert post(other, NEW, "e-3") == 200
     third = {each.fingerprint: each.last_used_at for each in hooks.stats(one).secrets}
 
