@@ -10,7 +10,7 @@ import pytest
 import redis
 from celery import Celery
 
-from hookkit import ConfigurationError, HookKit
+from hookkit import ConfigurationError, HookKit, Unavailable
 from hookkit.core.outcome import Admitted, Receipt
 from hookkit.core.states import State
 from hookkit.runners import celery_queue, wake_ups
@@ -187,6 +187,44 @@ def test_task_ends_after_a_while_and_has_another_published(
     wait_until(lambda: broker.llen("hookkit") == 1)
     assert seen == ["event-0"]
     state.stop()
+
+
+def test_task_that_cannot_reach_the_inbox_wakes_nobody_and_tells_it_once(
+    tmp_path, redis_server, broker, monkeypatch, caplog
+):
+    app = make_celery_app(redis_server.url, tmp_path)
+    state = app.extensions["hookkit"]
+    wake = app.extensions["celery"].tasks["hookkit.wake"]
+
+    def away(**_):
+        raise Unavailable("down")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(state.worker, "work", away)
+        wake(1)
+        wake(2)
+    wake(3)
+    state.stop()
+
+    assert [record.action for record in caplog.records if hasattr(record, "action")] == [
+        "worker_unavailable",
+        "worker_available",
+    ]
+    assert broker.llen("hookkit") == 0
+
+
+def test_sweep_is_a_task_that_drains_and_sees_to_versions_now_and_then(app, monkeypatch):
+    promoted = []
+    state = app.extensions["hookkit"]
+    monkeypatch.setattr(runner_of(app), "_promote", lambda: promoted.append(1))
+    admit(state.open_inbox(), message(), state.worker.clock())
+    sweep = app.extensions["celery"].tasks["hookkit.sweep"]
+
+    sweep()
+    sweep()
+
+    assert state.open_inbox().counts()[State.DONE] == 1
+    assert promoted == [1]
 
 
 def test_prune_is_a_task(app, monkeypatch):
