@@ -2,6 +2,9 @@
 PYTHON ?= python3
 BIN = .venv/bin
 INSTALL = -m pip install --quiet --disable-pip-version-check
+# By so many processes. Many tests wait for others, so that more than there are cores pays.
+AT_ONCE ?= 3
+SHARED_OUT = --numprocesses $(AT_ONCE) --dist worksteal
 # Every line and every branch of these is covered; of the whole package, 95 %.
 COVERED = hookkit/core/*,hookkit/signatures/*,hookkit/schemas/*,hookkit/providers/*,hookkit/senders/*
 
@@ -19,7 +22,7 @@ run: .venv/stamp ## start the sample application and leave it up
 
 test: .venv/stamp ## the whole suite, and its coverage
 	$(BIN)/coverage erase
-	$(BIN)/coverage run -m pytest
+	$(BIN)/coverage run -m pytest $(SHARED_OUT)
 	$(BIN)/coverage combine --quiet
 	$(BIN)/coverage report --fail-under=95
 	$(BIN)/coverage report --fail-under=100 --include='$(COVERED)'
@@ -31,7 +34,7 @@ check: .venv/stamp ## lint, format and types, without changing a file
 	$(BIN)/python -m pytest --quiet tests/test_project.py
 
 lowest: .venv-lowest/stamp ## the suite with the oldest versions that setup.cfg allows
-	.venv-lowest/bin/python -m pytest
+	.venv-lowest/bin/python -m pytest $(SHARED_OUT)
 
 soak: .venv/stamp ## the tests of faults and races, ten times as long
 	HOOKKIT_TEST_SCALE=10 $(BIN)/python -m pytest tests/acceptance tests/inbox/test_model.py \
@@ -39,6 +42,7 @@ soak: .venv/stamp ## the tests of faults and races, ten times as long
 
 bench: .venv/stamp ## hookkit, its peers and the limit, side by side
 	@$(BIN)/python -m bench accept
+	@$(BIN)/python -m bench capacity
 	@$(BIN)/python -m bench durable
 	@$(BIN)/python -m bench engines
 	@$(BIN)/python -m bench growth

@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 from bench.accept import accept
+from bench.capacity import capacity
 from bench.durable import durable
 from bench.engines import engines
 from bench.growth import growth
@@ -20,6 +21,7 @@ def main() -> None:
 
 
 main.add_command(accept)
+main.add_command(capacity)
 main.add_command(durable)
 main.add_command(engines)
 main.add_command(growth)

@@ -15,6 +15,7 @@ MAX_FUNCTION_LINES = 45
 #: Everything that a request or a command passes through on its way in.
 INWARDS = {
     "hookkit.assignment",
+    "hookkit.checkup",
     "hookkit.core",
     "hookkit.endpoint",
     "hookkit.endpoint_settings",
@@ -181,6 +182,12 @@ MAY_IMPORT = {
         "hookkit.inbox.records",
     },
     "hookkit.upkeep": {"hookkit.inbox.base"},
+    "hookkit.checkup": {
+        "hookkit.core",
+        "hookkit.endpoint",
+        "hookkit.inbox",
+        "hookkit.settings",
+    },
     "hookkit.worker": {
         "hookkit.core",
         "hookkit.assignment",
@@ -221,6 +228,7 @@ MAY_IMPORT = {
     # Run by ``flask``, inside an application.
     "hookkit.cli.inbox_commands": {"hookkit.core", "click", "flask"},
     "hookkit.cli.migrate_commands": {"hookkit.cli.inbox_commands", "click", "flask"},
+    "hookkit.cli.check_command": {"hookkit.cli.inbox_commands", "click", "flask"},
     "hookkit.cli.worker_command": {"hookkit.cli.inbox_commands", "click", "flask"},
     "hookkit.testing": {*INWARDS, "hookkit.testing", "hookkit.web", "flask", "pytest"},
 }

@@ -46,6 +46,7 @@ def told() -> Iterator[None]:
     type=click.Choice([outcome.value for outcome in Outcome]),
     help="Only entries with an attempt that ended so, in their last run.",
 )
+@click.option("--untried-by", metavar="NAME", help="Only entries that this handler never ran for.")
 @click.option("--type", "kind", help="Only entries of this event type or vendor type.")
 @click.option("--since", type=_MOMENT, help="Only entries received then or later, in UTC.")
 @click.option("--until", type=_MOMENT, help="Only entries received before that, in UTC.")
@@ -53,15 +54,16 @@ def told() -> Iterator[None]:
 @click.option("--all", "is_all", is_flag=True, help="All entries: no filter is forgotten.")
 @with_appcontext
 def replay(  # noqa: PLR0913  # an option each
+    *,
     entry_ids: tuple[int, ...],
     endpoint: str | None,
     state: str | None,
     outcome: str | None,
+    untried_by: str | None,
     kind: str | None,
     since: datetime | None,
     until: datetime | None,
     handlers: tuple[str, ...],
-    *,
     is_all: bool,
 ) -> None:
     """Run entries again: those with the given ids, or all that the options leave.
@@ -75,6 +77,7 @@ def replay(  # noqa: PLR0913  # an option each
         endpoint=endpoint,
         state=None if state is None else State(state),
         outcome=None if outcome is None else Outcome(outcome),
+        untried_by=untried_by,
         type=kind,
         since=since and since.replace(tzinfo=UTC),
         until=until and until.replace(tzinfo=UTC),

@@ -17,6 +17,7 @@ class Filter:
     Attributes:
         entry_ids: Just these.
         outcome: An attempt of their present run ended so.
+        untried_by: No attempt of the handler of this name is recorded for them.
         type: The event type that they were read as, or their vendor type.
         since: Received then or later.
         until: Received before.
@@ -26,6 +27,7 @@ class Filter:
     endpoint: str | None = None
     state: State | None = None
     outcome: Outcome | None = None
+    untried_by: str | None = None
     type: str | None = None
     since: datetime | None = None
     until: datetime | None = None

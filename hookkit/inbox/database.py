@@ -33,7 +33,8 @@ from hookkit.inbox.transactions import BUSY_TIMEOUT_S
 Database: TypeAlias = str | URL | Engine | Callable[[], str | URL | Engine]
 
 _SETTING = "HOOKKIT_DATABASE"
-_MEMORY = "memory://"
+#: The URL of a store in this process.
+MEMORY = "memory://"
 
 # Of every connection to PostgreSQL, unless the URL says otherwise.
 _POSTGRES_OPTIONS: dict[str, object] = {
@@ -96,10 +97,10 @@ def open_inbox(
     cipher = BodyCipher(encryption_keys) if encryption_keys else None
     if isinstance(database, Engine):
         inbox = SqlInbox(database, cipher=cipher, migrates=migrates)
-    elif str(database) == _MEMORY:
+    elif str(database) == MEMORY:
         return MemoryInbox()
     else:
-        url = _parsed(database)
+        url = parse_url(database)
         if url.get_backend_name() == "sqlite":
             _create_file(url)
         inbox = SqlInbox(_own_engine(url, threads), is_own=True, cipher=cipher, migrates=migrates)
@@ -125,8 +126,8 @@ def check_database(database: object) -> None:
         _check(database.url)
         _check_driver(database)
     elif isinstance(database, str | URL):
-        if str(database) != _MEMORY:
-            _own_engine(_parsed(database))
+        if str(database) != MEMORY:
+            _own_engine(parse_url(database))
     elif not callable(database):
         raise ConfigurationError(
             f"{_SETTING}: a URL or a SQLAlchemy Engine is needed, not {type(database).__name__}"
@@ -141,17 +142,22 @@ def check_transactions(database: object, handlers: Sequence[str]) -> None:
     """
     if handlers and is_memory(database):
         raise ConfigurationError(
-            f"handler {handlers[0]!r} is transactional, and {_MEMORY} has no transactions;"
+            f"handler {handlers[0]!r} is transactional, and {MEMORY} has no transactions;"
             f" set {_SETTING} to a SQLite file or to PostgreSQL (with TESTING as well)"
         )
 
 
 def is_memory(database: object) -> bool:
     """Tell whether *database* is a store inside the process."""
-    return isinstance(database, str | URL) and str(database) == _MEMORY
+    return isinstance(database, str | URL) and str(database) == MEMORY
 
 
-def _parsed(database: str | URL) -> URL:
+def parse_url(database: str | URL) -> URL:
+    """Return the URL in *database*, with the driver that is used.
+
+    Raises:
+        ConfigurationError: It is none, or of a database that cannot hold an inbox.
+    """
     try:
         url = make_url(database)
     except (ArgumentError, ValueError):
@@ -177,7 +183,7 @@ def _check(url: URL) -> None:
     if backend == "sqlite" and _is_in_memory(url):
         raise ConfigurationError(
             f"{_SETTING}: each connection to an in-memory SQLite database has a store of its"
-            f" own; use {_MEMORY} for tests, or a file"
+            f" own; use {MEMORY} for tests, or a file"
         )
 
 

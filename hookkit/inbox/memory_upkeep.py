@@ -58,6 +58,7 @@ def fits(entry: StoredEntry, wanted: Filter) -> bool:
         and wanted.type in (None, entry.event_type, vendor_type_of(entry))
         and (wanted.since is None or received_at >= wanted.since)
         and (wanted.until is None or received_at < wanted.until)
+        and all(each.handler != wanted.untried_by for _, each in entry.attempts)
         and (
             wanted.outcome is None
             or any(

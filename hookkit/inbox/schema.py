@@ -14,6 +14,10 @@ from hookkit.inbox.tables import SCHEMA_VERSION, metadata, schema
 from hookkit.inbox.transactions import Transactions, Turn
 
 
+class OutdatedError(ConfigurationError):
+    """The tables are missing or older than this hookkit, and may not be changed."""
+
+
 def ensure_tables(transactions: Transactions) -> None:
     """Create hookkit's tables where they are missing, and bring older ones up to date.
 
@@ -42,7 +46,7 @@ def check_tables(transactions: Transactions) -> None:
     if version is not None and version < SCHEMA_VERSION:
         missing.insert(0, f"version {SCHEMA_VERSION} (it has version {version})")
     if missing:
-        raise ConfigurationError(
+        raise OutdatedError(
             f"HOOKKIT_DATABASE: its tables lack {', '.join(missing)}; run `flask hookkit upgrade`"
             ' as a role that may change them, or set HOOKKIT_MIGRATE to "apply"'
         )

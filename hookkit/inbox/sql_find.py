@@ -33,6 +33,10 @@ def conditions(wanted: Filter) -> Iterator[ColumnElement[bool]]:
             attempts.c.replay_count == entries.c.replay_count,
             attempts.c.outcome == wanted.outcome.value,
         )
+    if wanted.untried_by is not None:
+        yield ~exists().where(
+            attempts.c.entry_id == entries.c.id, attempts.c.handler == wanted.untried_by
+        )
     if wanted.type is not None:
         yield or_(entries.c.event_type == wanted.type, entries.c.vendor_type == wanted.type)
     if wanted.since is not None:

@@ -22,7 +22,8 @@ _log = logging.getLogger("hookkit")
 # log that damages the file: https://www.sqlite.org/wal.html
 _FIRST_SOUND_VERSION = (3, 51, 3)
 
-_NETWORK_TYPES = {
+#: File systems of other machines.
+NETWORK_TYPES = {
     "9p",
     "afs",
     "ceph",
@@ -86,7 +87,7 @@ def refuse_network(path: Path) -> None:
         ConfigurationError: It is on one.
     """
     kind = mount_type(path)
-    if kind in _NETWORK_TYPES:
+    if kind in NETWORK_TYPES:
         raise ConfigurationError(
             f"HOOKKIT_DATABASE: {path} is on a network file system ({kind}), where SQLite's"
             " write-ahead log is not safe; name a file on a local disk, or use PostgreSQL"

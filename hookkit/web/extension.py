@@ -10,6 +10,7 @@ from weakref import WeakSet
 from flask import Blueprint, Flask
 from flask.blueprints import BlueprintSetupState
 
+from hookkit.cli.check_command import check
 from hookkit.cli.inbox_commands import COMMANDS
 from hookkit.cli.migrate_commands import migrate
 from hookkit.cli.worker_command import worker
@@ -57,7 +58,7 @@ class HookKit:
             self._blueprint = Blueprint(
                 "hookkit", "hookkit", url_prefix=DEFAULT_PREFIX, cli_group="hookkit"
             )
-            for command in (*COMMANDS, migrate, worker):
+            for command in (*COMMANDS, check, migrate, worker):
                 self._blueprint.cli.add_command(command)
             self._blueprint.record(self._register)
         return self._blueprint

@@ -88,7 +88,7 @@ class Opening:
             ConfigurationError: The setting names something that cannot hold an inbox.
             Unavailable: It cannot be opened now.
         """
-        open_inbox(self._named()).close()
+        open_inbox(self.named()).close()
 
     def after_fork(self) -> None:
         """Forget the connections of the parent process, and a lock that it may have held."""
@@ -105,7 +105,7 @@ class Opening:
         if time.monotonic() < self._closed_until:
             raise Unavailable("the inbox could not be opened a moment ago")
         try:
-            named = self._named()
+            named = self.named()
             check_transactions(named, self._needs_transactions())
             return open_inbox(
                 named,
@@ -117,7 +117,12 @@ class Opening:
             self._closed_until = time.monotonic() + PATIENCE_S
             raise
 
-    def _named(self) -> Any:
+    def named(self) -> Any:
+        """Return what the setting stands for: a URL or an engine.
+
+        Raises:
+            Unavailable: The callable in the settings raised.
+        """
         if self._database is None:
             path = Path(self._app.instance_path) / "hookkit.db"
             return "memory://" if self._app.testing else f"sqlite:///{path}"

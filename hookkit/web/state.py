@@ -12,6 +12,7 @@ from threading import Lock
 from flask import Flask
 
 from hookkit.assignment import Assignment
+from hookkit.checkup import Checkup
 from hookkit.core.errors import ConfigurationError
 from hookkit.core.handlers import HandlerRegistry
 from hookkit.core.outcome import Admitted, Receipt
@@ -99,6 +100,17 @@ class AppState:
             sender=app,
             inbox=self.open_inbox,
             finish=lambda receipt: self.runner.finish(receipt),
+        )
+
+    @property
+    def checkup(self) -> Checkup:
+        """What looks whether all is well."""
+        return Checkup(
+            settings=self.settings,
+            registry=self.worker.assignment.registry,
+            database=self.opening.named,
+            runner=self.runner_name,
+            clock=utc_now,
         )
 
     @property

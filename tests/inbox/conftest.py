@@ -16,17 +16,6 @@ def eager_threads():
     sys.setswitchinterval(usual)
 
 
-@pytest.fixture
-def sqlite_url(tmp_path):
-    return f"sqlite:///{tmp_path}/inbox.db"
-
-
-@pytest.fixture(params=["sqlite", "postgresql"])
-def sql_url(request):
-    names = {"sqlite": "sqlite_url", "postgresql": "postgres_url"}
-    return request.getfixturevalue(names[request.param])
-
-
 @pytest.fixture(params=["memory", "sqlite", "postgresql"])
 def inbox(request):
     names = {"sqlite": "sqlite_url", "postgresql": "postgres_url"}

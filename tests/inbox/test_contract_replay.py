@@ -64,6 +64,10 @@ def mixture(inbox):
             id="vendor type as well",
         ),
         pytest.param({"type": "nothing"}, set(), id="no such type"),
+        pytest.param({"untried_by": "greet"}, set(), id="untried by the only handler"),
+        pytest.param(
+            {"untried_by": "new", "endpoint": "sales"}, {"sales"}, id="untried by a new handler"
+        ),
         pytest.param({"since": after(100)}, {"late"}, id="since, inclusive"),
         pytest.param({"since": after(100.001)}, set(), id="since, just later"),
         pytest.param(

