@@ -125,10 +125,12 @@ def start_all(stack: ExitStack, folder: Path) -> dict[str, Engine]:
     stack.callback(over_celery.extensions["hookkit"].stop)
     for kind in ("bare", "hookkit"):
         stack.enter_context(workers(kind, folder))
+    pool = Pool(folder)
+    stack.callback(pool.close)
     return {
         "celery + postgres": OverCelery(over_celery),
         "task + commit": Bare(bare, "bench.commit"),
-        "pool + sqlite": Pool(folder),
+        "pool + sqlite": pool,
         "no-op task": Bare(bare, "bench.noop"),
     }
 
@@ -244,6 +246,9 @@ class Pool:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self._open("thread")
+
+    def close(self) -> None:
+        self._app.extensions["hookkit"].stop()
 
     def _open(self, runner: str) -> None:
         url = f"sqlite:///{self._folder}/{uuid.uuid4().hex}.db"
