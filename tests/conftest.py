@@ -48,6 +48,17 @@ def postgres_url(postgres_server_url):
 
 
 @pytest.fixture
+def sqlite_url(tmp_path):
+    return f"sqlite:///{tmp_path}/inbox.db"
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def sql_url(request):
+    names = {"sqlite": "sqlite_url", "postgresql": "postgres_url"}
+    return request.getfixturevalue(names[request.param])
+
+
+@pytest.fixture
 def redis_server(tmp_path):
     """Return a Redis of its own, which a test may stop, start and flush."""
     server = RedisServer(tmp_path)
@@ -68,14 +79,3 @@ def broker_url(request):
             client.flushdb()
         return url
     return request.getfixturevalue("redis_server").url
-
-
-@pytest.fixture
-def sqlite_url(tmp_path):
-    return f"sqlite:///{tmp_path}/inbox.db"
-
-
-@pytest.fixture(params=["sqlite", "postgresql"])
-def sql_url(request):
-    names = {"sqlite": "sqlite_url", "postgresql": "postgres_url"}
-    return request.getfixturevalue(names[request.param])

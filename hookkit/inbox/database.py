@@ -97,7 +97,7 @@ def open_inbox(
     cipher = BodyCipher(encryption_keys) if encryption_keys else None
     if isinstance(database, Engine):
         inbox = SqlInbox(database, cipher=cipher, migrates=migrates)
-    elif str(database) == MEMORY:
+    elif is_memory(database):
         return MemoryInbox()
     else:
         url = parse_url(database)
