@@ -281,14 +281,14 @@ def is_settled(inbox: Inbox) -> bool:
 
 
 @contextmanager
-def workers(kind: str, folder: Path) -> Iterator[None]:
-    """Run two processes of Celery's until the end of the block."""
+def workers(kind: str, folder: Path) -> Iterator[subprocess.Popen[bytes]]:
+    """Run two processes of Celery's, and the one above them, until the end of the block."""
     environment = os.environ | {
         "BENCH_DONE": engine_apps.DONE,
         "BENCH_DATABASE": engine_apps.DATABASE,
         "BENCH_BROKER": engine_apps.BROKER,
     }
-    with (folder / f"{kind}-log").open("wb") as log:
+    with (folder / f"{kind}-log").open("ab") as log:
         process = subprocess.Popen(
             [sys.executable, "-m", "bench.engine_apps", kind],
             env=environment,
@@ -296,7 +296,7 @@ def workers(kind: str, folder: Path) -> Iterator[None]:
             stderr=log,
         )
     try:
-        yield
+        yield process
     finally:
         process.terminate()
         process.wait()
