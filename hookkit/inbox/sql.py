@@ -28,7 +28,7 @@ from hookkit.inbox.base import from_ms, later, to_ms
 from hookkit.inbox.encryption import BodyCipher
 from hookkit.inbox.postgres_transactions import PostgresTransactions
 from hookkit.inbox.records import Batch, EntryRecord, Pruned
-from hookkit.inbox.sql_admit import admit
+from hookkit.inbox.sql_admit import KNOWN_COLUMNS, admit
 from hookkit.inbox.sql_claim import (
     claimed_entries,
     due_entries,
@@ -86,9 +86,10 @@ class SqlInbox:
             self._sqlite_admission = SqliteAdmission(transactions, self._encrypt)
         else:
             self._transactions = PostgresTransactions(engine, is_own=is_own)
-        self._insert_entry = self._transactions.insert_unless_there(entries)
+        insert_entry = self._transactions.insert_unless_there(entries)
+        self._insert_entry = insert_entry.returning(*KNOWN_COLUMNS)
         self._store = Store(self._transactions, migrates=migrates)
-        self._versions = SqlVersions(self._transactions, self._store.reading, self._store.writing)
+        self._versions = SqlVersions(self._transactions, self._store, self._decrypted)
 
     def prepare(self) -> None:
         """See to the tables; every other method does it if need be.
@@ -237,8 +238,7 @@ class SqlInbox:
     ) -> Batch:
         """Replay entries, lowest id first, passing over those that ``replay`` would refuse."""
         with self._store.writing() as connection:
-            # Pruning must not delete the bytes of what becomes PENDING just now, and a claim
-            # not put off what it held up.
+            # Pruning must not delete what becomes PENDING, and a claim not put off what it held up.
             self._transactions.take_turns(connection, Turn.UPKEEP)
             self._transactions.take_turns(connection, Turn.LANES)
             ids = (after_id, up_to_id)

@@ -1,8 +1,8 @@
 """Admits a delivery's items, inside the caller's transaction.
 
-Strategy: look the event ids up, store what is not there, look again. The second look tells
-an item of ours from one that another process stored in between: the unique constraint lets
-one of them in, and the row that is there says whose delivery it points at.
+Strategy: look the event ids up, store what is not there, and look again for what could not be
+stored: another process has stored it in between. The unique constraint lets one of them in, and
+the row that is there says whose delivery it points at.
 
 ``sqlite_admit`` does the same for several deliveries at once, where nobody comes in between.
 """
@@ -19,6 +19,7 @@ from sqlalchemy.sql.dml import Insert
 
 from hookkit.core.delivery import Item
 from hookkit.core.errors import Unavailable
+from hookkit.core.facts import is_exact
 from hookkit.core.outcome import Admitted, Receipt
 from hookkit.core.states import State
 from hookkit.inbox.sql_facts import Claim, Twins, part_twins
@@ -69,7 +70,8 @@ def admit(
     """Store what is new of *delivery*, and say to each item whether it was.
 
     Args:
-        insert_entry: Inserts into ``entries`` and passes over event ids that are there.
+        insert_entry: Inserts into ``entries``, passes over event ids that are there, and
+            returns ``KNOWN_COLUMNS`` of the others.
         twins: What is known of the endpoint's versions; None where no modes are named.
     """
     endpoint = delivery.envelope.endpoint
@@ -86,8 +88,10 @@ def admit(
             # for each other in one direction only.
             for _, position in sorted(new.items(), key=itemgetter(0))
         ]
-        connection.execute(insert_entry, rows)
-        known |= _look_up(connection, endpoint, new)
+        stored = connection.execute(insert_entry, rows)
+        known |= {row.event_id: Known(*row) for row in stored}
+        if not new.keys() <= known.keys():
+            known |= _look_up(connection, endpoint, new.keys() - known.keys())
         if twins is not None and twins.modes.has_twins:
             _part_twins(connection, delivery, delivery_id, twins, known)
     admitted = admitted_items(delivery, known, delivery_id)
@@ -107,7 +111,7 @@ def _part_twins(
     for position, item in enumerate(delivery.envelope.items):
         entry = known.get(item.event_id)
         is_ours = entry and (entry.delivery_id, entry.position) == (delivery_id, position)
-        if is_ours and entry and entry.state == State.PENDING.value and item.fact is not None:
+        if is_ours and entry and entry.state == State.PENDING.value and is_exact(item.fact):
             claims.append(Claim(item.fact, entry.id, delivery.entry_rows[position]["version"]))
     lost = part_twins(connection, twins, delivery.envelope.endpoint, claims)
     for event_id, entry in known.items():
