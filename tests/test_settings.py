@@ -231,8 +231,8 @@ def test_mistake_in_an_endpoint_is_named_by_its_key(settings, mistake):
             id="one path twice",
         ),
         pytest.param(
-            {"HOOKKIT_RUNNER": "celery"},
-            "HOOKKIT_RUNNER: must be one of thread, inline, none",
+            {"HOOKKIT_RUNNER": "gearman"},
+            "HOOKKIT_RUNNER: must be one of thread, inline, celery, none",
             id="runner",
         ),
         pytest.param(

@@ -16,7 +16,7 @@ _LINE = "%(asctime)s %(levelname)s %(message)s"
 @click.option(
     "--concurrency",
     "threads",
-    type=click.IntRange(1, 256),
+    type=click.IntRange(0, 256),
     metavar="N",
     help="How many handlers run at once; default is HOOKKIT_WORKERS.",
 )
@@ -27,9 +27,18 @@ _LINE = "%(asctime)s %(levelname)s %(message)s"
     metavar="NAME",
     help="Handle only what this endpoint received; may be repeated.",
 )
+@click.option(
+    "--sweep",
+    "sweeps",
+    is_flag=True,
+    help="Also wake the workers of Celery for what they have overlooked; with --concurrency 0,"
+    " do nothing else.",
+)
 @click.pass_context
 @with_appcontext
-def worker(context: click.Context, *, threads: int | None, endpoints: tuple[str, ...]) -> None:
+def worker(
+    context: click.Context, *, threads: int | None, endpoints: tuple[str, ...], sweeps: bool
+) -> None:
     """Run handlers until SIGTERM or SIGINT; serve nobody.
 
     On a signal nothing more is claimed, and what runs has 10 seconds to end. A second signal
@@ -38,7 +47,8 @@ def worker(context: click.Context, *, threads: int | None, endpoints: tuple[str,
     """
     _show_log()
     with told():
-        is_clean = state_of_app().dedicate(threads=threads, endpoints=endpoints).run()
+        process = state_of_app().dedicate(threads=threads, endpoints=endpoints, sweeps=sweeps)
+        is_clean = process.run()
     context.exit(0 if is_clean else 1)
 
 

@@ -3,7 +3,8 @@
 Rule 1: an entry is written as PENDING, in the transaction that its sender's 200 waits for;
         as SHADOW, TWIN or IGNORED where payload versions arrive side by side.
 Rule 2: only a claim makes it RUNNING; the claim counts the attempt before anything runs. One
-        that finds it held up in its lane makes it WAITING instead.
+        that finds it held up in its lane makes it WAITING instead; so does one that sets it
+        aside for the thread that is to run it next.
 Rule 3: RUNNING is left by a settlement whose lease token still fits, and by nothing else;
         a lease that is over makes the entry claimable again, it stays RUNNING until then.
 Rule 4: DONE and DEAD are left by a replay only.
@@ -23,7 +24,8 @@ class State(StrEnum):
     PENDING = "pending"
     #: A worker holds its lease.
     RUNNING = "running"
-    #: Its next attempt is due later: a handler failed, or another of its lane goes first.
+    #: It is due later: a handler failed, another of its lane goes first, or it was claimed
+    #: together with another and has not begun.
     WAITING = "waiting"
     #: Every handler that wanted it has succeeded, or nobody wanted it.
     DONE = "done"

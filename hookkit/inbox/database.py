@@ -97,7 +97,7 @@ def open_inbox(
     cipher = BodyCipher(encryption_keys) if encryption_keys else None
     if isinstance(database, Engine):
         inbox = SqlInbox(database, cipher=cipher, migrates=migrates)
-    elif str(database) == MEMORY:
+    elif is_memory(database):
         return MemoryInbox()
     else:
         url = parse_url(database)
@@ -140,11 +140,16 @@ def check_transactions(database: object, handlers: Sequence[str]) -> None:
     Raises:
         ConfigurationError: *database* has no transactions that they could take part in.
     """
-    if handlers and isinstance(database, str | URL) and str(database) == MEMORY:
+    if handlers and is_memory(database):
         raise ConfigurationError(
             f"handler {handlers[0]!r} is transactional, and {MEMORY} has no transactions;"
             f" set {_SETTING} to a SQLite file or to PostgreSQL (with TESTING as well)"
         )
+
+
+def is_memory(database: object) -> bool:
+    """Tell whether *database* is a store inside the process."""
+    return isinstance(database, str | URL) and str(database) == MEMORY
 
 
 def parse_url(database: str | URL) -> URL:

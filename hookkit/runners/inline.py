@@ -2,17 +2,11 @@
 
 from __future__ import annotations
 
-import logging
-from collections.abc import Iterator
-from contextlib import contextmanager
-from threading import Event, Thread
-
 from hookkit.core.outcome import RETRY_AFTER_S, Receipt
 from hookkit.core.states import AT_REST, State
 from hookkit.runners.base import IdleRunner
+from hookkit.runners.renewal import leases_renewed
 from hookkit.worker import Worker
-
-_logger = logging.getLogger("hookkit")
 
 
 class InlineRunner(IdleRunner):
@@ -33,7 +27,8 @@ class InlineRunner(IdleRunner):
         if not undone:
             return receipt
         states: dict[int, State] = {}
-        with self._leases_renewed():
+        # A redelivery must not run them beside us.
+        with leases_renewed(self._worker):
             # In lanes they come one by one, each once the one before it is settled.
             while left := undone - states.keys():
                 worked = self._worker.work(limit=len(left), only=left)
@@ -43,23 +38,3 @@ class InlineRunner(IdleRunner):
         if all(states.get(entry_id) in AT_REST for entry_id in undone):
             return receipt
         return Receipt(status=503, code="handler_failed", retry_after_s=RETRY_AFTER_S)
-
-    @contextmanager
-    def _leases_renewed(self) -> Iterator[None]:
-        """Keep the leases while handlers run: a redelivery must not run them beside us."""
-        done = Event()
-
-        def renew() -> None:
-            while not done.wait(self._worker.assignment.lease_s / 3):
-                try:
-                    self._worker.renew_leases()
-                except Exception:
-                    _logger.exception("cannot renew leases", extra={"action": "renew_failed"})
-
-        thread = Thread(target=renew, name="hookkit-leases", daemon=True)
-        thread.start()
-        try:
-            yield
-        finally:
-            done.set()
-            thread.join()

@@ -13,6 +13,9 @@ from threading import Condition, Event, Thread, current_thread
 
 from hookkit.core.errors import Unavailable
 from hookkit.core.outcome import Receipt
+from hookkit.runners.housekeeping import PROMOTE_S, promote, prune
+from hookkit.runners.outage import Outage
+from hookkit.runners.renewal import renew_until
 from hookkit.worker import Worker
 
 _logger = logging.getLogger("hookkit")
@@ -22,9 +25,6 @@ POLL_S = 1.0
 
 #: How long it rests when all that it looked at is held up, or claimed by others meanwhile.
 HELD_UP_POLL_S = 0.05
-
-#: How often what was held back beside a switch of versions is looked for.
-SWEEP_S = 60.0
 
 #: How long the first pruning waits after the start, and each one for the next.
 UPKEEP_FIRST_S = 60.0
@@ -70,7 +70,7 @@ class ThreadRunner:
         self._wakeups = 0
         self._stop = Event()
         self._stop_renewing = Event()
-        self._is_away = False
+        self._outage = Outage()
 
     def start(self) -> None:
         """Start the threads, once."""
@@ -79,7 +79,13 @@ class ThreadRunner:
                 return
             names = [f"hookkit-worker-{number}" for number in range(self._thread_count)]
             self._threads = [Thread(target=self._work, name=name, daemon=True) for name in names]
-            renewing = Thread(target=self._renew_leases, name="hookkit-leases", daemon=True)
+            renewing = Thread(
+                # Not on the condition: a wake-up is for a thread that works.
+                target=renew_until,
+                args=(self._stop_renewing, self._worker),
+                name="hookkit-leases",
+                daemon=True,
+            )
             upkeep = Thread(target=self._keep_house, name="hookkit-upkeep", daemon=True)
             for thread in (*self._threads, renewing, upkeep):
                 thread.start()
@@ -138,29 +144,17 @@ class ThreadRunner:
             try:
                 has_due = self._worker.has_set_aside or self._has_due()
                 worked = has_due and self._worker.work(limit=self._worker.usual_count)
-                self._tell_reachable()
+                self._outage.tell_reachable()
                 if worked:
                     continue
                 pause_s = min(self._poll_s, HELD_UP_POLL_S) if has_due else self._poll_s
             except Unavailable as error:
-                self._tell_away(error)
+                self._outage.tell_away(error)
             except BaseException:
                 # A thread that dies, of a bug or of what a user's code raises, would stop
                 # its share of the handling in silence.
                 _logger.exception("a worker failed", extra={"action": "worker_failed"})
             self._rest(pause_s)
-
-    def _tell_away(self, error: Unavailable) -> None:
-        if not self._is_away:  # once, not every second in every thread
-            self._is_away = True
-            _logger.warning(
-                "the inbox cannot be reached: %s", error, extra={"action": "worker_unavailable"}
-            )
-
-    def _tell_reachable(self) -> None:
-        if self._is_away:
-            self._is_away = False
-            _logger.warning("the inbox can be reached again", extra={"action": "worker_available"})
 
     def _rest(self, pause_s: float) -> None:
         """Wait until something was admitted here, or for so many seconds."""
@@ -169,40 +163,10 @@ class ThreadRunner:
             if woken:
                 self._wakeups = max(0, self._wakeups - 1)
 
-    def _renew_leases(self) -> None:
-        # Not on the condition: a wake-up is for a thread that works.
-        while not self._stop_renewing.wait(self._worker.assignment.lease_s / 3):
-            try:
-                self._worker.renew_leases()
-            except Exception:
-                _logger.exception("cannot renew leases", extra={"action": "renew_failed"})
-
-    def _sweep_once(self) -> None:
-        try:
-            self._sweep()
-        except Unavailable as error:
-            _logger.warning("cannot sweep now: %s", error, extra={"action": "sweep_failed"})
-        except Exception:
-            _logger.exception("cannot sweep", extra={"action": "sweep_failed"})
-
     def _keep_house(self) -> None:
         prune_at = time.monotonic() + UPKEEP_FIRST_S
-        while not self._stop.wait(min(SWEEP_S, max(0.0, prune_at - time.monotonic()))):
-            self._sweep_once()
-            if time.monotonic() < prune_at:
-                continue
-            prune_at = time.monotonic() + UPKEEP_S
-            try:
-                bodies, ids = self._prune(self._stop.wait)
-            except Unavailable as error:
-                _logger.warning("cannot prune now: %s", error, extra={"action": "prune_failed"})
-            except Exception:
-                _logger.exception("cannot prune", extra={"action": "prune_failed"})
-            else:
-                if bodies or ids:
-                    _logger.info(
-                        "deleted the bodies of %d deliveries and %d entries",
-                        bodies,
-                        ids,
-                        extra={"action": "pruned"},
-                    )
+        while not self._stop.wait(min(PROMOTE_S, max(0.0, prune_at - time.monotonic()))):
+            promote(self._sweep)
+            if time.monotonic() >= prune_at:
+                prune_at = time.monotonic() + UPKEEP_S
+                prune(self._prune, self._stop.wait)

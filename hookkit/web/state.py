@@ -26,9 +26,12 @@ from hookkit.receiver import Receiver
 from hookkit.runners.base import IdleRunner, Runner
 from hookkit.runners.inline import InlineRunner
 from hookkit.runners.process import WorkerProcess
+from hookkit.runners.sweeper import Sweeper
 from hookkit.runners.thread import ThreadRunner
 from hookkit.settings import load_settings
 from hookkit.upkeep import Upkeep
+from hookkit.web.celery import celery_runner
+from hookkit.web.dedicated import check_dedicated
 from hookkit.web.opening import Opening
 from hookkit.worker import Worker
 
@@ -57,7 +60,7 @@ class AppState:
         self.settings = load_settings(app.config, providers, check_database)
         self.has_received = False
         self.starts_in_children = False
-        self._runner: Runner | None = None
+        self._has_started = False
         self._lock = Lock()
         self.opening = Opening(app, self.settings, lambda: registry.transactional_names)
         assignment = Assignment(
@@ -90,6 +93,9 @@ class AppState:
             keep_ids=timedelta(days=self.settings.keep_ids_days),
         )
         self.worker = self._make_worker(assignment)
+        # Its tasks must be known wherever the application is loaded.
+        self._celery = celery_runner(self) if self.runner_name == "celery" else None
+        self._runner: Runner | None = self._celery
         self.receiver = Receiver(
             sender=app,
             inbox=self.open_inbox,
@@ -103,7 +109,7 @@ class AppState:
             settings=self.settings,
             registry=self.worker.assignment.registry,
             database=self.opening.named,
-            runner=self._runner_name,
+            runner=self.runner_name,
             clock=utc_now,
         )
 
@@ -118,34 +124,44 @@ class AppState:
     def start(self) -> None:
         """Start the runner in this process, once."""
         with self._lock:
-            if self._runner is None:
-                self._runner = self._make_runner()
+            if not self._has_started:
+                self._has_started = True
+                self._runner = self._runner or self._make_runner()
                 self._warn_of_unknown_endpoints()
-        self._runner.start()
+        self.runner.start()
 
     def dedicate(
-        self, *, threads: int | None = None, endpoints: Collection[str] = ()
+        self,
+        *,
+        threads: int | None = None,
+        endpoints: Collection[str] = (),
+        sweeps: bool = False,
     ) -> WorkerProcess:
         """Make this process one that runs handlers and serves nobody.
 
         Args:
             threads: How many run handlers; None is as many as the settings say.
             endpoints: The names of those whose entries are claimed; none stands for all.
+            sweeps: Whether it wakes Celery's workers for what they have overlooked.
 
         Raises:
             ConfigurationError: There is nothing that it could do, or it would do harm.
         """
         assignment = self.worker.assignment
-        check_dedicated(assignment, self._runner_name, endpoints)
+        check_dedicated(
+            assignment, self.runner_name, endpoints, sweeps=sweeps, is_idle=threads == 0
+        )
         served = {name: assignment.providers[name] for name in endpoints or assignment.providers}
-        threads = self.opening.threads = threads or self.settings.workers
+        threads = self.opening.threads = self.settings.workers if threads is None else threads
         self.worker = self._make_worker(replace(assignment, providers=served))
-        self._runner = self._make_pool(threads)
+        pool = self._make_pool(threads)
+        self._runner = Sweeper(pool, self._celery) if self._celery and sweeps else pool
         self._warn_of_unknown_endpoints()
         return WorkerProcess(
             self._runner,
             serves=f"the events of {', '.join(served)} by {', '.join(assignment.registry.names)}"
-            f" in {threads} {'thread' if threads == 1 else 'threads'}",
+            f" in {threads} {'thread' if threads == 1 else 'threads'}"
+            f"{', and waking the workers of Celery' if sweeps else ''}",
             open_inbox=self._open_shared,
             running_count=lambda: self.worker.running_count,
         )
@@ -163,13 +179,14 @@ class AppState:
         A process that does not serve, such as a shell, starts no pool for it: the pools of
         those that do will find it.
         """
-        if self._runner is None and self._runner_name != "inline":
+        if self._runner is None and self.runner_name != "inline":
             return
         due = [Admitted(entry_id=each, event_id="", is_new=True) for each in entry_ids]
         self.runner.finish(Receipt(admitted=tuple(due)))
 
     @property
-    def _runner_name(self) -> str:
+    def runner_name(self) -> str:
+        """What ``HOOKKIT_RUNNER`` says, or its default."""
         return self.settings.runner or ("inline" if self.app.testing else "thread")
 
     def _warn_of_unknown_endpoints(self) -> None:
@@ -199,8 +216,16 @@ class AppState:
             sweep=self.migration.sweep,
         )
 
+    def next_due_at(self) -> datetime | None:
+        """Return when the next entry becomes claimable, None when none waits.
+
+        Raises:
+            Unavailable: The inbox cannot be reached.
+        """
+        return self.open_inbox().next_due_at(self.settings.endpoints)
+
     def _make_runner(self) -> Runner:
-        match self._runner_name:
+        match self.runner_name:
             case "inline":
                 return InlineRunner(self.worker)
             case "thread":
@@ -230,32 +255,6 @@ class AppState:
         if self._runner is not None:
             self._runner.stop()
         self.opening.close()
-
-
-def check_dedicated(assignment: Assignment, runner: str, endpoints: Collection[str]) -> None:
-    """Refuse a process for handlers alone that would do nothing, or harm.
-
-    Raises:
-        ConfigurationError: It would; every reason is listed.
-    """
-    mistakes = [
-        f"endpoint {name!r} is not in HOOKKIT_ENDPOINTS; known are"
-        f" {', '.join(assignment.providers)}"
-        for name in endpoints
-        if name not in assignment.providers
-    ]
-    if not assignment.registry.names:
-        mistakes.append(
-            "no handler is registered, and every event would be settled as unhandled; have the"
-            " application import the modules that hold its handlers"
-        )
-    if runner == "inline":
-        mistakes.append(
-            'HOOKKIT_RUNNER: with "inline" the handlers run before the answer, and a worker that'
-            ' is faster makes it a 503; set it to "none" here and where the application serves'
-        )
-    if mistakes:
-        raise ConfigurationError(*mistakes)
 
 
 def utc_now() -> datetime:

@@ -50,11 +50,11 @@ class Application:
     def engine(self):
         return self.state.open_inbox()._transactions.engine
 
-    def work(self):
+    def work(self, limit=1):
         """Let the worker try once, later than every lease and every delay before it."""
         self.now += timedelta(hours=1)
         try:
-            self.worker.work()
+            self.worker.work(limit=limit)
         except Unavailable:
             return False
         return True

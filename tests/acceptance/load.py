@@ -64,9 +64,13 @@ APPLICATION = f"""
 
 
 class Load:
-    """Senders that send each event until they hear 200, as vendors do."""
+    """Senders that send each event until they hear 200, as vendors do.
 
-    def __init__(self):
+    With a pause after each, what is handled more slowly than received does not pile up.
+    """
+
+    def __init__(self, pause_s=0.0):
+        self.pause_s = pause_s
         self.server = None
         self.acknowledged = []
         self.others = set()
@@ -81,6 +85,7 @@ class Load:
             while not self.stop.is_set():
                 if self._is_acknowledged(event_id):
                     self.acknowledged.append(event_id)
+                    self.stop.wait(self.pause_s)
                     break
                 self.stop.wait(0.01)
 

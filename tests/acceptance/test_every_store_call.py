@@ -1,4 +1,4 @@
-"""Each call of the store in the life of an event fails once: nothing is lost, half, or twice."""
+"""Each call of the store in the life of two events fails once: nothing is lost, half, or twice."""
 
 import sqlite3
 from contextlib import closing, contextmanager
@@ -159,27 +159,35 @@ class Store:
         return [state for (state,) in self.ask("SELECT state FROM hookkit_entries")]
 
 
+def two_messages():
+    """Return one delivery of two events, which are claimed together."""
+    body, other = message("event-1"), message("event-2")
+    body["events"] += other["events"]
+    return body
+
+
 def live(store, faults, *, fails_first):
-    """Lead one event through its whole life; assert on the way what holds with any fault."""
+    """Lead two events through their whole life; assert on the way what holds with any fault."""
     store.begin()
     with every_call_through(faults, store.url), patch("hookkit.web.opening.PATIENCE_S", 0.0):
         application = Application(store.url, fails_first=fails_first, has_effects=True)
         try:
-            answers = application.deliver_until_accepted(message())
+            answers = application.deliver_until_accepted(two_messages())
             # Nothing but the database itself tells what an answer is worth.
-            assert store.stored() == (1, 1, 0)
+            assert store.stored() == (1, 2, 0)
             turns = 0
-            while State.DONE.value not in store.states() and turns < TRIES:
-                application.work()
+            while set(store.states()) != {State.DONE.value} and turns < TRIES:
+                application.work(limit=2)
                 turns += 1
-            delivered_again = application.deliver_until_accepted(message())
+            delivered_again = application.deliver_until_accepted(two_messages())
         finally:
             application.close()
     assert set(answers) <= {200, 503}
     assert (answers[-1], delivered_again[-1]) == (200, 200)
-    assert store.states() == [State.DONE.value]
-    assert store.stored()[:2] == (1, 1)
-    assert store.ask("SELECT event_id FROM effects") == [("event-1",)]
+    assert store.states() == [State.DONE.value] * 2
+    assert store.stored()[:2] == (1, 2)
+    effects = store.ask("SELECT event_id FROM effects ORDER BY 1")
+    assert effects == [("event-1",), ("event-2",)]
     return application
 
 
@@ -203,7 +211,7 @@ def test_any_one_call_of_the_store_may_fail(database_url, fails_first, is_done_f
             "SELECT handler, count(*) FROM hookkit_attempts WHERE outcome = 'succeeded' GROUP BY 1"
             " ORDER BY 1"
         )
-        assert succeeded == [("book", 1), ("handle", 1)]
+        assert succeeded == [("book", 2), ("handle", 2)]
 
     # The worker tries again to settle, so one fault makes nobody handle an event twice.
-    assert set(runs.values()) == {1}
+    assert set(runs.values()) == {2}

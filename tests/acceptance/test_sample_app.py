@@ -230,6 +230,26 @@ def test_port_in_use_is_told(tmp_path):
     assert second.log() == f"port {port} cannot be used: Address already in use\n"
 
 
+def test_celery_handles_what_the_application_receives(tmp_path, broker_url):
+    settings = {"FLASK_HOOKKIT_RUNNER": "celery", "SAMPLE_BROKER": broker_url}
+    schedule = ("--beat", "--schedule", str(tmp_path / "schedule"))
+    celery = ("-m", "celery", "--app", "sample_app.make_celery", "worker", "--queues=hookkit")
+    with (
+        running(tmp_path, "-m", "sample_app.run", **settings) as server,
+        running(tmp_path, *celery, *schedule, "--loglevel=info", **settings) as worker,
+    ):
+        url = server.find(r"(http://\S+)/ shows")
+        line = server.find(r"^  (.*hookkit\S* .*send .*)$")
+        worker.find(r"(ready)\.")
+        # Its second handler fails at first, and a sweep sees to the next attempt.
+        answer = server.sh(f"{line} --set events.0.payload.message.content.text=flaky")
+
+        assert answer.returncode == 0, answer.stderr
+        wait_until(lambda: len(events(url)) == 2)
+        assert [row["attempt"] for row in reversed(events(url))] == [1, 2]
+        assert "hookkit.wake" in worker.log()
+
+
 def test_8x8_is_proven_by_a_key_to_try_things_out_with(tmp_path, monkeypatch):
     key = private_key()
     file = tmp_path / "public.pem"

@@ -591,7 +591,7 @@ def test_inline_dead_letter_is_no_longer_the_vendors_business(hooks):
 
 @pytest.mark.parametrize("error", [None, Unavailable("locked"), ValueError("a bug")], ids=repr)
 def test_pool_sweeps_again_and_again_whatever_comes_of_it(pools, hooks, monkeypatch, error):
-    monkeypatch.setattr(pools_of_threads, "SWEEP_S", 0.01)
+    monkeypatch.setattr(pools_of_threads, "PROMOTE_S", 0.01)
     sweeps = []
 
     def sweep():

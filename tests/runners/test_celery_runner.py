@@ -1,0 +1,226 @@
+"""The queue of wake-ups at a real broker, and what stops the start."""
+
+import base64
+import json
+import socket
+import sys
+import time
+
+import pytest
+import redis
+from celery import Celery
+
+from hookkit import ConfigurationError, HookKit
+from hookkit.core.outcome import Admitted, Receipt
+from hookkit.core.states import State
+from hookkit.runners import celery_queue, wake_ups
+from hookkit.runners.celery_queue import ENOUGH
+from tests.applications import admit, make_app, message
+from tests.waiting import DEADLINE_S, wait_until
+
+
+@pytest.fixture
+def app(tmp_path, redis_server):
+    made = make_celery_app(redis_server.url, tmp_path)
+    yield made
+    made.extensions["hookkit"].stop()
+
+
+@pytest.fixture
+def broker(redis_server):
+    with redis.Redis.from_url(redis_server.url) as client:
+        yield client
+
+
+def make_celery_app(broker_url, folder, hooks=None):
+    return make_app(
+        hooks or HookKit(),
+        extensions={"celery": Celery("tests", broker=broker_url)},
+        HOOKKIT_RUNNER="celery",
+        HOOKKIT_DATABASE=f"sqlite:///{folder}/inbox.db",
+    )
+
+
+def runner_of(app):
+    return app.extensions["hookkit"].runner
+
+
+def new_entries(*entry_ids):
+    admitted = [Admitted(entry_id=each, event_id="e", is_new=True) for each in entry_ids]
+    return Receipt(admitted=tuple(admitted))
+
+
+def test_wake_up_carries_the_id_of_an_entry_and_nothing_else(app, broker):
+    runner_of(app).finish(new_entries(41, 42))
+
+    wait_until(lambda: broker.llen("hookkit") == 2)
+    wake_up = json.loads(broker.lindex("hookkit", 0))
+    arguments, keywords, _ = json.loads(base64.b64decode(wake_up["body"]))
+    assert (wake_up["headers"]["task"], wake_up["content-type"]) == (
+        "hookkit.wake",
+        "application/json",
+    )
+    assert (arguments, keywords) == ([42], {})
+
+
+def test_delivery_without_a_new_event_wakes_nobody(app, broker):
+    receipt = Receipt(admitted=(Admitted(entry_id=1, event_id="e", is_new=False),))
+
+    assert runner_of(app).finish(receipt) is receipt
+    assert runner_of(app)._wake_ups._thread is None
+
+
+def test_queue_holds_a_few_wake_ups_however_many_are_wanted(app, broker):
+    queue = runner_of(app)._queue
+
+    left = [queue.put(10, 1), queue.put(10, 2)]
+
+    assert left == [10 - ENOUGH, 0]  # those that wait will see all that is due now
+    assert broker.llen("hookkit") == ENOUGH
+    broker.rpop("hookkit", 2)
+    assert queue.put(1, 3) == 0
+    assert broker.llen("hookkit") == ENOUGH - 1
+
+
+def test_wake_ups_come_back_with_an_emptied_or_restarted_broker(app, broker, redis_server):
+    queue = runner_of(app)._queue
+    queue.put(1, 1)
+
+    redis_server.flush()
+    queue.put(1, 2)
+    assert broker.llen("hookkit") == 1
+
+    redis_server.stop()
+    began = time.monotonic()
+    with pytest.raises(Exception, match="Connection"):
+        queue.put(1, 3)
+    assert time.monotonic() - began < DEADLINE_S  # the client by itself tries for ever
+    redis_server.start()
+    queue.put(1, 4)
+    assert broker.llen("hookkit") == 1
+
+
+def test_broker_that_accepts_and_never_answers_is_given_up(tmp_path, monkeypatch):
+    monkeypatch.setitem(
+        celery_queue._TIMEOUTS, "redis", {"socket_connect_timeout": 0.05, "socket_timeout": 0.05}
+    )
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        app = make_celery_app(f"redis://127.0.0.1:{silent.getsockname()[1]}/0", tmp_path)
+        queue = runner_of(app)._queue
+
+        with pytest.raises(Exception, match="Timeout"):
+            queue.put(1, 1)
+    app.extensions["hookkit"].stop()
+
+
+def test_sweep_wakes_workers_for_what_is_overdue_and_for_nothing_else(app, broker, monkeypatch):
+    monkeypatch.setattr(wake_ups, "PAUSE_S", 0.0)
+    state = app.extensions["hookkit"]
+    runner = runner_of(app)
+
+    assert not runner.sweep()
+    admit(state.open_inbox(), message(), state.worker.clock())
+    assert not runner.sweep()  # those that were woken for it have not had their time
+    monkeypatch.setattr("hookkit.runners.celery.OVERDUE_S", 0.0)
+    assert runner.sweep()
+
+    wait_until(lambda: broker.llen("hookkit") == ENOUGH)
+
+
+def test_replay_in_a_shell_wakes_the_workers(tmp_path, redis_server, broker):
+    hooks = HookKit()
+    app = make_celery_app(redis_server.url, tmp_path, hooks)
+    state = app.extensions["hookkit"]
+    receipt = admit(state.open_inbox(), message(), state.worker.clock())
+    state.worker.work()
+
+    hooks.replay(app, receipt.admitted[0].entry_id)
+
+    wait_until(lambda: broker.llen("hookkit") == 1)
+    state.stop()
+
+
+def test_task_drains_what_is_due_whichever_entry_it_names(tmp_path, redis_server):
+    hooks, seen = HookKit(), []
+    hooks.on("*", name="see")(lambda event: seen.append(event.id))
+    app = make_celery_app(redis_server.url, tmp_path, hooks)
+    state = app.extensions["hookkit"]
+    for number in range(100):
+        admit(state.open_inbox(), message(f"event-{number}"), state.worker.clock())
+
+    app.extensions["celery"].tasks["hookkit.wake"](99)
+
+    assert sorted(seen) == sorted(f"event-{number}" for number in range(100))
+    assert state.open_inbox().counts()[State.DONE] == 100
+    state.stop()
+
+
+def test_two_applications_in_one_process_have_tasks_of_their_own(tmp_path, redis_server):
+    states = []
+    for name in ("one", "two"):
+        (tmp_path / name).mkdir()
+        app = make_celery_app(redis_server.url, tmp_path / name)
+        states.append(app.extensions["hookkit"])
+        admit(states[-1].open_inbox(), message(), states[-1].worker.clock())
+
+    states[1].app.extensions["celery"].tasks["hookkit.wake"]()
+
+    done = [state.open_inbox().counts()[State.DONE] for state in states]
+    for state in states:
+        state.stop()
+    assert done == [0, 1]
+
+
+def test_task_ends_after_a_while_and_has_another_published(
+    tmp_path, redis_server, broker, monkeypatch
+):
+    monkeypatch.setattr("hookkit.runners.celery.DRAIN_ENTRIES", 1)
+    hooks, seen = HookKit(), []
+    hooks.on("*", name="see")(lambda event: seen.append(event.id))
+    app = make_celery_app(redis_server.url, tmp_path, hooks)
+    state = app.extensions["hookkit"]
+    for number in range(2):
+        admit(state.open_inbox(), message(f"event-{number}"), state.worker.clock())
+
+    app.extensions["celery"].tasks["hookkit.wake"](1)
+
+    wait_until(lambda: broker.llen("hookkit") == 1)
+    assert seen == ["event-0"]
+    state.stop()
+
+
+def test_prune_is_a_task(app, monkeypatch):
+    pruned = []
+    monkeypatch.setattr(runner_of(app), "_prune", lambda wait: pruned.append(wait(0.0)) or (0, 0))
+
+    app.extensions["celery"].tasks["hookkit.prune"]()
+
+    assert pruned == [False]
+
+
+@pytest.mark.parametrize("extensions", [{}, {"celery": "redis://"}], ids=repr)
+def test_application_without_celery_is_told_so_at_the_start(tmp_path, extensions):
+    with pytest.raises(ConfigurationError, match=r"app.extensions\['celery'\]"):
+        make_app(
+            HookKit(),
+            extensions=extensions,
+            HOOKKIT_RUNNER="celery",
+            HOOKKIT_DATABASE=f"sqlite:///{tmp_path}/inbox.db",
+        )
+
+
+@pytest.mark.parametrize("database", [{}, {"HOOKKIT_DATABASE": "memory://"}], ids=repr)
+def test_inbox_that_no_worker_could_see_is_refused(database):
+    with pytest.raises(ConfigurationError, match="memory://"):
+        make_app(HookKit(), HOOKKIT_RUNNER="celery", **database)
+
+
+def test_celery_that_is_not_installed_is_told_with_how_to_install_it(tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "celery", None)
+    monkeypatch.delitem(sys.modules, "hookkit.runners.celery")
+    monkeypatch.delattr("hookkit.runners.celery")
+
+    with pytest.raises(ConfigurationError, match=r"pip install hookkit\[celery\]"):
+        make_app(
+            HookKit(), HOOKKIT_RUNNER="celery", HOOKKIT_DATABASE=f"sqlite:///{tmp_path}/inbox.db"
+        )
