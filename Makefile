@@ -36,8 +36,10 @@ check: .venv/stamp ## lint, format and types, without changing a file
 lowest: .venv-lowest/stamp ## the suite with the oldest versions that setup.cfg allows
 	.venv-lowest/bin/python -m pytest $(SHARED_OUT)
 
+# 100,000 lives of a migration: HOOKKIT_TEST_SCALE=500 for tests/inbox/test_migration_property.py
 soak: .venv/stamp ## the tests of faults and races, ten times as long
 	HOOKKIT_TEST_SCALE=10 $(BIN)/python -m pytest tests/acceptance tests/inbox/test_model.py \
+		tests/inbox/test_migration_property.py tests/inbox/test_switch_races.py \
 		tests/signatures/test_forgeries.py
 
 bench: .venv/stamp ## hookkit, its peers and the limit, side by side

@@ -6,44 +6,15 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from hookkit.core.comparison import Row, Sighting, compare, obstacles
+from hookkit.core.counterparts import names, succeeds, uncounted
 from hookkit.core.errors import ConfigurationError, SwitchRefused
-from hookkit.core.event import EventType
-from hookkit.core.filter import Filter
-from hookkit.core.handlers import Handler, HandlerRegistry
+from hookkit.core.handlers import HandlerRegistry
 from hookkit.core.provider import Provider
 from hookkit.core.versions import Change, Mode, Modes, modes_after, switch_changes
 from hookkit.endpoint import Endpoint
-from hookkit.inbox.base import Inbox, to_ms
-from hookkit.inbox.records import EntryRecord, Switched
-
-#: How many of the newest events a comparison looks at.
-LOOK_AT = 10_000
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Status:
-    """How the versions of an endpoint stand.
-
-    Attributes:
-        old: The version in use that is compared; None when there are no two to compare.
-        new: The version to come.
-        last_seen: By version, among the newest events.
-        log: What was switched, oldest first.
-        rows: The comparison, a row per event type.
-        staying: Vendor types of the old version that a switch leaves live there.
-        obstacles: What is in the way of a switch.
-    """
-
-    endpoint: str
-    modes: Mapping[str, Mode]
-    last_seen: Mapping[str, datetime]
-    log: Sequence[Switched]
-    old: str | None
-    new: str | None
-    rows: Sequence[Row]
-    staying: Sequence[str]
-    obstacles: Sequence[str]
+from hookkit.inbox.base import Inbox
+from hookkit.rehearsal import Rehearsal, rehearse
+from hookkit.version_report import Status, compared, kept_entries
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,38 +44,24 @@ class Migration:
             new: The version to compare with the one in use; default is the one in shadow.
         """
         modes = self._modes(name)
-        live = _of_mode(modes, Mode.LIVE)
-        if new is None:
-            new = next(iter(_of_mode(modes, Mode.SHADOW)), None)
-        old = next((version for version in live if version != new), None)
-        found = self.inbox().find(Filter(endpoint=name), limit=LOOK_AT)
-        last_seen = {one.version: one.received_at for one in reversed(found)}
-        rows: Sequence[Row] = ()
-        staying: Sequence[str] = ()
-        in_the_way: Sequence[str] = ["there are no two versions to compare"]
-        if old is not None and new is not None:
-            provider = self.endpoints[name].provider
-            rows = compare(
-                [_sighting(provider, one) for one in found],
-                old=old,
+        provider = self.endpoints[name].provider
+        live, new = _of_interest(provider, modes, new)
+        inbox = self.inbox()
+        return compared(
+            Status(
+                endpoint=name,
+                modes=modes.of_versions,
+                last_seen={},
+                log=inbox.versions.log(name),
+                old=live[-1] if live else None,
                 new=new,
-                now_ms=to_ms(self.clock()),
-                window_ms=round(self.window_s * 1000),
-            )
-            staying = uncounted(provider, old, new)
-            kinds = {_kind(word, provider.versions[old].types[word]) for word in staying}
-            rows = [row for row in rows if row.kind not in kinds]
-            in_the_way = obstacles(rows, old=old, new=new)
-        return Status(
-            endpoint=name,
-            modes=modes.of_versions,
-            last_seen=last_seen,
-            log=self.inbox().versions.log(name),
-            old=old,
-            new=new,
-            rows=rows,
-            staying=sorted(staying),
-            obstacles=in_the_way,
+            ),
+            self.endpoints[name],
+            kept_entries(inbox, name),
+            self.registry.handlers.values(),
+            live=live,
+            now=self.clock(),
+            window_s=self.window_s,
         )
 
     def switch(self, name: str, version: str, *, who: str, is_forced: bool = False) -> int:
@@ -125,7 +82,8 @@ class Migration:
             for each in modes.of_versions
             if each in provider.versions
         }
-        return self._change(name, switch_changes(version, modes, staying), who)
+        apart = [each for each in staying if not succeeds(provider, version, each)]
+        return self._change(name, switch_changes(version, modes, staying, apart), who)
 
     def retire(self, name: str, version: str, *, who: str, is_forced: bool = False) -> None:
         """Ignore *version* from now on.
@@ -146,6 +104,24 @@ class Migration:
             if in_the_way:
                 raise SwitchRefused(*in_the_way)
         self._change(name, [Change(version, "", Mode.IGNORE)], who)
+
+    def rehearse(self, name: str, new: str | None = None) -> Rehearsal:
+        """Try a switch of endpoint *name* on its kept deliveries; nothing is handled.
+
+        Args:
+            new: The version to switch to; default is the one in shadow.
+
+        Raises:
+            ConfigurationError: There is no such endpoint, or its modes are not named.
+            SwitchRefused: There are no two versions, or nothing is kept of one of them.
+        """
+        modes = self._modes(name, new)
+        provider = self.endpoints[name].provider
+        live, new = _of_interest(provider, modes, new)
+        if new is None:
+            raise SwitchRefused(f"there are no two versions at {name} to switch between")
+        kept = kept_entries(self.inbox(), name)
+        return rehearse(provider, kept, live=live, new=new, window_s=self.window_s)
 
     def sweep(self) -> int:
         """Run what is left near a switch and whose twin never came; return how many that were."""
@@ -192,49 +168,26 @@ class Migration:
             f"{word}: only {version} reports it, and handler {handler.name} waits for it"
             for word in sorted(words)
             for handler in self.registry.handlers.values()
-            if _waits_for(handler, provider, version, word)
+            if names(handler, provider, version, word)
         ]
-
-
-def uncounted(provider: Provider, old: str, new: str) -> list[str]:
-    """Return the vendor types of *old* that have no counterpart in *new*."""
-    types = provider.versions[new].types
-    spoken = {_kind(word, kind) for word, kind in types.items()}
-    of_old = provider.versions[old].types.items()
-    return [word for word, kind in of_old if _kind(word, kind) not in spoken]
-
-
-def _kind(word: str, kind: EventType) -> str:
-    """Return what two versions call alike; of what hookkit has no type for, the vendor's word."""
-    return word if kind is EventType.OTHER else kind.value
-
-
-def _waits_for(handler: Handler, provider: Provider, version: str, word: str) -> bool:
-    """Tell whether *handler* names this word or its type; ``"*"`` names nothing."""
-    if handler.condition.version not in (None, version):
-        return False
-    kind = provider.versions[version].types[word]
-    return any(
-        trigger.exactly == (provider.name, word)
-        or (kind in trigger.types and trigger.word != "*")
-        or any(
-            each.type is kind and (each.vendor_types is None or word in each.vendor_types)
-            for each in (trigger.meanings or {}).get(provider.name, ())
-        )
-        for trigger in handler.triggers
-    )
 
 
 def _of_mode(modes: Modes, wanted: Mode) -> list[str]:
     return [version for version, mode in modes.of_versions.items() if mode is wanted]
 
 
-def _sighting(provider: Provider, one: EntryRecord) -> Sighting:
-    version = provider.versions.get(one.version)
-    kind = None if version is None else version.types.get(one.vendor_type)
-    return Sighting(
-        one.version,
-        one.vendor_type if kind is None else _kind(one.vendor_type, kind),
-        one.fact,
-        to_ms(one.received_at),
-    )
+def _of_interest(provider: Provider, modes: Modes, new: str | None) -> tuple[list[str], str | None]:
+    """Return the versions in use and the one to come; none and None where there are no two.
+
+    What has nothing in common with the one to come, as webhooks of apps, is not looked at.
+    """
+    if new is None:
+        new = next(iter(_of_mode(modes, Mode.SHADOW)), None)
+    if new is None:
+        return [], None
+    live = [
+        version
+        for version in _of_mode(modes, Mode.LIVE)
+        if version != new and succeeds(provider, new, version)
+    ]
+    return (live, new) if live else ([], None)

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import TypeAlias
 
 from hookkit.core.errors import Unavailable
-from hookkit.core.scheme import Keys
+from hookkit.core.scheme import Keys, Scheme
 
 #: A secret that a person can remember can be guessed by a program.
 MIN_SECRET_CHARS = 16
@@ -28,13 +28,15 @@ class Protection:
     """What a delivery must show: everything that is set, and one of each.
 
     Attributes:
-        secrets: For the scheme of the endpoint's provider.
+        scheme: How the sender signs; None is as the endpoint's provider does.
+        secrets: For that scheme.
         basic: HTTP Basic credentials, each ``user:password``.
         path_token: What the URL has behind the endpoint's name.
         keys: For the scheme of a provider that signs with keys of its own.
         unsigned: No scheme is asked, and the settings say that this is meant.
     """
 
+    scheme: Scheme | None = field(default=None, repr=False)
     secrets: Secrets | None = field(default=None, repr=False)
     keys: Keys | None = None
     basic: Secrets | None = field(default=None, repr=False)

@@ -4,11 +4,34 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
+from datetime import datetime
+from typing import Protocol
 
-from hookkit.core.delivery import Item
+from hookkit.core.delivery import Headers, Item
 from hookkit.core.event import Event
-from hookkit.core.outcome import Entry
 from hookkit.core.provider import Provider, normalize, split
+
+
+class Readable(Protocol):
+    """An event in the bytes that are kept of its delivery, claimed or not."""
+
+    @property
+    def endpoint(self) -> str: ...  # noqa: D102
+
+    @property
+    def event_id(self) -> str: ...  # noqa: D102
+
+    @property
+    def position(self) -> int: ...  # noqa: D102
+
+    @property
+    def received_at(self) -> datetime: ...  # noqa: D102
+
+    @property
+    def body(self) -> bytes | None: ...  # noqa: D102
+
+    @property
+    def headers(self) -> Headers: ...  # noqa: D102
 
 
 class Reader:
@@ -22,7 +45,7 @@ class Reader:
         self._providers = providers
         self._last: tuple[object, tuple[Item, ...]] = (None, ())
 
-    def read(self, entry: Entry) -> Event:
+    def read(self, entry: Readable) -> Event:
         """Return the event of *entry*; one whose body is not readable is ``unknown``."""
         provider = self._providers[entry.endpoint]
         items = self._items(provider, entry)
@@ -30,7 +53,7 @@ class Reader:
         item = items[min(entry.position, len(items) - 1)]
         return normalize(provider, replace(item, event_id=entry.event_id))
 
-    def _items(self, provider: Provider, entry: Entry) -> tuple[Item, ...]:
+    def _items(self, provider: Provider, entry: Readable) -> tuple[Item, ...]:
         key = (entry.endpoint, entry.received_at, entry.body, entry.headers)
         last_key, items = self._last  # read at once: another thread may replace it
         if key != last_key:

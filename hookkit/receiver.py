@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
-from dataclasses import replace
 
 from hookkit import crash_points, signals
 from hookkit.core.delivery import Delivery
@@ -17,6 +16,7 @@ from hookkit.core.outcome import RETRY_AFTER_S, Receipt
 from hookkit.core.provider import parse
 from hookkit.endpoint import Endpoint
 from hookkit.inbox.base import Inbox
+from hookkit.shadow_watch import ShadowWatch
 from hookkit.verification import verify
 
 _logger = logging.getLogger("hookkit")
@@ -53,6 +53,7 @@ class Receiver:
         self.sender = sender
         self.inbox = inbox
         self.finish = finish
+        self._shadows = ShadowWatch(_logger)
 
     def receive(self, endpoint: Endpoint, delivery: Delivery) -> Receipt:
         """Return what *delivery* came to; it is durable when the status is 200."""
@@ -69,12 +70,12 @@ class Receiver:
             handshake = _shake_hands(endpoint, verified.delivery)
             if handshake is not None:
                 return handshake
-            envelope = parse(endpoint.provider, verified)
+            envelope = parse(endpoint.provider, verified, endpoint.modes)
             crash_points.reach("parsed")
-            if endpoint.modes is not None:
-                envelope = replace(envelope, modes=endpoint.modes)
             receipt = self.inbox().admit(envelope)
             crash_points.reach("admitted")
+            if endpoint.modes is not None:
+                self._shadows.note(endpoint.name, receipt)
             self._tell_accepted(endpoint, receipt)
             return self.finish(receipt)
         except Rejected as error:

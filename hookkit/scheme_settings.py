@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import fields, replace
 from typing import Any
 from urllib.parse import urlsplit
@@ -13,7 +13,7 @@ from marshmallow import fields as ma
 
 from hookkit.core.provider import Provider
 from hookkit.core.scheme import KeyScheme, Scheme, SigningScheme, UrlScheme
-from hookkit.protection import Secrets, all_texts
+from hookkit.protection import Protection, Secrets, all_texts
 from hookkit.senders import SENDERS
 from hookkit.senders.sender import KINDS, provider_of
 from hookkit.signatures.keyed_hash import KeyedHash
@@ -129,15 +129,23 @@ def check_public_url(url: str) -> None:
         raise ValidationError("must be without user, query and fragment")
 
 
-def signing_mistakes(loaded: Mapping[str, Any], provider: Provider) -> Iterator[str]:
-    """Yield what does not go together in how an endpoint's sender signs."""
+def signing_mistakes(
+    loaded: Mapping[str, Any], provider: Provider, of_versions: Sequence[Scheme] = ()
+) -> Iterator[str]:
+    """Yield what does not go together in how an endpoint's sender signs.
+
+    Args:
+        of_versions: The schemes that payload versions have for themselves.
+    """
     scheme = loaded.get("scheme", provider.scheme)
+    schemes = [scheme, *of_versions]
     if "scheme" in loaded and isinstance(provider.scheme, KeyScheme):
         yield f"scheme: {provider.name} signs with a key of its own"
         return
-    if "tolerance_s" in loaded and not isinstance(scheme, SigningScheme | KeyScheme):
+    signs_time = any(isinstance(each, SigningScheme | KeyScheme) for each in schemes)
+    if "tolerance_s" in loaded and not signs_time:
         yield f"tolerance_s: {provider.name} signs no time"
-    signs_url = isinstance(scheme, UrlScheme) and scheme.signs_url
+    signs_url = any(isinstance(each, UrlScheme) and each.signs_url for each in schemes)
     if signs_url and "public_url" not in loaded and not loaded.get("unsigned"):
         yield f"public_url: missing; {provider.name} signs the URL, which is not guessed"
     if "public_url" in loaded and not signs_url:
@@ -160,14 +168,32 @@ def secret_mistakes(secrets: Secrets | None, scheme: Scheme | KeyScheme) -> Iter
             yield f"secrets: one {error}"
 
 
-def provider_for(loaded: Mapping[str, Any], provider: Provider) -> Provider:
-    """Return *provider* with the scheme and the places of an endpoint."""
-    scheme = loaded.get("scheme", provider.scheme)
+def with_scheme(protection: Protection, loaded: Mapping[str, Any]) -> Protection:
+    """Return the protection of a version with what its endpoint says of all signatures."""
+    if protection.scheme is None:
+        return protection
+    return replace(protection, scheme=_adjusted(protection.scheme, loaded))
+
+
+def _adjusted(scheme: Any, loaded: Mapping[str, Any]) -> Any:
+    """Return *scheme* with the tolerance and the address of the endpoint."""
     tolerance_s = loaded.get("tolerance_s")
     if tolerance_s is not None and isinstance(scheme, SigningScheme | KeyScheme):
         scheme = scheme.tolerating(tolerance_s)
     if "public_url" in loaded and isinstance(scheme, UrlScheme):
         scheme = scheme.at_url(loaded["public_url"])
+    return scheme
+
+
+def provider_for(
+    loaded: Mapping[str, Any], provider: Provider, of_versions: Iterable[Scheme | None] = ()
+) -> Provider:
+    """Return *provider* with the scheme and the places of an endpoint.
+
+    Args:
+        of_versions: The schemes that payload versions have for themselves.
+    """
+    scheme = _adjusted(loaded.get("scheme", provider.scheme), loaded)
     sender = SENDERS.get(provider.name)
     if sender is None:
         found = replace(provider, scheme=scheme)
@@ -178,7 +204,6 @@ def provider_for(loaded: Mapping[str, Any], provider: Provider) -> Provider:
             event_id=loaded.get("event_id"),
             event_type=loaded.get("event_type"),
         )
-    if isinstance(scheme, SharedSecretField) and scheme.field not in found.blanked:
-        # A secret that lies in the body is kept nowhere.
-        return replace(found, blanked=(*found.blanked, scheme.field))
-    return found
+    # A secret that lies in the body is kept nowhere.
+    in_body = [each.field for each in (scheme, *of_versions) if isinstance(each, SharedSecretField)]
+    return replace(found, blanked=tuple(dict.fromkeys((*found.blanked, *in_body))))

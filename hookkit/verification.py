@@ -3,7 +3,8 @@
 Rule 1: what is asked for hangs on the payload version alone, told as reading will tell it.
 Rule 2: a version without a protection of its own needs the endpoint's; so does whatever
     cannot be told, and a body never talks itself out of a secret by claiming a version.
-Rule 3: everything that a protection names must fit.
+Rule 3: everything that a protection names must fit. A version's scheme is part of it: what
+    fits the scheme of another version, or of the endpoint, is of no use.
 """
 
 from __future__ import annotations
@@ -12,7 +13,6 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import cast
 
-from hookkit.core.body import decode_body
 from hookkit.core.delivery import Delivery, VerifiedDelivery
 from hookkit.core.errors import BodyUnreadable, SignatureMissing
 from hookkit.core.scheme import KeyScheme, Scheme
@@ -34,7 +34,7 @@ def verify(endpoint: Endpoint, delivery: Delivery) -> VerifiedDelivery:
         Unavailable: The secrets or keys cannot be had now.
     """
     if _hangs_on_the_body(endpoint):
-        delivery = _opened(delivery)
+        delivery = _opened(endpoint, delivery)
     provider = endpoint.provider
     version = None
     if endpoint.version_protections and delivery.document is not None:
@@ -59,7 +59,8 @@ def verify(endpoint: Endpoint, delivery: Delivery) -> VerifiedDelivery:
         )
     registration = None if delivery.document is None else provider.registration(delivery.document)
     secrets = endpoint.credentials(protection, "secrets", registration)
-    return cast("Scheme", provider.scheme).verify(delivery, secrets)
+    scheme = cast("Scheme", protection.scheme or provider.scheme)
+    return scheme.verify(delivery, secrets)
 
 
 def _hangs_on_the_body(endpoint: Endpoint) -> bool:
@@ -73,9 +74,9 @@ def _hangs_on_the_body(endpoint: Endpoint) -> bool:
     return isinstance(secrets, Mapping) or callable(secrets)
 
 
-def _opened(delivery: Delivery) -> Delivery:
-    """Return *delivery* with its document, if it has one."""
+def _opened(endpoint: Endpoint, delivery: Delivery) -> Delivery:
+    """Return *delivery* with its document, if it has one, decoded as it will be read."""
     try:
-        return replace(delivery, document=decode_body(delivery.body))
+        return replace(delivery, document=endpoint.provider.decode(delivery.body))
     except BodyUnreadable:
         return delivery

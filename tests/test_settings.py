@@ -11,6 +11,7 @@ from hookkit.inbox.database import check_database
 from hookkit.inbox.encryption import BodyCipher
 from hookkit.protection import Protection
 from hookkit.providers import load_providers
+from hookkit.senders import SENDERS
 from hookkit.settings import load_settings
 
 SECRET = "0123456789abcdef"
@@ -487,6 +488,99 @@ def test_nothing_starts_without_a_proof_by_accident(settings):
 
     told = 'missing; an endpoint that verifies nothing says "unsigned": True'
     assert mistakes == [f"HOOKKIT_ENDPOINTS.s.secrets: {told}"]
+
+
+SIGNED = {"type": "hmac", "header": "X-Signature"}
+
+
+def test_version_may_have_a_scheme_of_its_own():
+    support = declared(
+        secrets=[SECRET],
+        tolerance_s=5,
+        versions={
+            "v1.1": "live",
+            "v2": {"mode": "shadow", "secrets": [SECRET * 2], "scheme": "slack"},
+            "v1": {"secrets": [SECRET * 3], "scheme": {"type": "field", "field": "key"}},
+        },
+    )
+
+    assert support.modes == {"v1.1": "live", "v2": "shadow", "v1": "live"}
+    assert support.provider.scheme == load_providers()["sunshine"].scheme
+    assert support.protection.scheme is None
+    assert support.protection_of("v1.1") is support.protection
+    assert support.protection_of("v2").scheme == SENDERS["slack"].scheme.tolerating(5)
+    # A secret that lies in a body is kept nowhere.
+    assert support.provider.blanked == ("key",)
+
+
+def test_scheme_of_the_endpoint_is_not_that_of_a_version_with_its_own():
+    support = declared(
+        secrets=[SECRET],
+        scheme=SIGNED,
+        versions={"v2": {"secrets": [SECRET * 2], "scheme": {"type": "header", "header": "x-key"}}},
+    )
+
+    assert support.protection_of("v1").scheme is None
+    assert support.provider.scheme.header == "x-signature"
+    assert support.protection_of("v2").scheme.header == "x-key"
+
+
+@pytest.mark.parametrize(
+    ("settings", "mistake"),
+    [
+        pytest.param(
+            {"versions": {"v2": {"scheme": SIGNED}}},
+            "versions.v2.scheme: without secrets beside it, which are not taken from the endpoint",
+            id="without secrets",
+        ),
+        pytest.param(
+            {"versions": {"v2": {"scheme": SIGNED, "unsigned": True}}},
+            "versions.v2.scheme: beside unsigned: true, with which none is asked",
+            id="unsigned",
+        ),
+        pytest.param(
+            {"versions": {"v2": {"scheme": "nobody", "secrets": [SECRET]}}},
+            "versions.v2.scheme: 'nobody' is no sender; known are",
+            id="unknown",
+        ),
+        pytest.param(
+            {"versions": {"v2": {"scheme": {"nonsense": 1}, "secrets": [SECRET]}}},
+            "versions.v2.scheme: nonsense: is not known",
+            id="mistaken",
+        ),
+        pytest.param(
+            {"versions": {"v2": {"scheme": "standard", "secrets": ["whsec_???" + SECRET]}}},
+            "versions.v2.secrets: one ",
+            id="secret of another kind",
+        ),
+        pytest.param(
+            {"versions": {"v2": {"scheme": "twilio", "secrets": [SECRET * 2]}}},
+            "public_url: missing; sunshine signs the URL, which is not guessed",
+            id="without the URL that it signs",
+        ),
+        pytest.param(
+            {"tolerance_s": 5, "versions": {"v2": {"secrets": [SECRET * 2]}}},
+            "tolerance_s: sunshine signs no time",
+            id="tolerance without a scheme that signs a time",
+        ),
+    ],
+)
+def test_mistake_in_the_scheme_of_a_version(settings, mistake):
+    found = mistakes_of(
+        HOOKKIT_ENDPOINTS={"s": {"provider": "sunshine", "secrets": [SECRET]} | settings}
+    )
+
+    assert [line for line in found if line.startswith(f"HOOKKIT_ENDPOINTS.s.{mistake}")]
+
+
+def test_vendor_with_keys_of_its_own_has_no_other_scheme():
+    versions = {"v1.0": {"scheme": SIGNED, "secrets": [SECRET]}}
+    found = mistakes_of(
+        HOOKKIT_ENDPOINTS={"s": {"provider": "8x8", "region": "us", "versions": versions}}
+    )
+
+    told = "HOOKKIT_ENDPOINTS.s.versions.v1.0.scheme: 8x8 signs with a key of its own"
+    assert told in found
 
 
 def test_endpoint_may_take_nothing_but_versions_with_their_own_proof():

@@ -15,6 +15,7 @@ from hookkit.core.provider import PayloadVersion, Provider, parse
 from hookkit.endpoint import Endpoint
 from hookkit.protection import Protection
 from hookkit.schemas.dig import dig_text
+from hookkit.signatures.keyed_hash import KeyedHash
 from hookkit.signatures.shared_secret import SharedSecretField, SharedSecretHeader
 from hookkit.verification import verify
 
@@ -218,6 +219,91 @@ def test_without_a_protection_of_the_endpoint_only_the_listed_versions_are_taken
             verify(at, delivery(document, basic=BASIC))
     with pytest.raises(SignatureMissing):
         verify(at, delivery(body=b"oops", basic=BASIC))
+
+
+# Schemes of versions
+
+SIGNED = KeyedHash(header="x-signature")
+HMAC_SECRET = "the-secret-that-signs-version-2"
+TWO_SCHEMES = {
+    "secrets": [SECRET],
+    "versions": {"2": {"scheme": SIGNED, "secrets": [HMAC_SECRET]}},
+}
+
+
+def signed(document, secret=HMAC_SECRET, **more):
+    body = json.dumps(document).encode()
+    headers = SIGNED.sign(body, secret.encode(), NOW)
+    return replace(delivery(body=body), headers={**headers, **more})
+
+
+@pytest.mark.parametrize("provider", [IN_BODY, IN_HEADER], ids=["in body", "in header"])
+def test_version_may_have_a_scheme_of_its_own(provider):
+    at = endpoint(provider, **TWO_SCHEMES)
+
+    verified = verify(at, signed({"version": "2"}))
+
+    assert verified.body_authenticated
+    assert parse(provider, verified).version == "2"
+    old = {"version": "1", "secret": SECRET}
+    assert verify(at, delivery(old, x_key=SECRET)).body_authenticated is False
+
+
+@pytest.mark.parametrize("provider", [IN_BODY, IN_HEADER], ids=["in body", "in header"])
+@pytest.mark.parametrize("version", ["1", "old", "9", None, 5, ["2"], "2 ", {"version": "2"}])
+def test_signature_of_a_version_lets_no_other_in(provider, version):
+    with pytest.raises((SignatureMissing, SignatureMismatch)):
+        verify(endpoint(provider, **TWO_SCHEMES), signed({"version": version}))
+
+
+@pytest.mark.parametrize(
+    "secret", [SECRET, HMAC_SECRET, OLD_SECRET], ids=["the endpoint's", "its own", "another"]
+)
+def test_version_with_a_stronger_scheme_is_not_taken_by_a_weaker_one(secret):
+    for provider in (IN_BODY, IN_HEADER):
+        document = {"version": "2", "secret": secret}
+
+        with pytest.raises(SignatureMissing):
+            verify(endpoint(provider, **TWO_SCHEMES), delivery(document, x_key=secret))
+
+
+def test_scheme_of_a_version_takes_its_own_secrets_alone():
+    with pytest.raises(SignatureMismatch):
+        verify(
+            endpoint(IN_HEADER, **TWO_SCHEMES),
+            signed({"version": "2"}, SECRET, **{"x-key": SECRET}),
+        )
+
+
+def test_version_cannot_be_changed_under_a_signature():
+    at = endpoint(IN_HEADER, **TWO_SCHEMES)
+    sent = signed({"version": "2", "text": "hello"})
+
+    for forged in ({"version": "2", "text": "other"}, {"version": "1", "text": "hello"}):
+        with pytest.raises((SignatureMissing, SignatureMismatch)):
+            verify(at, replace(sent, body=json.dumps(forged).encode()))
+
+
+def test_of_two_versions_in_one_body_the_one_that_is_read_is_proven():
+    # A decoder takes the last of two keys; what is verified and what is read agree on it.
+    at = endpoint(IN_HEADER, **TWO_SCHEMES)
+    for body, is_new in (
+        (b'{"version": "1", "version": "2"}', True),
+        (b'{"version": "2", "version": "1"}', False),
+    ):
+        by_key = replace(delivery(body=body), headers={"x-key": SECRET})
+        if is_new:
+            with pytest.raises(SignatureMissing):
+                verify(at, by_key)
+        else:
+            assert parse(IN_HEADER, verify(at, by_key)).version == "1"
+
+
+def test_body_is_opened_as_it_will_be_read():
+    provider = replace(IN_HEADER, decode=lambda body: {"version": "2"})
+
+    with pytest.raises(SignatureMissing):
+        verify(endpoint(provider, **TWO_SCHEMES), delivery({"version": "1"}, x_key=SECRET))
 
 
 def test_unreadable_body_needs_the_proof_of_the_endpoint():

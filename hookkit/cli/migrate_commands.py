@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import getpass
 import json
-from typing import Any
 
 import click
 from flask.cli import with_appcontext
 
 from hookkit.cli.inbox_commands import state_of_app, told
-
-_HEADINGS = ("type", "{old}", "{new}", "paired", "not in {old}", "not in {new}", "apart")
+from hookkit.cli.status_text import lines_of, lines_of_rehearsal, plain, plain_rehearsal
 
 _force = click.option("--force", "is_forced", is_flag=True, help="Do it in spite of the reasons.")
 _who = click.option(
@@ -34,23 +32,10 @@ def status(endpoint: str, new: str | None, *, is_json: bool) -> None:
     with told():
         found = state_of_app().migration.status(endpoint, new)
     if is_json:
-        click.echo(json.dumps(_plain(found), indent=2))
+        click.echo(json.dumps(plain(found), indent=2))
         return
-    for version, mode in found.modes.items():
-        seen = found.last_seen.get(version)
-        when = "not seen" if seen is None else f"last seen {seen:%Y-%m-%d %H:%M:%S} UTC"
-        click.echo(f"{version}: {mode.value}, {when}")
-    for one in found.log:
-        what = f"{one.version} {one.vendor_type}".strip()
-        click.echo(f"{one.since:%Y-%m-%d %H:%M:%S} UTC: {what} {one.mode.value}, by {one.who}")
-    if found.rows:
-        _show_rows(found)
-    if found.staying:
-        click.echo(f"stay live in {found.old}: {', '.join(found.staying)}")
-    for reason in found.obstacles:
-        click.echo(f"in the way: {reason}")
-    if not found.obstacles:
-        click.echo(f"safe to switch to {found.new}")
+    for line in lines_of(found):
+        click.echo(line)
 
 
 @migrate.command()
@@ -87,40 +72,23 @@ def retire(endpoint: str, version: str, who: str, *, is_forced: bool) -> None:
     click.echo(f"{version} is ignored at {endpoint}; {when}")
 
 
-def _show_rows(found: Any) -> None:
-    table = [[heading.format(old=found.old, new=found.new) for heading in _HEADINGS]]
-    for row in found.rows:
-        apart = "" if row.delay_s is None else f"{row.delay_s:.1f} s"
-        counts = (row.seen_old, row.seen_new, row.paired, row.missing_old, row.missing_new)
-        table.append([row.kind, *map(str, counts), apart])
-    widths = [max(len(line[column]) for line in table) for column in range(len(_HEADINGS))]
-    for line in table:
-        cells = (cell.ljust(width) for cell, width in zip(line, widths, strict=True))
-        click.echo("  ".join(cells).rstrip())
+@migrate.command()
+@click.argument("endpoint")
+@click.option("--to", "new", metavar="VERSION", help="Switch to this one; default: the shadow.")
+@click.option("--json", "is_json", is_flag=True, help="Print it for machines.")
+@with_appcontext
+def rehearse(endpoint: str, new: str | None, *, is_json: bool) -> None:
+    """Try a switch of ENDPOINT on its kept deliveries, in an inbox of its own.
 
-
-def _plain(found: Any) -> dict[str, Any]:
-    return {
-        "endpoint": found.endpoint,
-        "modes": {version: mode.value for version, mode in found.modes.items()},
-        "last_seen": {version: at.isoformat() for version, at in found.last_seen.items()},
-        "log": [
-            {
-                "version": one.version,
-                "vendor_type": one.vendor_type,
-                "mode": one.mode.value,
-                "since": one.since.isoformat(),
-                "who": one.who,
-            }
-            for one in found.log
-        ],
-        "old": found.old,
-        "new": found.new,
-        "rows": [
-            {name: getattr(row, name) for name in type(row).__dataclass_fields__}
-            for row in found.rows
-        ],
-        "staying": list(found.staying),
-        "is_safe": not found.obstacles,
-        "obstacles": list(found.obstacles),
-    }
+    The newest of both versions are replayed, with the switch in the middle. No handler runs,
+    and nothing is written. The exit status is 1 when a fact is lost or handled twice.
+    """
+    with told():
+        played = state_of_app().migration.rehearse(endpoint, new)
+    if is_json:
+        click.echo(json.dumps(plain_rehearsal(played), indent=2))
+    else:
+        for line in lines_of_rehearsal(played):
+            click.echo(line)
+    if not played.is_clean:
+        raise SystemExit(1)

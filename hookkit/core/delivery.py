@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, TypeAlias
 
+from hookkit.core.facts import near_fact
 from hookkit.core.identity import bounded_id, hash_content
 from hookkit.core.parts import AuthorType
 from hookkit.core.versions import Mode
@@ -136,6 +137,7 @@ class Payload:
         repeat_after_s: float | None = None,
         lane: str | None = None,
         fact: str | None = None,
+        near: str | None = None,
         problem: str | None = None,
     ) -> Item:
         """Return *raw* as an item of this payload, its event id made fit to be unique.
@@ -144,6 +146,7 @@ class Payload:
             event_id: The vendor's id or a derived one; None is the one that the headers
                 name, or one derived from the content.
             repeat_after_s: Needed where *event_id* does not tell a repetition from a redelivery.
+            near: Names the fact where that takes its time as well; not beside *fact*.
         """
         if event_id is None:
             event_id = self.event_id
@@ -163,7 +166,7 @@ class Payload:
             previous_event_id=previous_event_id,
             repeat_after_s=repeat_after_s,
             lane=None if lane is None else bounded_id(lane),
-            fact=None if fact is None else bounded_id(fact),
+            fact=bounded_id(fact) if fact is not None else near and near_fact(near),
             problem=problem,
         )
 
@@ -183,7 +186,8 @@ class Item:
         repeat_after_s: Set where the vendor gives neither id nor time: the same event id
             is a new event after this many seconds.
         lane: Events of one lane have an order; normally the conversation's id.
-        fact: Names what happened, equal in every payload version that reports it.
+        fact: Names what happened, equal in every payload version that reports it; exactly, or
+            nearly (``core.facts``).
         problem: Why the item cannot be understood; it then becomes an ``unknown`` event.
     """
 

@@ -29,6 +29,7 @@ from hookkit.core.handshake import Challenge, Handshake
 from hookkit.core.sample import InlineSample
 from hookkit.core.scheme import KeyScheme, Scheme
 from hookkit.core.triggers import Meaning
+from hookkit.core.versions import Mode
 
 #: Kept with every delivery; a provider adds what its versions and its proof need.
 KEPT_HEADERS = ("content-type", "user-agent")
@@ -48,6 +49,7 @@ class PayloadVersion:
         fresh_times: Paths of the times that say when a sample happened.
         types: The vendor's words in this version, and the event type that each has, if
             nothing in the event says otherwise.
+        words: Those of them that a webhook can be registered for at the vendor; empty is all.
         end_of_life: The day on which the vendor wants to have ended it, where it says.
     """
 
@@ -56,6 +58,7 @@ class PayloadVersion:
     fresh_ids: tuple[str, ...] = ()
     fresh_times: tuple[str, ...] = ()
     types: Mapping[str, EventType] = field(default_factory=dict, repr=False)
+    words: tuple[str, ...] = field(default=(), repr=False)
     end_of_life: date | None = None
 
 
@@ -70,6 +73,8 @@ class Provider:
         versions: By name, in the vendor's spelling.
         triggers: The vendor's words, and what each stands for in the unified model.
         parallel: Whether two of its versions can be received side by side.
+        renames: A vendor's word -> the words of other versions that report the same; it holds
+            the other way round, too.
         kept_headers: Names of further headers to keep, in lower case.
         blanked: Keys of the document that hold secrets: they are kept nowhere.
         pinnable: Versions that bodies may leave open, so that the settings may pin one.
@@ -93,6 +98,7 @@ class Provider:
     versions: Mapping[str, PayloadVersion] = field(repr=False)
     triggers: Mapping[str, tuple[Meaning, ...]] = field(repr=False)
     parallel: bool
+    renames: Mapping[str, tuple[str, ...]] = field(default_factory=dict, repr=False)
     kept_headers: tuple[str, ...] = ()
     blanked: tuple[str, ...] = ()
     pinnable: tuple[str, ...] = ()
@@ -131,8 +137,14 @@ class Provider:
         return {name: headers[name] for name in names if name in headers}
 
 
-def parse(provider: Provider, verified: VerifiedDelivery) -> Envelope:
-    """Take a proven delivery apart; what cannot be understood becomes one item with a problem."""
+def parse(
+    provider: Provider, verified: VerifiedDelivery, modes: Mapping[str, Mode] | None = None
+) -> Envelope:
+    """Take a proven delivery apart; what cannot be understood becomes one item with a problem.
+
+    Args:
+        modes: Those that the endpoint's settings name.
+    """
     delivery = verified.delivery
     headers = provider.keep(delivery.headers)
     if verified.key is not None:
@@ -156,6 +168,7 @@ def parse(provider: Provider, verified: VerifiedDelivery) -> Envelope:
         headers=headers,
         secret_index=verified.secret_index,
         items=items,
+        modes=modes,
     )
 
 

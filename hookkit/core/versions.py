@@ -11,7 +11,7 @@ Rule 4: what cannot be told the version of is always live: it has no twin.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import NamedTuple
 
@@ -63,10 +63,17 @@ class Modes:
     Attributes:
         of_versions: By payload version; one that is not there is ignored.
         of_types: By version and vendor type, where it differs from the version's.
+        has_twins: Whether two versions may report one fact, so that owners have to be kept.
     """
 
     of_versions: Mapping[str, Mode]
     of_types: Mapping[tuple[str, str], Mode]
+    has_twins: bool = field(init=False)
+
+    def __post_init__(self) -> None:
+        heard = {name for name, mode in self.of_versions.items() if mode is not Mode.IGNORE}
+        heard |= {name for (name, _), mode in self.of_types.items() if mode is not Mode.IGNORE}
+        object.__setattr__(self, "has_twins", len(heard) > 1)
 
     def of(self, version: str, vendor_type: str) -> Mode:
         """Return the mode of a vendor type of *version*."""
@@ -78,13 +85,6 @@ class Modes:
     def state_of(self, version: str, vendor_type: str) -> State:
         """Return what an entry is written as while its fact is not looked at."""
         return STATES[self.of(version, vendor_type)]
-
-    @property
-    def has_twins(self) -> bool:
-        """Whether two versions may report one fact, so that owners have to be kept."""
-        heard = {name for name, mode in self.of_versions.items() if mode is not Mode.IGNORE}
-        heard |= {name for (name, _), mode in self.of_types.items() if mode is not Mode.IGNORE}
-        return len(heard) > 1
 
 
 def modes_after(declared: Mapping[str, Mode], changes: Iterable[Change]) -> Modes:
@@ -106,7 +106,10 @@ def runs_beside(owner_version: str | None, version: str) -> bool:
 
 
 def switch_changes(
-    target: str, modes: Modes, uncounted: Mapping[str, Collection[str]]
+    target: str,
+    modes: Modes,
+    uncounted: Mapping[str, Collection[str]],
+    apart: Collection[str] = (),
 ) -> tuple[Change, ...]:
     """Return what a switch to *target* changes.
 
@@ -116,10 +119,11 @@ def switch_changes(
     Args:
         uncounted: By version, the vendor types that have no counterpart in *target*; they
             stay live where they are.
+        apart: Versions that have nothing in common with *target*, and go on as they are.
     """
     changes = [Change(target, "", Mode.LIVE)]
     for version, mode in modes.of_versions.items():
-        if version == target or mode is not Mode.LIVE:
+        if version == target or version in apart or mode is not Mode.LIVE:
             continue
         changes.append(Change(version, "", Mode.SHADOW))
         changes += [

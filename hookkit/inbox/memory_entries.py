@@ -12,7 +12,7 @@ from hookkit.core.ledger import Attempt, Recorded, tries_of
 from hookkit.core.outcome import Entry
 from hookkit.core.states import State
 from hookkit.inbox.base import MAX_WORD_CHARS, from_ms, storable_text, to_ms
-from hookkit.inbox.records import AttemptRecord, EntryRecord
+from hookkit.inbox.records import AttemptRecord, EntryRecord, Kept
 
 
 @dataclass(slots=True)
@@ -118,6 +118,25 @@ def claimed_entry(entry: StoredEntry, lease_token: str) -> Entry:
         lane=entry.lane,
         received_at=from_ms(entry.received_ms),
         body=entry.delivery.body,
+        headers=entry.delivery.headers,
+    )
+
+
+def kept_entry(entry: StoredEntry) -> Kept:
+    """Return *entry* with the bytes that it lies in, texts as a database would hold them."""
+    return Kept(
+        id=entry.id,
+        endpoint=entry.endpoint,
+        event_id=entry.event_id,
+        delivery_id=entry.delivery.id,
+        position=entry.position,
+        vendor_type=vendor_type_of(entry),
+        version=storable_text(entry.version, MAX_WORD_CHARS),
+        lane=entry.lane,
+        fact=entry.fact,
+        state=entry.state,
+        received_at=from_ms(entry.received_ms),
+        body=entry.delivery.body or None,
         headers=entry.delivery.headers,
     )
 

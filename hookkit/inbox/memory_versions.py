@@ -6,9 +6,11 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from itertools import islice
 from threading import Lock
 
 from hookkit.core.delivery import Envelope
+from hookkit.core.facts import Report, is_exact, is_near, rule
 from hookkit.core.states import State
 from hookkit.core.versions import (
     Change,
@@ -22,8 +24,8 @@ from hookkit.core.versions import (
 )
 from hookkit.inbox.base import from_ms, to_ms
 from hookkit.inbox.memory_due import Queue
-from hookkit.inbox.memory_entries import StoredEntry
-from hookkit.inbox.records import Switched
+from hookkit.inbox.memory_entries import StoredEntry, kept_entry
+from hookkit.inbox.records import Kept, Switched
 
 
 @dataclass(slots=True)
@@ -46,26 +48,34 @@ class MemoryVersions:
     """
 
     def __init__(
-        self, lock: Callable[[], Lock], entries: Mapping[int, StoredEntry], queue: Queue
+        self, lock: Callable[[], Lock], entries: dict[int, StoredEntry], queue: Queue
     ) -> None:
         self._lock = lock
         self._entries = entries
         self._queue = queue
         self._log: defaultdict[str, list[_Switch]] = defaultdict(list)
         self._owners: dict[tuple[str, str], StoredEntry] = {}
+        #: endpoint -> what its settings declare, and that with what was switched
+        self._modes: dict[str, tuple[Mapping[str, Mode], Modes]] = {}
 
     def modes_of(self, envelope: Envelope) -> Modes | None:
         """Return the modes of the envelope's endpoint; None where nobody names any."""
         if envelope.modes is None:
             return None
-        return modes_after(envelope.modes, [each.change for each in self._log[envelope.endpoint]])
+        known = self._modes.get(envelope.endpoint)
+        if known is not None and known[0] is envelope.modes:
+            return known[1]
+        changes = [each.change for each in self._log[envelope.endpoint]]
+        modes = modes_after(envelope.modes, changes)
+        self._modes[envelope.endpoint] = envelope.modes, modes
+        return modes
 
     def first_state(self, entry: StoredEntry, modes: Modes | None) -> State:
         """Return what a new entry is, after it took its fact if that is free; under the lock."""
         if modes is None:
             return State.PENDING
         state = modes.state_of(entry.version, entry.vendor_type)
-        if state is not State.PENDING or entry.fact is None or not modes.has_twins:
+        if state is not State.PENDING or not is_exact(entry.fact) or not modes.has_twins:
             return state
         owner = self._owners.setdefault((entry.endpoint, entry.fact), entry)
         return state if runs_beside(owner.version, entry.version) else State.TWIN
@@ -92,19 +102,22 @@ class MemoryVersions:
         live = {each.version for each in changes if each.mode is Mode.LIVE and not each.vendor_type}
         with self._lock():
             self._log[endpoint] += [_Switch(each, now_ms, who, not live) for each in changes]
+            self._modes.pop(endpoint, None)
             return self._promote(
+                endpoint,
                 [
                     entry
                     for entry in self._shadows(endpoint)
                     if entry.version in live
                     and is_young(entry.received_ms, now_ms=now_ms, window_ms=window_ms)
                 ],
-                now_ms,
+                now_ms=now_ms,
+                window_ms=window_ms,
             )
 
     def promote_orphans(self, *, now: datetime, window_s: float) -> list[int]:
         """Promote shadow entries near a switch whose twins never came."""
-        now_ms, window_ms = to_ms(now), _ms(window_s)
+        times = {"now_ms": to_ms(now), "window_ms": _ms(window_s)}
         promoted = []
         with self._lock():
             for endpoint, switches in self._log.items():
@@ -113,16 +126,23 @@ class MemoryVersions:
                     orphans = [
                         entry
                         for entry in self._shadows(endpoint)
-                        if is_orphan(
-                            entry.received_ms,
-                            switched_ms=at_ms,
-                            now_ms=now_ms,
-                            window_ms=window_ms,
-                        )
+                        if is_orphan(entry.received_ms, switched_ms=at_ms, **times)
                     ]
-                    promoted += self._promote(orphans, now_ms)
-                    switch.is_over = is_over(switched_ms=at_ms, now_ms=now_ms, window_ms=window_ms)
+                    promoted += self._promote(endpoint, orphans, **times)
+                    switch.is_over = is_over(switched_ms=at_ms, **times)
         return promoted
+
+    def kept(
+        self, endpoint: str, *, below_id: int | None = None, limit: int = 200
+    ) -> Sequence[Kept]:
+        """Return entries of *endpoint* with their bytes, newest first."""
+        with self._lock():
+            newest = (
+                each
+                for each in reversed(self._entries.values())
+                if each.endpoint == endpoint and (below_id is None or each.id < below_id)
+            )
+            return [kept_entry(each) for each in islice(newest, limit)]
 
     def _shadows(self, endpoint: str) -> list[StoredEntry]:
         return [
@@ -131,16 +151,40 @@ class MemoryVersions:
             if entry.state is State.SHADOW and entry.endpoint == endpoint
         ]
 
-    def _promote(self, found: Sequence[StoredEntry], now_ms: int) -> list[int]:
-        """Make those of *found* due whose facts are free; near ones have none and stay."""
+    def _promote(
+        self, endpoint: str, held: Sequence[StoredEntry], *, now_ms: int, window_ms: int
+    ) -> list[int]:
+        """Make those of *held* due that nothing else has run for; return their ids."""
+        entries = self._entries.values()
+        near = [
+            (_report(each), each.state is not State.TWIN)
+            for each in (entries if held else ())
+            if each.endpoint == endpoint and is_near(each.fact) and each.state not in _NEVER_RAN
+        ]
+        owners = {
+            fact: _report(owner)
+            for (where, fact), owner in self._owners.items()
+            if where == endpoint
+        }
+        reports = [_report(each) for each in held if each.fact]
+        ruling = rule(reports, near, owners, window_ms=window_ms)
         promoted = []
-        for entry in found:
-            if entry.fact is None:
-                continue
-            if self._owners.setdefault((entry.endpoint, entry.fact), entry) is entry:
+        for each in sorted(ruling.to_run):
+            entry = self._entries[each.entry_id]
+            key = endpoint, each.fact
+            if is_near(each.fact) or self._owners.setdefault(key, entry) is entry:
                 self._queue.move(entry, State.PENDING, now_ms)
                 promoted.append(entry.id)
+        for each in ruling.twins:
+            self._queue.move(self._entries[each.entry_id], State.TWIN, None)
         return promoted
+
+
+_NEVER_RAN = (State.SHADOW, State.IGNORED)
+
+
+def _report(entry: StoredEntry) -> Report:
+    return Report(entry.id, entry.version, entry.fact or "", entry.lane, entry.received_ms)
 
 
 def _ms(seconds: float) -> int:

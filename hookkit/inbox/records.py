@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import NamedTuple
 
+from hookkit.core.delivery import Headers
 from hookkit.core.ledger import Outcome
 from hookkit.core.states import State
 from hookkit.core.versions import Mode
@@ -63,6 +64,31 @@ class EntryRecord:
     replay: int
     has_body: bool
     attempts: tuple[AttemptRecord, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Kept:
+    """An entry with the bytes that it lies in, to be read again; nothing is claimed.
+
+    Attributes:
+        delivery_id: Entries of one delivery share it, and its bytes.
+        position: The item's place in its delivery.
+        body: None once it was deleted, and where it was encrypted with a key that is not there.
+    """
+
+    id: int
+    endpoint: str
+    event_id: str
+    delivery_id: int
+    position: int
+    vendor_type: str
+    version: str
+    lane: str | None
+    fact: str | None
+    state: State
+    received_at: datetime
+    body: bytes | None = field(repr=False)
+    headers: Headers = field(repr=False)
 
 
 class Switched(NamedTuple):

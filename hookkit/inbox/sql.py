@@ -89,7 +89,7 @@ class SqlInbox:
         insert_entry = self._transactions.insert_unless_there(entries)
         self._insert_entry = insert_entry.returning(*KNOWN_COLUMNS)
         self._store = Store(self._transactions, migrates=migrates)
-        self._versions = SqlVersions(self._transactions, self._store.reading, self._store.writing)
+        self._versions = SqlVersions(self._transactions, self._store, self._decrypted)
 
     def prepare(self) -> None:
         """See to the tables; every other method does it if need be.
@@ -238,8 +238,7 @@ class SqlInbox:
     ) -> Batch:
         """Replay entries, lowest id first, passing over those that ``replay`` would refuse."""
         with self._store.writing() as connection:
-            # Pruning must not delete the bytes of what becomes PENDING just now, and a claim
-            # not put off what it held up.
+            # Pruning must not delete what becomes PENDING, and a claim not put off what it held up.
             self._transactions.take_turns(connection, Turn.UPKEEP)
             self._transactions.take_turns(connection, Turn.LANES)
             ids = (after_id, up_to_id)

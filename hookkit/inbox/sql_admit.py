@@ -19,6 +19,7 @@ from sqlalchemy.sql.dml import Insert
 
 from hookkit.core.delivery import Item
 from hookkit.core.errors import Unavailable
+from hookkit.core.facts import is_exact
 from hookkit.core.outcome import Admitted, Receipt
 from hookkit.core.states import State
 from hookkit.inbox.sql_facts import Claim, Twins, part_twins
@@ -110,7 +111,7 @@ def _part_twins(
     for position, item in enumerate(delivery.envelope.items):
         entry = known.get(item.event_id)
         is_ours = entry and (entry.delivery_id, entry.position) == (delivery_id, position)
-        if is_ours and entry and entry.state == State.PENDING.value and item.fact is not None:
+        if is_ours and entry and entry.state == State.PENDING.value and is_exact(item.fact):
             claims.append(Claim(item.fact, entry.id, delivery.entry_rows[position]["version"]))
     lost = part_twins(connection, twins, delivery.envelope.endpoint, claims)
     for event_id, entry in known.items():

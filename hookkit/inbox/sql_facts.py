@@ -23,7 +23,7 @@ _OWNERS = select(facts.c.fact, facts.c.entry_id, facts.c.version).where(
     facts.c.endpoint == bindparam("of_endpoint"),
     facts.c.fact.in_(bindparam("wanted", expanding=True)),
 )
-_BECOME_TWINS = (
+BECOME_TWINS = (
     update(entries)
     .where(entries.c.id.in_(bindparam("entry_ids", expanding=True)))
     .values(state=State.TWIN.value, due_at_ms=None)
@@ -104,5 +104,5 @@ def part_twins(
         if not runs_beside(owners[claim.fact].version, claim.version)
     }
     if lost:
-        connection.execute(_BECOME_TWINS, {"entry_ids": sorted(lost)})
+        connection.execute(BECOME_TWINS, {"entry_ids": sorted(lost)})
     return lost

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 from sqlalchemy import ColumnElement, Connection, exists, func, or_, select
 
 from hookkit.core.filter import Filter
 from hookkit.core.states import State
 from hookkit.inbox.base import to_ms
-from hookkit.inbox.records import AttemptRecord, EntryRecord
+from hookkit.inbox.records import AttemptRecord, EntryRecord, Kept
 from hookkit.inbox.sql_admit import chunks
-from hookkit.inbox.sql_rows import attempt_record, entry_record
+from hookkit.inbox.sql_rows import attempt_record, entry_record, kept_entry
 from hookkit.inbox.tables import attempts, deliveries, entries
 
 #: Whether the bytes of an entry are still kept.
@@ -60,6 +60,26 @@ def find(connection: Connection, wanted: Filter, limit: int) -> Sequence[EntryRe
         for row in connection.execute(of_these.order_by(attempts.c.id)):
             recorded[row.entry_id].append(attempt_record(row))
     return [entry_record(row, recorded[row.id]) for row in found]
+
+
+def find_kept(
+    connection: Connection,
+    endpoint: str,
+    below_id: int | None,
+    limit: int,
+    decrypted: Callable[[bytes], bytes | None],
+) -> Sequence[Kept]:
+    """Return entries of *endpoint* with their bytes, newest first."""
+    newest = (
+        select(entries, deliveries.c.body, deliveries.c.headers, deliveries.c.is_encrypted)
+        .outerjoin(deliveries, deliveries.c.id == entries.c.delivery_id)
+        .where(entries.c.endpoint == endpoint)
+        .order_by(entries.c.id.desc())
+        .limit(limit)
+    )
+    if below_id is not None:
+        newest = newest.where(entries.c.id < below_id)
+    return [kept_entry(row, decrypted) for row in connection.execute(newest)]
 
 
 def counts(connection: Connection) -> dict[State, int]:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import json
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from sqlalchemy import Row
@@ -11,7 +12,7 @@ from hookkit.core.ledger import Attempt, Outcome
 from hookkit.core.outcome import Entry
 from hookkit.core.states import State
 from hookkit.inbox.base import from_ms, storable_text, to_ms
-from hookkit.inbox.records import AttemptRecord, EntryRecord
+from hookkit.inbox.records import AttemptRecord, EntryRecord, Kept
 
 
 def attempt_row(entry: Entry, attempt: Attempt, now_ms: int) -> dict[str, object]:
@@ -66,4 +67,24 @@ def entry_record(row: Row[Any], recorded: Sequence[AttemptRecord]) -> EntryRecor
         replay=row.replay_count,
         has_body=row.has_body,
         attempts=tuple(recorded),
+    )
+
+
+def kept_entry(row: Row[Any], decrypted: Callable[[bytes], bytes | None]) -> Kept:
+    """Return a row of entries, joined to its delivery's bytes where they are kept."""
+    body = decrypted(row.body) if row.body and row.is_encrypted else row.body
+    return Kept(
+        id=row.id,
+        endpoint=row.endpoint,
+        event_id=row.event_id,
+        delivery_id=row.delivery_id,
+        position=row.position,
+        vendor_type=row.vendor_type,
+        version=row.version,
+        lane=row.lane,
+        fact=row.fact,
+        state=State(row.state),
+        received_at=from_ms(row.received_at_ms),
+        body=body or None,
+        headers=json.loads(row.headers or "{}"),
     )

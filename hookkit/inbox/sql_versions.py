@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -11,56 +10,39 @@ from sqlalchemy import Connection, Row, bindparam, func, select, update
 
 from hookkit import crash_points
 from hookkit.core.delivery import Envelope
-from hookkit.core.states import State
 from hookkit.core.versions import Change, Mode, is_orphan, is_over, is_young
 from hookkit.inbox.base import from_ms, to_ms
-from hookkit.inbox.records import Switched
-from hookkit.inbox.sql_facts import Claim, Twins, modes_now, take_facts
-from hookkit.inbox.tables import entries, facts, switches
+from hookkit.inbox.records import Kept, Switched
+from hookkit.inbox.sql_facts import Twins, modes_now
+from hookkit.inbox.sql_find import find_kept
+from hookkit.inbox.sql_promote import promote, shadows
+from hookkit.inbox.store import Store
+from hookkit.inbox.tables import facts, switches
 from hookkit.inbox.transactions import Transactions, Turn
-
-# SQLite before 3.32 takes 999 parameters in a statement.
-_PAGE = 400
 
 _LOG = select(switches).where(switches.c.endpoint == bindparam("at")).order_by(switches.c.number)
 _LAST = select(func.max(switches.c.number)).where(switches.c.endpoint == bindparam("at"))
 _OPEN = select(switches).where(switches.c.is_over.is_(False))
-# Newest first: what is too old for a switch lies behind what is not.
-_SHADOWS = (
-    select(entries.c.id, entries.c.fact, entries.c.version, entries.c.received_at_ms)
-    .where(
-        entries.c.state == State.SHADOW.value,
-        entries.c.endpoint == bindparam("at"),
-        entries.c.id < bindparam("below"),
-    )
-    .order_by(entries.c.id.desc())
-    .limit(_PAGE)
-)
-_PROMOTE = (
-    update(entries)
-    .where(entries.c.id.in_(bindparam("entry_ids", expanding=True)))
-    .values(state=State.PENDING.value, due_at_ms=bindparam("now_ms"))
-)
-_HIGHEST_ID = 2**62
 
 
 class SqlVersions:
     """The ``VersionBook`` of a SQL inbox.
 
     Args:
-        reading: Begins a transaction that only reads, once the tables are there.
-        writing: Begins one that may write.
+        store: Begins transactions once the tables are there.
+        decrypted: Returns what an encrypted body was, None when no key fits.
     """
 
     def __init__(
         self,
         transactions: Transactions,
-        reading: Callable[[], AbstractContextManager[Connection]],
-        writing: Callable[[], AbstractContextManager[Connection]],
+        store: Store,
+        decrypted: Callable[[bytes], bytes | None],
     ) -> None:
         self._transactions = transactions
-        self._reading = reading
-        self._writing = writing
+        self._reading = store.reading
+        self._writing = store.writing
+        self._decrypted = decrypted
         self._insert_fact = transactions.insert_unless_there(facts)
 
     def twins(self, connection: Connection, envelope: Envelope) -> Twins | None:
@@ -75,6 +57,13 @@ class SqlVersions:
         """Return what was switched at *endpoint*, oldest first."""
         with self._reading() as connection:
             return [_switched(row) for row in connection.execute(_LOG, {"at": endpoint})]
+
+    def kept(
+        self, endpoint: str, *, below_id: int | None = None, limit: int = 200
+    ) -> Sequence[Kept]:
+        """Return entries of *endpoint* with their bytes, newest first."""
+        with self._reading() as connection:
+            return find_kept(connection, endpoint, below_id, limit, self._decrypted)
 
     def change(
         self, endpoint: str, changes: Sequence[Change], *, who: str, now: datetime, window_s: float
@@ -100,14 +89,15 @@ class SqlVersions:
                 for number, each in enumerate(changes, last + 1)
             ]
             connection.execute(switches.insert(), rows)
-            found = _shadows(connection, endpoint, now_ms - window_ms) if live else ()
+            found = shadows(connection, endpoint, now_ms - window_ms) if live else ()
             young = [
-                row
-                for row in found
-                if row.version in live
-                and is_young(row.received_at_ms, now_ms=now_ms, window_ms=window_ms)
+                each
+                for each in found
+                if each.version in live
+                and is_young(each.received_ms, now_ms=now_ms, window_ms=window_ms)
             ]
-            promoted = self._promote(connection, endpoint, young, now_ms)
+            times = {"now_ms": now_ms, "window_ms": window_ms}
+            promoted = promote(connection, self._insert_fact, endpoint, young, **times)
             crash_points.reach("switch_written")
             return promoted
 
@@ -116,7 +106,7 @@ class SqlVersions:
         with self._reading() as connection:
             if connection.execute(_OPEN.limit(1)).first() is None:
                 return []
-        now_ms, window_ms = to_ms(now), _ms(window_s)
+        times = {"now_ms": to_ms(now), "window_ms": _ms(window_s)}
         promoted = []
         with self._writing() as connection:
             self._transactions.take_turns(connection, Turn.UPKEEP)
@@ -125,47 +115,17 @@ class SqlVersions:
                 {(row.endpoint, row.since_ms) for row in open_rows}
             ):
                 orphans = [
-                    row
-                    for row in _shadows(connection, endpoint, switched_ms - window_ms)
-                    if is_orphan(
-                        row.received_at_ms,
-                        switched_ms=switched_ms,
-                        now_ms=now_ms,
-                        window_ms=window_ms,
-                    )
+                    each
+                    for each in shadows(connection, endpoint, switched_ms - times["window_ms"])
+                    if is_orphan(each.received_ms, switched_ms=switched_ms, **times)
                 ]
-                promoted += self._promote(connection, endpoint, orphans, now_ms)
-                if is_over(switched_ms=switched_ms, now_ms=now_ms, window_ms=window_ms):
+                promoted += promote(connection, self._insert_fact, endpoint, orphans, **times)
+                if is_over(switched_ms=switched_ms, **times):
                     of_switch = update(switches).where(
                         switches.c.endpoint == endpoint, switches.c.since_ms == switched_ms
                     )
                     connection.execute(of_switch.values(is_over=True))
         return promoted
-
-    def _promote(
-        self, connection: Connection, endpoint: str, found: Sequence[Row[Any]], now_ms: int
-    ) -> list[int]:
-        """Make those of *found* due whose facts are free; near ones have none and stay."""
-        promoted: list[int] = []
-        claims = sorted(Claim(row.fact, row.id, row.version) for row in found if row.fact)
-        for start in range(0, len(claims), _PAGE):
-            page = claims[start : start + _PAGE]
-            owners = take_facts(connection, self._insert_fact, endpoint, page)
-            won = [claim.entry_id for claim in page if owners[claim.fact][0] == claim.entry_id]
-            if won:
-                connection.execute(_PROMOTE, {"entry_ids": won, "now_ms": now_ms})
-            promoted += won
-        return sorted(promoted)
-
-
-def _shadows(connection: Connection, endpoint: str, since_ms: int) -> Iterator[Any]:
-    """Yield shadow entries of *endpoint*; of those received before *since_ms* only some."""
-    below = _HIGHEST_ID
-    while page := connection.execute(_SHADOWS, {"at": endpoint, "below": below}).all():
-        yield from page
-        if all(row.received_at_ms < since_ms for row in page):
-            return
-        below = page[-1].id
 
 
 def _switched(row: Row[Any]) -> Switched:

@@ -7,6 +7,7 @@ from collections.abc import Collection, Sequence
 from functools import cache
 from typing import Any
 
+from hookkit.core.facts import is_exact
 from hookkit.core.states import State
 from hookkit.core.versions import Change, Mode, Modes, modes_after, runs_beside
 from hookkit.inbox.sql_admit import chunks
@@ -40,7 +41,8 @@ class SqliteTwins:
                 changes = [Change(row[0], row[1], Mode(row[2])) for row in rows]
                 modes = self._modes[envelope.endpoint] = modes_after(envelope.modes, changes)
             if modes.has_twins:
-                wanted[envelope.endpoint].update(item.fact for item in envelope.items if item.fact)
+                exact = (item.fact for item in envelope.items if is_exact(item.fact))
+                wanted[envelope.endpoint].update(exact)
         for endpoint, named in wanted.items():
             self._look_up(driver, endpoint, named)
 
@@ -55,7 +57,7 @@ class SqliteTwins:
             return
         for position in positions:
             row = delivery.entry_rows[position]
-            if row["state"] != State.PENDING.value or row["fact"] is None:
+            if row["state"] != State.PENDING.value or not is_exact(row["fact"]):
                 continue
             if not runs_beside(self._owners.get((endpoint, row["fact"])), row["version"]):
                 row.update(state=State.TWIN.value, due_at_ms=None)
@@ -66,7 +68,7 @@ class SqliteTwins:
         if modes is None or not modes.has_twins:
             return None
         key = row["endpoint"], row["fact"]
-        if row["fact"] is None or row["state"] != State.PENDING.value or key in self._owners:
+        if row["state"] != State.PENDING.value or not is_exact(row["fact"]) or key in self._owners:
             return None
         self._owners[key] = row["version"]
         return {name: row[name] for name in ("endpoint", "fact", "version")} | {

@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Protocol
 
 from hookkit.core.versions import Change
-from hookkit.inbox.records import Switched
+from hookkit.inbox.records import Kept, Switched
 
 
 class VersionBook(Protocol):
@@ -23,7 +23,9 @@ class VersionBook(Protocol):
 
         One transaction, beside which no delivery is admitted: each is admitted by the modes
         before it or by those after it. A SHADOW entry of a version that becomes live, younger
-        than *window_s*, whose fact is free, owns that fact and is PENDING from then on.
+        than *window_s*, whose fact is free, owns that fact and is PENDING from then on. One
+        of a near fact is PENDING as well, unless another version's entry of it that has run
+        or will is its twin (``core.facts.rule``): then it is a TWIN.
 
         Args:
             who: Kept for people who look later.
@@ -36,8 +38,18 @@ class VersionBook(Protocol):
         """Promote SHADOW entries near a switch whose twins never came.
 
         That is those received within *window_s* of a switch, before or after it, that have
-        reached that age while their fact is free. Entries without a fact stay as they are.
+        reached that age while their fact is free; of near facts as with ``change``. Entries
+        without a fact stay as they are.
 
         Returns:
             The entries that became PENDING.
+        """
+
+    def kept(
+        self, endpoint: str, *, below_id: int | None = None, limit: int = 200
+    ) -> Sequence[Kept]:
+        """Return entries of *endpoint* with their bytes, newest first.
+
+        Args:
+            below_id: Only entries with a lower id; None is all.
         """

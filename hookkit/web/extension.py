@@ -11,6 +11,7 @@ from flask import Blueprint, Flask
 from flask.blueprints import BlueprintSetupState
 
 from hookkit.cli.check_command import check
+from hookkit.cli.handlers_command import handlers
 from hookkit.cli.inbox_commands import COMMANDS
 from hookkit.cli.migrate_commands import migrate
 from hookkit.cli.worker_command import worker
@@ -58,7 +59,7 @@ class HookKit:
             self._blueprint = Blueprint(
                 "hookkit", "hookkit", url_prefix=DEFAULT_PREFIX, cli_group="hookkit"
             )
-            for command in (*COMMANDS, check, migrate, worker):
+            for command in (*COMMANDS, check, handlers, migrate, worker):
                 self._blueprint.cli.add_command(command)
             self._blueprint.record(self._register)
         return self._blueprint

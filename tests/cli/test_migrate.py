@@ -87,11 +87,12 @@ def test_status_says_what_is_safe(shop):
         "in",
         "v2",
         "apart",
+        "longest",
     ]
     assert told[3].split()[:4] == ["conversation:message", "1", "1", "1"]
-    assert "request:success" in told[4]
-    assert told[4].startswith("stay live in v1.1: ")
-    assert told[5] == "safe to switch to v2"
+    (staying,) = (line for line in told if line.startswith("stay live in v1.1: "))
+    assert "request:success" in staying
+    assert told[-1] == "safe to switch to v2"
 
 
 def test_status_for_machines(shop):
@@ -104,6 +105,13 @@ def test_status_for_machines(shop):
     assert told["modes"] == {"v1.1": "shadow", "v2": "live"}
     assert (told["old"], told["new"], told["is_safe"]) == ("v2", "v1.1", True)
     assert told["rows"][0]["paired"] == 1
+    fields = {each["path"]: each for each in told["rows"][0]["fields"]}
+    assert fields["conversation.type"]["only_old"] == 1
+    assert fields["conversation.type"]["example"]["old"] == "personal"
+    assert told["handlers"] == [
+        {"handler": "greet", "words": ["conversation:message"], "loses": []}
+    ]
+    assert {"message:appUser", "message:appMaker"} <= {one["word"] for one in told["triggers"]}
     assert {one["who"] for one in told["log"]} == {"ada"}
     assert set(told["last_seen"]) == {"v1.1", "v2"}
 

@@ -72,6 +72,14 @@ def test_change_of_a_version_undoes_those_of_its_types_alone():
     assert modes.of("v2", "b") is LIVE
 
 
+def test_switch_leaves_what_is_for_something_else_alone():
+    modes = modes_after({"app": LIVE, "3.3": LIVE, "3.4": SHADOW}, ())
+
+    changes = switch_changes("3.4", modes, {"app": {"application_installed"}}, ["app"])
+
+    assert {change.version for change in changes} == {"3.3", "3.4"}
+
+
 def test_switch_leaves_what_is_not_live_alone():
     modes = modes_after({"v1": IGNORE, "v1.1": LIVE, "v2": SHADOW}, ())
 

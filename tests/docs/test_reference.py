@@ -20,8 +20,9 @@ from hookkit.core.event import EVENT_CLASSES, Event
 from hookkit.core.provider import KEPT_HEADERS
 from hookkit.core.retry import RetryPolicy
 from hookkit.core.states import SETTLED
-from hookkit.endpoint_settings import EndpointSchema, VersionSchema
+from hookkit.endpoint_settings import EndpointSchema
 from hookkit.inbox.tables import metadata, schema
+from hookkit.protection_settings import VersionSchema
 from hookkit.providers import load_providers
 from hookkit.providers.livechat import app, legacy, v3
 from hookkit.providers.sunshine import v1, v2

@@ -26,7 +26,7 @@ def said(inbox, *events, modes=BOTH, at=0, endpoint="support"):
             item(
                 event,
                 of=payload(endpoint, after(at), version=version),
-                fact=fact.partition("#")[0] or None,
+                **named_fact(fact.partition("#")[0]),
             )
         )
     receipt = inbox.admit(
@@ -39,6 +39,10 @@ def said(inbox, *events, modes=BOTH, at=0, endpoint="support"):
         )
     )
     return [one.state.value for one in receipt.admitted]
+
+
+def named_fact(name):
+    return {"near": name[1:]} if name.startswith("~") else {"fact": name or None}
 
 
 def switch(inbox, target, *, at=0, modes=BEHIND, endpoint="support"):
@@ -220,6 +224,57 @@ def test_orphans_are_looked_for_as_long_as_there_may_be_some(inbox):
     assert sweep(inbox, at=11 * W) == []
 
 
+def test_near_facts_have_no_owner(inbox):
+    assert said(inbox, "v1.1 ~read") == ["pending"]
+    assert said(inbox, "v2 ~read") == ["pending"]
+
+
+def test_switch_runs_near_reports_whose_twins_have_not(inbox):
+    said(inbox, "v2 ~old", modes=BEHIND)
+    said(inbox, "v1.1 ~read", modes=BEHIND, at=1)
+    said(inbox, "v2 ~read#1", "v2 ~read#2", "v2 ~press", "v2 ", modes=BEHIND, at=2)
+    said(inbox, "v2 ~read", modes=BEHIND, at=2, endpoint="sales")
+
+    assert sorted(switch(inbox, "v2", at=W)) == ["v2 ~press", "v2 ~read#2"]
+
+    assert sorted(run(inbox, at=W)) == ["v1.1 ~read", "v2 ~press", "v2 ~read#2"]
+    assert inbox.counts()[State.TWIN] == 1
+    assert switch(inbox, "v1.1", at=W) == []
+    assert switch(inbox, "v2", at=W) == []
+
+
+def test_near_orphan_of_a_switch_runs_unless_its_twin_has(inbox):
+    said(inbox, "v2 ~read", modes=BEHIND)
+    assert switch(inbox, "v2", at=10) == ["v2 ~read"]
+    said(inbox, "v1.1 ~read", "v1.1 ~press", "v1.1 ~again", modes=BEHIND, at=20)
+    said(inbox, "v2 ~again", modes=BEHIND, at=30)
+
+    assert sweep(inbox, at=20 + W) == ["v1.1 ~press"]
+    assert sweep(inbox, at=20 + W) == []
+    assert inbox.counts()[State.TWIN] == 2
+
+
+def test_start_of_what_was_there_is_the_twin_of_a_near_report(inbox):
+    said(inbox, "v1.1 start-1", "v1.1 start-2", modes=BEHIND)
+    said(inbox, "v2 ~start-1", "v2 start-2", modes=BEHIND, at=1)
+
+    assert switch(inbox, "v2", at=2) == []
+    said(inbox, "v2 ~start-3", modes=BEHIND, at=3)
+    said(inbox, "v1.1 start-3", modes=BEHIND, at=4)
+
+    assert sweep(inbox, at=4 + W) == []
+    assert sorted(run(inbox, at=W)) == ["v1.1 start-1", "v1.1 start-2", "v2 ~start-3"]
+
+
+def test_near_report_is_found_among_many_entries(inbox):
+    said(inbox, *(f"v1.1 a-{number}" for number in range(1500)), modes=BEHIND)
+    said(inbox, "v1.1 ~read", modes=BEHIND, at=10 * W)
+    said(inbox, *(f"v1.1 b-{number}" for number in range(1500)), modes=BEHIND, at=10 * W)
+    said(inbox, "v2 ~read", "v2 ~press", modes=BEHIND, at=10 * W)
+
+    assert switch(inbox, "v2", at=10 * W) == ["v2 ~press"]
+
+
 def test_retired_version_has_no_orphans(inbox):
     changes = [Change("v1.1", "", IGNORE)]
 
@@ -304,3 +359,35 @@ def test_switch_amid_deliveries_loses_and_doubles_nothing(inbox):
 
     ran = [event.partition(" ")[2] for event in run(inbox)]
     assert sorted(ran) == sorted(facts)
+
+
+def test_entries_are_kept_with_their_bytes(inbox):
+    said(inbox, "v2 m-1", "v2 ~read", modes=BEHIND)
+    said(inbox, "v1.1 m-1", modes=BEHIND, at=1)
+    said(inbox, "v1 m-1", modes=BEHIND, at=2)
+    said(inbox, "v2 m-1", modes=BEHIND, endpoint="sales")
+
+    found = inbox.versions.kept("support")
+
+    assert [(one.event_id, one.state.value, one.fact) for one in found] == [
+        ("v1 m-1", "ignored", "m-1"),
+        ("v1.1 m-1", "pending", "m-1"),
+        ("v2 ~read", "shadow", "~read"),
+        ("v2 m-1", "shadow", "m-1"),
+    ]
+    assert found[0].body is None
+    assert found[3].body == found[2].body == b'[{"text": "hello"}, {"text": "hello"}]'
+    assert (found[2].position, found[2].delivery_id) == (1, found[3].delivery_id)
+    assert found[1].received_at == after(1)
+    assert found[1].headers == {"content-type": "application/json"}
+    assert inbox.versions.kept("support", limit=2) == found[:2]
+    assert inbox.versions.kept("support", below_id=found[1].id) == found[2:]
+
+
+def test_entries_whose_bytes_are_gone_are_kept_without(inbox):
+    said(inbox, "v2 m-1", modes=BEHIND)
+
+    inbox.prune(bodies_before=after(1), ids_before=NOW)
+
+    (one,) = inbox.versions.kept("support")
+    assert (one.event_id, one.body) == ("v2 m-1", None)

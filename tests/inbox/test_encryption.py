@@ -60,6 +60,14 @@ def test_claim_returns_the_bytes_that_were_sent(opened):
     assert [entry.body for entry in claim(inbox)] == [body, body]
 
 
+def test_comparison_of_versions_reads_the_bytes_that_were_sent(opened):
+    inbox = opened(NEW)
+    inbox.admit(deliver(item("m-1"), body=BODY))
+
+    assert [each.body for each in inbox.versions.kept("support")] == [BODY]
+    assert [each.body for each in opened(OLD).versions.kept("support")] == [None]
+
+
 def test_bodies_of_older_keys_are_read_as_long_as_these_are_listed(opened):
     opened(OLD).admit(deliver(item("m-1"), body=BODY))
     rotated = opened(NEW, OLD)

@@ -6,10 +6,13 @@ from datetime import timedelta
 import pytest
 
 from hookkit.core.event import EventType
+from hookkit.core.facts import is_exact, near_fact
 from hookkit.providers.sunshine import PROVIDER, detect_version
+from hookkit.providers.sunshine.facts import digest
 from tests.providers.reading import NOW, SAMPLES, provider_of, sample_id, split_body
 from tests.providers.sunshine_bodies import (
     AT,
+    CONVERSATION_ID,
     MESSAGE_ID,
     USER_ID,
     item_of,
@@ -632,8 +635,8 @@ def test_fact_is_equal_in_every_version(old, new, fact):
 @pytest.mark.parametrize(
     "body",
     [
-        pytest.param(v1_1("conversation:read", timestamp=AT), id="v1.1 read"),
-        pytest.param(v2("conversation:read", {}), id="v2 read"),
+        pytest.param(v1_1("conversation:read", appUser=None), id="v1.1 read by nobody"),
+        pytest.param(v2("conversation:read", {}), id="v2 read by nobody"),
         pytest.param(
             v1_1("notification:delivery:user", notification={"_id": "n"}), id="notification"
         ),
@@ -649,7 +652,116 @@ def test_fact_is_equal_in_every_version(old, new, fact):
         pytest.param(v2_batch({"type": 5}), id="v2 without a word"),
     ],
 )
-def test_what_cannot_be_named_exactly_has_no_fact(body):
+def test_what_cannot_be_named_has_no_fact(body):
+    assert item_of(body).fact is None
+
+
+def client(kind, reason=None, channel="twilio"):
+    changes = {"user": {"id": USER_ID}, "client": {"type": channel}, "reason": reason}
+    return v2(kind, changes)
+
+
+def linked(trigger):
+    return v1_1(trigger, channel="twilio")
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "fact"),
+    [
+        pytest.param(
+            v1_1("conversation:read", timestamp=AT),
+            v2("conversation:read", {"activity": {"author": {"userId": USER_ID}}}),
+            f"~read:{USER_ID}",
+            id="read",
+        ),
+        pytest.param(
+            v1("conversation:read", timestamp=AT),
+            v2("conversation:read", {"activity": {"author": {"userId": USER_ID}}}),
+            f"~read:{USER_ID}",
+            id="read in v1",
+        ),
+        pytest.param(
+            v1_1("postback", postbacks=[{"action": {"payload": "YES"}}]),
+            v2("conversation:postback", {"user": {"id": USER_ID}, "postback": {"payload": "YES"}}),
+            f"~postback:{USER_ID}:{digest('YES')}",
+            id="postback",
+        ),
+        pytest.param(
+            v1_1("conversation:referral", referral={"code": "x"}),
+            v2("conversation:referral", {"referral": {"code": "x"}}),
+            f"~conversation:{CONVERSATION_ID}:start",
+            id="referral",
+        ),
+        *(
+            pytest.param(
+                v1_1(f"client:{what}", clients=[{"_id": "c", "platform": platform}]),
+                client(*new, channel),
+                f"~client:{what}:{USER_ID}:{channel}",
+                id=f"client {what} {platform}",
+            )
+            for platform, channel in (("twilio", "twilio"), ("web", "sdk"), ("apn", "sdk"))
+            for what, new in (
+                ("add", ("client:add", "channelLinking")),
+                ("remove", ("client:remove", "api")),
+                ("block", ("client:update", "blocked")),
+            )
+        ),
+        *(
+            pytest.param(
+                linked(f"link:{word}"),
+                client(*new),
+                f"~client:{outcome}:{USER_ID}:twilio",
+                id=f"link {word} {new[1]}",
+            )
+            for word, outcome, new in (
+                ("match", "matched", ("client:update", "matched")),
+                ("success", "confirmed", ("client:update", "confirmed")),
+                ("failure", "failed", ("client:remove", "linkFailed")),
+                ("failure", "failed", ("client:remove", "linkFailure")),
+                ("failure", "failed", ("client:remove", "linkCancelled")),
+            )
+        ),
+    ],
+)
+def test_what_takes_its_time_as_well_is_a_near_fact_of_both_versions(old, new, fact):
+    assert item_of(old).fact == fact
+    assert item_of(new).fact == fact
+
+
+def test_start_of_a_conversation_that_was_there_is_a_referral_in_v2():
+    start = item_of(v1_1("conversation:start", timestamp=AT))
+    again = item_of(v1_1("conversation:start", timestamp=AT + 60))
+
+    assert start.fact == item_of(v2("conversation:create", {})).fact
+    assert is_exact(start.fact)
+    assert item_of(v2("conversation:referral", {})).fact == near_fact(start.fact)
+    assert again.fact == start.fact
+    assert again.event_id != start.event_id
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        pytest.param(v1_1("typing:appUser", activity={"type": "typing:start"}), id="v1.1"),
+        pytest.param(v2("conversation:typing", {"activity": {"type": "typing:start"}}), id="v2"),
+    ],
+)
+def test_typing_has_no_fact(body):
+    assert item_of(body).fact is None
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        pytest.param(v1("conversation:start", timestamp=AT), id="v1 start"),
+        pytest.param(v1("conversation:referral", timestamp=AT), id="v1 referral"),
+        pytest.param(client("client:update", "unblocked"), id="unblocked"),
+        pytest.param(client("client:update", None), id="without a reason"),
+        pytest.param(client("client:add", channel=None), id="v2 client of no type"),
+        pytest.param(v1_1("client:add", clients=[{}]), id="v1.1 client of no platform"),
+    ],
+)
+def test_what_only_one_version_tells_of_has_no_fact(body):
     assert item_of(body).fact is None
 
 

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 
 import pytest
 
+from hookkit.core.facts import is_exact
 from hookkit.core.parts import Conversation, User
 from hookkit.providers.sunshine import PROVIDER
 from tests.providers.reading import ROOT, SAMPLES, provider_of, read_sample, sample_id, split_body
@@ -135,9 +136,10 @@ def test_every_fact_that_two_versions_tell_is_compared():
     for sample in SAMPLES:
         if provider_of(sample) is PROVIDER:
             for item in split_body(PROVIDER, sample.read_bytes()):
+                if not is_exact(item.fact):
+                    continue
                 name = sample_id(sample).removeprefix("sunshine/")
                 told.setdefault(item.fact, {}).setdefault(sample.parent.name, set()).add(name)
-    del told[None]
     paired = {name for pair in PAIRS for name in pair[:2]}
 
     # v1's oddities have no body of their own in v2, and a fact may be told by several samples.
@@ -147,7 +149,8 @@ def test_every_fact_that_two_versions_tell_is_compared():
         if {"v1.1", "v2"} <= set(versions)
         for version in ("v1.1", "v2")
         for name in versions[version]
-        if name not in paired
+        # A conversation begins once; this body is of another beginning, under the same id.
+        if name not in {*paired, "v2/conversation-create.proactive"}
     ]
     assert missing == []
 

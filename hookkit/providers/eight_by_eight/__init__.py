@@ -98,6 +98,23 @@ def _meanings() -> dict[str, tuple[Meaning, ...]]:
     }
 
 
+_WORDS_OF_CHAT = ("QUEUED", "AGENT_JOINED", "AGENT_LEFT", "TRANSFER", "TEXT", "WEB_HOOK_VERIFY")
+#: version -> the words that it sends; a channel sends all of them, there is nothing to tick.
+_WORDS = {
+    CHAT_V1: _WORDS_OF_CHAT,
+    CHAT_V2: _WORDS_OF_CHAT,
+    GATEWAY: (
+        *("CONVERSATION_UPDATE", "MEMBERS_CHANGED", "MESSAGE", "ACTIVITY"),
+        *("QUEUED", "TRANSFER", "WEB_HOOK_VERIFY"),
+    ),
+}
+#: The same reading as in ``_meanings``.
+_RENAMES = {
+    "TEXT": ("MESSAGE",),
+    "AGENT_JOINED": ("MEMBERS_CHANGED",),
+    "AGENT_LEFT": ("MEMBERS_CHANGED",),
+}
+
 #: "Will stop working after September 30, 2023", says the banner on the Chat API's pages.
 _END_OF_CHAT = date(2023, 9, 30)
 
@@ -112,6 +129,7 @@ PROVIDER = Provider(
             normalize=normalize,
             fresh_ids=("conversationId",),
             fresh_times=("timestamp",),
+            words=_WORDS[version],
             end_of_life=end_of_life,
         )
         for version, end_of_life in (
@@ -124,6 +142,7 @@ PROVIDER = Provider(
     # "Change the version [...] to update your webhook": a channel posts to one webhook, whose
     # version changes in place, so there is never a second one to compare with.
     parallel=False,
+    renames=_RENAMES,
     kept_headers=signature.HEADERS,
     event_id_of=event_id_of,
     is_ping=is_ping,

@@ -7,11 +7,14 @@ https://platform.text.com/docs/management/webhooks
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from hookkit.core.delivery import Document, Headers
 from hookkit.core.event import EventType
 from hookkit.core.provider import Provider
 from hookkit.core.triggers import Meaning
 from hookkit.providers.livechat import app, legacy, v3
+from hookkit.providers.livechat.triggers import RENAMES, actions_of
 from hookkit.providers.livechat.versions import NUMBERED, numbered_version
 from hookkit.schemas.dig import dig_id, dig_text
 from hookkit.signatures.shared_secret import SharedSecretField
@@ -33,59 +36,6 @@ def detect_version(document: Document, headers: Headers) -> str | None:
 
 def _registration_of(document: Document) -> str | None:
     return dig_id(document, "webhook_id")
-
-
-#: word -> the words that it also fires for: what it was, or was to be, called in other versions.
-#: https://platform.text.com/docs/management/changelog
-RENAMES: dict[str, tuple[str, ...]] = {
-    "incoming_chat_thread": ("incoming_chat",),
-    "incoming_chat": ("incoming_chat_thread",),
-    "thread_closed": ("chat_deactivated",),
-    "chat_deactivated": ("thread_closed",),
-    "chat_thread_tagged": ("thread_tagged",),
-    "thread_tagged": ("chat_thread_tagged",),
-    "chat_thread_untagged": ("thread_untagged",),
-    "thread_untagged": ("chat_thread_untagged",),
-    "chat_thread_properties_updated": ("thread_properties_updated",),
-    "thread_properties_updated": ("chat_thread_properties_updated",),
-    "chat_thread_properties_deleted": ("thread_properties_deleted",),
-    "thread_properties_deleted": ("chat_thread_properties_deleted",),
-    "chat_user_added": ("user_added_to_chat",),
-    "user_added_to_chat": ("chat_user_added",),
-    "chat_user_removed": ("user_removed_from_chat",),
-    "user_removed_from_chat": ("chat_user_removed",),
-    # 3.4 has one word for all three, and sends the new state whole.
-    "access_granted": ("chat_access_granted", "chat_access_updated"),
-    "chat_access_granted": ("access_granted", "chat_access_updated"),
-    "access_revoked": ("chat_access_revoked", "chat_access_updated"),
-    "chat_access_revoked": ("access_revoked", "chat_access_updated"),
-    "access_set": ("chat_access_set", "chat_access_updated"),
-    "chat_access_set": ("access_set", "chat_access_updated"),
-    "chat_access_updated": (
-        "access_granted",
-        "access_revoked",
-        "access_set",
-        "chat_access_granted",
-        "chat_access_revoked",
-        "chat_access_set",
-    ),
-    "customer_created": ("incoming_customer",),
-    "incoming_customer": ("customer_created",),
-    "last_seen_timestamp_updated": ("events_marked_as_seen",),
-    "events_marked_as_seen": ("last_seen_timestamp_updated",),
-    # The changelog says no more than that the first was removed.
-    "agent_status_changed": ("routing_status_set",),
-    "routing_status_set": ("agent_status_changed",),
-    # 3.5 has one word for all three, and says in each element what became of it.
-    "auto_access_added": ("auto_accesses_updated",),
-    "auto_access_updated": ("auto_accesses_updated",),
-    "auto_access_deleted": ("auto_accesses_updated",),
-    "auto_accesses_updated": (
-        "auto_access_added",
-        "auto_access_updated",
-        "auto_access_deleted",
-    ),
-}
 
 
 def _meanings() -> dict[str, tuple[Meaning, ...]]:
@@ -113,10 +63,11 @@ PROVIDER = Provider(
     versions={
         "legacy": legacy.LEGACY,
         "app": app.APP,
-        **dict.fromkeys(NUMBERED, v3.V3),
+        **{version: replace(v3.V3, words=actions_of(version)) for version in NUMBERED},
     },
     triggers=_meanings(),
     parallel=True,
+    renames=RENAMES,
     # "Your authentication credentials", as the legacy API calls its token.
     blanked=("secret_key", "token"),
     pinnable=NUMBERED,

@@ -10,6 +10,7 @@ same fact twice.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import NamedTuple
 
 from hookkit.core.delivery import Document
@@ -50,22 +51,56 @@ STRONG: dict[str, tuple[str, tuple[Path, ...]]] = {
 FACTS = frozenset({"message", "message-deleted", "thread", "thread-closed", "customer"})
 
 
+_EVENT_ID: Path = ("event_id",)
+_USER_ID: Path = ("user_id",)
+
+_TAGGED: tuple[Path, ...] = (_CHAT_ID, _THREAD_ID, ("tag",))
+
+#: action -> the near fact's name and where its parts lie, of what no id or time names exactly
+#: in every version: a time that is spelt with another precision is none.
+NEAR: dict[str, tuple[str, tuple[Path, ...]]] = {
+    "last_seen_timestamp_updated": ("seen", (_CHAT_ID, _USER_ID)),
+    "events_marked_as_seen": ("seen", (_CHAT_ID, _USER_ID)),
+    "incoming_rich_message_postback": (
+        "postback",
+        (_CHAT_ID, _USER_ID, _EVENT_ID, ("postback", "id")),
+    ),
+    "chat_user_added": ("joined", (_CHAT_ID, ("user", "id"))),
+    "user_added_to_chat": ("joined", (_CHAT_ID, ("user", "id"))),
+    "chat_user_removed": ("left", (_CHAT_ID, _USER_ID)),
+    "user_removed_from_chat": ("left", (_CHAT_ID, _USER_ID)),
+    "chat_transferred": ("transferred", (_CHAT_ID,)),
+    "chat_thread_tagged": ("tagged", _TAGGED),
+    "thread_tagged": ("tagged", _TAGGED),
+    "chat_thread_untagged": ("untagged", _TAGGED),
+    "thread_untagged": ("untagged", _TAGGED),
+    "event_updated": ("updated", (_CHAT_ID, ("event", "id"))),
+    "agent_status_changed": ("agent-status", (("agent_id",),)),
+    "routing_status_set": ("agent-status", (("agent_id",),)),
+    # customer_created names it exactly; this one may be of a customer who was there before.
+    "incoming_customer": ("customer", (("customer", "id"),)),
+}
+
+
 class Identity(NamedTuple):
     """How an item is told from others; see ``Payload.item``."""
 
     event_id: str
     repeat_after_s: int | None
     fact: str | None
+    near: str | None
 
 
 def identify(version: str, action: str, tenant_id: str | None, body: Document) -> Identity:
     """Return the identity of what *action* says of *body*."""
     key = _strong_key(action, body)
+    near = _named(NEAR, action, body)
+    near_name = None if near is None else join_parts(*near)
     if key is None:
         key = (action, hash_content(body))
-        return Identity(_event_id(version, tenant_id, key), REPEAT_AFTER_S, None)
+        return Identity(_event_id(version, tenant_id, key), REPEAT_AFTER_S, None, near_name)
     fact = join_parts(*key) if key[0] in FACTS else None
-    return Identity(_event_id(version, tenant_id, key), None, fact)
+    return Identity(_event_id(version, tenant_id, key), None, fact, near_name)
 
 
 def lane_of(action: str, body: Document) -> str | None:
@@ -94,9 +129,18 @@ def _strong_key(action: str, body: Document) -> tuple[str, ...] | None:
         customer_id = dig_id(body, "customer", "id") or dig_id(body, "id")
         return None if customer_id is None else ("customer", customer_id)
     # A chat that is transferred comes again, each time it is.
-    if action not in STRONG or dig(body, "transferred_from") is not None:
+    if dig(body, "transferred_from") is not None:
         return None
-    name, paths = STRONG[action]
+    return _named(STRONG, action, body)
+
+
+def _named(
+    names: Mapping[str, tuple[str, tuple[Path, ...]]], action: str, body: Document
+) -> tuple[str, ...] | None:
+    """Return the name and its parts; None where *body* lacks one."""
+    if action not in names:
+        return None
+    name, paths = names[action]
     parts = [dig_id(body, *path) for path in paths]
     found = [part for part in parts if part is not None]
     return (name, *found) if len(found) == len(parts) else None

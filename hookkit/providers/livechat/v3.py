@@ -147,6 +147,7 @@ def _item(payload: Payload, action: str, key: str, raw: Document) -> Item:
         repeat_after_s=identity.repeat_after_s,
         lane=lane_of(action, body),
         fact=identity.fact,
+        near=identity.near,
     )
 
 

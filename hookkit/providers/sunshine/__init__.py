@@ -11,6 +11,7 @@ from hookkit.core.event import EventType
 from hookkit.core.provider import Provider
 from hookkit.core.triggers import Meaning
 from hookkit.providers.sunshine import v1, v2
+from hookkit.providers.sunshine.triggers import RENAMES
 from hookkit.signatures.shared_secret import SharedSecretHeader
 
 
@@ -87,4 +88,5 @@ PROVIDER = Provider(
     versions={"v1": v1.V1, "v1.1": v1.V1_1, "v2": v2.V2},
     triggers=_meanings(),
     parallel=True,
+    renames=RENAMES,
 )

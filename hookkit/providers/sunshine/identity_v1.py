@@ -11,12 +11,17 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from hookkit.core.delivery import Document
-from hookkit.core.identity import hash_content, join_parts
-from hookkit.providers.sunshine.common import (
+from hookkit.core.identity import join_parts
+from hookkit.providers.sunshine.facts import (
+    client_near,
     delivery_fact,
+    digest,
     merge_fact,
     message_fact,
+    postback_near,
+    read_near,
     removal_fact,
+    start_fact,
 )
 from hookkit.schemas.dig import dig, dig_id, dig_text
 
@@ -31,6 +36,7 @@ class Identity(NamedTuple):
     event_id: str | None
     repeat_after_s: int | None
     fact: str | None
+    near: str | None = None
 
 
 def identify(version: str, trigger: str, body: Document, array: str | None) -> Identity:
@@ -43,12 +49,16 @@ def identify(version: str, trigger: str, body: Document, array: str | None) -> I
         return Identity(f"{version}:{strong}", None, fact)
     timestamp = dig_id(body, "timestamp")
     repeat_after_s = REPEAT_AFTER_S if timestamp is None else None
+    # A conversation may be started again, so that this fact makes no event id.
+    is_start = trigger == "conversation:start"
+    fact = start_fact(dig_id(body, "conversation", "_id")) if is_start else None
+    near = _near(trigger, body, element)
     detail = _detail(trigger, body, element)
     if detail is None:
-        return Identity(None, repeat_after_s, None)
+        return Identity(None, repeat_after_s, fact, near)
     who = (dig_id(body, "conversation", "_id"), dig_id(body, "appUser", "_id"))
     key = join_parts(trigger, *who, *detail, timestamp)
-    return Identity(f"{version}:{key}", repeat_after_s, None)
+    return Identity(f"{version}:{key}", repeat_after_s, fact, near)
 
 
 def _fact(trigger: str, body: Document, element: object) -> str | None:
@@ -69,6 +79,33 @@ def _fact(trigger: str, body: Document, element: object) -> str | None:
         case ["appUser", "delete"]:
             return removal_fact(dig_id(body, "appUser", "_id"))
     return None
+
+
+#: The trigger of v1.x -> what happened to a client, or came of a link.
+_OF_CLIENTS = {
+    "client:add": "add",
+    "client:remove": "remove",
+    "client:block": "block",
+    "link:match": "matched",
+    "link:success": "confirmed",
+    "link:failure": "failed",
+}
+
+
+def _near(trigger: str, body: Document, element: object) -> str | None:
+    """Return what happened, where v2's report of it is told by its time as well."""
+    user_id = dig_id(body, "appUser", "_id")
+    match trigger:
+        case "conversation:read":
+            return read_near(user_id)
+        case "conversation:referral":
+            return start_fact(dig_id(body, "conversation", "_id"))
+        case "postback":
+            return postback_near(user_id, dig_text(element, "action", "payload"))
+    if trigger not in _OF_CLIENTS:
+        return None
+    channel = dig_text(element or dig(body, "client"), "platform") or dig_text(body, "channel")
+    return client_near(_OF_CLIENTS[trigger], user_id, channel)
 
 
 def _strong(trigger: str, body: Document, element: object) -> str | None:
@@ -101,12 +138,12 @@ def _detail(trigger: str, body: Document, element: object) -> tuple[str | None, 
             return (
                 dig_id(element, "message", "_id"),
                 dig_id(action, "_id"),
-                _digest(dig_text(action, "payload")),
+                digest(dig_text(action, "payload")),
             )
         case ["conversation", "read" | "start"]:
             return ()
         case ["conversation", "referral"]:
-            return (_digest(dig_text(body, "referral", "code")),)
+            return (digest(dig_text(body, "referral", "code")),)
         case ["typing", "appUser"]:
             return (dig_text(body, "activity", "type"),)
         case ["client", _]:
@@ -114,11 +151,6 @@ def _detail(trigger: str, body: Document, element: object) -> tuple[str | None, 
             return (dig_id(client, "_id") or dig_id(client, "id"),)
         case ["link", _]:
             # Without a client's id, the criteria tell whom it was tried with.
-            criteria = _digest(dig(body, "criteria"))
+            criteria = digest(dig(body, "criteria"))
             return (dig_text(body, "channel"), dig_id(body, "error", "code"), criteria)
     return None
-
-
-def _digest(content: object) -> str | None:
-    """Return a text that stands for *content*: ids show up where what people sent must not."""
-    return None if content is None else hash_content(content)[:32]

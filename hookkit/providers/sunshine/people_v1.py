@@ -9,13 +9,9 @@ from dataclasses import replace
 from typing import Any, NamedTuple
 
 from hookkit.core.parts import Client, Device, User
-from hookkit.providers.sunshine.shapes import channel
+from hookkit.providers.sunshine.shapes import SDK_PLATFORMS, channel
 from hookkit.schemas import fields
 from hookkit.schemas.shape import Many, Part, Shape
-
-#: "Clients of type android, ios and web are now unified under a single client with type sdk.
-#: Existing clients have been converted to devices."
-SDK_PLATFORMS = frozenset(("web", "ios", "android"))
 
 
 class ClientShape(Shape):

@@ -22,6 +22,10 @@ CHANNEL_RENAMES = {
     "fcm": "android",
 }
 
+#: "Clients of type android, ios and web are now unified under a single client with type sdk.
+#: Existing clients have been converted to devices."
+SDK_PLATFORMS = frozenset(("web", "ios", "android"))
+
 
 def channel(**kwargs: Any) -> fields.Word:
     """Return a field for the type of a channel."""

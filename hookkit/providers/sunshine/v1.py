@@ -16,6 +16,7 @@ from hookkit.core.delivery import Document, Item, Payload
 from hookkit.core.event import EVENT_CLASSES, Event, EventType
 from hookkit.core.parts import Client, Conversation, Referral, Source, User
 from hookkit.core.provider import PayloadVersion, unknown_item
+from hookkit.providers.sunshine import triggers
 from hookkit.providers.sunshine.common import by_user, delivery_report, typing_state
 from hookkit.providers.sunshine.identity_v1 import identify
 from hookkit.providers.sunshine.shapes_v1 import BodyShape, conversation_of
@@ -116,6 +117,7 @@ def _item(payload: Payload, trigger: str, body: Document) -> Item:
         or dig_id(body, "matchResult", "conversation", "_id")
         or dig_id(body, "appUser", "_id"),
         fact=identity.fact,
+        near=identity.near,
     )
 
 
@@ -225,10 +227,11 @@ def _merge(body: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-V1 = V1_1 = PayloadVersion(
+V1 = PayloadVersion(
     split=split,
     normalize=normalize,
     types=TYPES,
+    words=triggers.V1,
     fresh_ids=(
         "messages.*._id",
         "message._id",
@@ -245,3 +248,4 @@ V1 = V1_1 = PayloadVersion(
     ),
     fresh_times=("timestamp", "messages.*.received"),
 )
+V1_1 = replace(V1, words=triggers.V1_1)

@@ -14,15 +14,9 @@ from hookkit.core.delivery import Document, Item, Payload
 from hookkit.core.event import EVENT_CLASSES, Event, EventType
 from hookkit.core.parts import Conversation, Referral
 from hookkit.core.provider import PayloadVersion
-from hookkit.providers.sunshine.common import (
-    by_user,
-    delivery_fact,
-    delivery_report,
-    merge_fact,
-    message_fact,
-    removal_fact,
-    typing_state,
-)
+from hookkit.providers.sunshine import triggers
+from hookkit.providers.sunshine.common import by_user, delivery_report, typing_state
+from hookkit.providers.sunshine.identity_v2 import fact_of, near_of
 from hookkit.providers.sunshine.shapes_v2 import EventShape, Said
 from hookkit.schemas.dig import dig, dig_id, dig_text
 from hookkit.schemas.shape import problems
@@ -88,30 +82,9 @@ def _item(payload: Payload, event: Document) -> Item:
         # "May be used to ensure that an event is not processed twice": stable over retries.
         event_id=dig_id(event, "id"),
         lane=dig_id(inner, "conversation", "id"),
-        fact=_fact(vendor_type, inner),
+        fact=fact_of(vendor_type, inner),
+        near=near_of(vendor_type, inner),
     )
-
-
-def _fact(vendor_type: str, inner: object) -> str | None:
-    match vendor_type:
-        case "conversation:message":
-            message = dig(inner, "message")
-            return message_fact(dig_id(message, "id"), deleted=dig(message, "deleted") is True)
-        case "conversation:message:delete":
-            return message_fact(dig_id(inner, "message", "id"), deleted=True)
-        case (
-            "conversation:message:delivery:channel"
-            | "conversation:message:delivery:user"
-            | "conversation:message:delivery:failure"
-        ):
-            stage = vendor_type.rpartition(":")[2]
-            return delivery_fact(stage, dig_id(inner, "message", "id"), dig(inner, "destination"))
-        case "user:merge":
-            users = dig(inner, "mergedUsers")
-            return merge_fact(dig_id(users, "surviving", "id"), dig_id(users, "discarded", "id"))
-        case "user:remove" | "user:delete":
-            return removal_fact(dig_id(inner, "user", "id"))
-    return None
 
 
 def normalize(item: Item) -> Event:
@@ -208,6 +181,7 @@ V2 = PayloadVersion(
     split=split,
     normalize=normalize,
     types=TYPES,
+    words=triggers.V2,
     fresh_ids=("events.*.id", "events.*.payload.message.id"),
     fresh_times=("events.*.createdAt", "events.*.payload.message.received"),
 )

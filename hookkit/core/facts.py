@@ -1,0 +1,215 @@
+"""What happened, by a name that payload versions share: exactly, or nearly.
+
+Rule 1: an exact fact is one event wherever its name stands: it has an owner.
+Rule 2: a near fact names who did what, and time tells the rest: reports of two versions pair
+        with the nearest of the other's, one to one. It never has an owner.
+Rule 3: what one version calls ``x`` another may call ``~x``, where it cannot be sure.
+"""
+
+from __future__ import annotations
+
+import heapq
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from typing import NamedTuple, TypeGuard
+
+from hookkit.core.identity import bounded_id
+
+#: What the name of a near fact begins with; no exact one does.
+NEAR_MARK = "~"
+
+
+class Report(NamedTuple):
+    """That a version has reported a fact.
+
+    Attributes:
+        entry_id: The entry that holds the report.
+        lane: Where it happened; it decides between reports that are as near in time.
+    """
+
+    entry_id: int
+    version: str
+    fact: str
+    lane: str | None
+    received_ms: int
+
+
+def near_fact(text: str) -> str:
+    """Return *text* as the name of a near fact, fit to be stored."""
+    name = bounded_id(f"{NEAR_MARK}{text}")
+    return name if name.startswith(NEAR_MARK) else f"{NEAR_MARK}{name}"
+
+
+def is_exact(fact: str | None) -> TypeGuard[str]:
+    """Tell whether *fact* has an owner."""
+    return fact is not None and not fact.startswith(NEAR_MARK)
+
+
+def is_near(fact: str | None) -> TypeGuard[str]:
+    """Tell whether *fact* is told by time as well."""
+    return fact is not None and fact.startswith(NEAR_MARK)
+
+
+def plain_name(fact: str) -> str:
+    """Return the name under which near and exact reports of one fact meet."""
+    return fact.removeprefix(NEAR_MARK)
+
+
+def pair_nearest(
+    ones: Iterable[Report], others: Iterable[Report], *, window_ms: int
+) -> list[tuple[Report, Report]]:
+    """Return which of *ones* pairs with which of *others*: the nearest first, one to one.
+
+    All of them are of one fact. Those of the same lane go before those of different ones.
+    """
+    waiting, answering = set(ones), set(others)
+    pairs = []
+    lanes: defaultdict[str | None, tuple[list[Report], list[Report]]] = defaultdict(
+        lambda: ([], [])
+    )
+    for side, reports in enumerate((waiting, answering)):
+        for each in reports:
+            lanes[each.lane][side].append(each)
+    for of_lane in lanes.values():
+        pairs += _nearest(*of_lane, window_ms)
+    pairs += _nearest(
+        waiting.difference(one for one, _ in pairs),
+        answering.difference(other for _, other in pairs),
+        window_ms,
+    )
+    return pairs
+
+
+def _nearest(
+    ones: Iterable[Report], others: Iterable[Report], window_ms: int
+) -> list[tuple[Report, Report]]:
+    """Pair by time alone.
+
+    Strategy: of all pairs across, the nearest one has nothing between its two; so only
+    neighbours are looked at, and those that become neighbours when a pair has gone.
+    """
+    line = sorted([(each, 0) for each in ones] + [(each, 1) for each in others], key=_in_time)
+    before = list(range(-1, len(line) - 1))
+    after = [*range(1, len(line)), -1]
+
+    def apart(left: int, right: int) -> tuple[int, int, int]:
+        return line[right][0].received_ms - line[left][0].received_ms, left, right
+
+    near = [apart(left, left + 1) for left in range(len(line) - 1)]
+    near = [each for each in near if line[each[1]][1] != line[each[2]][1]]
+    heapq.heapify(near)
+    gone: set[int] = set()
+    pairs = []
+    while near:
+        distance_ms, left, right = heapq.heappop(near)
+        if distance_ms > window_ms:
+            break
+        if left in gone or right in gone:
+            continue
+        gone |= {left, right}
+        one, other = sorted((line[left], line[right]), key=lambda each: each[1])
+        pairs.append((one[0], other[0]))
+        left, right = before[left], after[right]
+        if left >= 0:
+            after[left] = right
+        if right >= 0:
+            before[right] = left
+        if left >= 0 and right >= 0 and line[left][1] != line[right][1]:
+            heapq.heappush(near, apart(left, right))
+    return pairs
+
+
+def _in_time(each: tuple[Report, int]) -> tuple[tuple[int, int], int]:
+    return _age(each[0]), each[1]
+
+
+class Ruling(NamedTuple):
+    """What becomes of reports of near facts that were held back.
+
+    Attributes:
+        to_run: No other version has reported it.
+        twins: Another version's report of it has run.
+    """
+
+    to_run: list[Report]
+    twins: list[Report]
+
+
+def rule_near(
+    held: Sequence[Report], ran: Sequence[Report], suppressed: Sequence[Report], *, window_ms: int
+) -> Ruling:
+    """Decide what runs of the near reports that a switch finds *held* back.
+
+    A report that has run stands for one of each other version, and not for two.
+
+    Args:
+        ran: Reports that have run or will, near ones and owners of exact facts.
+        suppressed: Near reports that were found to be twins before.
+    """
+    ruling = Ruling([], [])
+    taken, runners = _by_name(suppressed), _by_name(ran)
+    for name, reports in _by_name(held).items():
+        running = list(runners.get(name, ()))
+        for version in dict.fromkeys(each.version for each in sorted(reports, key=_age)):
+            ours = [each for each in reports if each.version == version]
+            before = [each for each in taken.get(name, ()) if each.version == version]
+            foreign = {each for each in running if each.version != version}
+            foreign -= {other for _, other in pair_nearest(before, foreign, window_ms=window_ms)}
+            twins = {one for one, _ in pair_nearest(ours, foreign, window_ms=window_ms)}
+            ruling.twins.extend(each for each in ours if each in twins)
+            ruling.to_run.extend(each for each in ours if each not in twins)
+            running += [each for each in ours if each not in twins]
+    return ruling
+
+
+def rule(
+    held: Sequence[Report],
+    near: Iterable[tuple[Report, bool]],
+    owners: Mapping[str, Report],
+    *,
+    window_ms: int,
+) -> Ruling:
+    """Decide what becomes of the reports that a switch finds *held* back, exact and near ones.
+
+    Args:
+        near: Near reports of about that time, each with whether it has run or will; those
+            that have not were found to be twins before.
+        owners: The owners of exact facts that a near report may mean, by the fact.
+
+    Returns:
+        An exact report that is to run still has to take its fact.
+    """
+    near = list(near)
+    doubtful = names_in_doubt(held, [each for each, _ in near])
+    certain = [
+        each
+        for each in held
+        if is_exact(each.fact) and (each.fact not in doubtful or each.fact in owners)
+    ]
+    sure = set(certain)
+    rest = [each for each in held if each not in sure]
+    told: defaultdict[str, set[str]] = defaultdict(set)
+    for each in certain:
+        told[each.fact].add(each.version)
+    ran = [each for each, has_run in near if has_run]
+    # An owner that has its exact twin is no other report's.
+    ran += [owner for fact, owner in owners.items() if not told[fact] - {owner.version}]
+    suppressed = [each for each, has_run in near if not has_run]
+    ruling = rule_near(rest, ran, suppressed, window_ms=window_ms)
+    return Ruling([*certain, *ruling.to_run], ruling.twins)
+
+
+def names_in_doubt(held: Iterable[Report], near: Iterable[Report]) -> set[str]:
+    """Return the names that a near report stands under."""
+    return {plain_name(each.fact) for each in (*held, *near) if is_near(each.fact)}
+
+
+def _age(report: Report) -> tuple[int, int]:
+    return report.received_ms, report.entry_id
+
+
+def _by_name(reports: Iterable[Report]) -> Mapping[str, Sequence[Report]]:
+    named: defaultdict[str, list[Report]] = defaultdict(list)
+    for each in reports:
+        named[plain_name(each.fact)].append(each)
+    return named

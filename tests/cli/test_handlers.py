@@ -1,0 +1,119 @@
+"""``flask hookkit handlers``."""
+
+import json
+
+import pytest
+
+from hookkit import HookKit, RetryPolicy
+from tests.applications import ENDPOINTS, make_app
+
+
+def greet(event, run):
+    """Do nothing."""
+
+
+@pytest.fixture
+def hooks():
+    return HookKit()
+
+
+def run(hooks, *arguments, exit_code=0):
+    endpoints = ENDPOINTS | {"calls": {"provider": "8x8", "region": "us"}}
+    app = make_app(hooks, HOOKKIT_ENDPOINTS=endpoints)
+    result = app.test_cli_runner().invoke(args=["hookkit", "handlers", *arguments])
+    assert result.exit_code == exit_code, result.output
+    return result.output
+
+
+def test_nothing_is_registered(hooks):
+    assert run(hooks) == "no handler is registered\n"
+
+
+def test_handler_is_listed_with_all_that_was_said_of_it(hooks):
+    hooks.on(
+        "conversation:message",
+        "user:*",
+        name="greet",
+        author="user",
+        endpoint="support",
+        when=greet,
+        retry=RetryPolicy(max_attempts=3, first_delay_s=10, jitter=0),
+        ordered=True,
+    )(greet)
+    hooks.fallback(lambda event: None)
+
+    heading, listed, fallback = run(hooks).splitlines()
+
+    assert heading.split() == ["handler", "words", "only", "retry", "flags", "function"]
+    assert "conversation:message, user:*  author=user, endpoint=support, when=greet  " in listed
+    assert "3 attempts, 30 s  " in listed
+    assert "ordered, takes_run" in listed
+    assert "tests.cli.test_handlers.greet:" in listed
+    assert "(fallback)" in fallback
+    assert "(default)" in fallback
+
+
+def test_list_for_machines(hooks):
+    hooks.on("postback", name="press", retry=RetryPolicy(max_attempts=1))(lambda event: None)
+
+    (told,) = json.loads(run(hooks, "--json"))
+
+    assert (told["name"], told["words"], told["retry"]) == ("press", ["postback"], "1 attempt")
+    assert told["notes"][0]["renamed"] == ["conversation:postback"]
+    assert told["notes"][0]["is_exact"] is False
+
+
+@pytest.mark.parametrize(
+    ("word", "sentence"),
+    [
+        (
+            "message:appUser",
+            (
+                "message:appUser is a word of v1, v1.1; it goes on matching in v2, which says"
+                " conversation:message"
+            ),
+        ),
+        (
+            "sunshine/message:appUser",
+            (
+                "sunshine/message:appUser is a word of v1, v1.1 and matches no other; v2 says"
+                " conversation:message: register that, too"
+            ),
+        ),
+        ("payment:success", "payment:success is a word of v1, v1.1; v2 has none for it"),
+        (
+            "TEXT",
+            (
+                "TEXT is a word of v1.0, v2.0; it goes on matching in Chat Gateway v1.0, which says"
+                " MESSAGE"
+            ),
+        ),
+    ],
+)
+def test_word_of_an_old_version_is_told(hooks, word, sentence):
+    hooks.on(word, name="h")(lambda event: None)
+
+    assert run(hooks).splitlines()[-1] == f"h: {sentence}"
+
+
+def test_word_that_nothing_says_is_a_mistake(hooks):
+    hooks.on("sunshine/mesage", name="h")(lambda event: None)
+
+    told = run(hooks, exit_code=1)
+
+    assert told.splitlines()[-1] == (
+        "h: no payload version of sunshine says sunshine/mesage: is it spelt right?"
+    )
+
+
+@pytest.mark.parametrize("word", ["conversation:message", "*", "thread_closed", "MESSAGE"])
+def test_word_of_today_and_of_vendors_that_no_endpoint_has_is_not_told(hooks, word):
+    hooks.on(word, name="h")(lambda event: None)
+
+    assert len(run(hooks).splitlines()) == 2
+
+
+def test_handler_without_a_function_of_its_own_is_listed(hooks):
+    hooks.on("*", name="h")(print)
+
+    assert "builtins.print" in run(hooks)
