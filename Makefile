@@ -46,12 +46,12 @@ bench: .venv/stamp ## hookkit, its peers and the limit, side by side
 	@$(BIN)/python -m bench accept
 	@$(BIN)/python -m bench capacity
 	@$(BIN)/python -m bench durable
-	@$(BIN)/python -m bench engines
 	@$(BIN)/python -m bench growth
 	@$(BIN)/python -m bench outage
 	@$(BIN)/python -m bench signatures
 	@$(BIN)/python -m bench verify
 	@$(BIN)/python -m bench versions
+	@$(BIN)/python -m bench engines
 
 format: .venv/stamp ## mend what can be mended mechanically
 	$(BIN)/ruff check --fix

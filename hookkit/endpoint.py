@@ -3,13 +3,22 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 
 from hookkit.core.errors import SignatureMissing, Unavailable
 from hookkit.core.provider import Provider
 from hookkit.core.versions import Mode
-from hookkit.protection import MIN_SECRET_CHARS, Protection, Secrets, all_texts, current
+from hookkit.fingerprints import fingerprint_of
+from hookkit.protection import (
+    MIN_SECRET_CHARS,
+    Protection,
+    Secrets,
+    all_lists,
+    all_texts,
+    current,
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,6 +35,7 @@ class Endpoint:
         path: An existing URL that is used instead of prefix and name.
         max_body_bytes: A larger body is refused.
         verify_token: What a sender names that asks by GET whether the URL is meant.
+        fingerprint: Returns the name of a secret for people who must not know it.
     """
 
     name: str
@@ -36,6 +46,7 @@ class Endpoint:
     path: str | None = None
     max_body_bytes: int
     verify_token: Secrets | None = field(default=None, repr=False)
+    fingerprint: Callable[[bytes], str] = field(default=partial(fingerprint_of, b""), repr=False)
 
     @property
     def protections(self) -> Iterator[Protection]:
@@ -66,6 +77,14 @@ class Endpoint:
             raise Unavailable(
                 f"the {name} of endpoint {self.name!r} cannot be had: {error} of HOOKKIT_ENDPOINTS"
             ) from None
+
+    def credential_lists(self, protection: Protection, name: str) -> list[list[bytes]]:
+        """Return every list in the setting *name* of *protection*, newest first.
+
+        Raises:
+            Unavailable: The callable in the settings raised, or returned nothing usable.
+        """
+        return all_lists(name, getattr(protection, name))
 
     def answer_challenge(self, query: Mapping[str, str]) -> str:
         """Return what to answer a sender that asks by GET whether the URL is meant.

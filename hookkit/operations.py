@@ -11,6 +11,7 @@ from hookkit.core.filter import Filter
 from hookkit.core.handlers import HandlerRegistry
 from hookkit.core.states import State
 from hookkit.inbox.base import Inbox
+from hookkit.rotation import SecretUse
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -22,10 +23,12 @@ class Stats:
             dead letters.
         overdue_s: For how long what is due first has been waiting for a worker, in seconds;
             this grows when nothing is handled any more, whatever the reason.
+        secrets: Every secret that is one of several, in the order of the settings.
     """
 
     entries: Mapping[State, int]
     overdue_s: float
+    secrets: Sequence[SecretUse] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,6 +41,7 @@ class Operations:
         registry: The handlers.
         endpoints: The names of the endpoints that the application serves.
         run_soon: Sees to entries that became due.
+        secrets: Returns how the secrets stand.
     """
 
     inbox: Callable[[], Inbox]
@@ -45,13 +49,14 @@ class Operations:
     registry: HandlerRegistry
     endpoints: Collection[str]
     run_soon: Callable[[Sequence[int]], None]
+    secrets: Callable[[], Sequence[SecretUse]]
 
     def stats(self) -> Stats:
         """Return how the inbox stands; see ``HookKit.stats``."""
         inbox = self.inbox()
         due_at = inbox.next_due_at(self.endpoints)
         overdue_s = 0.0 if due_at is None else (self.clock() - due_at).total_seconds()
-        return Stats(entries=inbox.counts(), overdue_s=max(0.0, overdue_s))
+        return Stats(entries=inbox.counts(), overdue_s=max(0.0, overdue_s), secrets=self.secrets())
 
     def replay(self, entry_id: int, handlers: Collection[str] | None = None) -> None:
         """Run an entry again; see ``HookKit.replay``."""

@@ -50,6 +50,12 @@ class Protection:
             if secrets is not None:
                 yield name, secrets
 
+    @property
+    def told(self) -> str | None:
+        """The setting of whose secrets each delivery tells which one has proved it."""
+        names = [name for name, _ in self.configured()]
+        return names[-1] if names and self.keys is None else None
+
 
 def current(name: str, secrets: Secrets, registration: str | None = None) -> list[bytes]:
     """Return the secrets of this moment, newest first; those of *registration* if they differ.
@@ -60,16 +66,28 @@ def current(name: str, secrets: Secrets, registration: str | None = None) -> lis
     Raises:
         Unavailable: The callable in the settings raised, or returned no usable secret.
     """
-    if callable(secrets):
-        try:
-            secrets = secrets()
-            CHECKS[name](secrets)
-        except Exception as error:  # noqa: BLE001  # whatever the callable raises
-            # What was raised may quote the secret.
-            raise Unavailable(f"{type(error).__name__} from the callable in {name}") from None
-    if isinstance(secrets, Mapping):
-        secrets = secrets.get(registration or "", ())
-    return [secret.encode() for secret in secrets]
+    found = _asked(name, secrets) if callable(secrets) else secrets
+    # Asking for a list first is cheaper, and it mostly is one.
+    if not isinstance(found, list) and isinstance(found, Mapping):
+        found = found.get(registration or "", ())
+    return [secret.encode() for secret in found]
+
+
+def all_lists(name: str, secrets: Secrets) -> list[list[bytes]]:
+    """Return every list of secrets of this moment, newest first; as ``current`` otherwise."""
+    found = _asked(name, secrets) if callable(secrets) else secrets
+    lists = found.values() if isinstance(found, Mapping) else [found]
+    return [[secret.encode() for secret in each] for each in lists]
+
+
+def _asked(name: str, ask: Callable[[], SecretList]) -> SecretList:
+    try:
+        secrets = ask()
+        CHECKS[name](secrets)
+    except Exception as error:  # noqa: BLE001  # whatever the callable raises
+        # What was raised may quote the secret.
+        raise Unavailable(f"{type(error).__name__} from the callable in {name}") from None
+    return secrets
 
 
 def all_texts(secrets: Secrets) -> list[str]:

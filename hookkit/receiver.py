@@ -65,18 +65,18 @@ class Receiver:
             return receipt
         try:
             crash_points.reach("received")
-            verified = verify(endpoint, delivery)
+            verified, fingerprint = verify(endpoint, delivery)
             crash_points.reach("verified")
             handshake = _shake_hands(endpoint, verified.delivery)
             if handshake is not None:
                 return handshake
-            envelope = parse(endpoint.provider, verified, endpoint.modes)
+            envelope = parse(endpoint.provider, verified, endpoint.modes, fingerprint)
             crash_points.reach("parsed")
             receipt = self.inbox().admit(envelope)
             crash_points.reach("admitted")
             if endpoint.modes is not None:
                 self._shadows.note(endpoint.name, receipt)
-            self._tell_accepted(endpoint, receipt)
+            self._tell_accepted(endpoint, receipt, verified.secret_index, fingerprint)
             return self.finish(receipt)
         except Rejected as error:
             return self.reject(endpoint, error)
@@ -96,7 +96,13 @@ class Receiver:
         )
         return Receipt(status=error.status, code=error.code)
 
-    def _tell_accepted(self, endpoint: Endpoint, receipt: Receipt) -> None:
+    def _tell_accepted(
+        self,
+        endpoint: Endpoint,
+        receipt: Receipt,
+        secret_index: int | None = None,
+        fingerprint: str | None = None,
+    ) -> None:
         if _logger.isEnabledFor(logging.INFO):
             new, duplicates = receipt.new_count, receipt.duplicate_count
             _logger.info(
@@ -109,6 +115,8 @@ class Receiver:
                     "endpoint": endpoint.name,
                     "new": new,
                     "duplicates": duplicates,
+                    "secret_index": secret_index,
+                    "fingerprint": fingerprint,
                 },
             )
         signals.emit(

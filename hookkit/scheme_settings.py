@@ -35,7 +35,8 @@ SCHEMES: Mapping[str, type[Any]] = {
 #: Settings of the endpoint itself are not said again in its scheme.
 _ELSEWHERE = {"tolerance_s", "public_url"}
 
-_PLACE = re.compile(rf"({'|'.join(KINDS)}):[^\s:]{{1,200}}", re.ASCII)
+# What hookkit keeps beside a delivery's headers is nothing that a sender has said.
+_PLACE = re.compile(rf"(?!header:(?i:hookkit)-)({'|'.join(KINDS)}):[^\s:]{{1,200}}", re.ASCII)
 
 
 class SchemeField(ma.Field[Any]):

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
+from functools import partial
 from typing import Any
 
 from marshmallow import ValidationError, validate
@@ -20,6 +21,7 @@ from hookkit.endpoint import (
     warn_of_short_secrets,
 )
 from hookkit.endpoint_settings import read_endpoint
+from hookkit.fingerprints import fingerprint_of, read_key
 from hookkit.schemas.strict import Strict, below, load_strict
 
 RUNNERS = ("thread", "inline", "celery", "none")
@@ -67,7 +69,7 @@ def load_settings(
     providers: Mapping[str, Provider],
     check_database: Callable[[Any], None],
 ) -> Settings:
-    """Read the keys of *config* that start with ``HOOKKIT_``.
+    """Read the keys of *config* that start with ``HOOKKIT_``, and ``SECRET_KEY``.
 
     Args:
         check_database: Raises ``ConfigurationError`` for what cannot hold an inbox.
@@ -80,12 +82,13 @@ def load_settings(
     default_max_body = loaded.pop("max_body", 0)
     loaded.pop("url_prefix", None)
     endpoints = {}
+    named = partial(fingerprint_of, read_key(config.get("SECRET_KEY")))
     all_declared = loaded.pop("endpoints", {})
     for name, declared in all_declared.items():
         endpoint, more = read_endpoint(name, declared, providers, default_max_body)
         mistakes += below(f"HOOKKIT_ENDPOINTS.{name}", more)
         if endpoint is not None:
-            endpoints[name] = endpoint
+            endpoints[name] = replace(endpoint, fingerprint=named)
     mistakes += _shared_paths(all_declared)
     if loaded.get("keep_ids_days", 90.0) < loaded.get("keep_bodies_days", 30.0):
         mistakes.append(

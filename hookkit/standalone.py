@@ -4,16 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
+from typing import TypeAlias
 
 from hookkit.core.delivery import Delivery, VerifiedDelivery
 from hookkit.core.errors import ConfigurationError, Unavailable
 from hookkit.core.provider import Provider
 from hookkit.core.scheme import KeyScheme, Scheme, SigningScheme, UrlScheme
 from hookkit.providers import load_providers
+from hookkit.signatures.rsa_key import read_keys
+
+#: How a sender signs: a provider's name, a provider, or a scheme.
+Named: TypeAlias = str | Provider | Scheme | KeyScheme
 
 
 def verify(
-    scheme: str | Provider | Scheme,
+    scheme: Named,
     headers: Mapping[str, str],
     body: bytes,
     secrets: Sequence[str],
@@ -29,6 +34,7 @@ def verify(
         headers: In any case.
         body: The bytes, exactly as they arrived.
         secrets: Newest first; of senders that sign with a key of their own, its public half.
+            8x8's are given as ``read_keys`` takes them; none is fetched.
         now: When it arrived, aware; None is the moment of the call.
         public_url: Where the sender posts, without the query, if it signs the URL.
         query: What the URL has behind its question mark.
@@ -41,13 +47,6 @@ def verify(
     found = _scheme(scheme, public_url)
     if isinstance(secrets, str) or not secrets or not all(secrets):
         raise ConfigurationError("secrets: must be a list of texts, newest first, and none empty")
-    as_bytes = [secret.encode() for secret in secrets]
-    if isinstance(found, SigningScheme):
-        try:
-            for secret in as_bytes:
-                found.check_secret(secret)
-        except ValueError as error:
-            raise ConfigurationError(f"secrets: one {error}") from error
     delivery = Delivery(
         endpoint="",
         body=body,
@@ -55,17 +54,27 @@ def verify(
         received_at=datetime.now(UTC) if now is None else now,
         query=query,
     )
+    if isinstance(found, KeyScheme):
+        return _by_key(found, delivery, secrets)
+    as_bytes = [secret.encode() for secret in secrets]
+    if isinstance(found, SigningScheme):
+        try:
+            for secret in as_bytes:
+                found.check_secret(secret)
+        except ValueError as error:
+            raise ConfigurationError(f"secrets: one {error}") from error
     return found.verify(delivery, as_bytes)
 
 
 def sign(
-    scheme: str | Provider | Scheme,
+    scheme: Named,
     body: bytes,
     secret: str,
     *,
     event_id: str = "",
     now: datetime | None = None,
     public_url: str | None = None,
+    query: str = "",
 ) -> dict[str, str]:
     """Return the headers that ``verify`` accepts with *body*.
 
@@ -76,6 +85,7 @@ def sign(
         event_id: The id that is signed, where one is.
         now: The time that is signed; None is the moment of the call.
         public_url: As ``verify`` takes it.
+        query: As ``verify`` takes it.
 
     Raises:
         ConfigurationError: The scheme is not known, or *secret* is none of its.
@@ -83,12 +93,24 @@ def sign(
     found = _scheme(scheme, public_url)
     signed_at = datetime.now(UTC) if now is None else now
     try:
+        if isinstance(found, UrlScheme) and found.signs_url:
+            return found.sign(body, secret.encode(), signed_at, event_id, query=query)
         return found.sign(body, secret.encode(), signed_at, event_id)
     except (ValueError, Unavailable) as error:
         raise ConfigurationError(f"secret: {error}") from error
 
 
-def _scheme(scheme: str | Provider | Scheme, public_url: str | None) -> Scheme:
+def _by_key(scheme: KeyScheme, delivery: Delivery, secrets: Sequence[str]) -> VerifiedDelivery:
+    try:
+        keys = [key for text in secrets for key in read_keys(text)]
+    except ValueError as error:
+        raise ConfigurationError(f"secrets: one {error}") from error
+    proof = scheme.read_proof(delivery)
+    named = [key for key in keys if key.key_id == proof.key_id]
+    return scheme.verify(proof, named or [key for key in keys if key.key_id is None])
+
+
+def _scheme(scheme: Named, public_url: str | None) -> Scheme | KeyScheme:
     if isinstance(scheme, str):
         providers = load_providers()
         if scheme not in providers:
@@ -96,8 +118,6 @@ def _scheme(scheme: str | Provider | Scheme, public_url: str | None) -> Scheme:
             raise ConfigurationError(f"provider {scheme!r} is not known; known are {known}")
         scheme = providers[scheme]
     found = scheme.scheme if isinstance(scheme, Provider) else scheme
-    if isinstance(found, KeyScheme):
-        raise ConfigurationError("a vendor that signs with keys to be fetched needs an endpoint")
     if isinstance(found, UrlScheme) and found.signs_url:
         if public_url is None:
             raise ConfigurationError("public_url: missing; the URL is signed, and is not guessed")

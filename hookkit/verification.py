@@ -26,8 +26,11 @@ _BESIDE: Mapping[str, PathToken | BasicCredentials] = {
 }
 
 
-def verify(endpoint: Endpoint, delivery: Delivery) -> VerifiedDelivery:
+def verify(endpoint: Endpoint, delivery: Delivery) -> tuple[VerifiedDelivery, str | None]:
     """Return *delivery* as verified by what its endpoint asks for.
+
+    Returns:
+        Beside it, the fingerprint of the secret that proved it; None where none did.
 
     Raises:
         Rejected: The sender is not proven.
@@ -42,25 +45,28 @@ def verify(endpoint: Endpoint, delivery: Delivery) -> VerifiedDelivery:
     protection = endpoint.protection_of(version)
     if protection is None:
         raise SignatureMissing("nothing is configured that could prove this payload version")
-    secret_index = None
+    secret_index = name_of_secret = None
     for name, beside in _BESIDE.items():
         if getattr(protection, name) is not None:
             credentials = endpoint.credentials(protection, name)
             secret_index = beside.verify(delivery, credentials).secret_index
+            name_of_secret = endpoint.fingerprint(credentials[secret_index or 0])
     # The settings see to it that keys and secrets are given to a scheme of their kind; asking
     # the scheme itself would take longer than to compare a secret.
     if protection.keys is not None:
         by_key = cast("KeyScheme", provider.scheme)
         proof = by_key.read_proof(delivery)
-        return by_key.verify(proof, protection.keys.find(proof.key_id))
+        return by_key.verify(proof, protection.keys.find(proof.key_id)), None
     if protection.secrets is None:
-        return VerifiedDelivery(
+        verified = VerifiedDelivery(
             delivery=delivery, secret_index=secret_index, body_authenticated=False
         )
+        return verified, name_of_secret
     registration = None if delivery.document is None else provider.registration(delivery.document)
     secrets = endpoint.credentials(protection, "secrets", registration)
     scheme = cast("Scheme", protection.scheme or provider.scheme)
-    return scheme.verify(delivery, secrets)
+    verified = scheme.verify(delivery, secrets)
+    return verified, endpoint.fingerprint(secrets[verified.secret_index or 0])
 
 
 def _hangs_on_the_body(endpoint: Endpoint) -> bool:

@@ -1,4 +1,4 @@
-"""The PostgreSQL that tests run on."""
+"""The servers that tests run on."""
 
 import os
 import shutil
@@ -69,10 +69,13 @@ def redis_server(tmp_path):
 
 @pytest.fixture
 def broker_url(request):
-    """Return the URL of an empty Redis; ``HOOKKIT_TEST_REDIS_URL`` names one to be emptied."""
+    """Return the URL of an empty Redis; ``HOOKKIT_TEST_REDIS_URL`` names one without a number."""
     given = os.environ.get("HOOKKIT_TEST_REDIS_URL")
     if given:
-        with redis.Redis.from_url(given) as client:
+        # Those among which the tests are shared out must not empty each other's.
+        number = os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw")
+        url = f"{given.rstrip('/')}/{number}"
+        with redis.Redis.from_url(url) as client:
             client.flushdb()
-        return given
+        return url
     return request.getfixturevalue("redis_server").url

@@ -26,6 +26,7 @@ INWARDS = {
     "hookkit.operations",
     "hookkit.providers",
     "hookkit.receiver",
+    "hookkit.rotation",
     "hookkit.runners",
     "hookkit.schemas",
     "hookkit.settings",
@@ -43,6 +44,7 @@ MAY_IMPORT = {
         "hookkit.assignment",
         "hookkit.core",
         "hookkit.operations",
+        "hookkit.rotation",
         "hookkit.standalone",
         "hookkit.web",
     },
@@ -69,7 +71,7 @@ MAY_IMPORT = {
         "hookkit.signatures",
         "marshmallow",
     },
-    "hookkit.standalone": {"hookkit.core", "hookkit.providers"},
+    "hookkit.standalone": {"hookkit.core", "hookkit.providers", "hookkit.signatures"},
     "hookkit.settings": {
         "hookkit.core",
         "hookkit.schemas",
@@ -77,6 +79,7 @@ MAY_IMPORT = {
         "hookkit.providers",
         "hookkit.endpoint",
         "hookkit.endpoint_settings",
+        "hookkit.fingerprints",
         "marshmallow",
     },
     "hookkit.endpoint_settings": {
@@ -116,6 +119,7 @@ MAY_IMPORT = {
     "hookkit.inbox": {
         "hookkit.core",
         "hookkit.crash_points",
+        "hookkit.fingerprints",
         "hookkit.inbox",
         "sqlalchemy",
         "cryptography",
@@ -149,6 +153,7 @@ MAY_IMPORT = {
         "hookkit.core",
         "hookkit.inbox.base",
         "hookkit.inbox.memory_entries",
+        "hookkit.inbox.records",
     },
     "hookkit.inbox.memory_due": {
         "hookkit.core",
@@ -185,7 +190,14 @@ MAY_IMPORT = {
         "hookkit.inbox.base",
         "hookkit.journal",
     },
-    "hookkit.operations": {"hookkit.core", "hookkit.inbox.base"},
+    "hookkit.operations": {"hookkit.core", "hookkit.inbox.base", "hookkit.rotation"},
+    "hookkit.rotation": {
+        "hookkit.core",
+        "hookkit.endpoint",
+        "hookkit.inbox.base",
+        "hookkit.inbox.records",
+    },
+    "hookkit.fingerprints": set(),
     "hookkit.migration": {
         "hookkit.core",
         "hookkit.endpoint",
@@ -225,7 +237,7 @@ MAY_IMPORT = {
         "hookkit.leases",
         "hookkit.reading",
     },
-    "hookkit.endpoint": {"hookkit.core", "hookkit.protection"},
+    "hookkit.endpoint": {"hookkit.core", "hookkit.fingerprints", "hookkit.protection"},
     "hookkit.protection": {"hookkit.core"},
     "hookkit.reading": {"hookkit.core"},
     "hookkit.journal": {"hookkit.core", "hookkit.signals", "hookkit.unhandled"},

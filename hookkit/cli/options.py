@@ -12,8 +12,8 @@ from click.core import ParameterSource
 
 from hookkit.core.errors import HookkitError
 from hookkit.core.provider import Provider
-from hookkit.core.scheme import KeyScheme
 from hookkit.testing import find_provider
+from hookkit.testing.signing import takes_key
 
 #: The longest private key has some 6500 characters.
 MAX_KEY_CHARS = 1 << 16
@@ -75,7 +75,7 @@ def proof_of(provider: Provider, secret: str | None, key: str | None) -> str | N
     Raises:
         click.UsageError: It is of the other kind, or there are two.
     """
-    is_by_key = isinstance(provider.scheme, KeyScheme)
+    is_by_key = takes_key(provider)
     if key is not None and not is_by_key:
         raise click.UsageError(f"{provider.name} has secrets and no keys: give --secret")
     # A variable that is there for other vendors is no contradiction.
@@ -87,7 +87,7 @@ def proof_of(provider: Provider, secret: str | None, key: str | None) -> str | N
 
 def missing_proof(provider: Provider) -> str:
     """Return what to give."""
-    return "--key" if isinstance(provider.scheme, KeyScheme) else "--secret or HOOKKIT_SECRET"
+    return "--key" if takes_key(provider) else "--secret or HOOKKIT_SECRET"
 
 
 provider_option = click.option(
@@ -112,6 +112,6 @@ key_option = click.option(
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
     metavar="FILENAME",
     callback=_key,
-    help="A file with a private RSA key, PEM or JWK, for a vendor that signs with a key of its"
-    " own (8x8). The endpoint has its public half in keys.",
+    help="A file with a private key, for a vendor that signs with a key of its own: PEM, of 8x8"
+    " also a JWK. The endpoint has its public half in keys (8x8) or in secrets.",
 )

@@ -6,6 +6,7 @@ import json
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any, BinaryIO, NoReturn
+from urllib.parse import urlencode
 
 import click
 
@@ -19,7 +20,6 @@ from hookkit.cli.options import (
     usage_errors,
 )
 from hookkit.cli.posting import one_line, post
-from hookkit.core.errors import HookkitError
 from hookkit.core.provider import Provider, split
 from hookkit.testing import SignedDelivery, find_sample, freshen, list_samples, set_path, sign
 
@@ -151,14 +151,19 @@ def _payload(
         sample = find_sample(provider, version, trigger)
         # Of the vendors' own samples, the headers are the proof, which is made anew.
         headers = sample.headers if provider.samples else {}
-        if not sample.body.startswith(b"{"):
-            if changes:
-                raise HookkitError(f"the sample of {provider.name} is no object: give --body")
-            return sample.body, headers
-        payload = freshen(sample.document(), provider.versions[sample.version])
+        payload = freshen(provider.decode(sample.body), provider.versions[sample.version])
         for path, value in changes:
             set_path(payload, path, value)
-    return payload, headers
+    return _written_like(sample.body, payload), headers
+
+
+def _written_like(body: bytes, payload: dict[str, Any]) -> dict[str, Any] | bytes:
+    """Return *payload*, what a provider has decoded *body* to, as such a body is written."""
+    if body.startswith(b"{"):
+        return payload
+    if body.startswith(b"["):
+        return json.dumps(payload["items"]).encode()
+    return urlencode(payload, doseq=True).encode()
 
 
 def describe(provider: Provider, delivery: SignedDelivery) -> str:

@@ -17,7 +17,7 @@ from hookkit.cli.options import (
 )
 from hookkit.core.body import decode_body
 from hookkit.core.provider import Provider
-from hookkit.core.scheme import ProofInBody
+from hookkit.core.scheme import ProofInBody, UrlScheme
 from hookkit.testing import SignedDelivery
 from hookkit.testing import sign as prove
 
@@ -47,10 +47,13 @@ def sign(
     proof = proof_of(provider, secret, key)
     if proof is None:
         raise click.UsageError(f"give {missing_proof(provider)}")
+    scheme = provider.scheme
+    if url is None and isinstance(scheme, UrlScheme) and scheme.signs_url:
+        raise click.UsageError(f"{provider.name} signs the URL too: give it with --curl")
     with click.open_file(file, "rb") as stream:
         body = stream.read()
     with usage_errors():
-        delivery = prove(provider, body, secret=proof)
+        delivery = prove(provider, body, secret=proof, public_url=url)
     is_enclosed = isinstance(provider.scheme, ProofInBody)
     if is_enclosed:
         with usage_errors():

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
 from hookkit.core.facts import near_fact
 from hookkit.core.identity import bounded_id, hash_content
@@ -46,8 +46,7 @@ class Delivery:
     document: Document | None = field(default=None, repr=False)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class VerifiedDelivery:
+class VerifiedDelivery(NamedTuple):
     """A delivery whose sender is proven, or needs no proof by its endpoint's settings.
 
     Attributes:
@@ -64,7 +63,7 @@ class VerifiedDelivery:
     secret_index: int | None
     body_authenticated: bool
     is_bytewise: bool = False
-    key: str | None = field(default=None, repr=False)
+    key: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

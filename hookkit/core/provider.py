@@ -37,6 +37,9 @@ KEPT_HEADERS = ("content-type", "user-agent")
 #: Kept among them: the public key that fitted, as later proof of who said what.
 KEY_HEADER = "hookkit-key"
 
+#: Kept before them: the name of the secret that fitted.
+FINGERPRINT_HEADER = "hookkit-fingerprint"
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PayloadVersion:
@@ -138,15 +141,21 @@ class Provider:
 
 
 def parse(
-    provider: Provider, verified: VerifiedDelivery, modes: Mapping[str, Mode] | None = None
+    provider: Provider,
+    verified: VerifiedDelivery,
+    modes: Mapping[str, Mode] | None = None,
+    fingerprint: str | None = None,
 ) -> Envelope:
     """Take a proven delivery apart; what cannot be understood becomes one item with a problem.
 
     Args:
         modes: Those that the endpoint's settings name.
+        fingerprint: The name of the secret that proved it, to be kept with it.
     """
     delivery = verified.delivery
     headers = provider.keep(delivery.headers)
+    if fingerprint is not None:
+        headers = {FINGERPRINT_HEADER: fingerprint, **headers}
     if verified.key is not None:
         headers = {**headers, KEY_HEADER: verified.key}
     body, document = _without_secrets(provider, delivery)

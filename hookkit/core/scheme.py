@@ -58,13 +58,28 @@ class UrlScheme(Protocol):
     def at_url(self, public_url: str) -> Scheme:
         """Return the scheme of senders that post to *public_url*."""
 
+    def sign(
+        self,
+        body: bytes,
+        secret: bytes,
+        signed_at: datetime,
+        event_id: str = "",
+        *,
+        query: str = "",
+    ) -> dict[str, str]:
+        """Return the headers that prove *body*, sent to the URL with this query."""
+
 
 @runtime_checkable
 class ProofInBody(Protocol):
     """A scheme whose proof lies in the body."""
 
-    def enclose(self, body: bytes, secret: bytes) -> bytes:
-        """Return *body* with its proof in it; ``sign`` is asked for headers after that."""
+    def enclose(self, body: bytes, secret: bytes, signed_at: datetime) -> bytes:
+        """Return *body* with its proof in it; ``sign`` is asked for headers after that.
+
+        Args:
+            signed_at: The time that the proof names, where it names one.
+        """
 
 
 class PublicKey(Protocol):
@@ -108,5 +123,7 @@ class KeyScheme(Protocol):
     def verify(self, proof: Proof, keys: Sequence[PublicKey]) -> VerifiedDelivery:
         """Return the delivery as verified, or raise a subclass of ``Rejected``."""
 
-    def sign(self, body: bytes, secret: bytes, signed_at: datetime) -> dict[str, str]:
+    def sign(
+        self, body: bytes, secret: bytes, signed_at: datetime, event_id: str = ""
+    ) -> dict[str, str]:
         """Return the headers that prove *body*, by the private key that *secret* spells."""

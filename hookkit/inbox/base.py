@@ -17,7 +17,7 @@ from hookkit.core.filter import EVERYTHING, Filter
 from hookkit.core.ledger import Attempt
 from hookkit.core.outcome import Entry, Receipt, Settlement
 from hookkit.core.states import REPLAYABLE, State
-from hookkit.inbox.records import Batch, EntryRecord, Pruned
+from hookkit.inbox.records import STEP, Batch, EntryRecord, Proofs, Pruned
 from hookkit.inbox.version_book import VersionBook
 
 #: Longest vendor type and payload version that are stored; what is longer is cut.
@@ -220,6 +220,13 @@ class Inbox(Protocol):
 
     def counts(self) -> dict[State, int]:
         """Return how many entries are in each state; every state is there."""
+
+    def proofs(self, after_id: int = 0, before_id: int | None = None, limit: int = STEP) -> Proofs:
+        """Tell what proved the newest of the kept deliveries between two ids.
+
+        Args:
+            limit: How many ids are looked through at most, whatever is stored.
+        """
 
     def after_fork(self) -> None:
         """Forget connections that belong to the parent process."""

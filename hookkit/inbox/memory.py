@@ -26,11 +26,12 @@ from hookkit.inbox.memory_entries import (
     StoredEntry,
     entry_record,
     has_other_content,
+    stored_delivery,
     stored_entry,
 )
-from hookkit.inbox.memory_upkeep import fits, prune, start_over, why_refused
+from hookkit.inbox.memory_upkeep import fits, proofs, prune, start_over, why_refused
 from hookkit.inbox.memory_versions import MemoryVersions
-from hookkit.inbox.records import Batch, EntryRecord, Pruned
+from hookkit.inbox.records import STEP, Batch, EntryRecord, Proofs, Pruned
 
 
 class MemoryInbox:
@@ -54,13 +55,7 @@ class MemoryInbox:
     def admit(self, envelope: Envelope) -> Receipt:
         """Store the delivery and one entry per item that is new."""
         received_ms = to_ms(envelope.received_at)
-        delivery = StoredDelivery(
-            next(self._delivery_ids),
-            envelope.endpoint,
-            received_ms,
-            envelope.body,
-            envelope.headers,
-        )
+        delivery = stored_delivery(next(self._delivery_ids), envelope, received_ms)
         conflicting: dict[int, StoredEntry] = {}
         admitted: list[Admitted] = []
         with self._lock:
@@ -89,7 +84,7 @@ class MemoryInbox:
                 if all(one.state is State.IGNORED for one in admitted if one.is_new):
                     delivery.body = b""
             if conflicting:
-                self._mark_conflicts(envelope, delivery, conflicting, is_kept=has_new)
+                self._mark_conflicts(delivery, conflicting, is_kept=has_new)
         return Receipt(admitted=tuple(admitted))
 
     def claim(
@@ -250,6 +245,11 @@ class MemoryInbox:
                 counts[entry.state] += 1
         return counts
 
+    def proofs(self, after_id: int = 0, before_id: int | None = None, limit: int = STEP) -> Proofs:
+        """Tell what proved the newest of the kept deliveries between two ids."""
+        with self._lock:
+            return proofs(self._deliveries, after_id, before_id, limit)
+
     def after_fork(self) -> None:
         """Take a lock of its own: the parent's may have been held when it forked."""
         self._lock = Lock()
@@ -276,12 +276,7 @@ class MemoryInbox:
         return entry
 
     def _mark_conflicts(
-        self,
-        envelope: Envelope,
-        delivery: StoredDelivery,
-        conflicting: dict[int, StoredEntry],
-        *,
-        is_kept: bool,
+        self, delivery: StoredDelivery, conflicting: dict[int, StoredEntry], *, is_kept: bool
     ) -> None:
         for entry in conflicting.values():
             entry.conflicts += 1

@@ -6,7 +6,7 @@ import marshal
 from dataclasses import dataclass, field
 from typing import Any
 
-from hookkit.core.delivery import Headers, Item
+from hookkit.core.delivery import Envelope, Headers, Item
 from hookkit.core.identity import hash_content
 from hookkit.core.ledger import Attempt, Recorded, tries_of
 from hookkit.core.outcome import Entry
@@ -24,6 +24,7 @@ class StoredDelivery:
     received_ms: int
     body: bytes | None
     headers: Headers
+    secret_index: int | None
     is_conflict: bool = False
 
 
@@ -62,6 +63,18 @@ class StoredEntry:
     conflicts: int = 0
     event_type: str | None = None
     attempts: list[tuple[int, AttemptRecord]] = field(default_factory=list)
+
+
+def stored_delivery(delivery_id: int, envelope: Envelope, received_ms: int) -> StoredDelivery:
+    """Return the bytes of *envelope*."""
+    return StoredDelivery(
+        delivery_id,
+        envelope.endpoint,
+        received_ms,
+        envelope.body,
+        envelope.headers,
+        envelope.secret_index,
+    )
 
 
 def stored_entry(entry_id: int, item: Item, delivery: StoredDelivery, position: int) -> StoredEntry:

@@ -6,9 +6,11 @@ from collections.abc import Collection
 from typing import NamedTuple
 
 from hookkit.core.filter import Filter
+from hookkit.core.provider import FINGERPRINT_HEADER
 from hookkit.core.states import State
 from hookkit.inbox.base import from_ms, refusal
 from hookkit.inbox.memory_entries import StoredDelivery, StoredEntry, vendor_type_of
+from hookkit.inbox.records import Proofs, ProofUse
 
 
 class Gone(NamedTuple):
@@ -76,3 +78,19 @@ def why_refused(
     state = None if entry is None else entry.state
     has_body = entry is not None and entry.delivery.body is not None
     return refusal(entry_id, state, has_body=has_body, is_chosen=handlers is not None)
+
+
+def proofs(
+    deliveries: dict[int, StoredDelivery], after_id: int, before_id: int | None, limit: int
+) -> Proofs:
+    """Return what proved the newest deliveries between two ids."""
+    last_id = max(deliveries, default=0) if before_id is None else before_id - 1
+    first_id = max(after_id, last_id - limit) + 1
+    spans: dict[tuple[str, str | None], list[int]] = {}
+    for one in deliveries.values():
+        if first_id <= one.id <= last_id:
+            is_named = one.secret_index is not None
+            name = one.headers.get(FINGERPRINT_HEADER, "") if is_named else None
+            spans.setdefault((one.endpoint, name), []).append(one.received_ms)
+    uses = [ProofUse(*key, from_ms(min(at)), from_ms(max(at))) for key, at in spans.items()]
+    return Proofs(first_id, last_id, uses)

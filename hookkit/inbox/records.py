@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import NamedTuple
@@ -130,3 +131,36 @@ class Pruned(NamedTuple):
     bodies: int
     ids: int
     last: tuple[int, int] | None
+
+
+#: How many ids of deliveries a look at proofs goes through at most, whatever is stored.
+STEP = 20_000
+
+
+class ProofUse(NamedTuple):
+    """When deliveries to an endpoint were proved by one secret.
+
+    Attributes:
+        fingerprint: The secret's name; ``""`` where none was kept, None where no secret
+            was asked for.
+        first_at: When the first of them was received.
+        last_at: When the last of them was.
+    """
+
+    endpoint: str
+    fingerprint: str | None
+    first_at: datetime
+    last_at: datetime
+
+
+class Proofs(NamedTuple):
+    """What proved the deliveries from one id to another.
+
+    Attributes:
+        first_id: The first that was looked for; ids are not all there.
+        last_id: The last, less than ``first_id`` where there are none.
+    """
+
+    first_id: int
+    last_id: int
+    uses: Sequence[ProofUse]

@@ -27,7 +27,7 @@ from hookkit.core.states import State
 from hookkit.inbox.base import from_ms, later, to_ms
 from hookkit.inbox.encryption import BodyCipher
 from hookkit.inbox.postgres_transactions import PostgresTransactions
-from hookkit.inbox.records import Batch, EntryRecord, Pruned
+from hookkit.inbox.records import STEP, Batch, EntryRecord, Proofs, Pruned
 from hookkit.inbox.sql_admit import KNOWN_COLUMNS, admit
 from hookkit.inbox.sql_claim import (
     claimed_entries,
@@ -41,14 +41,8 @@ from hookkit.inbox.sql_effects import lent
 from hookkit.inbox.sql_find import counts, find
 from hookkit.inbox.sql_lanes import release
 from hookkit.inbox.sql_prepared import prepared
-from hookkit.inbox.sql_settle import (
-    UndoneError,
-    begin,
-    give_back,
-    record_or_undo,
-    renew,
-    settle,
-)
+from hookkit.inbox.sql_proofs import proofs
+from hookkit.inbox.sql_settle import UndoneError, begin, give_back, record_or_undo, renew, settle
 from hookkit.inbox.sql_upkeep import prune, replay_all, why_refused
 from hookkit.inbox.sql_versions import SqlVersions
 from hookkit.inbox.sqlite_admit import SqliteAdmission
@@ -285,6 +279,11 @@ class SqlInbox:
         """Return how many entries are in each state; every state is there."""
         with self._store.reading() as connection:
             return counts(connection)
+
+    def proofs(self, after_id: int = 0, before_id: int | None = None, limit: int = STEP) -> Proofs:
+        """Tell what proved the newest of the kept deliveries between two ids."""
+        with self._store.reading() as connection:
+            return proofs(connection, after_id, before_id, limit)
 
     def after_fork(self) -> None:
         """Forget connections that belong to the parent process."""

@@ -33,6 +33,9 @@ PRUNE = "hookkit.prune"
 DRAIN_S = 5.0
 DRAIN_ENTRIES = 5000
 
+#: Nothing was left just now: what comes within so long is worth one claim, not one each.
+LINGER_S = 0.02
+
 #: What is due for so long has been overlooked by those who were woken for it.
 OVERDUE_S = 1.0
 
@@ -158,7 +161,8 @@ class CeleryRunner:
         try:
             with leases_renewed(self._worker):
                 while count < DRAIN_ENTRIES and time.monotonic() < end:
-                    worked = self._worker.work(limit=self._worker.usual_count)
+                    limit = self._worker.usual_count
+                    worked = self._worker.work(limit=limit)
                     self._outage.tell_reachable()
                     if not worked:
                         return count
@@ -166,6 +170,8 @@ class CeleryRunner:
                         # More was due than this process was woken for.
                         self._wake_ups.want(1, entry_id)
                     count += len(worked)
+                    if len(worked) < limit:
+                        time.sleep(LINGER_S)
         except Unavailable as error:
             # No wake-up for this: it would come back at once, and find the same.
             self._outage.tell_away(error)

@@ -46,25 +46,23 @@ class CeleryQueue:
         """Forget the connection, which is the parent's."""
         self._connection = None
 
-    def put(self, wanted: int, entry_id: int | None) -> int:
-        """Queue up to *wanted* wake-ups; return how many are still wanted then.
-
-        None are when enough wait to be read: they will see everything that is due now.
+    def put(self, entry_id: int | None) -> bool:
+        """Queue a wake-up, unless enough wait to be read; tell which.
 
         Raises:
             Exception: Whatever the broker's client raises.
         """
         try:
             producer = self._celery_app.amqp.Producer(self._connected(), auto_declare=False)
-            room = max(0, ENOUGH - self._waiting(producer.channel))
-            for _ in range(min(wanted, room)):
-                self._task.apply_async(
-                    args=[entry_id], queue=QUEUE, producer=producer, retry=False, ignore_result=True
-                )
+            if self._waiting(producer.channel) >= ENOUGH:
+                return False
+            self._task.apply_async(
+                args=[entry_id], queue=QUEUE, producer=producer, retry=False, ignore_result=True
+            )
         except BaseException:
             self._disconnect()
             raise
-        return wanted - room if wanted > room > 0 else 0
+        return True
 
     def _connected(self) -> Any:
         if self._connection is None:

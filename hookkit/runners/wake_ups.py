@@ -14,14 +14,14 @@ from threading import Condition, Event, Thread
 
 _logger = logging.getLogger("hookkit")
 
-#: Between two looks at the broker's queue, in seconds: what comes meanwhile shares the next.
-PAUSE_S = 0.02
+#: Between two wake-ups of this process, in seconds: what comes meanwhile shares the next.
+PAUSE_S = 0.05
 
 #: How long the broker is left alone after a failure.
 BREAK_S = 3.0
 
-#: How many wake-ups are wanted at most: more than there are processes to wake helps nobody.
-MOST_WANTED = 64
+#: How many wake-ups are wanted at most: each is one process more that has a look.
+MOST_WANTED = 16
 
 #: How long an ending process goes on publishing what is wanted.
 GRACE_S = 1.0
@@ -31,11 +31,11 @@ class WakeUps:
     """Has wake-ups published by a thread, which is started when one is wanted first.
 
     Args:
-        publish: Takes how many are wanted and the entry that came last, and returns how many
-            are still wanted. May raise anything, and wait for seconds.
+        publish: Publishes one for an entry unless enough wait to be read; tells whether it
+            did. May raise anything, and wait for seconds.
     """
 
-    def __init__(self, publish: Callable[[int, int | None], int]) -> None:
+    def __init__(self, publish: Callable[[int | None], bool]) -> None:
         self._publish = publish
         self.after_fork()
 
@@ -75,7 +75,8 @@ class WakeUps:
                 wanted, self._wanted = self._wanted, 0
                 entry_id = self._entry_id
             try:
-                left = self._publish(wanted, entry_id)
+                # Those that wait to be read will see whatever is due now.
+                left = wanted - 1 if self._publish(entry_id) else 0
             except Exception as error:  # noqa: BLE001  # each broker's client has errors of its own
                 left = wanted
                 self._tell_away(error)

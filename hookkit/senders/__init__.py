@@ -1,6 +1,7 @@
 """Senders known by how they sign, and by where they name their events: data, a few lines each.
 
 Their payloads are not read into the unified model: an event is ``other``, and has the payload.
+Who is read into it has a package in ``hookkit.providers``, with code of its own.
 """
 
 from __future__ import annotations

@@ -32,7 +32,7 @@ MESSENGERS = (
         fresh_ids=("event_id",),
         sample=InlineSample(
             name="app_mention",
-            body=b'{"type":"event_callback","event_id":"Ev1","event":{"type":"app_mention"}}',
+            body=b'{"type":"event_callback","event_id":"Ev08MFMKH6","event":{"type":"app_mention"}}',
         ),
     ),
     Sender(
@@ -55,7 +55,7 @@ MESSENGERS = (
         fresh_ids=("id",),
         sample=InlineSample(
             name="zen:event-type:ticket.created",
-            body=b'{"id":"1","type":"zen:event-type:ticket.created","detail":{}}',
+            body=b'{"id":"01FHE2Z5A2RKXQ","type":"zen:event-type:ticket.created","detail":{}}',
         ),
     ),
     Sender(
@@ -69,7 +69,7 @@ MESSENGERS = (
         fresh_ids=("entry.*.id",),
         sample=InlineSample(
             name="whatsapp_business_account",
-            body=b'{"object":"whatsapp_business_account","entry":[{"id":"1","changes":[]}]}',
+            body=b'{"object":"whatsapp_business_account","entry":[{"id":"102290129340398","changes":[]}]}',
         ),
     ),
     Sender(
@@ -87,9 +87,10 @@ MESSENGERS = (
         body="object or form",
         retries="none by itself; the URL may ask for some, #rc=5",
         vector="its library's tests",
+        fresh_ids=("MessageSid",),
         sample=InlineSample(
             name="received",
-            body=b"MessageSid=SM1&SmsStatus=received&From=%2B15005550006&Body=Hi",
+            body=b"MessageSid=SM9ea7b0c1&SmsStatus=received&From=%2B15005550006&Body=Hi",
             headers={"content-type": "application/x-www-form-urlencoded"},
         ),
     ),
@@ -106,7 +107,7 @@ MESSENGERS = (
         fresh_ids=("events.*.webhookEventId",),
         sample=InlineSample(
             name="message",
-            body=b'{"destination":"U1","events":[{"type":"message","webhookEventId":"01F"}]}',
+            body=b'{"destination":"U1","events":[{"type":"message","webhookEventId":"01FZ74A0TDDPYR"}]}',
         ),
     ),
     Sender(
@@ -117,6 +118,7 @@ MESSENGERS = (
         event_id=("body:update_id",),
         event_type=("beside:update_id",),
         retries="a reasonable number of times, it says, until an answer is 2xx",
+        fresh_ids=("update_id",),
         sample=InlineSample(
             name="message", body=b'{"update_id":10000,"message":{"message_id":1,"text":"Hi"}}'
         ),
@@ -142,7 +144,7 @@ MESSENGERS = (
         fresh_ids=("event.timestamp",),
         sample=InlineSample(
             name="APPLICATION_AUTHORIZED",
-            body=b'{"type":2,"event":{"type":"APPLICATION_AUTHORIZED","timestamp":"1"}}',
+            body=b'{"type":2,"event":{"type":"APPLICATION_AUTHORIZED","timestamp":"2026-03-01T10:00:00"}}',
         ),
     ),
     Sender(
@@ -157,7 +159,7 @@ MESSENGERS = (
         fresh_ids=("id",),
         sample=InlineSample(
             name="conversation.user.created",
-            body=b'{"type":"notification_event","id":"notif_1","topic":"conversation.user.created"}',
+            body=b'{"type":"notification_event","id":"notif_5ef26a5b3f","topic":"conversation.user.created"}',
         ),
     ),
 )

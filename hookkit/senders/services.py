@@ -6,6 +6,7 @@ from hookkit.core.sample import InlineSample
 from hookkit.senders.sender import Sender
 from hookkit.signatures.keyed_hash import KeyedHash
 from hookkit.signatures.public_key import KeyedSignature
+from hookkit.signatures.signed_fields import SignedFields
 from hookkit.signatures.signed_text import SignedText
 from hookkit.signatures.standard_webhooks import StandardWebhooks
 
@@ -47,7 +48,9 @@ SERVICES = (
         retries="by the sender",
         vector="RFC 4231",
         fresh_ids=("id",),
-        sample=InlineSample(name="order.created", body=b'{"type":"order.created","id":"1"}'),
+        sample=InlineSample(
+            name="order.created", body=b'{"type":"order.created","id":"order-10001742"}'
+        ),
     ),
     Sender(
         name="github",
@@ -61,7 +64,7 @@ SERVICES = (
         fresh_ids=("after",),
         sample=InlineSample(
             name="push",
-            body=b'{"ref":"refs/heads/main","before":"6113728f","after":"76ae82fa"}',
+            body=b'{"ref":"refs/heads/main","before":"6113728f27ae","after":"76ae82fa9d61"}',
             headers={
                 "x-github-event": "push",
                 "x-github-delivery": "72d3162e-cc78-11e3-81ab-4c9367dc0958",
@@ -84,7 +87,7 @@ SERVICES = (
         fresh_ids=("id",),
         sample=InlineSample(
             name="invoice.paid",
-            body=b'{"id":"evt_1","object":"event","type":"invoice.paid","data":{"object":{}}}',
+            body=b'{"id":"evt_1NG8Du2eZvKYlo","object":"event","type":"invoice.paid","data":{"object":{}}}',
         ),
     ),
     Sender(
@@ -118,7 +121,48 @@ SERVICES = (
         fresh_ids=("event_id",),
         sample=InlineSample(
             name="payment.updated",
-            body=b'{"merchant_id":"M1","type":"payment.updated","event_id":"1","data":{}}',
+            body=b'{"merchant_id":"M1","type":"payment.updated","event_id":"6a8f5f28-54a1-4eb0","data":{}}',
+        ),
+    ),
+    Sender(
+        name="paddle",
+        title="Paddle",
+        docs="https://developer.paddle.com/webhooks/signature-verification",
+        scheme=KeyedHash(
+            header="paddle-signature",
+            prefix="h1=",
+            separator=";",
+            signed=SignedText(template="{timestamp}:{body}", timestamp_prefix="ts="),
+        ),
+        event_id=("body:event_id",),
+        event_type=("body:event_type",),
+        retries="60 times within 3 days, until an answer within 5 seconds is 200",
+        fresh_ids=("event_id",),
+        sample=InlineSample(
+            name="transaction.paid",
+            body=b'{"event_id":"evt_01h8bzakzx3hm2fm","event_type":"transaction.paid","data":{}}',
+        ),
+    ),
+    Sender(
+        name="mailgun",
+        title="Mailgun",
+        docs="https://documentation.mailgun.com/docs/mailgun/user-manual/webhooks/securing-webhooks",
+        # Whether a retry is signed anew is not documented: all of them are within the day, and
+        # the token, the one id that is signed, stops what is sent again.
+        scheme=SignedFields(
+            holder="signature",
+            signature="signature",
+            timestamp="timestamp",
+            token="token",  # noqa: S106  # a key
+            tolerance_s=86400.0,
+        ),
+        event_id=("body:signature.token",),
+        event_type=("body:event-data.event",),
+        retries="for 8 hours, until an answer is 200; 406 ends it",
+        fresh_ids=("event-data.id",),
+        sample=InlineSample(
+            name="delivered",
+            body=b'{"event-data":{"event":"delivered","id":"CPgfbmQMTCKtHW6uIWtuVe"}}',
         ),
     ),
     Sender(
@@ -138,11 +182,11 @@ SERVICES = (
         body="list",
         each="items",
         retries="for 24 hours, until an answer is 2xx",
-        vector="its library's tests, with a body that is not copied here",
+        vector="its library's tests",
         fresh_ids=("items.*.sg_event_id",),
         sample=InlineSample(
             name="delivered",
-            body=b'[{"email":"a@example.com","event":"delivered","sg_event_id":"1"}]\r\n',
+            body=b'[{"email":"a@example.com","event":"delivered","sg_event_id":"ZHJvcC0xMDk5NDkxOS"}]\r\n',
         ),
     ),
 )

@@ -46,6 +46,13 @@ class KeyedHash:
     separator: str = ""
     secret_encoding: str = "text"  # noqa: S105  # a name
     signed: SignedText = field(default_factory=SignedText)
+    #: Whether the body's bytes are signed. A form's are not: its names and values are signed
+    #: without anything between them, so that some other forms have the same signature.
+    covers_body: bool = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        is_covered = not self.signed.names.isdisjoint({"body", "body_hash"})
+        object.__setattr__(self, "covers_body", is_covered)
 
     @property
     def signed_headers(self) -> frozenset[str]:
@@ -56,15 +63,6 @@ class KeyedHash:
     def signs_url(self) -> bool:
         """Whether the URL is signed."""
         return "url" in self.signed.names
-
-    @property
-    def covers_body(self) -> bool:
-        """Whether the body's bytes are signed.
-
-        A form's are not: its names and values are signed without anything between them, so
-        that some other forms have the same signature.
-        """
-        return not self.signed.names.isdisjoint({"body", "body_hash"})
 
     def verify(self, delivery: Delivery, secrets: Sequence[bytes]) -> VerifiedDelivery:
         """Return *delivery* as verified by the first secret that fits.
@@ -85,11 +83,8 @@ class KeyedHash:
                         index = number
         if index is None:
             raise SignatureMismatch(f"header {self.header} fits no configured secret")
-        return VerifiedDelivery(
-            delivery=delivery,
-            secret_index=index,
-            body_authenticated=self.covers_body or self._is_hashed(delivery),
-        )
+        is_covered = self.covers_body or self._is_hashed(delivery)
+        return VerifiedDelivery(delivery, index, body_authenticated=is_covered)
 
     def sign(
         self,
@@ -148,25 +143,30 @@ class KeyedHash:
         sent = delivery.headers.get(self.header)
         if not sent:
             raise SignatureMissing(f"header {self.header} is missing")
-        entries = sent.split(self.separator, MAX_SIGNATURES) if self.separator else [sent]
+        prefix, prefix_of_time = self.prefix, self.signed.timestamp_prefix
+        if not self.separator:
+            is_fitting = sent.startswith(prefix) and sent.isascii()
+            return ([sent[len(prefix) :]] if is_fitting else []), None
+        entries = sent.split(self.separator, MAX_SIGNATURES)
         if len(entries) > MAX_SIGNATURES:
             raise MalformedHeader(f"header {self.header} has more than {MAX_SIGNATURES} entries")
-        prefix, timestamp = self.signed.timestamp_prefix, None
-        if prefix:
-            found = [each for each in entries if each.startswith(prefix)]
-            if len(found) != 1:
-                raise MalformedHeader(f"header {self.header} has not one timestamp")
-            timestamp = found[0][len(prefix) :]
-        start, begin = len(self.prefix), self.prefix
-        fitting = [each[start:] for each in entries if each.startswith(begin) and each.isascii()]
-        return fitting, timestamp
+        fitting: list[str] = []
+        times: list[str] = []
+        for each in entries:
+            if prefix_of_time and each.startswith(prefix_of_time):
+                times.append(each[len(prefix_of_time) :])
+            elif each.startswith(prefix) and each.isascii():
+                fitting.append(each[len(prefix) :])
+        if prefix_of_time and len(times) != 1:
+            raise MalformedHeader(f"header {self.header} has not one timestamp")
+        return fitting, times[0] if times else None
 
     def _signature(self, pieces: Sequence[bytes], secret: bytes) -> str:
         mac = _keyed(secret, self.secret_encoding, self.algorithm).copy()
         for piece in pieces:
-            if piece:
-                mac.update(piece)
-        return mac.hexdigest() if self.encoding == "hex" else b64encode(mac.digest()).decode()
+            mac.update(piece)
+        digest = mac.digest()
+        return digest.hex() if self.encoding == "hex" else b64encode(digest).decode()
 
     def _is_hashed(self, delivery: Delivery) -> bool:
         """Tell whether the signed URL has the body's hash; ``verify`` has compared it."""

@@ -123,7 +123,13 @@ class KeyedSignature:
         raise SignatureMismatch(f"header {self.header} fits no configured key")
 
     def sign(
-        self, body: bytes, secret: bytes, signed_at: datetime, event_id: str = ""
+        self,
+        body: bytes,
+        secret: bytes,
+        signed_at: datetime,
+        event_id: str = "",
+        *,
+        query: str = "",
     ) -> dict[str, str]:
         """Return the headers that ``verify`` accepts, by the private key that *secret* spells.
 
@@ -132,7 +138,7 @@ class KeyedSignature:
         """
         timestamp = self.signed.write_time(signed_at)
         signature = private_signer(secret, self.algorithm)(
-            self.signed.to_sign(body, event_id, timestamp)
+            self.signed.to_sign(body, event_id, timestamp, query)
         )
         text = signature.hex() if self.encoding == "hex" else b64encode(signature).decode()
         headers = {self.header: text}

@@ -75,6 +75,27 @@ def read_key(given: object) -> RsaKey:
     return _from_pem(text)
 
 
+def read_keys(text: str) -> list[RsaKey]:
+    """Return the keys in *text*: those of a JWK Set, or one as ``read_key`` takes it.
+
+    Keys of another kind than RSA are passed over in a set:
+    https://www.rfc-editor.org/rfc/rfc7517#section-5
+
+    Raises:
+        ValueError: There is none that can be used; the message says why and repeats nothing.
+    """
+    try:
+        found = decode_body(text.encode(errors="replace")).get("keys")
+    except BodyUnreadable:  # PEM, or nothing
+        found = None
+    if not isinstance(found, list):
+        return [read_key(text)]
+    keys = [read_key(each) for each in found if isinstance(each, dict) and each.get("kty") == "RSA"]
+    if not keys:
+        raise ValueError("is a JWK Set without an RSA key")
+    return keys
+
+
 def _from_jwk(jwk: Mapping[str, object]) -> RsaKey:
     if jwk.get("kty") != "RSA":
         raise ValueError("is no JWK of an RSA key")

@@ -12,6 +12,7 @@ import hmac
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
+from functools import lru_cache
 from hashlib import sha256
 
 from hookkit.core.body import decode_body, encode_body
@@ -97,7 +98,7 @@ class SharedSecretField:
         """Return no header: the proof lies in the body."""
         return {}
 
-    def enclose(self, body: bytes, secret: bytes) -> bytes:
+    def enclose(self, body: bytes, secret: bytes, signed_at: datetime | None = None) -> bytes:
         """Return *body* with the field that ``verify`` accepts.
 
         What is not a JSON object has no room for it, and is returned as it is.
@@ -174,8 +175,13 @@ def _verified(
     fitting = [
         index
         for index, secret in enumerate(secrets)
-        if hmac.compare_digest(sent_digest, sha256(secret).digest())
+        if hmac.compare_digest(sent_digest, _digest(secret))
     ]
     if not fitting:
         raise SignatureMismatch(f"{where} fits no configured secret")
     return VerifiedDelivery(delivery=delivery, secret_index=fitting[0], body_authenticated=False)
+
+
+@lru_cache(maxsize=256)
+def _digest(secret: bytes) -> bytes:
+    return sha256(secret).digest()

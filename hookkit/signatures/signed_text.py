@@ -16,6 +16,7 @@ from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from hashlib import sha256
 from hmac import compare_digest
+from typing import NamedTuple
 
 from hookkit.core.delivery import Delivery, Headers
 from hookkit.core.errors import (
@@ -47,9 +48,25 @@ _INSTANT = re.compile(
     r"[12][0-9]{3}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(Z|[+-][0-9]{2}:[0-9]{2})",
     re.ASCII,
 )
-_ID = re.compile(rf"[!-~]{{1,{MAX_ID_CHARS}}}", re.ASCII)
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MILLISECOND = timedelta(milliseconds=1)
+
+
+class Template(NamedTuple):
+    """A template, taken apart once.
+
+    Attributes:
+        pieces: Constants and names of parts by turns; a constant comes first and last.
+        names: The parts.
+        an_id: What an id may be: nothing in it stands between the parts.
+        before_body: What stands before the body, if it ends there and has the id and the
+            timestamp at most: the usual one, which is filled faster. None otherwise.
+    """
+
+    pieces: tuple[str, ...]
+    names: frozenset[str]
+    an_id: re.Pattern[str]
+    before_body: str | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,11 +95,16 @@ class SignedText:
     public_url: str = field(default="", repr=False)
     any_port: bool = False
     hash_in_query: str = ""
+    #: The template as it is used.
+    parsed: Template = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "parsed", _parse(self.template))
 
     @property
     def names(self) -> frozenset[str]:
         """The parts that are signed."""
-        return _names(self.template)
+        return self.parsed.names
 
     def mistakes(self) -> Iterator[str]:
         """Yield what makes no sense, for whoever configures it."""
@@ -98,8 +120,8 @@ class SignedText:
         if self.timestamp_unit not in UNITS:
             yield f"timestamp_unit: must be one of {', '.join(UNITS)}"
 
-    def of(self, delivery: Delivery, timestamp: str | None) -> Iterator[list[bytes]]:
-        """Yield what may have been signed, each as its pieces; one, but for ports.
+    def of(self, delivery: Delivery, timestamp: str | None) -> list[list[bytes]]:
+        """Return what may have been signed, each as its pieces; one, but for ports.
 
         Args:
             delivery: What arrived; its time is checked.
@@ -113,20 +135,16 @@ class SignedText:
             TimestampExpired: It was signed too long ago.
             TimestampInFuture: It says that it is signed later than now.
         """
-        event_id = ""
-        pieces = _pieces(self.template)
-        if self.id_header:
-            event_id = self._id(delivery.headers)
+        event_id = self._id(delivery.headers) if self.id_header else ""
         if self.timestamp_header or self.timestamp_prefix:
             if timestamp is None:
                 timestamp = _sent(delivery.headers, self.timestamp_header)
             self.check_time(timestamp, delivery.received_at)
-        return self._fill(pieces, delivery.body, delivery.query, event_id, timestamp or "")
+        return self._fill(delivery.body, delivery.query, event_id, timestamp or "")
 
     def to_sign(self, body: bytes, event_id: str, timestamp: str, query: str = "") -> bytes:
         """Return what a sender signs."""
-        pieces = self._fill(_pieces(self.template), body, query, event_id, timestamp)
-        return b"".join(next(pieces))
+        return b"".join(self._fill(body, query, event_id, timestamp)[0])
 
     def write_time(self, signed_at: datetime) -> str:
         """Return *signed_at* as a sender writes it."""
@@ -139,9 +157,9 @@ class SignedText:
         """Raise a subclass of ``Rejected`` unless *timestamp* is well written and near."""
         received_ms = (received_at - _EPOCH) // _MILLISECOND
         age_ms = received_ms - self._milliseconds(timestamp)
-        if age_ms > self.tolerance_s * 1000:
-            raise TimestampExpired("the timestamp is too long ago")
-        if -age_ms > self.tolerance_s * 1000:
+        if abs(age_ms) > self.tolerance_s * 1000:
+            if age_ms > 0:
+                raise TimestampExpired("the timestamp is too long ago")
             raise TimestampInFuture("the timestamp is later than now")
 
     def _milliseconds(self, timestamp: str) -> int:
@@ -158,26 +176,24 @@ class SignedText:
 
     def _id(self, headers: Headers) -> str:
         event_id = _sent(headers, self.id_header)
-        if not _ID.fullmatch(event_id) or _constants(self.template).intersection(event_id):
+        if not self.parsed.an_id.fullmatch(event_id):
             raise MalformedHeader(f"header {self.id_header} holds what is in no id")
         return event_id
 
-    def _fill(
-        self, pieces: tuple[str, ...], body: bytes, query: str, event_id: str, timestamp: str
-    ) -> Iterator[list[bytes]]:
-        around = _around_body(self.template)
-        if around is not None:
-            before, after = around
-            if not after:  # the timestamp first: an id may hold anything
-                before = before.replace("{timestamp}", timestamp).replace("{id}", event_id)
-                if len(body) < _SHORT:
-                    return iter(([before.encode() + body],))
-                return iter(([before.encode(), body],))
-        return self._fill_all(pieces, body, query, event_id, timestamp)
+    def _fill(self, body: bytes, query: str, event_id: str, timestamp: str) -> list[list[bytes]]:
+        before = self.parsed.before_body
+        if before is None:
+            return list(self._fill_all(body, query, event_id, timestamp))
+        if not before:
+            return [[body]]
+        # The timestamp first: an id may hold anything.
+        start = before.replace("{timestamp}", timestamp).replace("{id}", event_id).encode()
+        return [[start + body]] if len(body) < _SHORT else [[start, body]]
 
     def _fill_all(
-        self, pieces: tuple[str, ...], body: bytes, query: str, event_id: str, timestamp: str
+        self, body: bytes, query: str, event_id: str, timestamp: str
     ) -> Iterator[list[bytes]]:
+        pieces = self.parsed.pieces
         texts = {"id": event_id, "timestamp": timestamp}
         is_hashed = bool(self.hash_in_query) and self._is_hash_there(query, body)
         names = pieces[1::2]
@@ -218,28 +234,24 @@ class SignedText:
             yield _other_port(self.public_url) + end
 
 
-@lru_cache(maxsize=64)
-def _pieces(template: str) -> tuple[str, ...]:
-    """Return constants and names of parts by turns; a constant comes first and last."""
-    return tuple(_PART.split(template))
+def _id_pattern(constants: str) -> re.Pattern[str]:
+    fitting = "".join(
+        re.escape(chr(code)) for code in range(0x21, 0x7F) if chr(code) not in constants
+    )
+    return re.compile(f"[{fitting}]{{1,{MAX_ID_CHARS}}}", re.ASCII)
 
 
-@lru_cache(maxsize=64)
-def _names(template: str) -> frozenset[str]:
-    return frozenset(_PART.findall(template))
-
-
-@lru_cache(maxsize=64)
-def _around_body(template: str) -> tuple[str, str] | None:
-    """Return what stands before and after the body; None unless the rest is id and timestamp."""
-    before, found, after = template.partition("{body}")
-    is_plain = bool(found) and _names(template) <= {"id", "timestamp", "body"}
-    return (before, after) if is_plain and "{body}" not in after else None
-
-
-@lru_cache(maxsize=64)
-def _constants(template: str) -> frozenset[str]:
-    return frozenset("".join(_pieces(template)[::2]))
+def _parse(template: str) -> Template:
+    pieces = tuple(_PART.split(template))
+    names = frozenset(pieces[1::2])
+    before, _, after = template.partition("{body}")
+    is_plain = "body" in names <= {"id", "timestamp", "body"} and not after
+    return Template(
+        pieces=pieces,
+        names=names,
+        an_id=_id_pattern("".join(pieces[::2])),
+        before_body=before if is_plain else None,
+    )
 
 
 @lru_cache(maxsize=64)

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import hmac
 from base64 import b64encode
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import lru_cache
@@ -31,6 +31,7 @@ MIN_SECRET_BYTES = 16
 
 #: The headers of the standard, and those of the senders that were there before it.
 HEADERS = ("webhook", "svix")
+_SIGNATURES = {name: f"{name}-signature" for name in HEADERS}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,6 +51,12 @@ class StandardWebhooks:
         init=False,
     )
     covers_body: bool = field(default=True, init=False)
+    #: What is signed, by the set of headers.
+    signed: Mapping[str, SignedText] = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        signed = {name: _signed(name, self.tolerance_s) for name in HEADERS}
+        object.__setattr__(self, "signed", signed)
 
     def verify(self, delivery: Delivery, secrets: Sequence[bytes]) -> VerifiedDelivery:
         """Return *delivery* as verified by the first secret or public key that fits.
@@ -59,25 +66,23 @@ class StandardWebhooks:
             Unavailable: A secret is none of the standard's.
         """
         headers = delivery.headers
-        name = next((each for each in HEADERS if headers.get(f"{each}-signature")), None)
-        if name is None:
+        name = "webhook" if headers.get("webhook-signature") else "svix"
+        sent = headers.get(_SIGNATURES[name])
+        if not sent:
             raise SignatureMissing("header webhook-signature is missing")
-        entries = headers[f"{name}-signature"].split(" ", MAX_SIGNATURES)
+        entries = sent.split(" ", MAX_SIGNATURES)
         if len(entries) > MAX_SIGNATURES:
             raise MalformedHeader(f"header {name}-signature has more than {MAX_SIGNATURES} entries")
-        event_id = headers.get(f"{name}-id")
-        if headers.get("webhook-id", event_id) != headers.get("svix-id", event_id):
+        (pieces,) = self.signed[name].of(delivery, None)
+        webhook_id, svix_id = headers.get("webhook-id"), headers.get("svix-id")
+        if webhook_id and svix_id and webhook_id != svix_id:
             # One is not signed, and would name the event where that one is looked for.
             raise MalformedHeader("headers webhook-id and svix-id name two events")
-        (pieces,) = _signed(name, self.tolerance_s).of(delivery, None)
-        index = None
-        for number, secret in enumerate(secrets):
-            fits = _checker(secret)
-            if fits(entries, pieces) and index is None:
-                index = number
-        if index is None:
+        fitting = [_checker(secret)(entries, pieces) for secret in secrets]
+        if True not in fitting:
             raise SignatureMismatch(f"header {name}-signature fits no configured secret")
-        return VerifiedDelivery(delivery=delivery, secret_index=index, body_authenticated=True)
+        index = fitting.index(True)
+        return VerifiedDelivery(delivery, index, body_authenticated=True)
 
     def sign(
         self, body: bytes, secret: bytes, signed_at: datetime, event_id: str = ""
@@ -88,7 +93,7 @@ class StandardWebhooks:
             ValueError: *secret* is none of the standard's; the message repeats nothing.
         """
         event_id = event_id or "msg_sample"
-        signed = _signed("webhook", self.tolerance_s)
+        signed = self.signed["webhook"]
         timestamp = signed.write_time(signed_at)
         text = signed.to_sign(body, event_id, timestamp)
         if secret.startswith(PRIVATE.encode()):
@@ -116,7 +121,6 @@ class StandardWebhooks:
 _Fits = Callable[[Sequence[str], Sequence[bytes]], bool]
 
 
-@lru_cache(maxsize=64)
 def _signed(name: str, tolerance_s: float) -> SignedText:
     return SignedText(
         template="{id}.{timestamp}.{body}",

@@ -12,6 +12,7 @@ from typing import Any
 from hookkit.core.errors import HookkitError, Unavailable
 from hookkit.core.provider import Provider
 from hookkit.core.scheme import KeyScheme, ProofInBody, Scheme, UrlScheme
+from hookkit.signatures.public_key import KeyedSignature
 from hookkit.signatures.shared_secret import BasicCredentials
 
 
@@ -57,17 +58,23 @@ def sign(
     body = payload if isinstance(payload, bytes) else json.dumps(payload).encode()
     proof: dict[str, str] = {}
     scheme = provider.scheme
+    now = now or datetime.now(UTC)
     if secret is not None:
         if isinstance(scheme, ProofInBody):
-            body = scheme.enclose(body, secret.encode())
+            body = scheme.enclose(body, secret.encode(), now)
         if isinstance(scheme, KeyScheme):
-            proof = _by_key(scheme, body, secret, now or datetime.now(UTC))
+            proof = _by_key(scheme, body, secret, now)
         else:
-            proof = _by_secret(scheme, body, secret, now or datetime.now(UTC), public_url)
+            proof = _by_secret(scheme, body, secret, now, public_url)
     if basic is not None:
         proof |= BasicCredentials().sign(body, basic.encode())
     usual = {"content-type": "application/json"}
     return SignedDelivery(body=body, headers={**usual, **(headers or {}), **proof})
+
+
+def takes_key(provider: Provider) -> bool:
+    """Tell whether *provider*'s scheme is proven by a private key, and not by a secret."""
+    return isinstance(provider.scheme, KeyScheme | KeyedSignature)
 
 
 def _by_secret(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import random
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from threading import Lock
@@ -23,6 +23,7 @@ from hookkit.inbox.memory import MemoryInbox
 from hookkit.migration import Migration
 from hookkit.operations import Operations
 from hookkit.receiver import Receiver
+from hookkit.rotation import Rotation
 from hookkit.runners.base import IdleRunner, Runner
 from hookkit.runners.inline import InlineRunner
 from hookkit.runners.process import WorkerProcess
@@ -49,6 +50,7 @@ class AppState:
         operations: What people do to it.
         migration: Moves endpoints from one payload version to another.
         upkeep: Prunes it.
+        rotation: Tells which secrets are in use.
         has_received: Whether a delivery has reached the application.
         starts_in_children: Whether children of this process serve, and not the process.
     """
@@ -71,12 +73,14 @@ class AppState:
             lease_s=self.settings.lease_s,
             context=app.app_context,
         )
+        self.rotation = Rotation(self.open_inbox, utc_now, self.settings.endpoints)
         self.operations = Operations(
             inbox=self.open_inbox,
             clock=utc_now,
             registry=registry,
             endpoints=self.settings.endpoints,
             run_soon=self.run_soon,
+            secrets=self.rotation.look,
         )
         self.migration = Migration(
             inbox=self.open_inbox,
@@ -97,9 +101,7 @@ class AppState:
         self._celery = celery_runner(self) if self.runner_name == "celery" else None
         self._runner: Runner | None = self._celery
         self.receiver = Receiver(
-            sender=app,
-            inbox=self.open_inbox,
-            finish=lambda receipt: self.runner.finish(receipt),
+            sender=app, inbox=self.open_inbox, finish=lambda receipt: self.runner.finish(receipt)
         )
 
     @property
@@ -212,7 +214,7 @@ class AppState:
             self.worker,
             threads=threads,
             has_due=self._has_due,
-            prune=self.upkeep.prune,
+            prune=self.keep_house,
             sweep=self.migration.sweep,
         )
 
@@ -231,6 +233,12 @@ class AppState:
             case "thread":
                 return self._make_pool(self.settings.workers)
         return IdleRunner()
+
+    def keep_house(self, wait: Callable[[float], bool]) -> tuple[int, int]:
+        """Prune, and warn of secrets that can go."""
+        pruned = self.upkeep.prune(wait)
+        self.rotation.look()
+        return pruned
 
     def open_inbox(self) -> Inbox:
         """Return the inbox, opened at its first use.

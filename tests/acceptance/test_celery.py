@@ -76,7 +76,7 @@ def test_kill_9_of_workers_and_an_emptied_broker_lose_and_double_nothing(
             running.enter_context(start(f"celery-last-{number}"))
         began = time.monotonic()
         wait_until_all_are_done(postgres_url)
-        record_property("done_after_last_fault_s", round(time.monotonic() - began, 1))
+        record_property("done_after_workers_are_back_s", round(time.monotonic() - began, 1))
         assert_all_is_settled(postgres_url, server, load.acknowledged)
 
     assert load.others == set()
@@ -112,7 +112,7 @@ def test_broker_that_is_down_costs_deliveries_nothing(
 
 def wait_until_all_are_done(database_url):
     inbox = open_inbox(database_url)
-    wait_until(lambda: all_are_done(inbox.counts()), 5 * OUTAGE_S)
+    wait_until(lambda: all_are_done(inbox.counts()), 60 + 5 * OUTAGE_S)
     inbox.close()
 
 
@@ -134,7 +134,7 @@ def test_duplicate_sent_to_two_machines_at_once_is_handled_once(tmp_path, postgr
         )
         running.enter_context(hookkit_worker(tmp_path / "one", "--sweep", "--concurrency", "0"))
         inbox = open_inbox(postgres_url)
-        wait_until(lambda: inbox.counts()[State.DONE] == len(ids))
+        wait_until(lambda: inbox.counts()[State.DONE] == len(ids), 60)
         attempts = [each.attempts for each in inbox.find(Filter(), limit=1000)]
         inbox.close()
 

@@ -377,7 +377,7 @@ def test_secret_is_no_part_of_what_tells_items_apart():
 def test_document_that_was_read_to_verify_is_not_read_again():
     document = {"version": "1", "events": [{"id": "b"}]}
     sent = verified(b"not read")
-    sent = replace(sent, delivery=replace(sent.delivery, document=document))
+    sent = sent._replace(delivery=replace(sent.delivery, document=document))
 
     assert parse(provider(), sent).items[0].event_id == "b"
 

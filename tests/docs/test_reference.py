@@ -45,7 +45,7 @@ MODELS = [
     name
     for name in hookkit.__all__
     if dataclasses.is_dataclass(getattr(hookkit, name))
-    and name not in ("Filter", "Run", "RetryPolicy", "Stats", "VerifiedDelivery")
+    and name not in ("Filter", "Run", "RetryPolicy", "SecretUse", "Stats")
 ]
 
 

@@ -5,6 +5,7 @@ from hookkit.senders import SENDERS
 from hookkit.signatures.keyed_hash import WEAK_ALGORITHMS
 from hookkit.signatures.public_key import KeyedSignature
 from hookkit.signatures.shared_secret import SharedSecretHeader
+from hookkit.signatures.signed_fields import SignedFields
 from hookkit.signatures.standard_webhooks import StandardWebhooks
 from tests.docs.pages import ROOT
 
@@ -38,6 +39,11 @@ def described(scheme):
         return "`webhook-signature`, `svix-signature`: HMAC-SHA-256 or Ed25519 of id, time, body"
     if isinstance(scheme, SharedSecretHeader):
         return f"`{scheme.header}`: the secret itself; nothing of the body"
+    if isinstance(scheme, SignedFields):
+        return (
+            f"`{scheme.holder}` in the body: HMAC-sha256, hex, of its `{scheme.timestamp}` and"
+            f" `{scheme.token}`; nothing else of the body"
+        )
     weak = " (weak)" if scheme.algorithm in WEAK_ALGORITHMS else ""
     kind = "" if isinstance(scheme, KeyedSignature) else "HMAC-"
     return (

@@ -10,7 +10,7 @@ import pytest
 import redis
 from celery import Celery
 
-from hookkit import ConfigurationError, HookKit
+from hookkit import ConfigurationError, HookKit, Unavailable
 from hookkit.core.outcome import Admitted, Receipt
 from hookkit.core.states import State
 from hookkit.runners import celery_queue, wake_ups
@@ -73,30 +73,29 @@ def test_delivery_without_a_new_event_wakes_nobody(app, broker):
 def test_queue_holds_a_few_wake_ups_however_many_are_wanted(app, broker):
     queue = runner_of(app)._queue
 
-    left = [queue.put(10, 1), queue.put(10, 2)]
+    published = [queue.put(number) for number in range(ENOUGH + 2)]
 
-    assert left == [10 - ENOUGH, 0]  # those that wait will see all that is due now
+    assert published == [True] * ENOUGH + [False] * 2  # those that wait see all that is due now
     assert broker.llen("hookkit") == ENOUGH
-    broker.rpop("hookkit", 2)
-    assert queue.put(1, 3) == 0
-    assert broker.llen("hookkit") == ENOUGH - 1
+    broker.rpop("hookkit")
+    assert queue.put(7)
 
 
 def test_wake_ups_come_back_with_an_emptied_or_restarted_broker(app, broker, redis_server):
     queue = runner_of(app)._queue
-    queue.put(1, 1)
+    queue.put(1)
 
     redis_server.flush()
-    queue.put(1, 2)
+    queue.put(2)
     assert broker.llen("hookkit") == 1
 
     redis_server.stop()
     began = time.monotonic()
     with pytest.raises(Exception, match="Connection"):
-        queue.put(1, 3)
+        queue.put(3)
     assert time.monotonic() - began < DEADLINE_S  # the client by itself tries for ever
     redis_server.start()
-    queue.put(1, 4)
+    queue.put(4)
     assert broker.llen("hookkit") == 1
 
 
@@ -109,7 +108,7 @@ def test_broker_that_accepts_and_never_answers_is_given_up(tmp_path, monkeypatch
         queue = runner_of(app)._queue
 
         with pytest.raises(Exception, match="Timeout"):
-            queue.put(1, 1)
+            queue.put(1)
     app.extensions["hookkit"].stop()
 
 
@@ -187,6 +186,44 @@ def test_task_ends_after_a_while_and_has_another_published(
     wait_until(lambda: broker.llen("hookkit") == 1)
     assert seen == ["event-0"]
     state.stop()
+
+
+def test_task_that_cannot_reach_the_inbox_wakes_nobody_and_tells_it_once(
+    tmp_path, redis_server, broker, monkeypatch, caplog
+):
+    app = make_celery_app(redis_server.url, tmp_path)
+    state = app.extensions["hookkit"]
+    wake = app.extensions["celery"].tasks["hookkit.wake"]
+
+    def away(**_):
+        raise Unavailable("down")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(state.worker, "work", away)
+        wake(1)
+        wake(2)
+    wake(3)
+    state.stop()
+
+    assert [record.action for record in caplog.records if hasattr(record, "action")] == [
+        "worker_unavailable",
+        "worker_available",
+    ]
+    assert broker.llen("hookkit") == 0
+
+
+def test_sweep_is_a_task_that_drains_and_sees_to_versions_now_and_then(app, monkeypatch):
+    promoted = []
+    state = app.extensions["hookkit"]
+    monkeypatch.setattr(runner_of(app), "_promote", lambda: promoted.append(1))
+    admit(state.open_inbox(), message(), state.worker.clock())
+    sweep = app.extensions["celery"].tasks["hookkit.sweep"]
+
+    sweep()
+    sweep()
+
+    assert state.open_inbox().counts()[State.DONE] == 1
+    assert promoted == [1]
 
 
 def test_prune_is_a_task(app, monkeypatch):

@@ -31,17 +31,16 @@ def wake():
 
 
 def test_nothing_runs_until_a_wake_up_is_wanted(wake):
-    assert wake(lambda wanted, entry_id: 0)._thread is None
+    assert wake(lambda entry_id: True)._thread is None
 
 
-def test_what_is_wanted_while_the_broker_answers_shares_the_next_wake_ups(wake):
+def test_what_is_wanted_while_the_broker_answers_shares_a_few_wake_ups(wake):
     published, begun, go_on = [], Event(), Event()
 
-    def publish(wanted, entry_id):
-        published.append((wanted, entry_id))
+    def publish(entry_id):
+        published.append(entry_id)
         begun.set()
-        assert go_on.wait(DEADLINE_S)
-        return 0
+        return go_on.wait(DEADLINE_S)
 
     ups = wake(publish)
     ups.want(1, 7)
@@ -51,38 +50,40 @@ def test_what_is_wanted_while_the_broker_answers_shares_the_next_wake_ups(wake):
     ups.want(10**6, 42)
     go_on.set()
 
-    wait_until(lambda: len(published) == 2)
-    assert published == [(1, 7), (MOST_WANTED, 42)]
+    wait_until(lambda: len(published) == 1 + MOST_WANTED)
+    ups.stop()
+    assert published == [7] + [42] * MOST_WANTED
 
 
-def test_what_found_no_room_is_wanted_still(wake):
+def test_nothing_more_is_wanted_once_enough_wait(wake):
     published = []
 
-    def publish(wanted, entry_id):
-        published.append(wanted)
-        return max(0, wanted - 4)
+    def publish(entry_id):
+        published.append(entry_id)
+        return len(published) < 3
 
-    wake(publish).want(10)
-
+    ups = wake(publish)
+    ups.want(10, 1)
     wait_until(lambda: len(published) == 3)
-    assert published == [10, 6, 2]
+    ups.stop()
+
+    assert published == [1, 1, 1]
 
 
 def test_failure_is_told_once_and_so_is_its_end_and_nothing_is_forgotten(wake, caplog):
     errors = [OSError(111, "Connection refused")] * 3
     published = []
 
-    def publish(wanted, entry_id):
+    def publish(entry_id):
         if errors:
             raise errors.pop()
-        published.append(wanted)
-        return 0
+        published.append(entry_id)
+        return True
 
-    wake(publish).want(2)
+    wake(publish).want(2, 9)
 
-    wait_until(lambda: published)
-    wait_until(lambda: len(caplog.records) == 2)
-    assert published == [2]
+    wait_until(lambda: len(published) == 2)
+    assert published == [9, 9]
     assert [record.action for record in caplog.records] == [
         "broker_unavailable",
         "broker_available",
@@ -94,22 +95,22 @@ def test_broker_is_left_alone_for_a_while_after_a_failure(wake, monkeypatch):
     monkeypatch.setattr(wake_ups, "BREAK_S", 3600.0)
     tries = []
 
-    def publish(wanted, entry_id):
-        tries.append(wanted)
+    def publish(entry_id):
+        tries.append(entry_id)
         raise OSError
 
     ups = wake(publish)
-    ups.want(1)
+    ups.want(1, 5)
     wait_until(lambda: ups._is_away)
     for _ in range(100):
         ups.want(1)
     ups.stop()  # ends the thread, which has had its chances
 
-    assert tries == [1]
+    assert tries == [5]
 
 
 def test_what_the_broker_says_is_not_logged_since_it_may_quote_a_password(wake, caplog):
-    def publish(wanted, entry_id):
+    def publish(entry_id):
         raise ValueError("redis://:hunter2@broker") from socket.gaierror(-2, "Name not known")
 
     wake(publish).want(1)
@@ -122,13 +123,13 @@ def test_what_the_broker_says_is_not_logged_since_it_may_quote_a_password(wake, 
 def test_end_publishes_what_is_wanted(monkeypatch):
     monkeypatch.setattr(wake_ups, "PAUSE_S", 3600.0)
     published = []
-    ups = WakeUps(lambda wanted, entry_id: published.append(wanted) or 0)
-    ups.want(3)
+    ups = WakeUps(lambda entry_id: published.append(entry_id) or True)
+    ups.want(3, 8)
 
     ups.stop()
     ups.want(1)
 
-    assert published == [3]
+    assert published == [8, 8, 8]
     assert not ups._thread.is_alive()
 
 
@@ -136,15 +137,15 @@ def test_end_does_not_wait_for_a_broker_that_is_away(monkeypatch):
     monkeypatch.setattr(wake_ups, "BREAK_S", 3600.0)
     tries = []
 
-    def publish(wanted, entry_id):
-        tries.append(wanted)
+    def publish(entry_id):
+        tries.append(entry_id)
         raise OSError
 
     ups = WakeUps(publish)
-    ups.want(3)
+    ups.want(3, 6)
     wait_until(lambda: ups._is_away)
 
     ups.stop()
 
-    assert tries == [3]
+    assert tries == [6]
     assert not ups._thread.is_alive()

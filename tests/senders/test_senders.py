@@ -10,6 +10,7 @@ from hashlib import sha256
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ec import SECP256R1, generate_private_key
+from cryptography.hazmat.primitives.asymmetric.rsa import generate_private_key as generate_rsa_key
 from cryptography.hazmat.primitives.serialization import (
     Encoding,
     NoEncryption,
@@ -22,12 +23,16 @@ from hypothesis import strategies as st
 import hookkit
 from hookkit import ConfigurationError, HookKit, Rejected, VerifiedDelivery
 from hookkit.core.provider import normalize, split
-from hookkit.core.scheme import SigningScheme
+from hookkit.core.scheme import ProofInBody, SigningScheme
 from hookkit.inbox.database import check_database
 from hookkit.providers import load_providers
 from hookkit.senders import SENDERS
 from hookkit.senders.sender import find
 from hookkit.settings import load_settings
+from hookkit.signatures.detached_jws import read_token
+from hookkit.signatures.public_key import KeyedSignature
+from hookkit.signatures.rsa_key import read_key
+from hookkit.signatures.signed_text import SignedText
 from hookkit.testing import find_sample, sign
 from tests.applications import make_app
 from tests.signatures.test_vectors import SVIX_PRIVATE, SVIX_PUBLIC
@@ -98,11 +103,13 @@ def test_sample_reaches_the_handler_of_its_word_once(name):
 def test_other_body_is_refused(name):
     delivery = delivery_of(name)
     app = app_of(name)
-    body = delivery.body.replace(b"1", b"2") + b" "
+    # What is signed within mailgun's body stays.
+    old, new = (b"CPgf", b"CPgg") if name == "mailgun" else (b"1", b"2")
+    body = delivery.body.replace(old, new) + b" "
 
     answer = app.test_client().post("/hooks/shop", data=body, headers=delivery.headers)
 
-    if SENDERS[name].scheme.__class__.__name__ == "SharedSecretHeader":
+    if not getattr(SENDERS[name].scheme, "covers_body", False) and name != "twilio":
         assert answer.status_code == 200  # which is what the page says of it
     else:
         assert answer.get_json()["code"] == "signature_mismatch"
@@ -129,19 +136,18 @@ def test_unsigned_delivery_is_refused(name):
 )
 def test_what_is_signed_is_verified(name, body, at, event_id, others):
     private, secret = pair_of(name)
+    if isinstance(SENDERS[name].scheme, ProofInBody):
+        body = json.dumps({"body": body.hex()}).encode()
+        body = SENDERS[name].scheme.enclose(body, private.encode(), at)
     query = ""
     if name == "twilio":
         query = f"bodySHA256={sha256(body).hexdigest()}"
-        scheme = SENDERS[name].scheme.at_url(URL)
-        headers = scheme.sign(body, private.encode(), at, query=query)
-    else:
-        url = {"public_url": URL} if name == "square" else {}
-        headers = hookkit.sign(name, body, private, event_id=event_id, now=at, **url)
+    url = {"public_url": URL, "query": query} if name in ("square", "twilio") else {}
+    headers = hookkit.sign(name, body, private, event_id=event_id, now=at, **url)
     older = [] if name in PAIRS else ["whsec_" + base64.b64encode(each).decode() for each in others]
-    url = {"public_url": URL} if name in ("square", "twilio") else {}
 
     verified = hookkit.verify(
-        name, headers, body, [*older, secret], now=at.replace(microsecond=0), query=query, **url
+        name, headers, body, [*older, secret], now=at.replace(microsecond=0), **url
     )
 
     assert verified.secret_index == ([*older, secret]).index(secret)
@@ -191,8 +197,64 @@ def test_list_that_is_none_is_kept_unread(body):
 def test_nothing_that_is_proven_is_refused(name, body):
     if name == "twilio" and not body.startswith(b"a="):
         body = b""
+    if name == "mailgun" and not body.startswith(b"{"):
+        body = b"{}"
 
     assert deliver(app_of(name), delivery_of(name, body)).status_code == 200
+
+
+def test_signed_token_names_an_event_of_mailgun_whatever_is_around_it():
+    """Its body is not signed: another one under the same token is a conflict, never handled."""
+    hooks, seen = HookKit(), []
+    hooks.on("mailgun/delivered", name="see")(seen.append)
+    app, delivery = app_of("mailgun", hooks), delivery_of("mailgun")
+    forged = {**json.loads(delivery.body), "event-data": {"event": "delivered", "id": "2"}}
+
+    assert deliver(app, delivery).get_json()["new"] == 1
+    answer = app.test_client().post("/hooks/shop", json=forged)
+
+    assert answer.get_json() == {"code": "accepted", "new": 0, "duplicates": 1}
+    assert [event.raw["event-data"]["id"] for event in seen] == ["CPgfbmQMTCKtHW6uIWtuVe"]
+
+
+@pytest.mark.parametrize(
+    ("changes", "code"),
+    [
+        ({"signature": None}, "signature_missing"),
+        ({"signature": "é" * 64}, "signature_mismatch"),
+        ({"signature": "0" * 64}, "signature_mismatch"),
+        ({"signature": "A" * 1000}, "signature_mismatch"),
+        ({"timestamp": 5}, "signature_missing"),
+        ({"timestamp": "1e9"}, "malformed_header"),
+        ({"timestamp": "5"}, "timestamp_expired"),
+        ({"timestamp": "9" * 12}, "timestamp_in_future"),
+        ({"token": ""}, "signature_missing"),
+        ({"token": "a"}, "signature_mismatch"),
+    ],
+)
+def test_signature_in_a_body_of_mailgun_is_strict(changes, code):
+    document = json.loads(delivery_of("mailgun").body)
+    document["signature"] |= changes
+
+    answer = app_of("mailgun").test_client().post("/hooks/shop", json=document)
+
+    assert answer.get_json()["code"] == code
+
+
+@pytest.mark.parametrize("body", [b"", b"[]", b"oops"])
+def test_body_of_mailgun_without_room_for_a_signature_is_malformed(body):
+    answer = app_of("mailgun").test_client().post("/hooks/shop", data=body)
+
+    assert answer.get_json()["code"] == "malformed_body"
+    assert SENDERS["mailgun"].scheme.enclose(body, b"x", NOW) == body
+
+
+def test_tolerance_of_mailgun_is_the_endpoints():
+    late = delivery_of("mailgun", now=datetime(2026, 1, 1, tzinfo=UTC))
+
+    assert deliver(app_of("mailgun"), late).get_json()["code"] == "timestamp_expired"
+    decade = {"tolerance_s": 315360000}
+    assert deliver(app_of("mailgun", **decade), late).get_json()["new"] == 1
 
 
 # Handshakes
@@ -425,7 +487,8 @@ def test_scheme_itself_and_the_clock_will_do():
         ("stripe", [], "must be a list"),
         ("stripe", [""], "must be a list"),
         ("standard", ["x"], "secrets: one is not whsec_"),
-        ("8x8", [SECRET], "needs an endpoint"),
+        ("8x8", [SECRET], "secrets: one must be a JWK or PEM"),
+        ("8x8", ['{"keys":[{"kty":"EC"}]}'], "secrets: one is a JWK Set without an RSA key"),
         ("twilio", [SECRET], "public_url: missing"),
     ],
 )
@@ -434,9 +497,70 @@ def test_mistake_of_the_caller_is_no_rejection(scheme, secrets, message):
         hookkit.verify(scheme, {}, b"", secrets)
 
 
-@pytest.mark.parametrize("name", ["standard", "sendgrid"])
+RSA = generate_rsa_key(public_exponent=65537, key_size=2048)
+PEM_OF_RSA = RSA.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()).decode()
+
+
+def jwk_of(private, **more):
+    pem = private.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
+    return {**json.loads(read_key(pem.decode()).jwk), **more}
+
+
+@pytest.mark.parametrize("kind", ["PEM", "JWK", "JWK Set"])
+def test_delivery_of_8x8_is_verified_by_a_key_that_is_given(kind):
+    headers = hookkit.sign("8x8", b"{}", PEM_OF_RSA, event_id="e-1", now=NOW)
+    key_id = read_token(headers["x-8x8-signature"]).key_id
+    jwk = jwk_of(RSA, kid=key_id)
+    given = {
+        "PEM": RSA.public_key()
+        .public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
+        .decode(),
+        "JWK": json.dumps(jwk),
+        "JWK Set": json.dumps({"keys": [{"kty": "EC"}, {**jwk, "kid": "another"}, jwk]}),
+    }
+
+    verified = hookkit.verify("8x8", headers, b"{}", [given[kind]], now=NOW)
+
+    assert headers["x-8x8-event-id"] == "e-1"
+    assert (verified.secret_index, verified.is_bytewise) == (None, True)
+    assert json.loads(verified.key)["n"] == jwk["n"]
+    with pytest.raises(Rejected):
+        hookkit.verify("8x8", headers, b"{} ", [given[kind]], now=NOW)
+
+
+def test_key_of_another_name_does_not_verify_8x8():
+    headers = hookkit.sign("8x8", b"{}", PEM_OF_RSA, now=NOW)
+
+    with pytest.raises(Rejected) as caught:
+        hookkit.verify("8x8", headers, b"{}", [json.dumps(jwk_of(RSA, kid="another"))], now=NOW)
+
+    assert caught.value.code == "signature_mismatch"
+
+
+def test_query_is_signed_where_the_url_is():
+    url = {"public_url": URL, "query": "a=1"}
+    for name, key, secrets in (
+        ("twilio", SECRET, [SECRET]),
+        (
+            KeyedSignature(
+                header="x-signature",
+                algorithm="ecdsa-p256",
+                signed=SignedText(template="{url}{body}"),
+            ),
+            PAIRS["sendgrid"][0],
+            [PAIRS["sendgrid"][1]],
+        ),
+    ):
+        headers = hookkit.sign(name, b"", key, **url)
+
+        assert hookkit.verify(name, headers, b"", secrets, **url).secret_index == 0
+        with pytest.raises(Rejected):
+            hookkit.verify(name, headers, b"", secrets, **{**url, "query": "a=2"})
+
+
+@pytest.mark.parametrize("name", ["standard", "sendgrid", "8x8"])
 def test_secret_that_cannot_sign_is_told(name):
-    with pytest.raises(ConfigurationError, match=r"^secret: is n"):
+    with pytest.raises(ConfigurationError, match=r"^secret: (is n|must be a)"):
         hookkit.sign(name, b"", "short")
 
 

@@ -1,6 +1,7 @@
 """What is not exactly what was signed is refused, and refused in the one family of errors."""
 
 import base64
+import json
 import random
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -32,6 +33,7 @@ from hookkit.core.errors import (
     TimestampInFuture,
     Unavailable,
 )
+from hookkit.senders import SENDERS
 from hookkit.signatures.keyed_hash import KeyedHash
 from hookkit.signatures.public_key import KeyedSignature
 from hookkit.signatures.signed_text import MAX_SIGNATURES, SignedText
@@ -392,3 +394,61 @@ def test_long_body_is_signed_like_a_short_one():
 
     assert is_accepted(STRIPE, BODY * 32, headers, TEXT)
     assert not is_accepted(STRIPE, BODY * 33, headers, TEXT)
+
+
+# Fields of the body
+
+
+MAILGUN = SENDERS["mailgun"].scheme
+
+
+def enclosed():
+    document = json.loads(MAILGUN.enclose(b'{"event-data":{}}', TEXT, NOW))
+    return document, document["signature"]
+
+
+def is_enclosed_accepted(document):
+    return is_accepted(MAILGUN, json.dumps(document).encode(), {}, TEXT)
+
+
+def test_every_flipped_bit_and_truncation_of_a_signed_field_is_refused():
+    document, fields = enclosed()
+    accepted = []
+    for name, value in fields.items():
+        others = [value[:length] for length in range(len(value))]
+        others += [
+            value[:number] + chr(ord(char) ^ 1 << bit) + value[number + 1 :]
+            for number, char in enumerate(value)
+            for bit in range(8)
+        ]
+        accepted += [
+            (name, other)
+            for other in others
+            if is_enclosed_accepted({**document, "signature": {**fields, name: other}})
+        ]
+
+    assert is_enclosed_accepted(document)
+    assert accepted == []
+
+
+def test_boundary_between_timestamp_and_token_cannot_be_moved():
+    document, fields = enclosed()
+    both = fields["timestamp"] + fields["token"]
+    accepted = [
+        cut
+        for cut in range(len(both) + 1)
+        if is_enclosed_accepted(
+            {**document, "signature": {**fields, "timestamp": both[:cut], "token": both[cut:]}}
+        )
+    ]
+
+    assert accepted == [len(fields["timestamp"])]
+
+
+@pytest.mark.parametrize("odd", [None, 5, [], {}, "", "\ud800", "é", "\x00", "A" * 5000, True])
+def test_field_of_another_kind_is_refused(odd):
+    document, fields = enclosed()
+
+    for name in fields:
+        assert not is_enclosed_accepted({**document, "signature": {**fields, name: odd}})
+    assert not is_enclosed_accepted({**document, "signature": odd})

@@ -1,13 +1,16 @@
 """Signatures that others have published, verified here and made again."""
 
+import base64
 from dataclasses import replace
 from datetime import UTC, datetime
 from hashlib import sha256
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from hookkit.core.delivery import Delivery
 from hookkit.core.errors import Rejected, SignatureMismatch
+from hookkit.senders import SENDERS
 from hookkit.signatures.keyed_hash import KeyedHash
 from hookkit.signatures.public_key import KeyedSignature
 from hookkit.signatures.signed_text import SignedText
@@ -176,32 +179,107 @@ KEYED = [
         "a655bc546aaad270cc204843a9a34d5bdf5ab1d502cbb108a8b655710c2d019d",
         id="LI-1",
     ),
-    # https://www.rfc-editor.org/rfc/rfc4231#section-4.3 and rfc2202
+    # https://docs.stripe.com/webhooks#verify-manually: the payload of stripe-python's tests
     pytest.param(
-        replace(BASE64, encoding="hex"),
-        b"Jefe",
-        None,
-        b"what do ya want for nothing?",
-        "5bdcc146bf60754e6a042426089575c75a003f089d2739839dec58b964ec3843",
-        id="RFC 4231 case 2",
+        STRIPE,
+        b"whsec_test_secret",
+        1492774577,
+        b'{\n  "id": "evt_test_webhook",\n  "object": "event",\n'
+        b'  "data": { "object": { "id": "rdr_123", "object": "terminal.reader" } }\n}',
+        "t=1492774577,v1=d21d91b425674689e03346536b8fec6384a8721d43ebe269a1689a3ad22cba9c",
+        id="ST-1",
     ),
+    # https://www.rfc-editor.org/rfc/rfc9421#appendix-B.2.5; the base is given, not made here
     pytest.param(
-        replace(BASE64, encoding="hex", algorithm="sha512"),
-        b"Jefe",
+        replace(BASE64, secret_encoding="base64"),
+        b"uzvJfB4u3N0Jy4T7NZ75MDVcr8zSTInedJtkgcu46YW4XByzNJjxBdtjUkdJPBtbmHhIDi6pcl8jsasjlTMtDQ==",
         None,
-        b"what do ya want for nothing?",
-        "164b7a7bfcf819e2e395fbe73b56e0a387bd64222e831fd610270cd7ea250554"
-        "9758bf75c05a994a6d034f65f8f0e6fdcaeab1a34d4a6b4b636e070a38bce737",
-        id="RFC 4231 case 2, SHA-512",
+        b'"date": Tue, 20 Apr 2021 02:07:55 GMT\n"@authority": example.com\n'
+        b'"content-type": application/json\n'
+        b'"@signature-params": ("date" "@authority" "content-type")'
+        b';created=1618884473;keyid="test-shared-secret"',
+        "pxcQw6G3AjtMBQjwo8XzkZf/bws5LelbaMk5rGIGtE8=",
+        id="M-1",
     ),
+]
+
+LONG_TEXT = (
+    b"This is a test using a larger than block-size key and a larger than block-size data. The key"
+    b" needs to be hashed before being used by the HMAC algorithm."
+)
+#: https://www.rfc-editor.org/rfc/rfc4231#section-4 and rfc2202#section-3, H-1 to H-5 among them:
+#: the key in hexadecimal, the text, and what each algorithm makes of them.
+RFC = {
+    "case 1": (
+        "0b" * 20,
+        b"Hi There",
+        {
+            "sha1": "b617318655057264e28bc0b6fb378c8ef146be00",
+            "sha256": "b0344c61d8db38535ca8afceaf0bf12b881dc200c9833da726e9376c2e32cff7",
+            "sha512": "87aa7cdea5ef619d4ff0b4241a1d6cb02379f4e2ce4ec2787ad0b30545e17cde"
+            "daa833b7d6b8a702038b274eaea3f4e4be9d914eeb61f1702e696c203a126854",
+        },
+    ),
+    "case 2": (
+        b"Jefe".hex(),
+        b"what do ya want for nothing?",
+        {
+            "sha1": "effcdf6ae5eb2fa2d27416d5f184df9c259a7c79",
+            "sha256": "5bdcc146bf60754e6a042426089575c75a003f089d2739839dec58b964ec3843",
+            "sha512": "164b7a7bfcf819e2e395fbe73b56e0a387bd64222e831fd610270cd7ea250554"
+            "9758bf75c05a994a6d034f65f8f0e6fdcaeab1a34d4a6b4b636e070a38bce737",
+        },
+    ),
+    "case 3": (
+        "aa" * 20,
+        b"\xdd" * 50,
+        {
+            "sha1": "125d7342b9ac11cd91a39af48aa17b4f63f175d3",
+            "sha256": "773ea91e36800e46854db8ebd09181a72959098b3ef8c122d9635514ced565fe",
+            "sha512": "fa73b0089d56a284efb0f0756c890be9b1b5dbdd8ee81a3655f83e33b2279d39"
+            "bf3e848279a722c806b485a47e67c807b946a337bee8942674278859e13292fb",
+        },
+    ),
+    "case 4": (
+        bytes(range(1, 26)).hex(),
+        b"\xcd" * 50,
+        {
+            "sha1": "4c9007f4026250c6bc8414f9bf50c86c2d7235da",
+            "sha256": "82558a389a443c0ea4cc819899f2083a85f0faa3e578f8077a2e3ff46729665b",
+            "sha512": "b0ba465637458c6990e5a8c5f61d4af7e576d97ff94b872de76f8050361ee3db"
+            "a91ca5c11aa25eb4d679275cc5788063a5f19741120c4f2de2adebeb10a298dd",
+        },
+    ),
+    "case 6": (
+        "aa" * 131,
+        b"Test Using Larger Than Block-Size Key - Hash Key First",
+        {
+            "sha256": "60e431591ee0b67f0d8a26aacbf5b77f8e0bc6213728c5140546040f0ee37f54",
+            "sha512": "80b24263c7c1a3ebb71493c1dd7be8b49b46d1f41b4aeec1121b013783f8f352"
+            "6b56d037e05f2598bd0fd2215d6a1e5295e64f73f63f0aec8b915a985d786598",
+        },
+    ),
+    "case 7": (
+        "aa" * 131,
+        LONG_TEXT,
+        {
+            "sha256": "9b09ffa71b942fcb27635fbcd5b0e944bfdc63644f0713938a7f51535c3a35e2",
+            "sha512": "e37b6a775dc87dbaa4dfa9f96e5e3ffddebd71f8867289865df5a32d20cdc944"
+            "b6022cac3c4982b10d5eeb55c3e4de15134676fb6de0446065c97440fa8c6a58",
+        },
+    ),
+}
+KEYED += [
     pytest.param(
-        replace(BASE64, encoding="hex", algorithm="sha1"),
-        b"Jefe",
+        replace(HEX_KEY, encoding="hex", algorithm=algorithm),
+        key.encode(),
         None,
-        b"what do ya want for nothing?",
-        "effcdf6ae5eb2fa2d27416d5f184df9c259a7c79",
-        id="RFC 2202 case 2",
-    ),
+        text,
+        digest,
+        id=f"{case}, {algorithm}",
+    )
+    for case, (key, text, digests) in RFC.items()
+    for algorithm, digest in digests.items()
 ]
 
 CALL = (
@@ -280,6 +358,16 @@ def test_secret_of_zendesk_is_not_decoded():
         )
 
 
+def test_vector_in_twilios_documentation_is_verified_and_made_again():
+    """TW-1."""
+    scheme, at = TWILIO.at_url("https://example.com/myapp.php"), datetime.fromtimestamp(0, UTC)
+    body, query = CALL.replace(b"58675309", b"58675310"), "foo=1&bar=2"
+    headers = {"x-twilio-signature": "L/OH5YylLD5NRKLltdqwSvS0BnU="}
+
+    assert scheme.sign(body, b"12345", at, query=query) == headers
+    assert scheme.verify(received(scheme, body, headers, at, query), [b"12345"]).secret_index == 0
+
+
 @pytest.mark.parametrize(("host", "hashed", "body", "signature"), TWILIO_VECTORS)
 def test_vector_of_twilio_is_verified_and_made_again(host, hashed, body, signature):
     scheme, at = TWILIO.at_url(f"{host}/myapp.php"), datetime.fromtimestamp(0, UTC)
@@ -327,13 +415,80 @@ def test_hash_in_the_url_is_that_of_the_body():
             scheme.verify(received(scheme, body, headers, at, other_query), [b"12345"])
 
 
-def test_vector_of_box_is_verified_and_made_again():
-    # Box's own zone is part of what is signed, so the timestamp is given as it was sent.
+def test_vector_of_box_is_verified():
+    """BX-1; Box's own zone is part of what is signed, and is not made here."""
     at = datetime(2020, 1, 1, 7, tzinfo=UTC)
-    signed = BOX.signed.to_sign(b"x", "", "2020-01-01T00:00:00-07:00")
+    body = (
+        b'{"type":"webhook_event","webhook":{"id":"1234567890"},"trigger":"FILE.UPLOADED",'
+        b'"source":{"id":"1234567890","type":"file","name":"Test.txt"}}'
+    )
+    headers = {
+        "x-signature": "6TfeAW3A1PASkgboxxA5yqHNKOwFyMWuEXny/FPD5hI=",
+        "x-timestamp": "2020-01-01T00:00:00-07:00",
+    }
 
-    assert signed == b"x2020-01-01T00:00:00-07:00"
-    BOX.signed.check_time("2020-01-01T00:00:00-07:00", at)
+    assert BOX.verify(received(BOX, body, headers, at), [b"SamplePrimaryKey"]).body_authenticated
+    in_utc = headers | {"x-timestamp": "2020-01-01T07:00:00Z"}
+    with pytest.raises(SignatureMismatch):
+        BOX.verify(received(BOX, body, in_utc, at), [b"SamplePrimaryKey"])
+
+
+SENDGRID_KEY = (
+    b"MFkwEwYHKoZIzj0CAQYIKoZIzj0DAQcDQgAE83T4O/n84iotIvIW4mdBgQ/7dAfSmpqIM8kF9mN1flpVKS3GRqe62gw+"
+    b"2fNNRaINXvVpiglSI8eNEc6wEA3F+g=="
+)
+SENDGRID_BODY = (
+    b'[{"email":"hello@world.com","event":"dropped","reason":"Bounced Address",'
+    b'"sg_event_id":"ZHJvcC0xMDk5NDkxOS1MUnpYbF9OSFN0T0doUTRrb2ZTbV9BLTA",'
+    b'"sg_message_id":"LRzXl_NHStOGhQ4kofSm_A.filterdrecv-p3mdw1-756b745b58-kmzbl-18-5F5FC76C-9.0",'
+    b'"smtp-id":"<LRzXl_NHStOGhQ4kofSm_A@ismtpd0039p1iad1.sendgrid.net>",'
+    b'"timestamp":1600112492}]\r\n'
+)
+
+
+def test_vector_of_sendgrid_is_verified_with_its_last_two_bytes():
+    """SG-1, of sendgrid-python's tests: the line's end is signed."""
+    scheme, at = SENDERS["sendgrid"].scheme, datetime.fromtimestamp(1600112502, UTC)
+    headers = {
+        scheme.header: "MEUCIGHQVtGj+Y3LkG9fLcxf3qfI10QysgDWmMOVmxG0u6ZUAiEAyBiXDWzM+uOe5W0Ju"
+        "G+luQAbPIqHh89M15TluLtEZtM=",
+        scheme.signed.timestamp_header: "1600112502",
+    }
+
+    sent = received(scheme, SENDGRID_BODY, headers, at)
+    assert scheme.verify(sent, [SENDGRID_KEY]).body_authenticated
+    for body in (SENDGRID_BODY.rstrip(), SENDGRID_BODY[:-1], SENDGRID_BODY.replace(b"\r", b"")):
+        with pytest.raises(SignatureMismatch):
+            scheme.verify(received(scheme, body, headers, at), [SENDGRID_KEY])
+
+
+def test_vector_of_message_signatures_is_verified():
+    """M-2: https://www.rfc-editor.org/rfc/rfc9421#appendix-B.2.6, the base given."""
+    scheme = KeyedSignature(header="x-signature", algorithm="ed25519")
+    base = (
+        b'"date": Tue, 20 Apr 2021 02:07:55 GMT\n"@method": POST\n"@path": /foo\n'
+        b'"@authority": example.com\n"content-type": application/json\n"content-length": 18\n'
+        b'"@signature-params": ("date" "@method" "@path" "@authority" "content-type"'
+        b' "content-length");created=1618884473;keyid="test-key-ed25519"'
+    )
+    signature = (
+        "wqcAqbmYJ2ji2glfAMaRy4gruYYnx2nEFN2HN6jrnDnQCK1u02Gb04v9EDgwUPiu4A0w6vuQv5lIp5WPpBKRCw=="
+    )
+    key = b"MCowBQYDK2VwAyEAJrQLj5P/89iXES9+vFgrIy29clF9CC/oPPsw3c5D0bs="
+    at = datetime.fromtimestamp(0, UTC)
+
+    sent = received(scheme, base, {"x-signature": signature}, at)
+    assert scheme.verify(sent, [key]).secret_index == 0
+    with pytest.raises(SignatureMismatch):
+        scheme.verify(received(scheme, base + b" ", {"x-signature": signature}, at), [key])
+
+
+def test_halves_of_a_key_of_svix_belong_together():
+    """SW-6: the seed and the public half, side by side."""
+    halves = base64.b64decode(SVIX_PRIVATE.removeprefix("whsk_"))
+    public = Ed25519PrivateKey.from_private_bytes(halves[:32]).public_key().public_bytes_raw()
+
+    assert halves[32:] == public == base64.b64decode(SVIX_PUBLIC.removeprefix("whpk_"))
 
 
 # https://www.rfc-editor.org/rfc/rfc8032#section-7.1, tests 1 and 2

@@ -416,4 +416,5 @@ def test_kept_bytes_are_exactly_what_was_sent(hooks, tmp_path):
     )
     inbox.close()
     assert entry.body == body
-    assert set(entry.headers) == {"content-type", "user-agent"}  # and not the secret's
+    kept = {"content-type", "user-agent", "hookkit-fingerprint"}
+    assert set(entry.headers) == kept  # and not the secret's

@@ -118,23 +118,26 @@ class EightByEightSignature:
                 )
         raise SignatureMismatch("no key fits the signature")
 
-    def sign(self, body: bytes, secret: bytes, signed_at: datetime) -> dict[str, str]:
+    def sign(
+        self, body: bytes, secret: bytes, signed_at: datetime, event_id: str = ""
+    ) -> dict[str, str]:
         """Return headers that prove *body*, as those of an event that was never sent before.
 
         Args:
             body: The bytes to be sent.
             secret: A private RSA key, as PEM or as a JWK.
             signed_at: The time of transmission.
+            event_id: The event's id; empty makes one.
 
         Raises:
             ValueError: *secret* is no such key.
         """
         sent_ms = (signed_at - _EPOCH) // _MILLISECOND
-        event_id = sha256(b"%d %b" % (sent_ms, body)).digest()[:16]
+        made = sha256(b"%d %b" % (sent_ms, body)).digest()[:16]
         headers = {
             CUSTOMER_ID: "sampleCustomer01",
             TENANT_ID: "sampletenant01",
-            EVENT_ID: urlsafe_b64encode(event_id).rstrip(b"=").decode(),
+            EVENT_ID: event_id or urlsafe_b64encode(made).rstrip(b"=").decode(),
             RETRY: "0",
             TRANSMISSION_TIME: str(sent_ms),
         }
