@@ -1,9 +1,10 @@
 """What an event costs in each layout, in processor time, and what that makes of many.
 
-Real processes: gunicorn with one worker, ``flask hookkit worker``, PostgreSQL. Deliveries come
-over keep-alive connections from this program, whose own time is not counted; each brings one
-new event, for which one handler does nothing. Processor time is what the processes have used
-by then, by the kernel's count, so that others on the machine hardly change it.
+Real processes: gunicorn with one worker, ``flask hookkit worker`` or a worker of Celery's over
+Redis, PostgreSQL. Deliveries come over keep-alive connections from this program, whose own time
+is not counted; each brings one new event, for which one handler does nothing. Processor time is
+what the processes have used by then, by the kernel's count, so that others on the machine
+change it little.
 """
 
 from __future__ import annotations
@@ -29,6 +30,7 @@ import click
 from bench.accept import new_bodies
 from hookkit.core.states import State
 from hookkit.inbox.database import open_inbox
+from tests.redis_server import RedisServer
 
 SECRET = "a-secret-for-the-benchmark"
 CONNECTIONS = 8
@@ -53,10 +55,42 @@ app = Flask(__name__)
 app.config["HOOKKIT_ENDPOINTS"] = {{"support": {{"provider": "sunshine", "secrets": [{secret!r}]}}}}
 app.config["HOOKKIT_DATABASE"] = {url!r}
 app.config["HOOKKIT_RUNNER"] = {runner!r}
+if app.config["HOOKKIT_RUNNER"] == "celery":
+    from celery import Celery
+
+    app.extensions["celery"] = celery = Celery("application", broker={broker!r})
+    celery.conf.update(task_ignore_result=True)
 hooks.init_app(app)
 """
 
 _TICKS_S = os.sysconf("SC_CLK_TCK")
+
+
+_FLASK = ("-m", "flask", "--app", "application", "hookkit", "worker")
+_CELERY = ("-m", "celery", "--app", "application:celery", "worker", "--queues", "hookkit")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Layout:
+    """Who handles what the web process has stored.
+
+    Attributes:
+        runner: Of the web process.
+        command: The worker's, behind the interpreter.
+        ready: What it prints when it begins.
+    """
+
+    runner: str
+    command: tuple[str, ...]
+    ready: str
+
+
+LAYOUTS = {
+    "PostgreSQL": Layout(runner="none", command=_FLASK, ready="handling the events"),
+    "PostgreSQL, Celery": Layout(
+        runner="celery", command=(*_CELERY, "--concurrency", "2"), ready="[queues]"
+    ),
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,13 +112,14 @@ class Cost:
 @click.option("--postgres", "url", envvar="HOOKKIT_TEST_POSTGRES_URL", help="Another server.")
 def capacity(rounds: int, events: int, url: str | None) -> None:
     """Tell what an event costs in each layout, and what limits 10, 1000 and 100 000 a second."""
-    found: dict[str, list[Cost]] = {"SQLite": [], "PostgreSQL": []}
+    found: dict[str, list[Cost]] = {name: [] for name in ("SQLite", *LAYOUTS)}
     bodies = new_bodies()
     with ExitStack() as running:
-        server = None if url else running.enter_context(postgres_server())
+        at, postmaster = (url, 0) if url else running.enter_context(postgres_server())
         for _ in range(rounds):
             found["SQLite"].append(_on_sqlite(bodies, events))
-            found["PostgreSQL"].append(_on_postgres(bodies, events, url, server))
+            for name, layout in LAYOUTS.items():
+                found[name].append(_on_postgres(layout, bodies, events, at, postmaster))
     for name, costs in found.items():
         _show(name, costs)
     _arithmetic(found)
@@ -127,18 +162,20 @@ def _on_sqlite(bodies: Iterator[bytes], events: int) -> Cost:
 
 
 def _on_postgres(
-    bodies: Iterator[bytes], events: int, url: str | None, server: tuple[str, int] | None
+    layout: Layout, bodies: Iterator[bytes], events: int, at: str, postmaster: int
 ) -> Cost:
     """Measure a process that serves, then one that handles what it has stored."""
-    at, postmaster = server if server is not None else (url or "", 0)
 
     def database_s() -> float:
         return cpu_s(postmaster) if postmaster else 0.0
 
     cpu_ms = {}
-    with tempfile.TemporaryDirectory() as made:
-        folder = Path(made)
-        with _serving(folder, at, "none") as (web, port):
+    with ExitStack() as running:
+        folder = Path(running.enter_context(tempfile.TemporaryDirectory()))
+        redis = RedisServer(folder)
+        redis.start()
+        running.callback(redis.stop)
+        with _serving(folder, at, layout.runner, redis.url) as (web, port):
             _send(port, [next(bodies) for _ in range(events // 10)])
             before = cpu_s(web.pid), database_s()
             wall_s = _send(port, [next(bodies) for _ in range(events)])
@@ -146,9 +183,8 @@ def _on_postgres(
             cpu_ms["database, receiving"] = (database_s() - before[1]) / events * 1000
         waiting = events + events // 10
         before_handling = database_s()
-        command = [sys.executable, "-m", "flask", "--app", "application", "hookkit", "worker"]
-        with _process(folder, *command) as worker:
-            _wait_until(lambda: "handling the events" in (folder / "log").read_text())
+        with _process(folder, sys.executable, *layout.command) as worker:
+            _wait_until(lambda: layout.ready in (folder / "log").read_text())
             started_s = cpu_s(worker.pid)
             _wait_until_done(at)
             cpu_ms["worker"] = (cpu_s(worker.pid) - started_s) / waiting * 1000
@@ -175,8 +211,10 @@ def postgres_server() -> Iterator[tuple[str, int]]:
 
 
 @contextmanager
-def _serving(folder: Path, url: str, runner: str) -> Iterator[tuple[subprocess.Popen[bytes], int]]:
-    source = _APPLICATION.format(secret=SECRET, url=url, runner=runner)
+def _serving(
+    folder: Path, url: str, runner: str, broker: str = ""
+) -> Iterator[tuple[subprocess.Popen[bytes], int]]:
+    source = _APPLICATION.format(secret=SECRET, url=url, runner=runner, broker=broker)
     (folder / "application.py").write_text(source, encoding="utf-8")
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))

@@ -72,7 +72,8 @@ class Dispatcher:
         """
         registry = self.assignment.registry
         wanting, raised = self._wanting(registry.handlers.values(), event)
-        wanting = wanting or list(registry.fallbacks)
+        strangers = self._strangers(entry)
+        wanting = [*wanting, *strangers] or list(registry.fallbacks)
         if not wanting:
             return settle([self._nobody(entry, event)], event_type=event.type.value)
         limits = [(handler, self._retry_of(handler).max_attempts) for handler in wanting]
@@ -123,6 +124,18 @@ class Dispatcher:
             if error is not None or wants:
                 wanting.append(handler)
         return wanting, raised
+
+    def _strangers(self, entry: Entry) -> list[Handler]:
+        """Return stand-ins, which fail, for handlers that were tried and are not known here.
+
+        Newer code may know them, and must find their attempts neither settled nor forgotten.
+        """
+        return [
+            Handler(name=name, function=_be_unknown, triggers=())
+            for name, tries in entry.tries.items()
+            if name and tries.count and not tries.is_finished
+            if name not in self.assignment.registry.names
+        ]
 
     def _attempt(
         self, entry: Entry, event: Event, turn: Turn, error: BaseException | None
@@ -238,6 +251,10 @@ class Dispatcher:
 
     def _retry_of(self, handler: Handler) -> RetryPolicy:
         return handler.retry or self.assignment.retry
+
+
+def _be_unknown(_: Event) -> None:
+    raise LookupError("no handler of this name is registered in the process that claimed the event")
 
 
 def _outcome_of(error: BaseException, retry: RetryPolicy) -> Outcome:

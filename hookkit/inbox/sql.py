@@ -28,7 +28,7 @@ from hookkit.inbox.base import from_ms, later, to_ms
 from hookkit.inbox.encryption import BodyCipher
 from hookkit.inbox.postgres_transactions import PostgresTransactions
 from hookkit.inbox.records import STEP, Batch, EntryRecord, Proofs, Pruned
-from hookkit.inbox.sql_admit import KNOWN_COLUMNS, admit
+from hookkit.inbox.sql_admit import admit
 from hookkit.inbox.sql_claim import (
     claimed_entries,
     due_entries,
@@ -80,8 +80,7 @@ class SqlInbox:
             self._sqlite_admission = SqliteAdmission(transactions, self._encrypt)
         else:
             self._transactions = PostgresTransactions(engine, is_own=is_own)
-        insert_entry = self._transactions.insert_unless_there(entries)
-        self._insert_entry = insert_entry.returning(*KNOWN_COLUMNS)
+        self._insert_entry = self._transactions.insert_unless_there(entries)
         self._store = Store(self._transactions, migrates=migrates)
         self._versions = SqlVersions(self._transactions, self._store, self._decrypted)
 

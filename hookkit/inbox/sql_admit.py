@@ -1,8 +1,8 @@
 """Admits a delivery's items, inside the caller's transaction.
 
-Strategy: look the event ids up, store what is not there, and look again for what could not be
-stored: another process has stored it in between. The unique constraint lets one of them in, and
-the row that is there says whose delivery it points at.
+Strategy: look the event ids up, store what is not there, look again. The second look tells
+an item of ours from one that another process stored in between: the unique constraint lets
+one of them in, and the row that is there says whose delivery it points at.
 
 ``sqlite_admit`` does the same for several deliveries at once, where nobody comes in between.
 """
@@ -70,8 +70,7 @@ def admit(
     """Store what is new of *delivery*, and say to each item whether it was.
 
     Args:
-        insert_entry: Inserts into ``entries``, passes over event ids that are there, and
-            returns ``KNOWN_COLUMNS`` of the others.
+        insert_entry: Inserts into ``entries`` and passes over event ids that are there.
         twins: What is known of the endpoint's versions; None where no modes are named.
     """
     endpoint = delivery.envelope.endpoint
@@ -88,10 +87,8 @@ def admit(
             # for each other in one direction only.
             for _, position in sorted(new.items(), key=itemgetter(0))
         ]
-        stored = connection.execute(insert_entry, rows)
-        known |= {row.event_id: Known(*row) for row in stored}
-        if not new.keys() <= known.keys():
-            known |= _look_up(connection, endpoint, new.keys() - known.keys())
+        connection.execute(insert_entry, rows)
+        known |= _look_up(connection, endpoint, new)
         if twins is not None and twins.modes.has_twins:
             _part_twins(connection, delivery, delivery_id, twins, known)
     admitted = admitted_items(delivery, known, delivery_id)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from flask import Response, request
@@ -84,13 +85,17 @@ def _challenge(endpoint: Endpoint, state: AppState) -> Response:
 def _headers(environ: WSGIEnvironment) -> Headers:
     """Return the headers with their names in lower case."""
     headers = {
-        key[5:].replace("_", "-").lower(): value
-        for key, value in environ.items()
-        if key.startswith("HTTP_")
+        _header_name(key): value for key, value in environ.items() if key.startswith("HTTP_")
     }
     if "CONTENT_TYPE" in environ:
         headers["content-type"] = environ["CONTENT_TYPE"]
     return headers
+
+
+@lru_cache(maxsize=256)
+def _header_name(key: str) -> str:
+    # A vendor's are always the same ones.
+    return key.removeprefix("HTTP_").replace("_", "-").lower()
 
 
 def answer(receipt: Receipt) -> Response:

@@ -3,7 +3,7 @@
 import pytest
 from flask import Flask
 
-from hookkit import HookKit, State
+from hookkit import Filter, HookKit, State
 from hookkit.inbox.database import open_inbox
 from tests.applications import ENDPOINTS, message, post
 
@@ -15,6 +15,7 @@ class Release:
 
     def __init__(self, url, handlers, endpoints=ENDPOINTS):
         self.handled = []
+        self.is_broken = False
         hooks = HookKit()
         for name, trigger in handlers.items():
             hooks.on(trigger, name=name)(self.handling(name))
@@ -26,7 +27,12 @@ class Release:
         self.state = app.extensions["hookkit"]
 
     def handling(self, name):
-        return lambda event: self.handled.append((name, event.id))
+        def handle(event):
+            if self.is_broken and name == "archive":
+                raise RuntimeError("the archive is away")
+            self.handled.append((name, event.id))
+
+        return handle
 
     def replay(self, *options):
         done = self.commands.invoke(args=["hookkit", "replay", *options])
@@ -110,3 +116,51 @@ def test_handler_that_is_added_to_others_is_caught_up_once(releases, states):
     assert old.handled == [("greet", "event-1")]
     assert new.handled == [("greet", "event-2"), ("archive", "event-2"), ("archive", "event-1")]
     assert set(states().values()) == {State.DONE}
+
+
+def try_again(release):
+    """Have *release* try again what waits, whatever its time."""
+    return release.state.worker.work(
+        only=[each.id for each in release.state.open_inbox().find(Filter(state=State.WAITING))]
+    )
+
+
+@pytest.mark.parametrize("others", [{"greet": "*"}, {"count": "conversation:read"}], ids=str)
+def test_old_code_does_not_settle_what_a_new_handler_has_failed_on(releases, states, others):
+    old = releases(others)
+    new = releases(others | {"archive": "conversation:message"})
+    new.is_broken = True
+    post(new.client, message("event-1"))
+    new.work()
+    handled_before = list(new.handled)
+
+    try_again(old)
+    left = states()
+    new.is_broken = False
+    try_again(new)
+
+    assert left == {"event-1": State.WAITING}
+    assert states() == {"event-1": State.DONE}
+    assert old.handled == []
+    assert new.handled == [*handled_before, ("archive", "event-1")]
+
+
+def test_handler_that_nobody_knows_any_more_ends_as_a_dead_letter(releases, states):
+    old = releases({"archive": "conversation:message"})
+    old.is_broken = True
+    post(old.client, message("event-1"))
+    old.work()
+    new = releases({"store": "conversation:message"})
+
+    seen = []
+    while State.WAITING in states().values():
+        try_again(new)
+        seen.append(states()["event-1"])
+    again = new.replay("--state", "dead")
+    new.work()
+
+    assert seen[-1] == State.DEAD
+    assert again == "1"
+    # A replay starts over, by the handlers that there are.
+    assert states() == {"event-1": State.DONE}
+    assert new.handled == [("store", "event-1")]

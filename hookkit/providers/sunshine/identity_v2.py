@@ -48,7 +48,6 @@ def fact_of(vendor_type: str, inner: object) -> str | None:
 
 def near_of(vendor_type: str, inner: object) -> str | None:
     """Return what happened, where v1.x's report of it is told by its time as well."""
-    user_id = dig_id(inner, "user", "id")
     match vendor_type:
         case "conversation:read":
             return read_near(dig_id(inner, "activity", "author", "userId"))
@@ -56,8 +55,10 @@ def near_of(vendor_type: str, inner: object) -> str | None:
             # "Triggered in the same cases as v1.x conversation:referral and conversation:start".
             return start_fact(dig_id(inner, "conversation", "id"))
         case "conversation:postback":
+            user_id = dig_id(inner, "user", "id")
             return postback_near(user_id, dig_text(inner, "postback", "payload"))
         case "client:add" | "client:update" | "client:remove":
+            user_id = dig_id(inner, "user", "id")
             what = _of_client(vendor_type, dig_text(inner, "reason") or "")
             channel = dig_text(inner, "client", "type")
             return None if what is None else client_near(what, user_id, channel)
