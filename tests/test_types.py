@@ -14,8 +14,10 @@ pytest.importorskip("mypy")
 
 def test_public_names_have_the_types_that_users_rely_on():
     command = [sys.executable, "-m", "mypy", "--strict", "--no-error-summary", "--config-file="]
+    # As of an installed package: what its own modules import is not the user's affair.
+    options = ["--warn-unused-ignores", "--follow-imports=silent"]
     checked = subprocess.run(
-        [*command, "--warn-unused-ignores", str(FOLDER / "typing_api.py")],
+        [*command, *options, str(FOLDER / "typing_api.py")],
         check=False,
         capture_output=True,
         text=True,
