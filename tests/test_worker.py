@@ -745,6 +745,26 @@ def test_event_that_kills_its_worker_spends_no_attempt_of_those_claimed_with_it(
     }
 
 
+def test_what_others_have_claimed_meanwhile_does_not_run(hooks):
+    seen = []
+    bench = Bench(hooks)
+
+    @hooks.on("*", name="slow")
+    def slow(event):
+        seen.append(event.id)
+        bench.clock.forward(61)
+        bench.inbox.claim(
+            now=bench.clock(), lease_s=60, limit=9, endpoints=["support"], only=[2, 3]
+        )
+
+    for number in range(3):
+        bench.admit(message(f"event-{number}"))
+
+    states = bench.worker.work(limit=3)
+
+    assert (seen, states) == (["event-0"], {1: State.DONE})
+
+
 def test_batch_is_what_is_usually_handled_in_a_tenth_of_a_second(hooks, monkeypatch):
     now_s = [0.0]
     monkeypatch.setattr("hookkit.worker.time.monotonic", lambda: now_s[0])
