@@ -67,7 +67,7 @@ def test_power_cut_breaks_no_promise(seed, is_own):
 def test_power_cut_loses_events_when_the_log_is_not_synced_at_each_commit(monkeypatch):
     weaken(monkeypatch, "NORMAL")
 
-    kinds = kinds_of_damage(Inbox(seed=1))
+    kinds = kinds_of_damage({"lost"})
 
     # So much for the proof that a loss is noticed; the file itself stays whole.
     assert "lost" in kinds
@@ -77,13 +77,13 @@ def test_power_cut_loses_events_when_the_log_is_not_synced_at_each_commit(monkey
 def test_power_cut_ruins_a_file_that_is_never_synced(monkeypatch):
     weaken(monkeypatch, "OFF")
 
-    assert kinds_of_damage(Inbox(seed=1)) & {"damaged", "unusable"}
+    assert kinds_of_damage({"damaged", "unusable"}) & {"damaged", "unusable"}
 
 
 def test_power_cut_brings_an_old_journal_back_when_its_folder_is_not_synced(monkeypatch):
     monkeypatch.setattr(transactions, "_EXTRA", 2)
 
-    assert "lost" in kinds_of_damage(Inbox(seed=1, is_own=False))
+    assert "lost" in kinds_of_damage({"lost"}, is_own=False)
 
 
 def weaken(monkeypatch, level):
@@ -93,5 +93,15 @@ def weaken(monkeypatch, level):
     monkeypatch.setattr(sqlite_file, "set_up", set_up)
 
 
-def kinds_of_damage(inbox):
-    return {each.partition(":")[0] for damage in inbox.run_and_cut("run") for each in damage}
+def kinds_of_damage(expected, *, is_own=True):
+    """Return what cuts do, of as many inboxes as it takes until one of *expected* is among it.
+
+    What is in a commit is decided by which threads meet, and not by the seed alone.
+    """
+    kinds = set()
+    for seed in range(1, 11):
+        for damage in Inbox(seed, is_own=is_own).run_and_cut("run"):
+            kinds |= {each.partition(":")[0] for each in damage}
+        if kinds & expected:
+            break
+    return kinds
