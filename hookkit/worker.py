@@ -168,7 +168,11 @@ class Worker:
         """Begin the first of *aside* that is still ours, None when there is none."""
         while entry := _first_of(aside):
             lease_s = self.assignment.lease_s
-            is_ours = self.inbox().begin(entry, now=self.clock(), lease_s=lease_s)
+            try:
+                is_ours = self.inbox().begin(entry, now=self.clock(), lease_s=lease_s)
+            except Unavailable:
+                aside.appendleft(entry)
+                raise
             if is_ours and self._leases.hold(entry):
                 return entry
         return None
@@ -177,16 +181,18 @@ class Worker:
         self, entry: Entry, event: Event, settlement: Settlement, aside: deque[Entry] | None
     ) -> tuple[State, Entry | None]:
         """Record *settlement*; a store that is away for a moment must not undo what was done."""
-        following = _first_of(aside)
+        following, begun = _first_of(aside), None
         for pause_s in SETTLE_PAUSES_S:
             if pause_s:
                 time.sleep(pause_s)
             latest = self._leases.latest(entry)
             try:
-                settled, begun = self._record(latest, settlement, following)
+                settled, is_to_run = self._record(latest, settlement, following)
             except Unavailable as error:
                 self._journal.settle_unavailable(entry, error)
                 continue
+            # It begins once, however often the settlement is tried.
+            following, begun = None, following if is_to_run else begun
             if not settled and self._leases.latest(entry) is not latest:
                 continue  # a thread beside this one has just claimed it, for us
             if settled:
@@ -197,21 +203,20 @@ class Worker:
             return settlement.state if settled else State.RUNNING, begun
         if aside is not None and following is not None:
             aside.appendleft(following)
-        return State.RUNNING, None  # until its lease is over
+        return State.RUNNING, begun  # until its lease is over
 
     def _record(
         self, entry: Entry, settlement: Settlement, following: Entry | None
-    ) -> tuple[bool, Entry | None]:
-        """Return whether *entry* was settled, and *following* if it is to run here."""
+    ) -> tuple[bool, bool]:
+        """Return whether *entry* was settled, and whether *following* is to run here now."""
         now = self.clock()
         if following is None:
             in_lanes = self.assignment.registry.any_ordered
-            return self.inbox().settle(entry, settlement, now=now, in_lanes=in_lanes), None
+            return self.inbox().settle(entry, settlement, now=now, in_lanes=in_lanes), False
         settled, begun = self.inbox().settle_and_begin(
             entry, settlement, following, now=now, lease_s=self.assignment.lease_s
         )
-        is_to_run = begun and self._leases.hold(following)
-        return settled, following if is_to_run else None
+        return settled, begun and self._leases.hold(following)
 
 
 def _first_of(aside: deque[Entry] | None) -> Entry | None:

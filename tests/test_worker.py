@@ -765,6 +765,52 @@ def test_what_others_have_claimed_meanwhile_does_not_run(hooks):
     assert (seen, states) == (["event-0"], {1: State.DONE})
 
 
+def test_batch_goes_on_when_a_thread_beside_it_claims_what_is_being_settled(hooks):
+    seen = []
+    hooks.on("*", name="see")(lambda event: seen.append(event.id))
+    bench = Bench(hooks)
+    for number in range(2):
+        bench.admit(message(f"event-{number}"))
+    settle_and_begin = bench.inbox.settle_and_begin
+
+    def claimed_beside(*pair, **how):
+        bench.inbox.settle_and_begin = settle_and_begin
+        bench.clock.forward(61)
+        assert bench.worker.work() == {}  # the first runs here already
+        return settle_and_begin(*pair, **how)
+
+    bench.inbox.settle_and_begin = claimed_beside
+
+    states = bench.worker.work(limit=2)
+
+    assert (seen, states) == (["event-0", "event-1"], {1: State.DONE, 2: State.DONE})
+    assert bench.worker.running_count == 0
+
+
+def test_batch_waits_for_an_inbox_that_is_away(hooks):
+    seen = []
+    hooks.on("*", name="see")(lambda event: seen.append(event.id))
+    bench = Bench(hooks)
+    for number in range(2):
+        bench.admit(message(f"event-{number}"))
+    _, second = bench.inbox.claim(
+        now=bench.clock(), lease_s=60, limit=1, ahead=1, endpoints=["support"]
+    )
+    bench.worker._aside.append(second)
+
+    def away(entry, **how):
+        del bench.inbox.begin
+        raise Unavailable("locked")
+
+    bench.inbox.begin = away
+
+    with pytest.raises(Unavailable, match="locked"):
+        bench.worker.work()
+
+    assert (bench.worker.has_set_aside, bench.worker.work()) == (True, {second.id: State.DONE})
+    assert seen == ["event-1"]
+
+
 def test_batch_is_what_is_usually_handled_in_a_tenth_of_a_second(hooks, monkeypatch):
     now_s = [0.0]
     monkeypatch.setattr("hookkit.worker.time.monotonic", lambda: now_s[0])
