@@ -29,7 +29,9 @@ import click
 
 from bench.accept import new_bodies
 from hookkit.core.states import State
-from hookkit.inbox.database import open_inbox
+from hookkit.inbox.opening import (
+    open_inbox,
+)
 from tests.redis_server import RedisServer
 
 SECRET = "a-secret-for-the-benchmark"

@@ -29,9 +29,13 @@ from joserfc.jwk import RSAKey
 
 from bench.timing import Case, interleaved, ratio
 from hookkit.core.delivery import Delivery
-from hookkit.keys import KeyRing
+from hookkit.keys.ring import (
+    KeyRing,
+)
 from hookkit.providers.eight_by_eight.signature import SIGNATURE, EightByEightSignature
-from hookkit.signatures.rsa_key import read_key
+from hookkit.signatures.rsa import (
+    read_key,
+)
 
 #: The goal of the project, with a body of 2 KiB; the command fails when it is missed.
 MAX_RATIO = 1.5

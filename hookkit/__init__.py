@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from hookkit.assignment import Run
+from hookkit.core.attempts import (
+    Outcome,
+)
 from hookkit.core.content import (
     Action,
     Card,
@@ -55,7 +57,6 @@ from hookkit.core.event import (
     UserEvent,
 )
 from hookkit.core.filter import Filter
-from hookkit.core.ledger import Outcome
 from hookkit.core.parts import (
     Author,
     AuthorType,
@@ -76,8 +77,15 @@ from hookkit.core.parts import (
 )
 from hookkit.core.retry import RetryPolicy
 from hookkit.core.states import State
-from hookkit.operations import Stats
-from hookkit.rotation import SecretUse
+from hookkit.handling.run import (
+    Run,
+)
+from hookkit.operating.operations import (
+    Stats,
+)
+from hookkit.operating.secret_use import (
+    SecretUse,
+)
 from hookkit.standalone import sign, verify
 
 if TYPE_CHECKING:

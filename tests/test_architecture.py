@@ -14,41 +14,41 @@ MAX_FUNCTION_LINES = 45
 
 #: Everything that a request or a command passes through on its way in.
 INWARDS = {
-    "hookkit.assignment",
-    "hookkit.checkup",
+    "hookkit.handling.run",
+    "hookkit.operating.checkup",
     "hookkit.core",
-    "hookkit.endpoint",
-    "hookkit.endpoint_settings",
+    "hookkit.receiving.endpoint",
+    "hookkit.settings.endpoint",
     "hookkit.inbox",
-    "hookkit.keys",
-    "hookkit.protection",
-    "hookkit.migration",
-    "hookkit.operations",
+    "hookkit.keys.ring",
+    "hookkit.receiving.protection",
+    "hookkit.switching.switch",
+    "hookkit.operating.operations",
     "hookkit.providers",
-    "hookkit.receiver",
-    "hookkit.rotation",
+    "hookkit.receiving.receiver",
+    "hookkit.operating.secret_use",
     "hookkit.runners",
     "hookkit.schemas",
-    "hookkit.settings",
+    "hookkit.settings.load",
     "hookkit.signals",
     "hookkit.signatures",
-    "hookkit.upkeep",
-    "hookkit.verification",
-    "hookkit.worker",
+    "hookkit.operating.housekeeping",
+    "hookkit.receiving.verification",
+    "hookkit.handling.worker",
 }
 
 #: package or module -> what it may import, with what lies below, beside the standard library.
 #: The longest name that fits a module is its row; ``hookkit`` is the row of the public names only.
 MAY_IMPORT = {
     "hookkit": {
-        "hookkit.assignment",
+        "hookkit.handling.run",
         "hookkit.core",
-        "hookkit.operations",
-        "hookkit.rotation",
+        "hookkit.operating.operations",
+        "hookkit.operating.secret_use",
         "hookkit.standalone",
         "hookkit.web",
     },
-    "hookkit.assignment": {"hookkit.core"},
+    "hookkit.handling.run": {"hookkit.core"},
     "hookkit.crash_points": set(),
     "hookkit.core": {"hookkit.core"},
     "hookkit.signatures": {"hookkit.core", "hookkit.signatures", "cryptography"},
@@ -64,62 +64,62 @@ MAY_IMPORT = {
     },
     # Senders are providers made of data.
     "hookkit.senders": {"hookkit.core", "hookkit.senders", "hookkit.signatures"},
-    "hookkit.scheme_settings": {
+    "hookkit.settings.scheme": {
         "hookkit.core",
-        "hookkit.protection",
+        "hookkit.receiving.protection",
         "hookkit.senders",
         "hookkit.signatures",
         "marshmallow",
     },
     "hookkit.standalone": {"hookkit.core", "hookkit.providers", "hookkit.signatures"},
-    "hookkit.settings": {
+    "hookkit.settings.load": {
         "hookkit.core",
         "hookkit.schemas",
         "hookkit.signatures",
         "hookkit.providers",
-        "hookkit.endpoint",
-        "hookkit.endpoint_settings",
-        "hookkit.fingerprints",
+        "hookkit.receiving.endpoint",
+        "hookkit.settings.endpoint",
+        "hookkit.core.fingerprints",
         "marshmallow",
     },
-    "hookkit.endpoint_settings": {
+    "hookkit.settings.endpoint": {
         "hookkit.core",
         "hookkit.schemas",
-        "hookkit.endpoint",
-        "hookkit.key_settings",
-        "hookkit.protection",
-        "hookkit.protection_settings",
-        "hookkit.scheme_settings",
+        "hookkit.receiving.endpoint",
+        "hookkit.settings.keys",
+        "hookkit.receiving.protection",
+        "hookkit.settings.protection",
+        "hookkit.settings.scheme",
         "marshmallow",
     },
-    "hookkit.protection_settings": {
+    "hookkit.settings.protection": {
         "hookkit.core",
         "hookkit.schemas",
-        "hookkit.key_settings",
-        "hookkit.protection",
-        "hookkit.scheme_settings",
+        "hookkit.settings.keys",
+        "hookkit.receiving.protection",
+        "hookkit.settings.scheme",
         "marshmallow",
     },
-    "hookkit.key_settings": {
+    "hookkit.settings.keys": {
         "hookkit.core",
-        "hookkit.keys",
+        "hookkit.keys.ring",
         "hookkit.signatures",
         "marshmallow",
     },
     "hookkit.signals": {"hookkit.core", "blinker"},
-    "hookkit.keys": {
+    "hookkit.keys.ring": {
         "hookkit.core",
-        "hookkit.https_get",
-        "hookkit.key_memory",
+        "hookkit.keys.https_get",
+        "hookkit.keys.memory",
         "hookkit.signatures",
     },
-    "hookkit.key_memory": {"hookkit.core", "hookkit.signatures"},
-    "hookkit.https_get": {"hookkit.core"},
-    "hookkit.unhandled": {"hookkit.core"},
+    "hookkit.keys.memory": {"hookkit.core", "hookkit.signatures"},
+    "hookkit.keys.https_get": {"hookkit.core"},
+    "hookkit.handling.unhandled": {"hookkit.core"},
     "hookkit.inbox": {
         "hookkit.core",
         "hookkit.crash_points",
-        "hookkit.fingerprints",
+        "hookkit.core.fingerprints",
         "hookkit.inbox",
         "sqlalchemy",
         "cryptography",
@@ -166,92 +166,100 @@ MAY_IMPORT = {
         "hookkit.inbox.records",
     },
     # The settings of an endpoint say how its deliveries are verified.
-    "hookkit.verification": {
+    "hookkit.receiving.verification": {
         "hookkit.core",
-        "hookkit.endpoint",
-        "hookkit.protection",
+        "hookkit.receiving.endpoint",
+        "hookkit.receiving.protection",
         "hookkit.signatures",
     },
-    "hookkit.receiver": {
+    "hookkit.receiving.receiver": {
         "hookkit.core",
         "hookkit.crash_points",
         "hookkit.schemas",
         "hookkit.inbox.base",
-        "hookkit.endpoint",
-        "hookkit.shadow_watch",
+        "hookkit.receiving.endpoint",
+        "hookkit.receiving.silent_live",
         "hookkit.signals",
-        "hookkit.verification",
+        "hookkit.receiving.verification",
     },
-    "hookkit.shadow_watch": {"hookkit.core"},
-    "hookkit.dispatch": {
-        "hookkit.assignment",
+    "hookkit.receiving.silent_live": {"hookkit.core"},
+    "hookkit.handling.dispatch": {
+        "hookkit.handling.run",
         "hookkit.core",
         "hookkit.crash_points",
         "hookkit.inbox.base",
-        "hookkit.journal",
+        "hookkit.handling.journal",
     },
-    "hookkit.operations": {"hookkit.core", "hookkit.inbox.base", "hookkit.rotation"},
-    "hookkit.rotation": {
+    "hookkit.operating.operations": {
         "hookkit.core",
-        "hookkit.endpoint",
+        "hookkit.inbox.base",
+        "hookkit.operating.secret_use",
+    },
+    "hookkit.operating.secret_use": {
+        "hookkit.core",
+        "hookkit.receiving.endpoint",
         "hookkit.inbox.base",
         "hookkit.inbox.records",
     },
-    "hookkit.fingerprints": set(),
-    "hookkit.migration": {
+    "hookkit.core.fingerprints": set(),
+    "hookkit.switching.switch": {
         "hookkit.core",
-        "hookkit.endpoint",
+        "hookkit.receiving.endpoint",
         "hookkit.inbox.base",
-        "hookkit.rehearsal",
-        "hookkit.version_report",
+        "hookkit.switching.rehearsal",
+        "hookkit.switching.report",
     },
     # The inbox of a rehearsal is always one in memory.
-    "hookkit.rehearsal": {
+    "hookkit.switching.rehearsal": {
         "hookkit.core",
         "hookkit.inbox.base",
         "hookkit.inbox.memory",
         "hookkit.inbox.records",
     },
-    "hookkit.version_report": {
+    "hookkit.switching.report": {
         "hookkit.core",
-        "hookkit.endpoint",
+        "hookkit.receiving.endpoint",
         "hookkit.inbox.base",
         "hookkit.inbox.records",
-        "hookkit.reading",
+        "hookkit.handling.reading",
     },
-    "hookkit.upkeep": {"hookkit.inbox.base"},
-    "hookkit.checkup": {
+    "hookkit.operating.housekeeping": {"hookkit.inbox.base"},
+    "hookkit.operating.checkup": {
         "hookkit.core",
-        "hookkit.endpoint",
+        "hookkit.receiving.endpoint",
         "hookkit.inbox",
-        "hookkit.settings",
+        "hookkit.settings.load",
     },
-    "hookkit.worker": {
+    "hookkit.handling.worker": {
         "hookkit.core",
-        "hookkit.assignment",
+        "hookkit.handling.run",
         "hookkit.crash_points",
-        "hookkit.dispatch",
+        "hookkit.handling.dispatch",
         "hookkit.schemas",
         "hookkit.inbox.base",
-        "hookkit.journal",
-        "hookkit.leases",
-        "hookkit.reading",
+        "hookkit.handling.journal",
+        "hookkit.handling.leases",
+        "hookkit.handling.reading",
     },
-    "hookkit.endpoint": {"hookkit.core", "hookkit.fingerprints", "hookkit.protection"},
-    "hookkit.protection": {"hookkit.core"},
-    "hookkit.reading": {"hookkit.core"},
-    "hookkit.journal": {"hookkit.core", "hookkit.signals", "hookkit.unhandled"},
-    "hookkit.leases": {"hookkit.core", "hookkit.inbox.base"},
+    "hookkit.receiving.endpoint": {
+        "hookkit.core",
+        "hookkit.core.fingerprints",
+        "hookkit.receiving.protection",
+    },
+    "hookkit.receiving.protection": {"hookkit.core"},
+    "hookkit.handling.reading": {"hookkit.core"},
+    "hookkit.handling.journal": {"hookkit.core", "hookkit.signals", "hookkit.handling.unhandled"},
+    "hookkit.handling.leases": {"hookkit.core", "hookkit.inbox.base"},
     "hookkit.runners": {
         "hookkit.core",
         "hookkit.inbox.base",
         "hookkit.runners",
-        "hookkit.worker",
+        "hookkit.handling.worker",
     },
-    "hookkit.runners.celery": {
+    "hookkit.runners.celery.runner": {
         "hookkit.core",
         "hookkit.runners",
-        "hookkit.worker",
+        "hookkit.handling.worker",
         "celery",
     },
     # Flask is made of werkzeug; the command line's group hangs on the blueprint.
@@ -264,22 +272,22 @@ MAY_IMPORT = {
         "click",
     },
     # Run by ``flask``, inside an application.
-    "hookkit.cli.inbox_commands": {"hookkit.core", "click", "flask"},
-    "hookkit.cli.handlers_command": {
+    "hookkit.cli.flask_commands.inbox": {"hookkit.core", "click", "flask"},
+    "hookkit.cli.flask_commands.handlers": {
         "hookkit.core",
-        "hookkit.cli.inbox_commands",
-        "hookkit.cli.tables",
+        "hookkit.cli.flask_commands.inbox",
+        "hookkit.cli.flask_commands.columns",
         "click",
         "flask",
     },
-    "hookkit.cli.migrate_commands": {
-        "hookkit.cli.inbox_commands",
-        "hookkit.cli.status_text",
+    "hookkit.cli.flask_commands.versions": {
+        "hookkit.cli.flask_commands.inbox",
+        "hookkit.cli.flask_commands.versions_text",
         "click",
         "flask",
     },
-    "hookkit.cli.check_command": {"hookkit.cli.inbox_commands", "click", "flask"},
-    "hookkit.cli.worker_command": {"hookkit.cli.inbox_commands", "click", "flask"},
+    "hookkit.cli.flask_commands.check": {"hookkit.cli.flask_commands.inbox", "click", "flask"},
+    "hookkit.cli.flask_commands.worker": {"hookkit.cli.flask_commands.inbox", "click", "flask"},
     "hookkit.testing": {*INWARDS, "hookkit.testing", "hookkit.web", "flask", "pytest"},
 }
 
@@ -474,7 +482,7 @@ def length_of(function):
     [
         ("hookkit", "hookkit"),
         ("hookkit.core.event", "hookkit.core"),
-        ("hookkit.inbox.sql", "hookkit.inbox"),
+        ("hookkit.inbox.inbox", "hookkit.inbox"),
         ("hookkit.inbox.memory", "hookkit.inbox.memory"),
         ("hookkit.providers.sunshine.v1", "hookkit.providers"),
         ("hookkit.newcomer", None),
@@ -498,4 +506,4 @@ def test_provider_may_import_its_own_folder_and_no_other():
 
 
 def test_module_that_is_imported_from_its_package_is_told_by_its_own_name():
-    assert "hookkit.signals" in set(imports_of("hookkit.receiver"))
+    assert "hookkit.signals" in set(imports_of("hookkit.receiving.receiver"))

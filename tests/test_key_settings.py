@@ -5,10 +5,14 @@ import json
 import pytest
 
 from hookkit import ConfigurationError
-from hookkit.inbox.database import check_database
+from hookkit.inbox.opening import (
+    check_database,
+)
 from hookkit.providers import load_providers
 from hookkit.providers.eight_by_eight.signature import KEY_BASES
-from hookkit.settings import load_settings
+from hookkit.settings.load import (
+    load_settings,
+)
 from tests.key_server import jwk_of, pem_of, private_jwk_of, private_key, public_pem_of
 
 KEY = private_key()

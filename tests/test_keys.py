@@ -9,8 +9,16 @@ from contextlib import contextmanager
 
 import pytest
 
-from hookkit import Unavailable, https_get, keys
-from hookkit.key_memory import (
+from hookkit import (
+    Unavailable,
+)
+from hookkit.keys import (
+    https_get,
+)
+from hookkit.keys import (
+    ring as keys,
+)
+from hookkit.keys.memory import (
     ABSENT_S,
     FAILED_S,
     FRESH_S,
@@ -20,9 +28,16 @@ from hookkit.key_memory import (
     STALE_HOLD_S,
     STALE_S,
 )
-from hookkit.keys import MAX_THREADS, KeyRing
-from hookkit.keys import KeyServer as Client
-from hookkit.signatures.rsa_key import read_key
+from hookkit.keys.ring import (
+    MAX_THREADS,
+    KeyRing,
+)
+from hookkit.keys.ring import (
+    KeyServer as Client,
+)
+from hookkit.signatures.rsa import (
+    read_key,
+)
 from tests.key_server import KeyServer, jwk_of, private_jwk_of, private_key, response
 from tests.waiting import wait_until
 

@@ -8,12 +8,19 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from hookkit import HookKit
-from hookkit.fingerprints import fingerprint_of
+from hookkit.core.fingerprints import (
+    fingerprint_of,
+)
 from hookkit.inbox.memory import MemoryInbox
 from hookkit.inbox.records import Proofs
+from hookkit.operating.secret_use import (
+    OVERLAP_IDS,
+    Rotation,
+)
 from hookkit.providers import load_providers
-from hookkit.rotation import OVERLAP_IDS, Rotation
-from hookkit.settings import load_settings
+from hookkit.settings.load import (
+    load_settings,
+)
 from tests.applications import make_app, message
 from tests.inbox.test_contract_proofs import admit
 

@@ -7,12 +7,18 @@ from cryptography.fernet import Fernet
 from hookkit import ConfigurationError, RetryPolicy, Unavailable
 from hookkit.core.delivery import Options
 from hookkit.core.parts import AuthorType
-from hookkit.inbox.database import check_database
 from hookkit.inbox.encryption import BodyCipher
-from hookkit.protection import Protection
+from hookkit.inbox.opening import (
+    check_database,
+)
 from hookkit.providers import load_providers
+from hookkit.receiving.protection import (
+    Protection,
+)
 from hookkit.senders import SENDERS
-from hookkit.settings import load_settings
+from hookkit.settings.load import (
+    load_settings,
+)
 
 SECRET = "0123456789abcdef"
 KEY, OLD_KEY = (Fernet.generate_key().decode() for _ in range(2))

@@ -4,9 +4,15 @@ import logging
 
 import pytest
 
-from hookkit.core.outcome import Admitted, Receipt
+from hookkit.core.entry import (
+    Admitted,
+    Receipt,
+)
 from hookkit.core.states import State
-from hookkit.shadow_watch import MOST_IN_A_ROW, ShadowWatch
+from hookkit.receiving.silent_live import (
+    MOST_IN_A_ROW,
+    ShadowWatch,
+)
 from tests.applications import message
 from tests.cli.test_migrate import Shop
 

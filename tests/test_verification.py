@@ -12,12 +12,18 @@ from hookkit.core.delivery import Delivery, Options
 from hookkit.core.errors import MalformedBody, SignatureMismatch, SignatureMissing, Unavailable
 from hookkit.core.event import EventType
 from hookkit.core.provider import PayloadVersion, Provider, parse
-from hookkit.endpoint import Endpoint
-from hookkit.protection import Protection
+from hookkit.receiving.endpoint import (
+    Endpoint,
+)
+from hookkit.receiving.protection import (
+    Protection,
+)
+from hookkit.receiving.verification import (
+    verify as prove,
+)
 from hookkit.schemas.dig import dig_text
 from hookkit.signatures.keyed_hash import KeyedHash
 from hookkit.signatures.shared_secret import SharedSecretField, SharedSecretHeader
-from hookkit.verification import verify as prove
 
 NOW = datetime(2024, 3, 1, 10, 0, 5, tzinfo=UTC)
 SECRET, OLD_SECRET = "the-secret-of-every-test", "the-secret-before-that-one"

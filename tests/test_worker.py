@@ -19,14 +19,23 @@ from hookkit import (
     Unavailable,
     signals,
 )
-from hookkit.assignment import Assignment
-from hookkit.core.ledger import Outcome
+from hookkit.core.attempts import (
+    Outcome,
+)
 from hookkit.core.provider import split
 from hookkit.core.states import State
-from hookkit.dispatch import MAX_ERROR_CHARS, describe
+from hookkit.handling.dispatch import (
+    MAX_ERROR_CHARS,
+    describe,
+)
+from hookkit.handling.run import (
+    Assignment,
+)
+from hookkit.handling.worker import (
+    Worker,
+)
 from hookkit.inbox.memory import MemoryInbox
 from hookkit.providers import load_providers
-from hookkit.worker import Worker
 from tests.applications import admit, message
 
 NOW = datetime(2026, 3, 1, 10, 0, tzinfo=UTC)
@@ -327,7 +336,9 @@ def test_body_of_many_events_is_taken_apart_once(hooks, monkeypatch):
     body = message("event-0")
     body["events"] = [message(f"event-{number}")["events"][0] for number in range(50)]
     calls = []
-    monkeypatch.setattr("hookkit.reading.split", lambda *a, **k: calls.append(1) or split(*a, **k))
+    monkeypatch.setattr(
+        "hookkit.handling.reading.split", lambda *a, **k: calls.append(1) or split(*a, **k)
+    )
     seen = []
     hooks.on("*", name="see")(lambda event: seen.append(event.id))
     bench = Bench(hooks)
@@ -448,7 +459,7 @@ def test_fenced_worker_settles_nothing(hooks, caplog):
 
 
 def test_settlement_survives_a_store_that_is_away_for_a_moment(hooks, monkeypatch):
-    monkeypatch.setattr("hookkit.worker.SETTLE_PAUSES_S", (0.0, 0.0, 0.0))
+    monkeypatch.setattr("hookkit.handling.worker.SETTLE_PAUSES_S", (0.0, 0.0, 0.0))
     calls = []
     hooks.on("*", name="good")(calls.append)
     bench = Bench(hooks)
@@ -468,7 +479,7 @@ def test_settlement_survives_a_store_that_is_away_for_a_moment(hooks, monkeypatc
 
 
 def test_settlement_that_is_never_taken_leaves_the_entry_to_its_lease(hooks, monkeypatch):
-    monkeypatch.setattr("hookkit.worker.SETTLE_PAUSES_S", (0.0,))
+    monkeypatch.setattr("hookkit.handling.worker.SETTLE_PAUSES_S", (0.0,))
     hooks.on("*", name="good")(lambda event: None)
     bench = Bench(hooks)
     bench.admit(message())
@@ -813,7 +824,7 @@ def test_batch_waits_for_an_inbox_that_is_away(hooks):
 
 def test_batch_is_what_is_usually_handled_in_a_tenth_of_a_second(hooks, monkeypatch):
     now_s = [0.0]
-    monkeypatch.setattr("hookkit.worker.time.monotonic", lambda: now_s[0])
+    monkeypatch.setattr("hookkit.handling.worker.time.monotonic", lambda: now_s[0])
 
     @hooks.on("*", name="work")
     def work(event):
@@ -833,7 +844,7 @@ def test_batch_is_what_is_usually_handled_in_a_tenth_of_a_second(hooks, monkeypa
 
 
 def test_settlement_that_is_told_late_loses_nothing_of_the_batch(hooks, monkeypatch):
-    monkeypatch.setattr("hookkit.worker.SETTLE_PAUSES_S", (0.0, 0.0))
+    monkeypatch.setattr("hookkit.handling.worker.SETTLE_PAUSES_S", (0.0, 0.0))
     seen = []
     hooks.on("*", name="see")(lambda event: seen.append(event.id))
     bench = Bench(hooks)
@@ -855,7 +866,7 @@ def test_settlement_that_is_told_late_loses_nothing_of_the_batch(hooks, monkeypa
 
 
 def test_batch_of_a_settlement_that_the_store_never_takes_goes_on(hooks, monkeypatch):
-    monkeypatch.setattr("hookkit.worker.SETTLE_PAUSES_S", (0.0,))
+    monkeypatch.setattr("hookkit.handling.worker.SETTLE_PAUSES_S", (0.0,))
     seen = []
     hooks.on("*", name="see")(lambda event: seen.append(event.id))
     bench = Bench(hooks)

@@ -10,9 +10,13 @@ from cryptography.fernet import Fernet
 from sqlalchemy import text
 
 from hookkit import Discard, HookKit, RetryLater, RetryPolicy, Unavailable
-from hookkit.core.ledger import Outcome
+from hookkit.core.attempts import (
+    Outcome,
+)
 from hookkit.core.states import State
-from hookkit.inbox.database import open_inbox
+from hookkit.inbox.opening import (
+    open_inbox,
+)
 from tests.applications import message
 from tests.test_worker import Bench
 
@@ -330,7 +334,7 @@ def test_only_a_transactional_handler_has_a_connection(hooks, sql_inbox):
 
 
 def test_success_whose_settlement_was_lost_is_not_repeated(hooks, sql_inbox, monkeypatch):
-    monkeypatch.setattr("hookkit.worker.SETTLE_PAUSES_S", (0.0,))
+    monkeypatch.setattr("hookkit.handling.worker.SETTLE_PAUSES_S", (0.0,))
     book(hooks)
     plain = Failing(hooks, "plain", 0)
     bench = TimedBench(hooks, plain, inbox=sql_inbox)

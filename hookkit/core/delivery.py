@@ -11,9 +11,14 @@ from datetime import datetime
 from typing import Any, NamedTuple, TypeAlias
 
 from hookkit.core.facts import near_fact
-from hookkit.core.identity import bounded_id, hash_content
+from hookkit.core.ids import (
+    bounded_id,
+    hash_content,
+)
+from hookkit.core.modes import (
+    Mode,
+)
 from hookkit.core.parts import AuthorType
-from hookkit.core.versions import Mode
 
 #: An object that came out of a JSON decoder: no value's type can be trusted.
 Document: TypeAlias = Mapping[str, Any]

@@ -6,7 +6,9 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
 
-from hookkit.core.ledger import Outcome
+from hookkit.core.attempts import (
+    Outcome,
+)
 from hookkit.core.states import State
 
 

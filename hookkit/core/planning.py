@@ -6,9 +6,13 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 
+from hookkit.core.attempts import (
+    UNTRIED,
+)
+from hookkit.core.entry import (
+    Entry,
+)
 from hookkit.core.handlers import Handler
-from hookkit.core.ledger import UNTRIED
-from hookkit.core.outcome import Entry
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

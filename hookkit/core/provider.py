@@ -26,10 +26,12 @@ from hookkit.core.delivery import (
 from hookkit.core.errors import BodyUnreadable
 from hookkit.core.event import Event, EventType
 from hookkit.core.handshake import Challenge, Handshake
+from hookkit.core.modes import (
+    Mode,
+)
 from hookkit.core.sample import InlineSample
 from hookkit.core.scheme import KeyScheme, Scheme
 from hookkit.core.triggers import Meaning
-from hookkit.core.versions import Mode
 
 #: Kept with every delivery; a provider adds what its versions and its proof need.
 KEPT_HEADERS = ("content-type", "user-agent")

@@ -12,10 +12,16 @@ from collections.abc import Callable, Collection, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any, Protocol
 
+from hookkit.core.attempts import (
+    Attempt,
+)
 from hookkit.core.delivery import Envelope
+from hookkit.core.entry import (
+    Entry,
+    Receipt,
+    Settlement,
+)
 from hookkit.core.filter import EVERYTHING, Filter
-from hookkit.core.ledger import Attempt
-from hookkit.core.outcome import Entry, Receipt, Settlement
 from hookkit.core.states import REPLAYABLE, State
 from hookkit.inbox.records import STEP, Batch, EntryRecord, Proofs, Pruned
 from hookkit.inbox.version_book import VersionBook

@@ -11,8 +11,7 @@ from threading import Lock
 
 from hookkit.core.delivery import Envelope
 from hookkit.core.facts import Report, is_exact, is_near, rule
-from hookkit.core.states import State
-from hookkit.core.versions import (
+from hookkit.core.modes import (
     Change,
     Mode,
     Modes,
@@ -22,6 +21,7 @@ from hookkit.core.versions import (
     modes_after,
     runs_beside,
 )
+from hookkit.core.states import State
 from hookkit.inbox.base import from_ms, to_ms
 from hookkit.inbox.memory_due import Queue
 from hookkit.inbox.memory_entries import StoredEntry, kept_entry

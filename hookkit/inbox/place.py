@@ -9,8 +9,14 @@ from pathlib import Path
 
 from sqlalchemy import URL, Engine
 
-from hookkit.inbox.database import MEMORY, parse_url
-from hookkit.inbox.sqlite_file import NETWORK_TYPES, mount_type
+from hookkit.inbox.opening import (
+    MEMORY,
+    parse_url,
+)
+from hookkit.inbox.sqlite.file import (
+    NETWORK_TYPES,
+    mount_type,
+)
 
 _IN_MEMORY = {"ramfs", "tmpfs"}
 

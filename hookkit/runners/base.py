@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import Protocol
 
-from hookkit.core.outcome import Receipt
+from hookkit.core.entry import (
+    Receipt,
+)
 
 
 class Runner(Protocol):

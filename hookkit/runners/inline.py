@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
-from hookkit.core.outcome import RETRY_AFTER_S, Receipt
+from hookkit.core.entry import (
+    RETRY_AFTER_S,
+    Receipt,
+)
 from hookkit.core.states import AT_REST, State
+from hookkit.handling.worker import (
+    Worker,
+)
 from hookkit.runners.base import IdleRunner
 from hookkit.runners.renewal import leases_renewed
-from hookkit.worker import Worker
 
 
 class InlineRunner(IdleRunner):

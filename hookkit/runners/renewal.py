@@ -7,7 +7,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from threading import Event, Thread
 
-from hookkit.worker import Worker
+from hookkit.handling.worker import (
+    Worker,
+)
 
 _logger = logging.getLogger("hookkit")
 

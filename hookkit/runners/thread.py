@@ -11,12 +11,20 @@ import time
 from collections.abc import Callable
 from threading import Condition, Event, Thread, current_thread
 
+from hookkit.core.entry import (
+    Receipt,
+)
 from hookkit.core.errors import Unavailable
-from hookkit.core.outcome import Receipt
-from hookkit.runners.housekeeping import PROMOTE_S, promote, prune
+from hookkit.handling.worker import (
+    Worker,
+)
+from hookkit.operating.chores import (
+    PROMOTE_S,
+    promote,
+    prune,
+)
 from hookkit.runners.outage import Outage
 from hookkit.runners.renewal import renew_until
-from hookkit.worker import Worker
 
 _logger = logging.getLogger("hookkit")
 

@@ -18,7 +18,10 @@ from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
 from hookkit.core.body import decode_body
 from hookkit.core.errors import BodyUnreadable
-from hookkit.signatures.base64url import decode, encode
+from hookkit.signatures.encodings import (
+    decode,
+    encode,
+)
 
 _ERROR = "must be a private RSA key without a password, as PEM or as a JWK"
 

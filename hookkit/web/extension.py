@@ -10,24 +10,49 @@ from weakref import WeakSet
 from flask import Blueprint, Flask
 from flask.blueprints import BlueprintSetupState
 
-from hookkit.cli.check_command import check
-from hookkit.cli.handlers_command import handlers
-from hookkit.cli.inbox_commands import COMMANDS
-from hookkit.cli.migrate_commands import migrate
-from hookkit.cli.worker_command import worker
+from hookkit.application.app_state import (
+    AppState,
+)
+from hookkit.application.autostart import (
+    serve,
+)
+from hookkit.application.conditions import (
+    check_condition,
+)
+from hookkit.cli.flask_commands.check import (
+    check,
+)
+from hookkit.cli.flask_commands.handlers import (
+    handlers,
+)
+from hookkit.cli.flask_commands.inbox import (
+    COMMANDS,
+)
+from hookkit.cli.flask_commands.versions import (
+    migrate,
+)
+from hookkit.cli.flask_commands.worker import (
+    worker,
+)
 from hookkit.core.errors import ConfigurationError
 from hookkit.core.filter import Filter
 from hookkit.core.handlers import Condition, Handler, HandlerFunction, HandlerRegistry, takes_run
 from hookkit.core.retry import RetryPolicy
 from hookkit.core.triggers import explain
-from hookkit.endpoint import Endpoint
-from hookkit.inbox.database import check_transactions
-from hookkit.operations import Stats
+from hookkit.inbox.opening import (
+    check_transactions,
+)
+from hookkit.operating.operations import (
+    Stats,
+)
 from hookkit.providers import load_providers
-from hookkit.web.blueprint import refuse_unknown, view_of
-from hookkit.web.conditions import check_condition
-from hookkit.web.process import serve
-from hookkit.web.state import AppState
+from hookkit.receiving.endpoint import (
+    Endpoint,
+)
+from hookkit.web.views import (
+    refuse_unknown,
+    view_of,
+)
 
 F = TypeVar("F", bound=HandlerFunction)
 

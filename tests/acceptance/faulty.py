@@ -37,7 +37,7 @@ class Application:
             HOOKKIT_ENDPOINTS=ENDPOINTS, HOOKKIT_DATABASE=database, HOOKKIT_RUNNER="none"
         )
         app.config["HOOKKIT_RETRY"] = RetryPolicy(max_attempts=5, jitter=0)
-        with patch("hookkit.web.state.utc_now", lambda: self.now):
+        with patch("hookkit.application.app_state.utc_now", lambda: self.now):
             hooks.init_app(app)
         self.client = app.test_client()
         self.state = app.extensions["hookkit"]

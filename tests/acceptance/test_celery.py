@@ -10,7 +10,9 @@ from random import Random
 
 from hookkit.core.filter import Filter
 from hookkit.core.states import State
-from hookkit.inbox.database import open_inbox
+from hookkit.inbox.opening import (
+    open_inbox,
+)
 from tests.acceptance.celery_processes import celery_beat, celery_worker, over_celery
 from tests.acceptance.load import (
     APPLICATION,

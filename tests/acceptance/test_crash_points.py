@@ -12,9 +12,13 @@ from random import Random
 import pytest
 
 from hookkit import crash_points
-from hookkit.core.outcome import Settlement
+from hookkit.core.entry import (
+    Settlement,
+)
 from hookkit.core.states import State
-from hookkit.inbox.database import open_inbox
+from hookkit.inbox.opening import (
+    open_inbox,
+)
 from tests.acceptance.load import (
     APPLICATION,
     Load,

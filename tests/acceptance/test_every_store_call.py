@@ -169,7 +169,10 @@ def two_messages():
 def live(store, faults, *, fails_first):
     """Lead two events through their whole life; assert on the way what holds with any fault."""
     store.begin()
-    with every_call_through(faults, store.url), patch("hookkit.web.opening.PATIENCE_S", 0.0):
+    with (
+        every_call_through(faults, store.url),
+        patch("hookkit.application.inbox_opening.PATIENCE_S", 0.0),
+    ):
         application = Application(store.url, fails_first=fails_first, has_effects=True)
         try:
             answers = application.deliver_until_accepted(two_messages())

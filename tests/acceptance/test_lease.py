@@ -15,7 +15,9 @@ import pytest
 
 from hookkit import HookKit, RetryPolicy
 from hookkit.core.states import State
-from hookkit.inbox.database import open_inbox
+from hookkit.inbox.opening import (
+    open_inbox,
+)
 from tests.acceptance.servers import ROOT
 from tests.applications import ENDPOINTS, admit, make_app, message, post
 from tests.scale import SCALE
@@ -167,7 +169,7 @@ class JumpingClock:
 def application_with_jumps(tmp_path, clock, runner, handle):
     hooks = HookKit()
     hooks.on("*", name="handle")(handle)
-    with patch("hookkit.web.state.utc_now", clock):
+    with patch("hookkit.application.app_state.utc_now", clock):
         app = make_app(
             hooks,
             HOOKKIT_DATABASE=f"sqlite:///{tmp_path}/inbox.db",

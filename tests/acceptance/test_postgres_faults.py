@@ -4,7 +4,9 @@ import pytest
 from sqlalchemy import text
 
 from hookkit import HookKit, State
-from hookkit.inbox import postgres_transactions
+from hookkit.inbox.postgres import (
+    transactions as postgres_transactions,
+)
 from tests.acceptance.load import (
     APPLICATION,
     Load,

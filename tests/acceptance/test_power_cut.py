@@ -4,7 +4,12 @@ from random import Random
 
 import pytest
 
-from hookkit.inbox import sqlite_file, transactions
+from hookkit.inbox.sql import (
+    transactions,
+)
+from hookkit.inbox.sqlite import (
+    file as sqlite_file,
+)
 from tests.acceptance.power.cuts import Promises, damages, power_cuts
 from tests.acceptance.power.deliveries import make_deliveries, twice
 from tests.acceptance.power.traffic import run_traffic

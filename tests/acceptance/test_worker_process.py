@@ -10,7 +10,9 @@ from threading import Event, Thread
 import pytest
 
 from hookkit import HookKit, State
-from hookkit.inbox.database import open_inbox
+from hookkit.inbox.opening import (
+    open_inbox,
+)
 from tests.acceptance.load import (
     APPLICATION,
     Load,

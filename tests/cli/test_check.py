@@ -10,8 +10,12 @@ from pathlib import Path
 import pytest
 
 from hookkit import HookKit, RetryPolicy
-from hookkit.inbox import sqlite_file
-from hookkit.inbox.database import open_inbox
+from hookkit.inbox.opening import (
+    open_inbox,
+)
+from hookkit.inbox.sqlite import (
+    file as sqlite_file,
+)
 from tests.applications import ENDPOINTS, SECRET, admit, make_app, message
 
 NOBODY = 65534

@@ -6,8 +6,13 @@ import pytest
 from sqlalchemy import create_engine, inspect, text
 
 from hookkit import Filter, HookKit, RetryPolicy, State
-from hookkit.inbox.database import open_inbox
-from hookkit.inbox.tables import SCHEMA_VERSION, metadata
+from hookkit.inbox.opening import (
+    open_inbox,
+)
+from hookkit.inbox.sql.tables import (
+    SCHEMA_VERSION,
+    metadata,
+)
 from tests.applications import admit, make_app, message, post
 
 
@@ -184,7 +189,7 @@ def test_prune_deletes_by_the_lifetimes_of_the_settings():
 
 
 def test_prune_goes_on_until_nothing_is_old_enough(tmp_path, monkeypatch):
-    monkeypatch.setattr("hookkit.upkeep.PAUSE_S", 0.0)
+    monkeypatch.setattr("hookkit.operating.housekeeping.PAUSE_S", 0.0)
     shop = Shop(HOOKKIT_DATABASE=f"sqlite:///{tmp_path}/inbox.db", HOOKKIT_KEEP_BODIES_DAYS=1)
     long_ago = datetime.now(UTC) - timedelta(days=2)
     for number in range(405):

@@ -1,6 +1,11 @@
 import pytest
 
-from hookkit.core.comparison import Row, Sighting, compare, obstacles
+from hookkit.switching.comparison import (
+    Row,
+    Sighting,
+    compare,
+    obstacles,
+)
 
 W = 1000
 

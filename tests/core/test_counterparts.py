@@ -2,7 +2,10 @@
 
 import pytest
 
-from hookkit.core.counterparts import (
+from hookkit.core.handlers import Condition, Handler
+from hookkit.core.triggers import explain
+from hookkit.providers import load_providers
+from hookkit.switching.counterparts import (
     counterparts,
     kind_of,
     names,
@@ -12,9 +15,6 @@ from hookkit.core.counterparts import (
     waits_for,
     words_of,
 )
-from hookkit.core.handlers import Condition, Handler
-from hookkit.core.triggers import explain
-from hookkit.providers import load_providers
 
 PROVIDERS = load_providers()
 VOCABULARY = {each.name: each.triggers for each in PROVIDERS.values()}

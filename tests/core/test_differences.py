@@ -6,9 +6,12 @@ from datetime import UTC, datetime
 import pytest
 
 from hookkit.core.content import Location, Text
-from hookkit.core.differences import differences, shown
 from hookkit.core.event import EventType, MessageEvent
 from hookkit.core.parts import Author, AuthorType, Conversation, Message, User
+from hookkit.switching.differences import (
+    differences,
+    shown,
+)
 
 NOW = datetime(2026, 3, 1, 10, 0, 5, 123000, tzinfo=UTC)
 

@@ -13,7 +13,9 @@ from hookkit.core.facts import (
     plain_name,
     rule,
 )
-from hookkit.core.identity import MAX_ID_CHARS
+from hookkit.core.ids import (
+    MAX_ID_CHARS,
+)
 
 W = 100
 

@@ -4,7 +4,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hookkit.core.identity import MAX_ID_CHARS, bounded_id, hash_content, join_parts
+from hookkit.core.ids import (
+    MAX_ID_CHARS,
+    bounded_id,
+    hash_content,
+    join_parts,
+)
 
 fixed = settings(derandomize=True, deadline=None, database=None)
 any_text = st.text(st.characters(), max_size=300)

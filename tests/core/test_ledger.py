@@ -2,7 +2,14 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from hookkit.core.ledger import FINISHED, UNTRIED, Outcome, Recorded, Tries, tries_of
+from hookkit.core.attempts import (
+    FINISHED,
+    UNTRIED,
+    Outcome,
+    Recorded,
+    Tries,
+    tries_of,
+)
 
 NOW = datetime(2026, 3, 1, 10, 0, tzinfo=UTC)
 LATER = NOW + timedelta(seconds=30)

@@ -2,8 +2,15 @@ from datetime import UTC, datetime
 
 import pytest
 
-from hookkit.core.ledger import Attempt, Outcome
-from hookkit.core.outcome import Admitted, Receipt, settle
+from hookkit.core.attempts import (
+    Attempt,
+    Outcome,
+)
+from hookkit.core.entry import (
+    Admitted,
+    Receipt,
+    settle,
+)
 from hookkit.core.states import SETTLED, State
 
 NOW = datetime(2024, 3, 1, 10, 0, 5, tzinfo=UTC)

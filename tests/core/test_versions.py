@@ -1,7 +1,6 @@
 import pytest
 
-from hookkit.core.states import State
-from hookkit.core.versions import (
+from hookkit.core.modes import (
     STATES,
     Change,
     Mode,
@@ -12,6 +11,7 @@ from hookkit.core.versions import (
     runs_beside,
     switch_changes,
 )
+from hookkit.core.states import State
 
 LIVE, SHADOW, IGNORE = Mode.LIVE, Mode.SHADOW, Mode.IGNORE
 DECLARED = {"v1.1": LIVE, "v2": SHADOW}

@@ -4,7 +4,9 @@ import sys
 
 import pytest
 
-from hookkit.inbox.database import open_inbox
+from hookkit.inbox.opening import (
+    open_inbox,
+)
 
 
 @pytest.fixture

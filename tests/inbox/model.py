@@ -8,7 +8,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
-from hookkit.core.ledger import Outcome
+from hookkit.core.attempts import (
+    Outcome,
+)
 from hookkit.core.states import State
 
 CLAIMABLE = (State.PENDING, State.WAITING, State.RUNNING)

@@ -6,8 +6,10 @@ from threading import Barrier
 
 import pytest
 
+from hookkit.core.attempts import (
+    Outcome,
+)
 from hookkit.core.errors import ReplayRefused
-from hookkit.core.ledger import Outcome
 from hookkit.core.states import State
 from tests.inbox.making import (
     LEASE_S,

@@ -1,6 +1,8 @@
 """What ``hookkit.inbox.base`` promises, held over every inbox: the order of a lane."""
 
-from hookkit.core.ledger import Outcome
+from hookkit.core.attempts import (
+    Outcome,
+)
 from tests.inbox.making import (
     LEASE_S,
     NOW,

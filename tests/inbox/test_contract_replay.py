@@ -2,10 +2,14 @@
 
 import pytest
 
+from hookkit.core.attempts import (
+    Outcome,
+)
+from hookkit.core.entry import (
+    Settlement,
+)
 from hookkit.core.errors import ReplayRefused
 from hookkit.core.filter import Filter
-from hookkit.core.ledger import Outcome
-from hookkit.core.outcome import Settlement
 from hookkit.core.states import State
 from tests.inbox.making import (
     LEASE_S,

@@ -2,7 +2,9 @@
 
 import pytest
 
-from hookkit.core.ledger import Outcome
+from hookkit.core.attempts import (
+    Outcome,
+)
 from hookkit.core.states import State
 from tests.inbox.making import (
     LEASE_S,

@@ -10,10 +10,17 @@ from sqlalchemy import create_engine, make_url, text
 from sqlalchemy.pool import StaticPool
 
 from hookkit.core.errors import ConfigurationError, Unavailable
-from hookkit.inbox import transactions
-from hookkit.inbox.database import check_database, open_inbox
+from hookkit.inbox.inbox import (
+    SqlInbox,
+)
 from hookkit.inbox.memory import MemoryInbox
-from hookkit.inbox.sql import SqlInbox
+from hookkit.inbox.opening import (
+    check_database,
+    open_inbox,
+)
+from hookkit.inbox.sql import (
+    transactions,
+)
 from tests.inbox.making import admit
 
 

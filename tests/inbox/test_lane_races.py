@@ -5,9 +5,13 @@ from threading import Barrier, Lock
 
 import pytest
 
-from hookkit.core.ledger import Outcome
+from hookkit.core.attempts import (
+    Outcome,
+)
 from hookkit.core.states import State
-from hookkit.inbox.database import open_inbox
+from hookkit.inbox.opening import (
+    open_inbox,
+)
 from tests.inbox.making import (
     NOW,
     admit_in_lane,

@@ -12,12 +12,22 @@ import pytest
 from sqlalchemy import create_engine, inspect, make_url, select, text, update
 
 from hookkit import crash_points
+from hookkit.core.attempts import (
+    Outcome,
+)
 from hookkit.core.errors import ConfigurationError
-from hookkit.core.ledger import Outcome
 from hookkit.core.states import State
-from hookkit.inbox.database import open_inbox
-from hookkit.inbox.migrations import MIGRATIONS
-from hookkit.inbox.tables import SCHEMA_VERSION, metadata, schema
+from hookkit.inbox.opening import (
+    open_inbox,
+)
+from hookkit.inbox.sql.table_migrations import (
+    MIGRATIONS,
+)
+from hookkit.inbox.sql.tables import (
+    SCHEMA_VERSION,
+    metadata,
+    schema,
+)
 from tests.inbox.making import (
     LEASE_S,
     NOW,

@@ -11,14 +11,25 @@ import pytest
 from sqlalchemy import create_engine, event, inspect, make_url, select, text
 from sqlalchemy.pool import NullPool
 
+from hookkit.core.entry import (
+    Entry,
+)
 from hookkit.core.errors import ConfigurationError, ReplayRefused, Unavailable
-from hookkit.core.outcome import Entry
 from hookkit.core.states import State
-from hookkit.inbox import transactions
-from hookkit.inbox.database import open_inbox
-from hookkit.inbox.sql import SqlInbox
-from hookkit.inbox.sql_claim import _DUE, _FIRST_DUE
-from hookkit.inbox.tables import (
+from hookkit.inbox.inbox import (
+    SqlInbox,
+)
+from hookkit.inbox.opening import (
+    open_inbox,
+)
+from hookkit.inbox.sql import (
+    transactions,
+)
+from hookkit.inbox.sql.claim import (
+    _DUE,
+    _FIRST_DUE,
+)
+from hookkit.inbox.sql.tables import (
     SCHEMA_VERSION,
     attempts,
     deliveries,

@@ -33,8 +33,11 @@ from hookkit.providers.eight_by_eight.signature import (
     TRANSMISSION_TIME,
     signed_payload,
 )
-from hookkit.signatures.base64url import decode, encode
 from hookkit.signatures.detached_jws import MAX_HEADER_CHARS, write_header
+from hookkit.signatures.encodings import (
+    decode,
+    encode,
+)
 from hookkit.signatures.rsa_private import read_private_key
 from tests.key_server import jwk_of, pem_of, private_jwk_of, private_key, public_pem_of
 from tests.providers.eight_by_eight_bodies import (

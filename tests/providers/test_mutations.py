@@ -17,7 +17,9 @@ from hookkit import HookKit
 from hookkit.core.building import unknown_event
 from hookkit.core.delivery import Payload
 from hookkit.core.event import EVENT_CLASSES, EventType
-from hookkit.core.identity import MAX_ID_CHARS
+from hookkit.core.ids import (
+    MAX_ID_CHARS,
+)
 from hookkit.core.provider import normalize
 from hookkit.core.scheme import KeyScheme
 from hookkit.schemas import EventSchema

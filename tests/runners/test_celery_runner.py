@@ -11,10 +11,20 @@ import redis
 from celery import Celery
 
 from hookkit import ConfigurationError, HookKit, Unavailable
-from hookkit.core.outcome import Admitted, Receipt
+from hookkit.core.entry import (
+    Admitted,
+    Receipt,
+)
 from hookkit.core.states import State
-from hookkit.runners import celery_queue, wake_ups
-from hookkit.runners.celery_queue import ENOUGH
+from hookkit.runners.celery import (
+    queue as celery_queue,
+)
+from hookkit.runners.celery import (
+    wake_ups,
+)
+from hookkit.runners.celery.queue import (
+    ENOUGH,
+)
 from tests.applications import admit, make_app, message
 from tests.waiting import DEADLINE_S, wait_until
 
@@ -120,7 +130,7 @@ def test_sweep_wakes_workers_for_what_is_overdue_and_for_nothing_else(app, broke
     assert not runner.sweep()
     admit(state.open_inbox(), message(), state.worker.clock())
     assert not runner.sweep()  # those that were woken for it have not had their time
-    monkeypatch.setattr("hookkit.runners.celery.OVERDUE_S", 0.0)
+    monkeypatch.setattr("hookkit.runners.celery.runner.OVERDUE_S", 0.0)
     assert runner.sweep()
 
     wait_until(lambda: broker.llen("hookkit") == ENOUGH)
@@ -173,7 +183,7 @@ def test_two_applications_in_one_process_have_tasks_of_their_own(tmp_path, redis
 def test_task_ends_after_a_while_and_has_another_published(
     tmp_path, redis_server, broker, monkeypatch
 ):
-    monkeypatch.setattr("hookkit.runners.celery.DRAIN_ENTRIES", 1)
+    monkeypatch.setattr("hookkit.runners.celery.runner.DRAIN_ENTRIES", 1)
     hooks, seen = HookKit(), []
     hooks.on("*", name="see")(lambda event: seen.append(event.id))
     app = make_celery_app(redis_server.url, tmp_path, hooks)
@@ -254,8 +264,8 @@ def test_inbox_that_no_worker_could_see_is_refused(database):
 
 def test_celery_that_is_not_installed_is_told_with_how_to_install_it(tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "celery", None)
-    monkeypatch.delitem(sys.modules, "hookkit.runners.celery")
-    monkeypatch.delattr("hookkit.runners.celery")
+    monkeypatch.delitem(sys.modules, "hookkit.runners.celery.runner")
+    monkeypatch.delattr("hookkit.runners.celery.runner")
 
     with pytest.raises(ConfigurationError, match=r"pip install hookkit\[celery\]"):
         make_app(

@@ -9,8 +9,12 @@ import signal
 import pytest
 
 from hookkit import ConfigurationError, Unavailable
-from hookkit.runners import process
-from hookkit.runners.process import WorkerProcess
+from hookkit.runners import (
+    worker_process as process,
+)
+from hookkit.runners.worker_process import (
+    WorkerProcess,
+)
 
 
 class Pool:

@@ -10,17 +10,23 @@ from threading import Barrier, Event, active_count
 import pytest
 
 from hookkit import HookKit, RetryPolicy, Unavailable
-from hookkit.assignment import Assignment
 from hookkit.core.states import State
+from hookkit.handling.run import (
+    Assignment,
+)
+from hookkit.handling.worker import (
+    Worker,
+)
 from hookkit.inbox.base import Pruned
 from hookkit.inbox.memory import MemoryInbox
+from hookkit.operating.housekeeping import (
+    Upkeep,
+)
 from hookkit.providers import load_providers
 from hookkit.runners import thread as pools_of_threads
 from hookkit.runners.base import IdleRunner
 from hookkit.runners.inline import InlineRunner
 from hookkit.runners.thread import ThreadRunner
-from hookkit.upkeep import Upkeep
-from hookkit.worker import Worker
 from tests.applications import admit, message
 from tests.waiting import DEADLINE_S, wait_until
 

@@ -6,9 +6,13 @@ from threading import Event
 import pytest
 
 from hookkit import ConfigurationError, HookKit, Unavailable
-from hookkit.runners import sweeper as sweepers
 from hookkit.runners.base import IdleRunner
-from hookkit.runners.sweeper import Sweeper
+from hookkit.runners.celery import (
+    sweeper as sweepers,
+)
+from hookkit.runners.celery.sweeper import (
+    Sweeper,
+)
 from tests.applications import make_app
 from tests.waiting import DEADLINE_S, wait_until
 

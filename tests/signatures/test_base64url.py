@@ -5,7 +5,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hookkit.signatures.base64url import decode, encode
+from hookkit.signatures.encodings import (
+    decode,
+    encode,
+)
 
 
 @given(data=st.binary(max_size=40))

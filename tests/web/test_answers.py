@@ -12,7 +12,9 @@ from werkzeug.test import run_wsgi_app
 
 from hookkit import HookKit, Unavailable, signals
 from hookkit.core.states import State
-from hookkit.inbox.database import open_inbox
+from hookkit.inbox.opening import (
+    open_inbox,
+)
 from tests.applications import ENDPOINTS, OLD_SECRET, SECRET, make_app, message, post
 
 BAD_BODIES = [
@@ -277,7 +279,7 @@ def test_database_callable_that_raises_is_503_and_quotes_nothing(hooks, caplog):
 
 
 def test_inbox_that_is_being_opened_keeps_nobody_waiting(hooks, monkeypatch, tmp_path):
-    monkeypatch.setattr("hookkit.web.opening.PATIENCE_S", 0.01)
+    monkeypatch.setattr("hookkit.application.inbox_opening.PATIENCE_S", 0.01)
     opening, go_on = Event(), Event()
 
     def database():

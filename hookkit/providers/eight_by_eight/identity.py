@@ -10,7 +10,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from hookkit.core.delivery import Document, Headers, Item, Payload
-from hookkit.core.identity import hash_content, join_parts
+from hookkit.core.ids import (
+    hash_content,
+    join_parts,
+)
 from hookkit.providers.eight_by_eight.signature import EVENT_ID, SIGNATURE, TENANT_ID
 from hookkit.schemas.dig import dig_id, dig_text
 

@@ -14,7 +14,10 @@ from collections.abc import Mapping
 from typing import NamedTuple
 
 from hookkit.core.delivery import Document
-from hookkit.core.identity import hash_content, join_parts
+from hookkit.core.ids import (
+    hash_content,
+    join_parts,
+)
 from hookkit.schemas.dig import dig, dig_id
 
 #: "Up to 3 times within a minute", with some minutes for slow answers in between. It was

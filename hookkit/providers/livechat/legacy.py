@@ -14,7 +14,10 @@ from hookkit.core import event as events
 from hookkit.core.building import build_event
 from hookkit.core.delivery import Document, Item, Payload
 from hookkit.core.event import EVENT_CLASSES, Event, EventType
-from hookkit.core.identity import hash_content, join_parts
+from hookkit.core.ids import (
+    hash_content,
+    join_parts,
+)
 from hookkit.core.parts import Conversation, User
 from hookkit.core.provider import PayloadVersion
 from hookkit.providers.livechat.identity import REPEAT_AFTER_S, Path

@@ -8,7 +8,10 @@ who did it, and with what. https://developer.zendesk.com/api-reference/conversat
 
 from __future__ import annotations
 
-from hookkit.core.identity import hash_content, join_parts
+from hookkit.core.ids import (
+    hash_content,
+    join_parts,
+)
 from hookkit.providers.sunshine.shapes import CHANNEL_RENAMES, SDK_PLATFORMS
 from hookkit.schemas.dig import dig_id, dig_text
 

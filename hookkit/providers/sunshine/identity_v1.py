@@ -11,7 +11,9 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from hookkit.core.delivery import Document
-from hookkit.core.identity import join_parts
+from hookkit.core.ids import (
+    join_parts,
+)
 from hookkit.providers.sunshine.facts import (
     client_near,
     delivery_fact,

@@ -14,7 +14,9 @@ from typing import Any
 
 from hookkit.core.errors import HookkitError
 from hookkit.core.states import State
-from hookkit.inbox.database import open_inbox
+from hookkit.inbox.opening import (
+    open_inbox,
+)
 from tests.acceptance.power.deliveries import Sent
 from tests.acceptance.power.disk import Disk, folder_with
 from tests.acceptance.power.record import Acknowledged, Opened, Record, Settled

@@ -1,0 +1,1 @@
+"""What hookkit is in one Flask application."""

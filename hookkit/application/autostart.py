@@ -1,0 +1,107 @@
+"""When the runner of an application starts and ends: in the process that serves, only there.
+
+Rule 1: a server's worker process that loads the application starts it at once, so that what
+        an earlier process left does not wait for a delivery.
+Rule 2: a master that loads it and then forks starts nothing; its children do.
+Rule 3: otherwise the first request of any kind starts it. An import, a shell, a ``flask``
+        command and a test collection serve nobody and start nothing.
+Rule 4: a child of a process that runs it has none until it serves a request of its own:
+        most children of a server are there to compute or to become another program.
+"""
+
+from __future__ import annotations
+
+import atexit
+import logging
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import suppress
+from threading import Timer
+from typing import Any
+from weakref import WeakSet
+
+from flask import Flask, request_started
+
+from hookkit.application.app_state import (
+    AppState,
+)
+from hookkit.core.errors import Unavailable
+
+_logger = logging.getLogger("hookkit")
+
+#: Modules that stand on the call stack when a server's worker process loads an application.
+_WORKERS = ("gunicorn.workers.", "waitress.runner", "granian.server.", "cheroot.")
+
+#: The same for a master that loads it before it forks.
+_MASTERS = ("gunicorn.arbiter",)
+
+#: gunicorn also forks to replace its own program: what starts later than that is never there.
+_AFTER_FORK_S = 0.5
+
+_states: WeakSet[AppState] = WeakSet()
+
+
+def serve(state: AppState) -> None:
+    """Arrange that *state*'s runner runs wherever its application serves."""
+    _states.add(state)
+    request_started.connect(_on_first_request, state.app)
+    callers = list(_calling_modules())
+    if any(caller.startswith(_WORKERS) for caller in callers):
+        _prepare(state)
+        state.start()
+    elif any(caller.startswith(_MASTERS) for caller in callers):
+        state.starts_in_children = True
+
+
+def _prepare(state: AppState) -> None:
+    """Open the inbox, so that a wrong one stops the start; one that is away does not."""
+    if callable(state.settings.database):
+        return  # it may need extensions that are set up after this one
+    try:
+        state.opening.prepare()
+    except Unavailable as error:
+        _logger.warning(
+            "the inbox cannot be opened yet: %s", error, extra={"action": "inbox_unavailable"}
+        )
+
+
+def _calling_modules() -> Iterator[str]:
+    frame = sys._getframe()  # noqa: SLF001  # inspect.stack() reads every source file
+    while frame.f_back is not None:
+        frame = frame.f_back
+        yield frame.f_globals.get("__name__", "")
+
+
+def _on_first_request(app: Flask, **_: Any) -> None:
+    state: AppState = app.extensions["hookkit"]
+    # Flask-WTF may be set up after the blueprint was registered, but not after a request.
+    csrf = app.extensions.get("csrf")
+    if csrf is not None:
+        for view in ("deliver", "refuse_unknown"):
+            csrf.exempt(f"hookkit.web.views.{view}")
+    state.start()
+    # Last: until then, requests that come at the same time must not run ahead.
+    request_started.disconnect(_on_first_request, app)
+
+
+def _after_fork_in_child() -> None:
+    for state in list(_states):
+        state.after_fork()
+        request_started.connect(_on_first_request, state.app)
+        if state.starts_in_children:
+            state.starts_in_children = False  # in the children of this child
+            timer = Timer(_AFTER_FORK_S, state.start)
+            timer.daemon = True
+            timer.start()
+
+
+def _at_exit() -> None:
+    for state in list(_states):
+        # Ctrl-C again: the person at the terminal does not want to wait.
+        with suppress(KeyboardInterrupt):
+            state.stop()
+
+
+os.register_at_fork(after_in_child=_after_fork_in_child)
+atexit.register(_at_exit)

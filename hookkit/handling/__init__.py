@@ -1,0 +1,1 @@
+"""Screen two: what happens to an entry when nobody waits."""

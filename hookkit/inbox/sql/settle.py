@@ -1,0 +1,123 @@
+"""What the holder of a lease may do to its entry, inside the caller's transaction."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+
+from sqlalchemy import Connection, bindparam, func, update
+
+from hookkit import crash_points
+from hookkit.core.attempts import (
+    Attempt,
+    Outcome,
+)
+from hookkit.core.entry import (
+    Entry,
+    Settlement,
+)
+from hookkit.core.states import State
+from hookkit.inbox.base import to_ms
+from hookkit.inbox.sql.rows_out import (
+    attempt_row,
+)
+from hookkit.inbox.sql.tables import (
+    attempts,
+    entries,
+)
+
+# Built once: putting a statement together takes longer than SQLite does to run it.
+_HELD = (
+    update(entries)
+    .where(entries.c.id == bindparam("entry_id"))
+    .where(entries.c.lease_token == bindparam("held_token"))
+)
+_RENEW = _HELD.values(due_at_ms=bindparam("new_due_ms"))
+_SETTLE = _HELD.values(
+    state=bindparam("new_state"),
+    due_at_ms=bindparam("new_due_ms"),
+    lease_token=None,
+    lost_claim_count=0,
+    event_type=func.coalesce(bindparam("new_type"), entries.c.event_type),
+)
+_BEGIN = _HELD.values(
+    state=State.RUNNING.value,
+    due_at_ms=bindparam("new_due_ms"),
+    # Not one more: an answer that was lost may have it asked for twice.
+    attempt_count=bindparam("new_count"),
+)
+_GIVE_BACK = _HELD.where(entries.c.state == State.WAITING.value).values(
+    due_at_ms=bindparam("new_due_ms"), lease_token=None
+)
+# Changes nothing, and nobody else can claim the entry until the transaction's end.
+_FENCE = _HELD.values(lease_token=entries.c.lease_token)
+_INSERT_ATTEMPT = attempts.insert()
+
+
+class UndoneError(Exception):
+    """Leaves a transaction so that it is rolled back.
+
+    Attributes:
+        attempt: What came of it; None when the entry belongs to another claim.
+    """
+
+    def __init__(self, attempt: Attempt | None) -> None:
+        self.attempt = attempt
+
+
+def renew(connection: Connection, entry: Entry, until_ms: int) -> bool:
+    """Extend the lease; False when the entry belongs to another claim by now."""
+    return connection.execute(_RENEW, _held(entry) | {"new_due_ms": until_ms}).rowcount == 1
+
+
+def begin(connection: Connection, entry: Entry, until_ms: int) -> bool:
+    """Have *entry*, which was set aside, run; False when it belongs to another claim by now."""
+    begun = _held(entry) | {"new_due_ms": until_ms, "new_count": entry.claims}
+    return connection.execute(_BEGIN, begun).rowcount == 1
+
+
+def give_back(connection: Connection, set_aside: Collection[Entry], now_ms: int) -> None:
+    """Make due at once what was set aside and not begun."""
+    connection.execute(_GIVE_BACK, [_held(entry) | {"new_due_ms": now_ms} for entry in set_aside])
+
+
+def settle(connection: Connection, entry: Entry, settlement: Settlement, now_ms: int) -> bool:
+    """Record the outcomes and the next state; False, and nothing recorded, when fenced."""
+    due_at_ms = None
+    if settlement.state is State.WAITING:
+        due_at_ms = now_ms + round((settlement.retry_after_s or 0) * 1000)
+    settled = {
+        "new_state": settlement.state.value,
+        "new_due_ms": due_at_ms,
+        "new_type": settlement.event_type,
+    }
+    if connection.execute(_SETTLE, _held(entry) | settled).rowcount != 1:
+        return False
+    _record(connection, entry, settlement.attempts, now_ms)
+    return True
+
+
+def record_or_undo(connection: Connection, entry: Entry, attempt: Attempt) -> None:
+    """Record that *attempt* succeeded, or see to it that none of its effects is kept.
+
+    Raises:
+        UndoneError: It did not succeed, or the entry belongs to another claim by now.
+    """
+    if attempt.outcome is not Outcome.SUCCEEDED:
+        raise UndoneError(attempt)
+    crash_points.reach("effects_written")
+    if connection.execute(_FENCE, _held(entry)).rowcount != 1:
+        raise UndoneError(None)
+    _record(connection, entry, [attempt], to_ms(attempt.ended_at))
+    crash_points.reach("success_written")
+
+
+def _record(connection: Connection, entry: Entry, made: Sequence[Attempt], now_ms: int) -> None:
+    """Write down the attempts that are not recorded yet."""
+    unrecorded = [attempt for attempt in made if not attempt.is_recorded]
+    if unrecorded:
+        rows = [attempt_row(entry, attempt, now_ms) for attempt in unrecorded]
+        connection.execute(_INSERT_ATTEMPT, rows)
+
+
+def _held(entry: Entry) -> dict[str, object]:
+    return {"entry_id": entry.id, "held_token": entry.lease_token}

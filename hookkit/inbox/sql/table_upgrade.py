@@ -1,0 +1,105 @@
+"""Creates the tables and changes them, however many processes start at once; or only looks.
+
+Tables that a newer hookkit made are refused: what it wrote there would be misread.
+"""
+
+from __future__ import annotations
+
+from sqlalchemy import Connection, inspect, select, update
+
+from hookkit import crash_points
+from hookkit.core.errors import ConfigurationError
+from hookkit.inbox.sql.table_migrations import (
+    MIGRATIONS,
+)
+from hookkit.inbox.sql.tables import (
+    SCHEMA_VERSION,
+    metadata,
+    schema,
+)
+from hookkit.inbox.sql.transactions import (
+    Transactions,
+    Turn,
+)
+
+
+class OutdatedError(ConfigurationError):
+    """The tables are missing or older than this hookkit, and may not be changed."""
+
+
+def ensure_tables(transactions: Transactions) -> None:
+    """Create hookkit's tables where they are missing, and bring older ones up to date.
+
+    Raises:
+        ConfigurationError: They were made by a newer hookkit.
+        Unavailable: The database cannot be used now.
+    """
+    # Reading first: a process that starts beside busy ones need not wait for its turn.
+    with transactions.read() as connection:
+        if _version(connection) == SCHEMA_VERSION:
+            return
+    while _step(transactions) < SCHEMA_VERSION:
+        pass
+
+
+def check_tables(transactions: Transactions) -> None:
+    """Refuse to go on unless the tables are as this version of hookkit needs them.
+
+    Raises:
+        ConfigurationError: They are not.
+        Unavailable: The database cannot be used now.
+    """
+    with transactions.read() as connection:
+        version = _version(connection)
+        missing = _missing(connection)
+    if version is not None and version < SCHEMA_VERSION:
+        missing.insert(0, f"version {SCHEMA_VERSION} (it has version {version})")
+    if missing:
+        raise OutdatedError(
+            f"HOOKKIT_DATABASE: its tables lack {', '.join(missing)}; run `flask hookkit upgrade`"
+            ' as a role that may change them, or set HOOKKIT_MIGRATE to "apply"'
+        )
+
+
+def _step(transactions: Transactions) -> int:
+    """Lead the tables to their next version, and return it."""
+    with transactions.write() as connection:
+        transactions.take_turns(connection, Turn.SCHEMA)
+        version = _version(connection)
+        if version is None:
+            metadata.create_all(connection)
+            connection.execute(schema.insert().values(version=SCHEMA_VERSION))
+            version = SCHEMA_VERSION
+        elif version < SCHEMA_VERSION:
+            version += 1
+            for statement in MIGRATIONS[version]:
+                connection.exec_driver_sql(statement)
+            connection.execute(update(schema).values(version=version))
+        crash_points.reach("migration_written")
+    return version
+
+
+def _missing(connection: Connection) -> list[str]:
+    """Return the tables and columns that should be there and are not."""
+    found = inspect(connection)
+    missing = []
+    for table in metadata.sorted_tables:
+        if not found.has_table(table.name):
+            missing.append(f"table {table.name}")
+            continue
+        there = {column["name"] for column in found.get_columns(table.name)}
+        missing += [f"column {table.name}.{name}" for name in set(table.c.keys()) - there]
+    return sorted(missing)
+
+
+def _version(connection: Connection) -> int | None:
+    """Return the version of the tables that are there, None when there are none."""
+    if not inspect(connection).has_table(schema.name):
+        return None
+    version = connection.execute(select(schema.c.version)).scalar()
+    if version is not None and version > SCHEMA_VERSION:
+        raise ConfigurationError(
+            f"HOOKKIT_DATABASE: its tables have version {version}, made by a newer hookkit; "
+            f"this one knows version {SCHEMA_VERSION}: install the newer release again"
+        )
+    return version

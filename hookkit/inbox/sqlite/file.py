@@ -1,0 +1,168 @@
+"""What hookkit sees to about a SQLite file of its own, and about SQLite itself."""
+
+from __future__ import annotations
+
+import logging
+import sqlite3
+import stat
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import Connection
+from sqlalchemy.exc import DBAPIError
+
+from hookkit.core.errors import ConfigurationError
+from hookkit.inbox.sqlite import (
+    file_lock,
+)
+
+_log = logging.getLogger("hookkit")
+
+# Before it, two connections that write at one moment can, very rarely, leave a write-ahead
+# log that damages the file: https://www.sqlite.org/wal.html
+_FIRST_SOUND_VERSION = (3, 51, 3)
+
+#: File systems of other machines.
+NETWORK_TYPES = {
+    "9p",
+    "afs",
+    "ceph",
+    "cifs",
+    "fuse.ceph",
+    "fuse.glusterfs",
+    "fuse.sshfs",
+    "lustre",
+    "ncpfs",
+    "nfs",
+    "nfs4",
+    "smb2",
+    "smb3",
+    "smbfs",
+}
+_MOUNTS = Path("/proc/mounts")
+
+_warned_of: set[str] = set()
+
+
+def set_up(driver: Any, _: object) -> None:
+    """Make a new connection to our own file durable; a listener of SQLAlchemy's engines."""
+    # SQLite may have been built with less.
+    driver.execute("PRAGMA synchronous = FULL")
+    if sys.platform == "darwin":
+        # There, fsync alone leaves the data in the disk's own cache.
+        driver.execute("PRAGMA fullfsync = ON")
+
+
+def file_of(connection: Connection) -> Path | None:
+    """Return the file that *connection* is to, None when it has none."""
+    for _, name, file in connection.exec_driver_sql("PRAGMA database_list"):
+        if name == "main" and file:
+            return Path(file).resolve()
+    return None
+
+
+def lock_beside(path: Path) -> file_lock.FileLock | None:
+    """Return the lock of the database at *path*; None where only SQLite's own will do.
+
+    Its files have the rights of the database: whoever writes to that must lock.
+    """
+    if not file_lock.IS_SUPPORTED:
+        return None
+    mode = stat.S_IMODE(path.stat().st_mode) & 0o666
+    lock = file_lock.FileLock(path.with_name(f"{path.name}-hookkit-lock"), mode)
+    try:
+        lock.open()
+    except OSError:
+        # Another user's, for instance: slower, and as safe.
+        return None
+    return lock
+
+
+def refuse_network(path: Path) -> None:
+    """Refuse a database on a network file system, as far as Linux tells.
+
+    A write-ahead log needs memory that all processes share, which no network gives them.
+
+    Raises:
+        ConfigurationError: It is on one.
+    """
+    kind = mount_type(path)
+    if kind in NETWORK_TYPES:
+        raise ConfigurationError(
+            f"HOOKKIT_DATABASE: {path} is on a network file system ({kind}), where SQLite's"
+            " write-ahead log is not safe; name a file on a local disk, or use PostgreSQL"
+        )
+
+
+def mount_type(path: Path) -> str | None:
+    """Return the type of the file system that *path*, which is absolute, is on."""
+    try:
+        lines = _MOUNTS.read_text(encoding="utf-8", errors="surrogateescape").splitlines()
+    except OSError:
+        return None
+    found: tuple[int, str] | None = None
+    for line in lines:
+        _, mount_point, kind, *_ = line.split(" ")
+        where = Path(_unescaped(mount_point))
+        # Of two mounts on one folder the later one covers the other.
+        if path.is_relative_to(where) and (found is None or len(where.parts) >= found[0]):
+            found = len(where.parts), kind
+    return None if found is None else found[1]
+
+
+def warn_of_old_version() -> None:
+    """Log once per process that this SQLite has a bug which can damage a file."""
+    version = sqlite3.sqlite_version
+    if sqlite3.sqlite_version_info >= _FIRST_SOUND_VERSION or version in _warned_of:
+        return
+    _warned_of.add(version)
+    _log.warning(
+        "SQLite %s can, very rarely, damage a file in WAL mode; 3.51.3 cannot",
+        version,
+        extra={"action": "sqlite_version"},
+    )
+
+
+def _unescaped(mount_point: str) -> str:
+    for escape, character in ((r"\040", " "), (r"\011", "\t"), (r"\012", "\n"), (r"\134", "\\")):
+        mount_point = mount_point.replace(escape, character)
+    return mount_point
+
+
+class WatchedFile:
+    """The file at *path*, as it was when it was opened."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._identity = self._look()
+
+    def has_gone(self) -> bool:
+        """Tell whether it is no longer there; another file in its place is told of once."""
+        before, now = self._identity, self._look()
+        self._identity = now or before
+        return now != before
+
+    def _look(self) -> tuple[int, int] | None:
+        try:
+            found = self._path.stat()
+        except FileNotFoundError:
+            return None
+        return found.st_dev, found.st_ino
+
+
+def switch_to_wal(connection: Connection, timeout_s: float) -> str:
+    """Return the journal mode that is in force after asking for a write-ahead log.
+
+    SQLite does not wait for its busy timeout here: when two processes open a new file at
+    once, the later one is told at once that the database is locked.
+    """
+    give_up_at = time.monotonic() + timeout_s
+    while True:
+        try:
+            return str(connection.exec_driver_sql("PRAGMA journal_mode = WAL").scalar_one())
+        except DBAPIError as error:
+            if "locked" not in str(error.orig) or time.monotonic() > give_up_at:
+                raise
+            time.sleep(0.01)

@@ -1,0 +1,1 @@
+"""Public keys: configured ones, and those fetched from a vendor's server."""

@@ -1,0 +1,1 @@
+"""What operators and housekeeping do to an inbox."""

@@ -1,0 +1,198 @@
+"""Which secrets are in use, where an endpoint has several: told by what the inbox keeps.
+
+The inbox is looked through a piece at a time: what arrived since the last look, and from there
+back to twice ``UNUSED_AFTER``. So a look costs the same however much is stored, and after a
+start it takes some of them until all is known; nothing is said to be unused before that.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+from hookkit.core.errors import Unavailable
+from hookkit.inbox.base import Inbox
+from hookkit.inbox.records import Proofs
+from hookkit.receiving.endpoint import (
+    Endpoint,
+)
+
+_logger = logging.getLogger("hookkit")
+
+#: Longer than any sender is known to retry with an old secret (WhatsApp: 7 days).
+UNUSED_AFTER = timedelta(days=7)
+
+#: Ids are given before a transaction commits: so many below the newest are looked at again.
+OVERLAP_IDS = 1000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SecretUse:
+    """How a secret of a list of several stands.
+
+    Attributes:
+        endpoint: The endpoint's name.
+        setting: Where it is: ``secrets``, ``basic`` or ``path_token``.
+        position: Its place in the list as it is now, the newest is 0.
+        fingerprint: Its name, as logs have it and each kept delivery.
+        last_used_at: When it last proved a delivery that brought something new; None when
+            none of those that were looked at.
+        can_go: Whether it has proved none for ``UNUSED_AFTER``, while the newest has.
+    """
+
+    endpoint: str
+    setting: str
+    position: int
+    fingerprint: str
+    last_used_at: datetime | None
+    can_go: bool
+
+
+#: Of an endpoint and a fingerprint: the first use and the last.
+_Spans = Mapping[tuple[str, str], tuple[datetime, datetime]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Seen:
+    """What the deliveries from one id to another say."""
+
+    first_id: int = 1
+    last_id: int = 0
+    since: datetime | None = None
+    spans: _Spans = field(default_factory=dict)
+
+    def and_of(self, proofs: Proofs) -> _Seen:
+        spans = dict(self.spans)
+        since = self.since
+        for use in proofs.uses:
+            since = use.first_at if since is None else min(since, use.first_at)
+            if use.fingerprint is None:  # nothing that a secret has proved
+                continue
+            key = use.endpoint, use.fingerprint
+            first, last = spans.get(key, (use.first_at, use.last_at))
+            spans[key] = min(first, use.first_at), max(last, use.last_at)
+        return _Seen(
+            first_id=min(self.first_id, proofs.first_id),
+            last_id=max(self.last_id, proofs.last_id),
+            since=since,
+            spans=spans,
+        )
+
+
+class Rotation:
+    """Tells which secrets are in use, and once of each that it can go.
+
+    Attributes:
+        inbox: Returns the inbox; may raise ``Unavailable``.
+        clock: Returns the time as aware UTC.
+        endpoints: By name.
+    """
+
+    def __init__(
+        self,
+        inbox: Callable[[], Inbox],
+        clock: Callable[[], datetime],
+        endpoints: Mapping[str, Endpoint],
+    ) -> None:
+        self.inbox = inbox
+        self.clock = clock
+        self.endpoints = endpoints
+        self._seen = _Seen()
+        self._told: set[tuple[str, str]] = set()
+
+    def look(self) -> Sequence[SecretUse]:
+        """Return how every secret stands that is one of several.
+
+        Raises:
+            Unavailable: The inbox cannot be reached.
+        """
+        lists = {name: list(_fingerprints(each)) for name, each in self.endpoints.items()}
+        if not any(len(names) > 1 for of_one in lists.values() for _, names in of_one):
+            return ()
+        now = self.clock()
+        self._seen = seen = self._look_on(now)
+        uses = [
+            use
+            for endpoint, of_one in lists.items()
+            for use in _uses(endpoint, of_one, seen.spans, now - UNUSED_AFTER)
+        ]
+        for use in uses:
+            if use.can_go:
+                self._tell(use)
+        return uses
+
+    def _look_on(self, now: datetime) -> _Seen:
+        """Return what is known after another look at the inbox."""
+        inbox, seen = self.inbox(), self._seen
+        new = inbox.proofs(after_id=max(0, seen.last_id - OVERLAP_IDS))
+        if new.last_id < seen.last_id or new.first_id > seen.last_id + 1:
+            # Another database, or more than a look can take: what lies between is not known.
+            seen = _Seen(first_id=new.first_id, last_id=new.last_id)
+        seen = seen.and_of(new)
+        is_enough = seen.since is not None and seen.since <= now - 2 * UNUSED_AFTER
+        if is_enough or seen.first_id <= 1:
+            return seen
+        return seen.and_of(inbox.proofs(before_id=seen.first_id))
+
+    def _tell(self, use: SecretUse) -> None:
+        key = use.endpoint, use.fingerprint
+        if key in self._told:
+            return
+        self._told.add(key)
+        _logger.warning(
+            "the %s of endpoint %r: number %d (%s) has proved nothing for %d days, while the"
+            " newest has; it can go",
+            use.setting,
+            use.endpoint,
+            use.position,
+            use.fingerprint,
+            UNUSED_AFTER.days,
+            extra={
+                "action": "secret_unused",
+                "endpoint": use.endpoint,
+                "secret_index": use.position,
+                "fingerprint": use.fingerprint,
+            },
+        )
+
+
+def _fingerprints(endpoint: Endpoint) -> Iterator[tuple[str, list[str]]]:
+    """Yield the setting and the names of each list that deliveries are told to be proved by."""
+    for protection in endpoint.protections:
+        setting = protection.told
+        if setting is None:
+            continue
+        try:
+            for secrets in endpoint.credential_lists(protection, setting):
+                yield setting, [endpoint.fingerprint(each) for each in secrets]
+        except Unavailable:  # every delivery says so louder
+            continue
+
+
+def _uses(
+    endpoint: str, lists: Sequence[tuple[str, list[str]]], spans: _Spans, horizon: datetime
+) -> Iterator[SecretUse]:
+    known = {name for _, names in lists for name in names}
+    # By a secret that is no longer there, or before secrets had names: perhaps by this one.
+    has_unknown = any(
+        at == endpoint and name not in known and last >= horizon
+        for (at, name), (_, last) in spans.items()
+    )
+    for setting, names in lists:
+        if len(names) < 2:
+            continue
+        first, last = spans.get((endpoint, names[0]), (None, None))
+        has_run = first is not None and last is not None and first <= horizon <= last
+        for position, name in enumerate(names):
+            _, last_used_at = spans.get((endpoint, name), (None, None))
+            is_unused = last_used_at is None or last_used_at < horizon
+            yield SecretUse(
+                endpoint=endpoint,
+                setting=setting,
+                position=position,
+                fingerprint=name,
+                last_used_at=last_used_at,
+                can_go=bool(position) and has_run and is_unused and not has_unknown,
+            )

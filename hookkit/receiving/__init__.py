@@ -1,0 +1,1 @@
+"""Screen one: what happens to a delivery while the vendor waits."""

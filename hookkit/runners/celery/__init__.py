@@ -1,0 +1,1 @@
+"""Handlers in the workers of the application's own Celery."""

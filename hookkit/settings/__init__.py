@@ -1,0 +1,1 @@
+"""Flask's configuration, read and checked."""

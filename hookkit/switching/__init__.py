@@ -1,0 +1,1 @@
+"""Moving an endpoint from one payload version to another."""

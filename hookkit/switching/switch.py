@@ -1,0 +1,212 @@
+"""Moving an endpoint from one payload version to another: look, switch, retire."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from hookkit.core.errors import ConfigurationError, SwitchRefused
+from hookkit.core.handlers import HandlerRegistry
+from hookkit.core.modes import (
+    Change,
+    Mode,
+    Modes,
+    modes_after,
+    switch_changes,
+)
+from hookkit.core.provider import Provider
+from hookkit.inbox.base import Inbox
+from hookkit.receiving.endpoint import (
+    Endpoint,
+)
+from hookkit.switching.counterparts import (
+    names,
+    succeeds,
+    uncounted,
+)
+from hookkit.switching.rehearsal import (
+    Rehearsal,
+    rehearse,
+)
+from hookkit.switching.report import (
+    Status,
+    compared,
+    kept_entries,
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Migration:
+    """What people may do to the versions of one application's endpoints.
+
+    Attributes:
+        inbox: Returns the inbox; may raise ``Unavailable``.
+        clock: Returns the time as aware UTC.
+        endpoints: Those that the application serves, by name.
+        registry: The handlers.
+        run_soon: Sees to entries that became due.
+        window_s: How long the twin of a fact may take to arrive.
+    """
+
+    inbox: Callable[[], Inbox]
+    clock: Callable[[], datetime]
+    endpoints: Mapping[str, Endpoint]
+    registry: HandlerRegistry
+    run_soon: Callable[[Sequence[int]], None]
+    window_s: float
+
+    def status(self, name: str, new: str | None = None) -> Status:
+        """Return how the versions of endpoint *name* stand.
+
+        Args:
+            new: The version to compare with the one in use; default is the one in shadow.
+        """
+        modes = self._modes(name)
+        provider = self.endpoints[name].provider
+        live, new = _of_interest(provider, modes, new)
+        inbox = self.inbox()
+        return compared(
+            Status(
+                endpoint=name,
+                modes=modes.of_versions,
+                last_seen={},
+                log=inbox.versions.log(name),
+                old=live[-1] if live else None,
+                new=new,
+            ),
+            self.endpoints[name],
+            kept_entries(inbox, name),
+            self.registry.handlers.values(),
+            live=live,
+            now=self.clock(),
+            window_s=self.window_s,
+        )
+
+    def switch(self, name: str, version: str, *, who: str, is_forced: bool = False) -> int:
+        """Make *version* live in place of the others; return how many entries it promoted.
+
+        Raises:
+            ConfigurationError: There is no such endpoint or version, or its modes are not named.
+            SwitchRefused: The comparison is not clean, and *is_forced* is not given.
+        """
+        modes = self._modes(name, version)
+        if _of_mode(modes, Mode.LIVE) == [version]:
+            raise SwitchRefused(f"{version} is what is live at {name} already")
+        if not is_forced and (in_the_way := self.status(name, version).obstacles):
+            raise SwitchRefused(*in_the_way)
+        provider = self.endpoints[name].provider
+        staying = {
+            each: uncounted(provider, each, version)
+            for each in modes.of_versions
+            if each in provider.versions
+        }
+        apart = [each for each in staying if not succeeds(provider, version, each)]
+        return self._change(name, switch_changes(version, modes, staying, apart), who)
+
+    def retire(self, name: str, version: str, *, who: str, is_forced: bool = False) -> None:
+        """Ignore *version* from now on.
+
+        Raises:
+            ConfigurationError: There is no such endpoint or version, or its modes are not named.
+            SwitchRefused: It is live, or handlers want what only it reports, and *is_forced*
+                is not given.
+        """
+        modes = self._modes(name, version)
+        live = [each for each in _of_mode(modes, Mode.LIVE) if each != version]
+        if not live:
+            raise SwitchRefused(f"nothing else is live at {name}: switch to another version first")
+        if not is_forced:
+            in_the_way = self._reasons_to_keep(name, version, live)
+            if modes.of_versions[version] is Mode.LIVE:
+                in_the_way.insert(0, f"{version} is live: switch to another version first")
+            if in_the_way:
+                raise SwitchRefused(*in_the_way)
+        self._change(name, [Change(version, "", Mode.IGNORE)], who)
+
+    def rehearse(self, name: str, new: str | None = None) -> Rehearsal:
+        """Try a switch of endpoint *name* on its kept deliveries; nothing is handled.
+
+        Args:
+            new: The version to switch to; default is the one in shadow.
+
+        Raises:
+            ConfigurationError: There is no such endpoint, or its modes are not named.
+            SwitchRefused: There are no two versions, or nothing is kept of one of them.
+        """
+        modes = self._modes(name, new)
+        provider = self.endpoints[name].provider
+        live, new = _of_interest(provider, modes, new)
+        if new is None:
+            raise SwitchRefused(f"there are no two versions at {name} to switch between")
+        kept = kept_entries(self.inbox(), name)
+        return rehearse(provider, kept, live=live, new=new, window_s=self.window_s)
+
+    def sweep(self) -> int:
+        """Run what is left near a switch and whose twin never came; return how many that were."""
+        if all(each.modes is None for each in self.endpoints.values()):
+            return 0
+        promoted = self.inbox().versions.promote_orphans(now=self.clock(), window_s=self.window_s)
+        self.run_soon(promoted)
+        return len(promoted)
+
+    def _change(self, name: str, changes: Sequence[Change], who: str) -> int:
+        promoted = self.inbox().versions.change(
+            name, changes, who=who, now=self.clock(), window_s=self.window_s
+        )
+        self.run_soon(promoted)
+        return len(promoted)
+
+    def _modes(self, name: str, version: str | None = None) -> Modes:
+        endpoint = self.endpoints.get(name)
+        if endpoint is None:
+            known = ", ".join(self.endpoints)
+            raise ConfigurationError(f"no endpoint has the name {name!r}; known are {known}")
+        if endpoint.modes is None:
+            why = (
+                "its vendor changes the version of a webhook in place, so that there is nothing"
+                " to switch here"
+                if not endpoint.provider.parallel
+                else "give each version a mode there, deploy that, and come back"
+            )
+            raise ConfigurationError(f"HOOKKIT_ENDPOINTS.{name}.versions: names no modes; {why}")
+        if version is not None and version not in endpoint.modes:
+            known = ", ".join(endpoint.modes)
+            raise ConfigurationError(
+                f"HOOKKIT_ENDPOINTS.{name}.versions: does not list {version!r}; it lists {known}"
+            )
+        log = self.inbox().versions.log(name)
+        return modes_after(
+            endpoint.modes, [Change(one.version, one.vendor_type, one.mode) for one in log]
+        )
+
+    def _reasons_to_keep(self, name: str, version: str, live: Collection[str]) -> list[str]:
+        provider = self.endpoints[name].provider
+        words = set.intersection(*(set(uncounted(provider, version, each)) for each in live))
+        return [
+            f"{word}: only {version} reports it, and handler {handler.name} waits for it"
+            for word in sorted(words)
+            for handler in self.registry.handlers.values()
+            if names(handler, provider, version, word)
+        ]
+
+
+def _of_mode(modes: Modes, wanted: Mode) -> list[str]:
+    return [version for version, mode in modes.of_versions.items() if mode is wanted]
+
+
+def _of_interest(provider: Provider, modes: Modes, new: str | None) -> tuple[list[str], str | None]:
+    """Return the versions in use and the one to come; none and None where there are no two.
+
+    What has nothing in common with the one to come, as webhooks of apps, is not looked at.
+    """
+    if new is None:
+        new = next(iter(_of_mode(modes, Mode.SHADOW)), None)
+    if new is None:
+        return [], None
+    live = [
+        version
+        for version in _of_mode(modes, Mode.LIVE)
+        if version != new and succeeds(provider, new, version)
+    ]
+    return (live, new) if live else ([], None)
