@@ -28,10 +28,8 @@ from statistics import median
 import click
 
 from bench.accept import new_bodies
-from hookkit.core.states import State
-from hookkit.inbox.opening import (
-    open_inbox,
-)
+from hookkit.core.entry import State
+from hookkit.inbox.opening import open_inbox
 from tests.redis_server import RedisServer
 
 SECRET = "a-secret-for-the-benchmark"

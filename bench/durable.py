@@ -30,12 +30,8 @@ import click
 
 from hookkit.core.delivery import Envelope, Payload
 from hookkit.core.errors import Unavailable
-from hookkit.inbox.opening import (
-    open_inbox,
-)
-from hookkit.inbox.sqlite.group_commit import (
-    GroupCommit,
-)
+from hookkit.inbox.opening import open_inbox
+from hookkit.inbox.sqlite.group_commit import GroupCommit
 
 #: Goals of the project; the command fails when one is missed.
 MIN_TIMES_NAIVE = 5.0

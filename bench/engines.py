@@ -33,7 +33,7 @@ import psycopg
 from bench import engine_apps
 from bench.accept import caller, environs, new_bodies
 from bench.capacity import cpu_s, postgres_server
-from hookkit.core.states import State
+from hookkit.core.entry import State
 from hookkit.inbox.base import Inbox
 from tests.redis_server import RedisServer
 

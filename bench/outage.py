@@ -26,9 +26,7 @@ import click
 from bench import engine_apps
 from bench.accept import new_bodies
 from bench.engines import is_settled, postgres, wait_until, workers
-from hookkit.inbox.opening import (
-    open_inbox,
-)
+from hookkit.inbox.opening import open_inbox
 from tests.redis_server import RedisServer
 
 #: Goals of the project; the command fails when one is missed.

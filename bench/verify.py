@@ -29,13 +29,9 @@ from joserfc.jwk import RSAKey
 
 from bench.timing import Case, interleaved, ratio
 from hookkit.core.delivery import Delivery
-from hookkit.keys.ring import (
-    KeyRing,
-)
+from hookkit.keys.ring import KeyRing
 from hookkit.providers.eight_by_eight.signature import SIGNATURE, EightByEightSignature
-from hookkit.signatures.rsa import (
-    read_key,
-)
+from hookkit.signatures.rsa import read_key
 
 #: The goal of the project, with a body of 2 KiB; the command fails when it is missed.
 MAX_RATIO = 1.5

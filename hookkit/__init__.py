@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from hookkit.core.attempts import (
-    Outcome,
-)
+from hookkit.core.attempts import Outcome, RetryPolicy
 from hookkit.core.content import (
     Action,
     Card,
@@ -29,6 +27,7 @@ from hookkit.core.content import (
     UnknownContent,
 )
 from hookkit.core.delivery import VerifiedDelivery
+from hookkit.core.entry import Filter, State
 from hookkit.core.errors import (
     ConfigurationError,
     Discard,
@@ -56,7 +55,6 @@ from hookkit.core.event import (
     UnknownEvent,
     UserEvent,
 )
-from hookkit.core.filter import Filter
 from hookkit.core.parts import (
     Author,
     AuthorType,
@@ -75,17 +73,9 @@ from hookkit.core.parts import (
     Source,
     User,
 )
-from hookkit.core.retry import RetryPolicy
-from hookkit.core.states import State
-from hookkit.handling.run import (
-    Run,
-)
-from hookkit.operating.operations import (
-    Stats,
-)
-from hookkit.operating.secret_use import (
-    SecretUse,
-)
+from hookkit.handling.run import Run
+from hookkit.operating.operations import Stats
+from hookkit.operating.secret_use import SecretUse
 from hookkit.standalone import sign, verify
 
 if TYPE_CHECKING:

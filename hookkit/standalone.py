@@ -11,9 +11,7 @@ from hookkit.core.errors import ConfigurationError, Unavailable
 from hookkit.core.provider import Provider
 from hookkit.core.scheme import KeyScheme, Scheme, SigningScheme, UrlScheme
 from hookkit.providers import load_providers
-from hookkit.signatures.rsa import (
-    read_keys,
-)
+from hookkit.signatures.rsa import read_keys
 
 #: How a sender signs: a provider's name, a provider, or a scheme.
 Named: TypeAlias = str | Provider | Scheme | KeyScheme

@@ -20,9 +20,7 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 
 from hookkit import HookkitError
-from hookkit.inbox.opening import (
-    open_inbox,
-)
+from hookkit.inbox.opening import open_inbox
 from hookkit.testing import find_provider, find_sample, freshen, set_path
 from sample_app.demo_report import Report
 from sample_app.demo_tools import Sender, Watcher

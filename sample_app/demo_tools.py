@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from urllib.request import ProxyHandler, build_opener
 
-from hookkit.core.states import State
+from hookkit.core.entry import State
 from hookkit.inbox.base import Inbox
 from hookkit.inbox.records import EntryRecord
 from sample_app.server import ROOT

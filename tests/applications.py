@@ -14,9 +14,7 @@ from werkzeug.test import TestResponse
 
 from hookkit import HookKit
 from hookkit.core.delivery import Delivery, VerifiedDelivery
-from hookkit.core.entry import (
-    Receipt,
-)
+from hookkit.core.entry import Receipt
 from hookkit.core.provider import parse
 from hookkit.inbox.base import Inbox
 from hookkit.providers import load_providers

@@ -16,9 +16,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.x509.oid import NameOID
 
-from hookkit.signatures.encodings import (
-    encode,
-)
+from hookkit.signatures.encodings import encode
 
 
 def private_key(bits=2048, exponent=65537):

@@ -11,63 +11,29 @@ from threading import Lock
 
 from flask import Flask
 
-from hookkit.application.dedicated import (
-    check_dedicated,
-)
-from hookkit.application.inbox_opening import (
-    Opening,
-)
-from hookkit.core.entry import (
-    Admitted,
-    Receipt,
-)
+from hookkit.application.inbox_opening import Opening
+from hookkit.core.entry import Admitted, Receipt
 from hookkit.core.errors import ConfigurationError
 from hookkit.core.handlers import HandlerRegistry
 from hookkit.core.provider import Provider
-from hookkit.handling.run import (
-    Assignment,
-)
-from hookkit.handling.worker import (
-    Worker,
-)
+from hookkit.handling.run import Assignment
+from hookkit.handling.worker import Worker
 from hookkit.inbox.base import Inbox
 from hookkit.inbox.memory import MemoryInbox
-from hookkit.inbox.opening import (
-    check_database,
-)
-from hookkit.operating.checkup import (
-    Checkup,
-)
-from hookkit.operating.housekeeping import (
-    Upkeep,
-)
-from hookkit.operating.operations import (
-    Operations,
-)
-from hookkit.operating.secret_use import (
-    Rotation,
-)
-from hookkit.receiving.receiver import (
-    Receiver,
-)
+from hookkit.inbox.opening import check_database
+from hookkit.operating.checkup import Checkup
+from hookkit.operating.housekeeping import Upkeep
+from hookkit.operating.operations import Operations
+from hookkit.operating.secret_use import Rotation
+from hookkit.receiving.receiver import Receiver
 from hookkit.runners.base import IdleRunner, Runner
-from hookkit.runners.celery.make import (
-    celery_runner,
-)
-from hookkit.runners.celery.sweeper import (
-    Sweeper,
-)
+from hookkit.runners.celery.make import celery_runner
+from hookkit.runners.celery.wake_ups import Sweeper
 from hookkit.runners.inline import InlineRunner
 from hookkit.runners.thread import ThreadRunner
-from hookkit.runners.worker_process import (
-    WorkerProcess,
-)
-from hookkit.settings.load import (
-    load_settings,
-)
-from hookkit.switching.switch import (
-    Migration,
-)
+from hookkit.runners.worker_process import WorkerProcess, check_dedicated
+from hookkit.settings.load import load_settings
+from hookkit.switching.switch import Migration
 
 _logger = logging.getLogger("hookkit")
 

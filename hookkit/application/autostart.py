@@ -23,9 +23,7 @@ from weakref import WeakSet
 
 from flask import Flask, request_started
 
-from hookkit.application.app_state import (
-    AppState,
-)
+from hookkit.application.app_state import AppState
 from hookkit.core.errors import Unavailable
 
 _logger = logging.getLogger("hookkit")

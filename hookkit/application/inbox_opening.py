@@ -17,13 +17,8 @@ from flask import Flask
 
 from hookkit.core.errors import ConfigurationError, Unavailable
 from hookkit.inbox.base import Inbox
-from hookkit.inbox.opening import (
-    check_transactions,
-    open_inbox,
-)
-from hookkit.settings.load import (
-    Settings,
-)
+from hookkit.inbox.opening import check_transactions, open_inbox
+from hookkit.settings.load import Settings
 
 _logger = logging.getLogger("hookkit")
 

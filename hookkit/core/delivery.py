@@ -8,23 +8,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, NamedTuple, TypeAlias
+from typing import NamedTuple
 
+from hookkit.core.body import Document, Headers
 from hookkit.core.facts import near_fact
-from hookkit.core.ids import (
-    bounded_id,
-    hash_content,
-)
-from hookkit.core.modes import (
-    Mode,
-)
+from hookkit.core.ids import bounded_id, hash_content
+from hookkit.core.modes import Mode
 from hookkit.core.parts import AuthorType
-
-#: An object that came out of a JSON decoder: no value's type can be trusted.
-Document: TypeAlias = Mapping[str, Any]
-
-#: Header names in lower case; a header sent twice is joined with a comma, as WSGI does.
-Headers: TypeAlias = Mapping[str, str]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,18 +1,89 @@
-"""What came of it: of a delivery (``Receipt``), of an entry (``Settlement``)."""
+"""An entry of the inbox: its states, whose turn it is, and what becomes of it after a claim."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from enum import StrEnum
 
-from hookkit.core.attempts import (
-    Attempt,
-    Outcome,
-    Tries,
-)
-from hookkit.core.delivery import Document, Headers
-from hookkit.core.states import State
+from hookkit.core.attempts import Attempt, Outcome, Tries
+from hookkit.core.body import Document, Headers
+
+
+class State(StrEnum):
+    """Where an entry stands."""
+
+    #: Admitted, never run, due at once.
+    PENDING = "pending"
+    #: A worker holds its lease.
+    RUNNING = "running"
+    #: It is due later: a handler failed, another of its lane goes first, or it was claimed
+    #: together with another and has not begun.
+    WAITING = "waiting"
+    #: Every handler that wanted it has succeeded, or nobody wanted it.
+    DONE = "done"
+    #: A handler is out of attempts: a dead letter, until somebody replays it.
+    DEAD = "dead"
+    #: Of a version in shadow: kept and not run, until somebody switches to that version.
+    SHADOW = "shadow"
+    #: Another version's entry runs for the same fact.
+    TWIN = "twin"
+    #: Of a version that is ignored: kept as an id.
+    IGNORED = "ignored"
+
+
+#: state -> the states that may follow it.
+TRANSITIONS: dict[State, frozenset[State]] = {
+    State.PENDING: frozenset({State.RUNNING, State.WAITING}),
+    State.RUNNING: frozenset({State.RUNNING, State.WAITING, State.DONE, State.DEAD}),
+    State.WAITING: frozenset({State.RUNNING, State.PENDING}),
+    State.DONE: frozenset({State.PENDING}),
+    State.DEAD: frozenset({State.PENDING}),
+    State.SHADOW: frozenset({State.PENDING}),
+    State.TWIN: frozenset(),
+    State.IGNORED: frozenset(),
+}
+
+#: What an entry may be written as.
+FIRST = frozenset({State.PENDING, State.SHADOW, State.TWIN, State.IGNORED})
+
+#: What a replay may start from: a person does not take an entry from its worker.
+REPLAYABLE = frozenset({State.WAITING, State.DONE, State.DEAD})
+
+#: No worker has anything to do for an entry in one of these, now or later by itself.
+AT_REST = frozenset({State.DONE, State.DEAD, State.SHADOW, State.TWIN, State.IGNORED})
+
+#: What a settlement may end in.
+SETTLED = frozenset({State.WAITING, State.DONE, State.DEAD})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Filter:
+    """Which entries are meant; None leaves a part open.
+
+    Attributes:
+        entry_ids: Just these.
+        outcome: An attempt of their present run ended so.
+        untried_by: No attempt of the handler of this name is recorded for them.
+        type: The event type that they were read as, or their vendor type.
+        since: Received then or later.
+        until: Received before.
+    """
+
+    entry_ids: Collection[int] | None = None
+    endpoint: str | None = None
+    state: State | None = None
+    outcome: Outcome | None = None
+    untried_by: str | None = None
+    type: str | None = None
+    since: datetime | None = None
+    until: datetime | None = None
+
+
+#: A filter that leaves all open.
+EVERYTHING = Filter()
+
 
 #: What a vendor hears when it should come again; one with a schedule of its own ignores it.
 RETRY_AFTER_S = 10

@@ -13,9 +13,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple, TypeGuard
 
-from hookkit.core.ids import (
-    bounded_id,
-)
+from hookkit.core.ids import bounded_id
 
 #: What the name of a near fact begins with; no exact one does.
 NEAR_MARK = "~"

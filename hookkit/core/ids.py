@@ -1,9 +1,18 @@
-"""How events are told apart: ids that fit a unique column, and hashes of content."""
+"""Names made by hashing: ids of events, hashes of content, fingerprints of secrets.
+
+A fingerprint names a secret without telling it. People who must not know a secret read logs,
+statistics and the inbox. They see 32 bits: enough to tell the secrets of a list apart, far too
+few to be one. A secret that can be guessed must not be found by trying guesses against its
+fingerprint, so the fingerprint depends on a key that those people do not have, Flask's
+``SECRET_KEY``. Without that key, every guess is made slow.
+"""
 
 from __future__ import annotations
 
 import hashlib
+import hmac
 import json
+from functools import lru_cache
 
 #: Vendors promise ids of at most 255 characters; longer ones are hashed, never cut.
 MAX_ID_CHARS = 255
@@ -34,3 +43,32 @@ def hash_content(content: object) -> str:
 
 # What a decoder made has no circles.
 _canonical = json.JSONEncoder(sort_keys=True, separators=(",", ":"), check_circular=False)
+
+
+#: Hexadecimal digits of a fingerprint.
+FINGERPRINT_CHARS = 8
+
+#: Sets these names apart from whatever else the same key is used for.
+_PURPOSE = b"hookkit.fingerprint\0"
+
+#: Of scrypt: 16 MiB and some 40 ms for each guess. https://www.rfc-editor.org/rfc/rfc7914
+_COST = {"n": 1 << 14, "r": 8, "p": 1}
+
+
+@lru_cache(maxsize=4096)  # made once for each secret of a process
+def fingerprint_of(key: bytes, secret: bytes) -> str:
+    """Return the name of *secret*: always the same for the same *key*.
+
+    Args:
+        key: Empty where there is none.
+    """
+    if not key:
+        return hashlib.scrypt(secret, salt=_PURPOSE, dklen=FINGERPRINT_CHARS // 2, **_COST).hex()
+    return hmac.digest(key, _PURPOSE + secret, "sha256").hex()[:FINGERPRINT_CHARS]
+
+
+def read_key(secret_key: object) -> bytes:
+    """Return Flask's ``SECRET_KEY``, a text or bytes, as a key; empty where it is not set."""
+    if isinstance(secret_key, str):
+        return secret_key.encode(errors="surrogatepass")
+    return secret_key if isinstance(secret_key, bytes) else b""

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import NamedTuple
 
-from hookkit.core.states import State
+from hookkit.core.entry import State
 
 
 class Mode(StrEnum):

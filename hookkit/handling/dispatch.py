@@ -17,27 +17,13 @@ from threading import current_thread, main_thread
 from typing import Any
 
 from hookkit import crash_points
-from hookkit.core.attempts import (
-    Attempt,
-    Outcome,
-)
-from hookkit.core.entry import (
-    Entry,
-    Settlement,
-    settle,
-)
+from hookkit.core.attempts import Attempt, Outcome, RetryPolicy
+from hookkit.core.entry import Entry, Settlement, settle
 from hookkit.core.errors import Discard, RetryLater, Unavailable
 from hookkit.core.event import Event, EventType
-from hookkit.core.handlers import Handler
-from hookkit.core.planning import Turn, plan
-from hookkit.core.retry import RetryPolicy
-from hookkit.handling.journal import (
-    Journal,
-)
-from hookkit.handling.run import (
-    Assignment,
-    Run,
-)
+from hookkit.core.handlers import Handler, Turn, plan
+from hookkit.handling.journal import Journal
+from hookkit.handling.run import Assignment, Run
 from hookkit.inbox.base import Inbox
 
 _handler_logger = logging.getLogger("hookkit.handlers")

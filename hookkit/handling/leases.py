@@ -6,9 +6,7 @@ from collections.abc import Callable
 from datetime import datetime
 from threading import Lock
 
-from hookkit.core.entry import (
-    Entry,
-)
+from hookkit.core.entry import Entry
 from hookkit.inbox.base import Inbox
 
 

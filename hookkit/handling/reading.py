@@ -7,7 +7,8 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Protocol
 
-from hookkit.core.delivery import Headers, Item
+from hookkit.core.body import Headers
+from hookkit.core.delivery import Item
 from hookkit.core.event import Event
 from hookkit.core.provider import Provider, normalize, split
 

@@ -8,9 +8,9 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Any
 
+from hookkit.core.attempts import RetryPolicy
 from hookkit.core.handlers import HandlerRegistry
 from hookkit.core.provider import Provider
-from hookkit.core.retry import RetryPolicy
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -17,28 +17,14 @@ from collections.abc import Callable, Collection
 from datetime import datetime
 
 from hookkit import crash_points
-from hookkit.core.entry import (
-    Entry,
-    Settlement,
-)
+from hookkit.core.entry import Entry, Settlement, State
 from hookkit.core.errors import Unavailable
 from hookkit.core.event import Event
-from hookkit.core.states import State
-from hookkit.handling.dispatch import (
-    Dispatcher,
-)
-from hookkit.handling.journal import (
-    Journal,
-)
-from hookkit.handling.leases import (
-    Leases,
-)
-from hookkit.handling.reading import (
-    Reader,
-)
-from hookkit.handling.run import (
-    Assignment,
-)
+from hookkit.handling.dispatch import Dispatcher
+from hookkit.handling.journal import Journal
+from hookkit.handling.leases import Leases
+from hookkit.handling.reading import Reader
+from hookkit.handling.run import Assignment
 from hookkit.inbox.base import Inbox
 
 #: Seconds before each try to record a settlement that the store did not take.

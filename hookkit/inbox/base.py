@@ -12,17 +12,9 @@ from collections.abc import Callable, Collection, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any, Protocol
 
-from hookkit.core.attempts import (
-    Attempt,
-)
+from hookkit.core.attempts import Attempt
 from hookkit.core.delivery import Envelope
-from hookkit.core.entry import (
-    Entry,
-    Receipt,
-    Settlement,
-)
-from hookkit.core.filter import EVERYTHING, Filter
-from hookkit.core.states import REPLAYABLE, State
+from hookkit.core.entry import EVERYTHING, REPLAYABLE, Entry, Filter, Receipt, Settlement, State
 from hookkit.inbox.records import STEP, Batch, EntryRecord, Proofs, Pruned
 from hookkit.inbox.version_book import VersionBook
 

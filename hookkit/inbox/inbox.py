@@ -18,27 +18,14 @@ from typing import Any
 from sqlalchemy import Connection, Engine
 
 from hookkit import crash_points
-from hookkit.core.attempts import (
-    Attempt,
-)
+from hookkit.core.attempts import Attempt
 from hookkit.core.delivery import Envelope
-from hookkit.core.entry import (
-    Entry,
-    Receipt,
-    Settlement,
-)
+from hookkit.core.entry import EVERYTHING, Entry, Filter, Receipt, Settlement, State
 from hookkit.core.errors import ReplayRefused
-from hookkit.core.filter import EVERYTHING, Filter
-from hookkit.core.states import State
 from hookkit.inbox.base import from_ms, later, to_ms
-from hookkit.inbox.encryption import BodyCipher
-from hookkit.inbox.postgres.transactions import (
-    PostgresTransactions,
-)
+from hookkit.inbox.postgres.transactions import PostgresTransactions
 from hookkit.inbox.records import STEP, Batch, EntryRecord, Proofs, Pruned
-from hookkit.inbox.sql.admit import (
-    admit,
-)
+from hookkit.inbox.sql.admit import admit
 from hookkit.inbox.sql.claim import (
     claimed_entries,
     due_entries,
@@ -46,53 +33,25 @@ from hookkit.inbox.sql.claim import (
     first_in_lanes,
     lease,
     pick,
-)
-from hookkit.inbox.sql.find import (
-    counts,
-    find,
-)
-from hookkit.inbox.sql.lanes import (
     release,
 )
-from hookkit.inbox.sql.lent_connection import (
-    lent,
-)
-from hookkit.inbox.sql.proofs import (
-    proofs,
-)
-from hookkit.inbox.sql.rows_in import (
-    prepared,
-)
+from hookkit.inbox.sql.find import counts, find, proofs
+from hookkit.inbox.sql.rows import BodyCipher, prepared
 from hookkit.inbox.sql.settle import (
     UndoneError,
     begin,
     give_back,
+    lent,
     record_or_undo,
     renew,
     settle,
 )
-from hookkit.inbox.sql.store import (
-    Store,
-)
-from hookkit.inbox.sql.switches import (
-    SqlVersions,
-)
-from hookkit.inbox.sql.tables import (
-    entries,
-)
-from hookkit.inbox.sql.transactions import (
-    SqliteTransactions,
-    Transactions,
-    Turn,
-)
-from hookkit.inbox.sql.upkeep import (
-    prune,
-    replay_all,
-    why_refused,
-)
-from hookkit.inbox.sqlite.admit import (
-    SqliteAdmission,
-)
+from hookkit.inbox.sql.store import Store
+from hookkit.inbox.sql.switches import SqlVersions
+from hookkit.inbox.sql.tables import entries
+from hookkit.inbox.sql.transactions import SqliteTransactions, Transactions, Turn
+from hookkit.inbox.sql.upkeep import prune, replay_all, why_refused
+from hookkit.inbox.sqlite.admit import SqliteAdmission
 
 
 class SqlInbox:

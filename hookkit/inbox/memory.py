@@ -11,22 +11,11 @@ from itertools import count, islice
 from threading import Lock
 from typing import Any
 
-from hookkit.core.attempts import (
-    Attempt,
-)
+from hookkit.core.attempts import Attempt
 from hookkit.core.delivery import Envelope, Item
-from hookkit.core.entry import (
-    Admitted,
-    Entry,
-    Receipt,
-    Settlement,
-)
+from hookkit.core.entry import EVERYTHING, Admitted, Entry, Filter, Receipt, Settlement, State
 from hookkit.core.errors import ConfigurationError, ReplayRefused
-from hookkit.core.filter import EVERYTHING, Filter
-from hookkit.core.modes import (
-    Modes,
-)
-from hookkit.core.states import State
+from hookkit.core.modes import Modes
 from hookkit.inbox.base import from_ms, later, to_ms
 from hookkit.inbox.memory_claim import begin, claim, settle
 from hookkit.inbox.memory_due import Queue

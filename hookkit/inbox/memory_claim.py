@@ -5,11 +5,7 @@ from __future__ import annotations
 import secrets
 from collections.abc import Iterable
 
-from hookkit.core.entry import (
-    Entry,
-    Settlement,
-)
-from hookkit.core.states import State
+from hookkit.core.entry import Entry, Settlement, State
 from hookkit.inbox.memory_due import Queue
 from hookkit.inbox.memory_entries import StoredEntry, attempt_record, claimed_entry
 

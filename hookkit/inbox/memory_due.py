@@ -12,7 +12,7 @@ from heapq import heappop, heappush
 from operator import attrgetter, itemgetter
 from typing import NamedTuple
 
-from hookkit.core.states import State
+from hookkit.core.entry import State
 from hookkit.inbox.base import HELD_UP_S
 from hookkit.inbox.memory_entries import StoredEntry
 

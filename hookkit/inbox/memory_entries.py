@@ -6,19 +6,11 @@ import marshal
 from dataclasses import dataclass, field
 from typing import Any
 
-from hookkit.core.attempts import (
-    Attempt,
-    Recorded,
-    tries_of,
-)
-from hookkit.core.delivery import Envelope, Headers, Item
-from hookkit.core.entry import (
-    Entry,
-)
-from hookkit.core.ids import (
-    hash_content,
-)
-from hookkit.core.states import State
+from hookkit.core.attempts import Attempt, Recorded, tries_of
+from hookkit.core.body import Headers
+from hookkit.core.delivery import Envelope, Item
+from hookkit.core.entry import Entry, State
+from hookkit.core.ids import hash_content
 from hookkit.inbox.base import MAX_WORD_CHARS, from_ms, storable_text, to_ms
 from hookkit.inbox.records import AttemptRecord, EntryRecord, Kept
 

@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Collection
 from typing import NamedTuple
 
-from hookkit.core.filter import Filter
+from hookkit.core.entry import Filter, State
 from hookkit.core.provider import FINGERPRINT_HEADER
-from hookkit.core.states import State
 from hookkit.inbox.base import from_ms, refusal
 from hookkit.inbox.memory_entries import StoredDelivery, StoredEntry, vendor_type_of
 from hookkit.inbox.records import Proofs, ProofUse

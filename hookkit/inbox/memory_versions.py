@@ -10,6 +10,7 @@ from itertools import islice
 from threading import Lock
 
 from hookkit.core.delivery import Envelope
+from hookkit.core.entry import State
 from hookkit.core.facts import Report, is_exact, is_near, rule
 from hookkit.core.modes import (
     Change,
@@ -21,7 +22,6 @@ from hookkit.core.modes import (
     modes_after,
     runs_beside,
 )
-from hookkit.core.states import State
 from hookkit.inbox.base import from_ms, to_ms
 from hookkit.inbox.memory_due import Queue
 from hookkit.inbox.memory_entries import StoredEntry, kept_entry

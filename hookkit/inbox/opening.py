@@ -23,17 +23,11 @@ from sqlalchemy.exc import (
 
 from hookkit.core.errors import ConfigurationError, Unavailable
 from hookkit.inbox.base import Inbox
-from hookkit.inbox.encryption import BodyCipher
-from hookkit.inbox.inbox import (
-    SqlInbox,
-)
+from hookkit.inbox.inbox import SqlInbox
 from hookkit.inbox.memory import MemoryInbox
-from hookkit.inbox.sql.faults import (
-    brief_reason,
-)
-from hookkit.inbox.sql.transactions import (
-    BUSY_TIMEOUT_S,
-)
+from hookkit.inbox.sql.faults import brief_reason
+from hookkit.inbox.sql.rows import BodyCipher
+from hookkit.inbox.sql.transactions import BUSY_TIMEOUT_S
 
 #: What ``HOOKKIT_DATABASE`` may hold.
 Database: TypeAlias = str | URL | Engine | Callable[[], str | URL | Engine]

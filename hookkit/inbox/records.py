@@ -7,14 +7,10 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import NamedTuple
 
-from hookkit.core.attempts import (
-    Outcome,
-)
-from hookkit.core.delivery import Headers
-from hookkit.core.modes import (
-    Mode,
-)
-from hookkit.core.states import State
+from hookkit.core.attempts import Outcome
+from hookkit.core.body import Headers
+from hookkit.core.entry import State
+from hookkit.core.modes import Mode
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -6,9 +6,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Protocol
 
-from hookkit.core.modes import (
-    Change,
-)
+from hookkit.core.modes import Change
 from hookkit.inbox.records import Kept, Switched
 
 

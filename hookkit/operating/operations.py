@@ -6,14 +6,11 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+from hookkit.core.entry import Filter, State
 from hookkit.core.errors import ConfigurationError
-from hookkit.core.filter import Filter
 from hookkit.core.handlers import HandlerRegistry
-from hookkit.core.states import State
 from hookkit.inbox.base import Inbox
-from hookkit.operating.secret_use import (
-    SecretUse,
-)
+from hookkit.operating.secret_use import SecretUse
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -15,9 +15,7 @@ from datetime import datetime, timedelta
 from hookkit.core.errors import Unavailable
 from hookkit.inbox.base import Inbox
 from hookkit.inbox.records import Proofs
-from hookkit.receiving.endpoint import (
-    Endpoint,
-)
+from hookkit.receiving.endpoint import Endpoint
 
 _logger = logging.getLogger("hookkit")
 

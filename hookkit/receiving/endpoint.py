@@ -8,12 +8,8 @@ from dataclasses import dataclass, field
 from functools import partial
 
 from hookkit.core.errors import SignatureMissing, Unavailable
-from hookkit.core.fingerprints import (
-    fingerprint_of,
-)
-from hookkit.core.modes import (
-    Mode,
-)
+from hookkit.core.ids import fingerprint_of
+from hookkit.core.modes import Mode
 from hookkit.core.provider import Provider
 from hookkit.receiving.protection import (
     MIN_SECRET_CHARS,

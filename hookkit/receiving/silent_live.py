@@ -4,10 +4,7 @@ from __future__ import annotations
 
 import logging
 
-from hookkit.core.entry import (
-    Receipt,
-)
-from hookkit.core.states import State
+from hookkit.core.entry import Receipt, State
 
 #: So many deliveries in a row may come in shadow by chance: a process sees a part of them.
 MOST_IN_A_ROW = 20

@@ -16,9 +16,7 @@ from typing import cast
 from hookkit.core.delivery import Delivery, VerifiedDelivery
 from hookkit.core.errors import BodyUnreadable, SignatureMissing
 from hookkit.core.scheme import KeyScheme, Scheme
-from hookkit.receiving.endpoint import (
-    Endpoint,
-)
+from hookkit.receiving.endpoint import Endpoint
 from hookkit.signatures.shared_secret import BasicCredentials, PathToken
 
 #: setting -> how it is compared, for what does not hang on the provider.

@@ -2,16 +2,9 @@
 
 from __future__ import annotations
 
-from hookkit.core.entry import (
-    RETRY_AFTER_S,
-    Receipt,
-)
-from hookkit.core.states import AT_REST, State
-from hookkit.handling.worker import (
-    Worker,
-)
-from hookkit.runners.base import IdleRunner
-from hookkit.runners.renewal import leases_renewed
+from hookkit.core.entry import AT_REST, RETRY_AFTER_S, Receipt, State
+from hookkit.handling.worker import Worker
+from hookkit.runners.base import IdleRunner, leases_renewed
 
 
 class InlineRunner(IdleRunner):

@@ -11,20 +11,11 @@ import time
 from collections.abc import Callable
 from threading import Condition, Event, Thread, current_thread
 
-from hookkit.core.entry import (
-    Receipt,
-)
+from hookkit.core.entry import Receipt
 from hookkit.core.errors import Unavailable
-from hookkit.handling.worker import (
-    Worker,
-)
-from hookkit.operating.chores import (
-    PROMOTE_S,
-    promote,
-    prune,
-)
-from hookkit.runners.outage import Outage
-from hookkit.runners.renewal import renew_until
+from hookkit.handling.worker import Worker
+from hookkit.operating.housekeeping import PROMOTE_S, promote, prune
+from hookkit.runners.base import Outage, renew_until
 
 _logger = logging.getLogger("hookkit")
 

@@ -1,21 +1,60 @@
-"""A process that runs handlers and serves nobody: ``flask hookkit worker``.
-
-Rule 1: a database that is away at the start is waited for. What somebody must mend ends the
-        process instead.
-Rule 2: the first SIGTERM or SIGINT lets running handlers end; the second ends the process as
-        if nothing had been said about signals.
-"""
+"""A process that runs handlers and serves no requests: ``flask hookkit worker``."""
 
 from __future__ import annotations
 
 import logging
 import signal
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from queue import Empty, SimpleQueue
 
-from hookkit.core.errors import Unavailable
+from hookkit.core.errors import ConfigurationError, Unavailable
+from hookkit.handling.run import Assignment
 from hookkit.runners.base import Runner
+
+
+def check_dedicated(
+    assignment: Assignment,
+    runner: str,
+    endpoints: Collection[str],
+    *,
+    sweeps: bool = False,
+    is_idle: bool = False,
+) -> None:
+    """Refuse a process for handlers alone that would do nothing, or harm.
+
+    Args:
+        sweeps: Whether it is to wake Celery's workers.
+        is_idle: Whether it is to run no handlers itself.
+
+    Raises:
+        ConfigurationError: It would; every reason is listed.
+    """
+    mistakes = [
+        f"endpoint {name!r} is not in HOOKKIT_ENDPOINTS; known are"
+        f" {', '.join(assignment.providers)}"
+        for name in endpoints
+        if name not in assignment.providers
+    ]
+    if not assignment.registry.names:
+        mistakes.append(
+            "no handler is registered, and every event would be settled as unhandled; have the"
+            " application import the modules that hold its handlers"
+        )
+    if sweeps and runner != "celery":
+        mistakes.append(
+            f"HOOKKIT_RUNNER: --sweep wakes the workers of Celery, and the runner is {runner!r}"
+        )
+    if is_idle and not sweeps:
+        mistakes.append("--concurrency 0 runs no handlers, which is for --sweep alone")
+    if runner == "inline":
+        mistakes.append(
+            'HOOKKIT_RUNNER: with "inline" the handlers run before the answer, and a worker that'
+            ' is faster makes it a 503; set it to "none" here and where the application serves'
+        )
+    if mistakes:
+        raise ConfigurationError(*mistakes)
+
 
 _logger = logging.getLogger("hookkit")
 

@@ -1,8 +1,4 @@
-"""Marshmallow fields that read what vendors send: strict about types, never raising others.
-
-A value of the wrong type is a ``ValidationError``, which ``shape.read`` turns into None and
-a problem; null and absent keys never reach a field.
-"""
+"""Marshmallow fields that read what vendors send: strict about types, never raising others."""
 
 from __future__ import annotations
 
@@ -148,3 +144,32 @@ def _from_unix(number: float) -> datetime:
     milliseconds = number if abs(number) > _MILLISECONDS_FROM else number * 1000
     # Rounding the product is exact: at 1e12 a float still tells a four-thousandth of 1 apart.
     return _EPOCH + timedelta(milliseconds=round(milliseconds))
+
+
+_ID = Id()
+
+
+def dig(document: Any, *path: str) -> Any:
+    """Return what lies at *path*, None where there is nothing or no object on the way."""
+    for key in path:
+        if not isinstance(document, dict):
+            return None
+        document = document.get(key)
+    return document
+
+
+def dig_text(document: Any, *path: str) -> str | None:
+    """Return the text at *path*; None for anything else, the empty text included."""
+    value = dig(document, *path)
+    return value if isinstance(value, str) and value else None
+
+
+def dig_id(document: Any, *path: str) -> str | None:
+    """Return the id at *path* as text; None for what is no id, the empty text included."""
+    value = dig(document, *path)
+    if isinstance(value, str):
+        return value or None
+    try:
+        return None if value is None else _ID.deserialize(value)
+    except ValidationError:
+        return None

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from hookkit.core.handshake import Challenge, Handshake
-from hookkit.core.sample import InlineSample
+from hookkit.core.provider import Challenge, Handshake, InlineSample
 from hookkit.senders.sender import Sender
 from hookkit.signatures.keyed_hash import KeyedHash
 from hookkit.signatures.public_key import KeyedSignature

@@ -6,14 +6,10 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from hookkit.core.body import decode_body, decode_list
-from hookkit.core.building import build_event
-from hookkit.core.delivery import Document, Headers, Item, Payload
-from hookkit.core.event import Event, EventType
-from hookkit.core.form import form_document
-from hookkit.core.handshake import Challenge, Handshake
-from hookkit.core.provider import PayloadVersion, Provider
-from hookkit.core.sample import InlineSample
+from hookkit.core.body import Document, Headers, decode_body, decode_list, form_document
+from hookkit.core.delivery import Item, Payload
+from hookkit.core.event import Event, EventType, build_event
+from hookkit.core.provider import Challenge, Handshake, InlineSample, PayloadVersion, Provider
 from hookkit.core.scheme import KeyScheme, Scheme, SigningScheme
 
 #: The one version that senders have: what they send is handed on as it is.

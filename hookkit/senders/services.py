@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from hookkit.core.sample import InlineSample
+from hookkit.core.provider import InlineSample
 from hookkit.senders.sender import Sender
-from hookkit.signatures.keyed_hash import KeyedHash
+from hookkit.signatures.keyed_hash import KeyedHash, SignedFields
 from hookkit.signatures.public_key import KeyedSignature
-from hookkit.signatures.signed_fields import SignedFields
 from hookkit.signatures.signed_text import SignedText
 from hookkit.signatures.standard_webhooks import StandardWebhooks
 

@@ -13,19 +13,9 @@ from marshmallow import fields as ma
 from hookkit.core.delivery import Options
 from hookkit.core.parts import AuthorType
 from hookkit.core.provider import Provider
-from hookkit.receiving.endpoint import (
-    Endpoint,
-)
-from hookkit.receiving.protection import (
-    CHECKS,
-    Protection,
-)
-from hookkit.settings.keys import (
-    KEY_NAMES,
-    BasesField,
-    KeysField,
-    missing_proof,
-)
+from hookkit.receiving.endpoint import Endpoint
+from hookkit.receiving.protection import CHECKS, Protection
+from hookkit.settings.keys import KEY_NAMES, BasesField, KeysField, missing_proof
 from hookkit.settings.protection import (
     CredentialsField,
     modes_of,
@@ -42,11 +32,7 @@ from hookkit.settings.scheme import (
     signing_mistakes,
     with_scheme,
 )
-from hookkit.settings.strict import (
-    Strict,
-    below,
-    load_strict,
-)
+from hookkit.settings.strict import Strict, below, load_strict
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,99}")
 

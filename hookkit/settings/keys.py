@@ -11,14 +11,8 @@ from marshmallow import fields as ma
 
 from hookkit.core.provider import Provider
 from hookkit.core.scheme import KeyScheme
-from hookkit.keys.ring import (
-    KeyRing,
-    KeyServer,
-)
-from hookkit.signatures.rsa import (
-    RsaKey,
-    read_key,
-)
+from hookkit.keys.ring import KeyRing, KeyServer
+from hookkit.signatures.rsa import RsaKey, read_key
 
 #: The settings that say by which keys a vendor is proven that signs with its own.
 KEY_NAMES = ("keys", "region", "key_bases")

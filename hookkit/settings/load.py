@@ -11,27 +11,18 @@ from typing import Any
 from marshmallow import ValidationError, validate
 from marshmallow import fields as ma
 
+from hookkit.core.attempts import RetryPolicy
 from hookkit.core.errors import ConfigurationError
-from hookkit.core.fingerprints import (
-    fingerprint_of,
-    read_key,
-)
+from hookkit.core.ids import fingerprint_of, read_key
 from hookkit.core.provider import Provider
-from hookkit.core.retry import RetryPolicy
 from hookkit.receiving.endpoint import (
     Endpoint,
     warn_of_shadow_alone,
     warn_of_shared_secrets,
     warn_of_short_secrets,
 )
-from hookkit.settings.endpoint import (
-    read_endpoint,
-)
-from hookkit.settings.strict import (
-    Strict,
-    below,
-    load_strict,
-)
+from hookkit.settings.endpoint import read_endpoint
+from hookkit.settings.strict import Strict, below, load_strict
 
 RUNNERS = ("thread", "inline", "celery", "none")
 MIGRATE_MODES = ("apply", "check")

@@ -9,30 +9,13 @@ from typing import Any
 from marshmallow import ValidationError, validate
 from marshmallow import fields as ma
 
-from hookkit.core.modes import (
-    Mode,
-)
+from hookkit.core.modes import Mode
 from hookkit.core.provider import Provider
 from hookkit.core.scheme import KeyScheme
-from hookkit.receiving.protection import (
-    CHECKS,
-    Protection,
-)
-from hookkit.settings.keys import (
-    KEY_NAMES,
-    BasesField,
-    KeysField,
-    key_mistakes,
-    read_keys,
-)
-from hookkit.settings.scheme import (
-    SchemeField,
-)
-from hookkit.settings.strict import (
-    Strict,
-    below,
-    load_strict,
-)
+from hookkit.receiving.protection import CHECKS, Protection
+from hookkit.settings.keys import KEY_NAMES, BasesField, KeysField, key_mistakes, read_keys
+from hookkit.settings.scheme import SchemeField
+from hookkit.settings.strict import Strict, below, load_strict
 
 #: What may become of a version's deliveries.
 MODES = tuple(mode.value for mode in Mode)

@@ -13,11 +13,7 @@ from marshmallow import fields as ma
 
 from hookkit.core.provider import Provider
 from hookkit.core.scheme import KeyScheme, Scheme, SigningScheme, UrlScheme
-from hookkit.receiving.protection import (
-    Protection,
-    Secrets,
-    all_texts,
-)
+from hookkit.receiving.protection import Protection, Secrets, all_texts
 from hookkit.senders import SENDERS
 from hookkit.senders.sender import KINDS, provider_of
 from hookkit.signatures.keyed_hash import KeyedHash

@@ -17,13 +17,8 @@ from functools import lru_cache
 from typing import Any, NamedTuple
 
 from hookkit.core.errors import MalformedHeader, SignatureMismatch
-from hookkit.signatures.encodings import (
-    decode,
-    encode,
-)
-from hookkit.signatures.rsa import (
-    ALGORITHM,
-)
+from hookkit.signatures.encodings import decode, encode
+from hookkit.signatures.rsa import ALGORITHM
 
 #: A header says four things in some 60 bytes; what is longer is not worth decoding.
 MAX_HEADER_CHARS = 1024

@@ -1,13 +1,10 @@
-"""Base64url without padding, strictly: one spelling for each value.
-
-https://www.rfc-editor.org/rfc/rfc7515#section-2 and #appendix-C. Python's ``urlsafe`` decoder
-skips characters that are none, and none of its decoders looks at the unused bits of the last
-one; a signature would then have many spellings.
-"""
+"""Base64, base64url and hexadecimal, strictly: one spelling for each value."""
 
 from __future__ import annotations
 
-from base64 import urlsafe_b64encode
+import binascii
+import re
+from base64 import b64encode, urlsafe_b64encode
 from binascii import a2b_base64
 
 #: To the alphabet that the decoder knows; what base64url does not have becomes what it refuses.
@@ -38,3 +35,21 @@ def decode(text: str) -> bytes | None:
         return a2b_base64(text.encode("ascii").translate(_TO_BASE64) + padding, strict_mode=True)
     except ValueError:  # a character that is none
         return None
+
+
+_HEX = re.compile(r"(?:[0-9a-f]{2})*", re.ASCII)
+
+
+def from_base64(text: str) -> bytes | None:
+    """Return the bytes that *text* is the one spelling of, None when it is that of none."""
+    try:
+        data = binascii.a2b_base64(text.encode("ascii"), strict_mode=True)
+    except ValueError:  # not ASCII, or a character that is none
+        return None
+    # No decoder looks at the unused bits of the last character.
+    return data if b64encode(data).decode() == text else None
+
+
+def from_hex(text: str) -> bytes | None:
+    """Return the bytes that *text* spells in lower case, None when it spells none."""
+    return bytes.fromhex(text) if _HEX.fullmatch(text) else None

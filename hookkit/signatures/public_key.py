@@ -34,11 +34,8 @@ from cryptography.hazmat.primitives.serialization import (
 
 from hookkit.core.delivery import Delivery, VerifiedDelivery
 from hookkit.core.errors import SignatureMismatch, SignatureMissing, Unavailable
-from hookkit.signatures.base64_strict import from_base64, from_hex
-from hookkit.signatures.rsa import (
-    MAX_BITS,
-    MIN_BITS,
-)
+from hookkit.signatures.encodings import from_base64, from_hex
+from hookkit.signatures.rsa import MAX_BITS, MIN_BITS
 from hookkit.signatures.signed_text import SignedText
 
 ALGORITHMS = ("ed25519", "ecdsa-p256", "rsa-sha256")

@@ -17,12 +17,7 @@ from hashlib import sha256
 
 from hookkit.core.body import decode_body, encode_body
 from hookkit.core.delivery import Delivery, VerifiedDelivery
-from hookkit.core.errors import (
-    BodyUnreadable,
-    MalformedBody,
-    SignatureMismatch,
-    SignatureMissing,
-)
+from hookkit.core.errors import BodyUnreadable, MalformedBody, SignatureMismatch, SignatureMissing
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,7 +18,8 @@ from hashlib import sha256
 from hmac import compare_digest
 from typing import NamedTuple
 
-from hookkit.core.delivery import Delivery, Headers
+from hookkit.core.body import Headers, decode_form, read_pairs
+from hookkit.core.delivery import Delivery
 from hookkit.core.errors import (
     BodyUnreadable,
     MalformedBody,
@@ -28,7 +29,6 @@ from hookkit.core.errors import (
     TimestampExpired,
     TimestampInFuture,
 )
-from hookkit.core.form import decode_form, read_pairs
 
 #: What a template may have in braces.
 PARTS = ("id", "timestamp", "url", "body", "form", "body_hash")

@@ -19,7 +19,7 @@ from cryptography.exceptions import InvalidSignature
 
 from hookkit.core.delivery import Delivery, VerifiedDelivery
 from hookkit.core.errors import MalformedHeader, SignatureMismatch, SignatureMissing, Unavailable
-from hookkit.signatures.base64_strict import from_base64
+from hookkit.signatures.encodings import from_base64
 from hookkit.signatures.public_key import ed25519_key, private_signer
 from hookkit.signatures.signed_text import MAX_SIGNATURES, SignedText
 

@@ -10,25 +10,15 @@ from datetime import datetime, timedelta
 from typing import NamedTuple
 
 from hookkit.core.delivery import Envelope
-from hookkit.core.entry import (
-    Settlement,
-)
+from hookkit.core.entry import Settlement, State
 from hookkit.core.errors import SwitchRefused
 from hookkit.core.facts import Report, is_exact, is_near, pair_nearest, plain_name
-from hookkit.core.modes import (
-    Mode,
-    modes_after,
-    switch_changes,
-)
+from hookkit.core.modes import Mode, modes_after, switch_changes
 from hookkit.core.provider import Provider, split
-from hookkit.core.states import State
 from hookkit.inbox.base import to_ms
 from hookkit.inbox.memory import MemoryInbox
 from hookkit.inbox.records import EntryRecord, Kept
-from hookkit.switching.counterparts import (
-    kind_of,
-    uncounted,
-)
+from hookkit.switching.counterparts import kind_of, uncounted
 
 _DONE = Settlement(state=State.DONE, retry_after_s=None, attempts=())
 _WHO = "rehearsal"

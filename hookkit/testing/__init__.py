@@ -12,8 +12,14 @@
 
 from __future__ import annotations
 
-from hookkit.testing.freshness import freshen, set_path
-from hookkit.testing.samples import Sample, find_provider, find_sample, list_samples
+from hookkit.testing.samples import (
+    Sample,
+    find_provider,
+    find_sample,
+    freshen,
+    list_samples,
+    set_path,
+)
 from hookkit.testing.signing import SignedDelivery, sign
 
 __all__ = [

@@ -10,49 +10,29 @@ from weakref import WeakSet
 from flask import Blueprint, Flask
 from flask.blueprints import BlueprintSetupState
 
-from hookkit.application.app_state import (
-    AppState,
-)
-from hookkit.application.autostart import (
-    serve,
-)
-from hookkit.application.conditions import (
-    check_condition,
-)
-from hookkit.cli.flask_commands.check import (
-    check,
-)
-from hookkit.cli.flask_commands.handlers import (
-    handlers,
-)
-from hookkit.cli.flask_commands.inbox import (
-    COMMANDS,
-)
-from hookkit.cli.flask_commands.versions import (
-    migrate,
-)
-from hookkit.cli.flask_commands.worker import (
-    worker,
-)
+from hookkit.application.app_state import AppState
+from hookkit.application.autostart import serve
+from hookkit.cli.flask_commands.handlers import handlers
+from hookkit.cli.flask_commands.inbox import COMMANDS, check
+from hookkit.cli.flask_commands.versions import migrate
+from hookkit.cli.flask_commands.worker import worker
+from hookkit.core.attempts import RetryPolicy
+from hookkit.core.entry import Filter
 from hookkit.core.errors import ConfigurationError
-from hookkit.core.filter import Filter
-from hookkit.core.handlers import Condition, Handler, HandlerFunction, HandlerRegistry, takes_run
-from hookkit.core.retry import RetryPolicy
+from hookkit.core.handlers import (
+    Condition,
+    Handler,
+    HandlerFunction,
+    HandlerRegistry,
+    check_condition,
+    takes_run,
+)
 from hookkit.core.triggers import explain
-from hookkit.inbox.opening import (
-    check_transactions,
-)
-from hookkit.operating.operations import (
-    Stats,
-)
+from hookkit.inbox.opening import check_transactions
+from hookkit.operating.operations import Stats
 from hookkit.providers import load_providers
-from hookkit.receiving.endpoint import (
-    Endpoint,
-)
-from hookkit.web.views import (
-    refuse_unknown,
-    view_of,
-)
+from hookkit.receiving.endpoint import Endpoint
+from hookkit.web.views import refuse_unknown, view_of
 
 F = TypeVar("F", bound=HandlerFunction)
 

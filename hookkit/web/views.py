@@ -9,22 +9,13 @@ from typing import TYPE_CHECKING
 
 from flask import Response, request
 
-from hookkit.application.app_state import (
-    AppState,
-    utc_now,
-)
-from hookkit.core.delivery import Delivery, Headers
-from hookkit.core.entry import (
-    RETRY_AFTER_S,
-    Receipt,
-)
+from hookkit.application.app_state import AppState, utc_now
+from hookkit.core.body import Headers
+from hookkit.core.delivery import Delivery
+from hookkit.core.entry import RETRY_AFTER_S, Receipt
 from hookkit.core.errors import BodyTooLarge, MalformedBody, Rejected, Unavailable
-from hookkit.receiving.endpoint import (
-    Endpoint,
-)
-from hookkit.web.request_body import (
-    read_body,
-)
+from hookkit.receiving.endpoint import Endpoint
+from hookkit.web.request_body import read_body
 
 if TYPE_CHECKING:  # the module exists for type checkers alone
     from _typeshed.wsgi import WSGIEnvironment

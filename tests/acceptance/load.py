@@ -12,11 +12,8 @@ from threading import Event
 
 from sqlalchemy import create_engine, make_url, text
 
-from hookkit.core.filter import Filter
-from hookkit.core.states import State
-from hookkit.inbox.opening import (
-    open_inbox,
-)
+from hookkit.core.entry import Filter, State
+from hookkit.inbox.opening import open_inbox
 from tests.applications import ENDPOINTS, message
 from tests.waiting import wait_until
 

@@ -19,9 +19,7 @@ from socket import create_connection
 from sqlalchemy import make_url
 
 from hookkit import Unavailable
-from hookkit.inbox.opening import (
-    open_inbox,
-)
+from hookkit.inbox.opening import open_inbox
 from tests.acceptance.servers import free_port
 from tests.applications import admit, message
 from tests.inbox.making import attempt, done

@@ -8,11 +8,8 @@ from contextlib import ExitStack
 from functools import partial
 from random import Random
 
-from hookkit.core.filter import Filter
-from hookkit.core.states import State
-from hookkit.inbox.opening import (
-    open_inbox,
-)
+from hookkit.core.entry import Filter, State
+from hookkit.inbox.opening import open_inbox
 from tests.acceptance.celery_processes import celery_beat, celery_worker, over_celery
 from tests.acceptance.load import (
     APPLICATION,

@@ -12,13 +12,8 @@ from random import Random
 import pytest
 
 from hookkit import crash_points
-from hookkit.core.entry import (
-    Settlement,
-)
-from hookkit.core.states import State
-from hookkit.inbox.opening import (
-    open_inbox,
-)
+from hookkit.core.entry import Settlement, State
+from hookkit.inbox.opening import open_inbox
 from tests.acceptance.load import (
     APPLICATION,
     Load,

@@ -7,10 +7,8 @@ from random import Random
 from threading import Barrier, Lock
 
 from hookkit import HookKit
-from hookkit.core.states import State
-from hookkit.inbox.opening import (
-    open_inbox,
-)
+from hookkit.core.entry import State
+from hookkit.inbox.opening import open_inbox
 from tests.acceptance.servers import gunicorn
 from tests.acceptance.test_gunicorn import APPLICATION
 from tests.applications import make_app, message, post

@@ -9,7 +9,7 @@ import psycopg
 import pytest
 from sqlalchemy import Engine, event, make_url
 
-from hookkit.core.states import State
+from hookkit.core.entry import State
 from tests.acceptance.faulty import TRIES, Application
 from tests.applications import message
 from tests.scale import SCALE

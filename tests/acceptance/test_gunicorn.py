@@ -12,10 +12,8 @@ from random import Random
 
 import pytest
 
-from hookkit.core.states import State
-from hookkit.inbox.opening import (
-    open_inbox,
-)
+from hookkit.core.entry import State
+from hookkit.inbox.opening import open_inbox
 from tests.acceptance.servers import ROOT, ServerDied, gunicorn
 from tests.applications import ENDPOINTS, SECRET, admit, message
 from tests.waiting import wait_until

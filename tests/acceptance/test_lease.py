@@ -14,10 +14,8 @@ from unittest.mock import patch
 import pytest
 
 from hookkit import HookKit, RetryPolicy
-from hookkit.core.states import State
-from hookkit.inbox.opening import (
-    open_inbox,
-)
+from hookkit.core.entry import State
+from hookkit.inbox.opening import open_inbox
 from tests.acceptance.servers import ROOT
 from tests.applications import ENDPOINTS, admit, make_app, message, post
 from tests.scale import SCALE

@@ -4,9 +4,7 @@ import pytest
 from sqlalchemy import text
 
 from hookkit import HookKit, State
-from hookkit.inbox.postgres import (
-    transactions as postgres_transactions,
-)
+from hookkit.inbox.postgres import transactions as postgres_transactions
 from tests.acceptance.load import (
     APPLICATION,
     Load,

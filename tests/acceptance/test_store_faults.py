@@ -10,9 +10,7 @@ import pytest
 from sqlalchemy import event
 
 from hookkit import ConfigurationError
-from hookkit.inbox.opening import (
-    open_inbox,
-)
+from hookkit.inbox.opening import open_inbox
 from tests.acceptance.faulty import Application
 from tests.acceptance.servers import gunicorn
 from tests.acceptance.test_gunicorn import APPLICATION

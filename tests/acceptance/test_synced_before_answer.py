@@ -5,9 +5,7 @@ from random import Random
 
 import pytest
 
-from hookkit.inbox.sqlite import (
-    file as sqlite_file,
-)
+from hookkit.inbox.sqlite import file as sqlite_file
 from tests.acceptance.power.deliveries import make_deliveries, twice
 from tests.acceptance.power.log_frames import answers_before_sync
 from tests.acceptance.power.record import Acknowledged

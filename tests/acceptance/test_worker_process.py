@@ -10,9 +10,7 @@ from threading import Event, Thread
 import pytest
 
 from hookkit import HookKit, State
-from hookkit.inbox.opening import (
-    open_inbox,
-)
+from hookkit.inbox.opening import open_inbox
 from tests.acceptance.load import (
     APPLICATION,
     Load,

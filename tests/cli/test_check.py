@@ -10,12 +10,8 @@ from pathlib import Path
 import pytest
 
 from hookkit import HookKit, RetryPolicy
-from hookkit.inbox.opening import (
-    open_inbox,
-)
-from hookkit.inbox.sqlite import (
-    file as sqlite_file,
-)
+from hookkit.inbox.opening import open_inbox
+from hookkit.inbox.sqlite import file as sqlite_file
 from tests.applications import ENDPOINTS, SECRET, admit, make_app, message
 
 NOBODY = 65534

@@ -6,13 +6,8 @@ import pytest
 from sqlalchemy import create_engine, inspect, text
 
 from hookkit import Filter, HookKit, RetryPolicy, State
-from hookkit.inbox.opening import (
-    open_inbox,
-)
-from hookkit.inbox.sql.tables import (
-    SCHEMA_VERSION,
-    metadata,
-)
+from hookkit.inbox.opening import open_inbox
+from hookkit.inbox.sql.tables import SCHEMA_VERSION, metadata
 from tests.applications import admit, make_app, message, post
 
 

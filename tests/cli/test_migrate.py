@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from hookkit import HookKit
-from hookkit.core.states import State
+from hookkit.core.entry import State
 from hookkit.testing.samples import find_provider, find_sample
 from tests.applications import SECRET, make_app, message, post
 

@@ -7,19 +7,13 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from hookkit.cli.flask_commands.versions_text import (
-    lines_of_rehearsal,
-)
-from hookkit.core.modes import (
-    Mode,
-)
-from hookkit.core.states import State
+from hookkit.cli.flask_commands.versions import lines_of_rehearsal
+from hookkit.core.entry import State
+from hookkit.core.modes import Mode
 from hookkit.inbox.memory import MemoryInbox
 from hookkit.inbox.records import Kept
 from hookkit.providers.sunshine import PROVIDER
-from hookkit.switching.rehearsal import (
-    rehearse,
-)
+from hookkit.switching.rehearsal import rehearse
 from tests.applications import message
 from tests.cli.test_migrate import V1_1, Shop
 from tests.providers.sunshine_bodies import USER_ID, v1_1, v2

@@ -15,7 +15,7 @@ from cryptography.hazmat.primitives.serialization import (
 from flask import Flask
 
 from hookkit import HookKit
-from hookkit.cli.posting import post
+from hookkit.cli.send import post
 from hookkit.senders import SENDERS
 from hookkit.testing import SignedDelivery
 from tests.cli.serving import run

@@ -6,9 +6,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from hookkit.core.delivery import Delivery, Envelope, Options, Payload, VerifiedDelivery
-from hookkit.core.entry import (
-    Entry,
-)
+from hookkit.core.entry import Entry
 from hookkit.core.event import EVENT_CLASSES, EventType, MessageEvent
 from hookkit.core.provider import normalize, unknown_item
 from hookkit.providers.sunshine import PROVIDER

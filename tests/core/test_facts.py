@@ -4,18 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hookkit.core.facts import (
-    Report,
-    is_exact,
-    is_near,
-    near_fact,
-    pair_nearest,
-    plain_name,
-    rule,
-)
-from hookkit.core.ids import (
-    MAX_ID_CHARS,
-)
+from hookkit.core.facts import Report, is_exact, is_near, near_fact, pair_nearest, plain_name, rule
+from hookkit.core.ids import MAX_ID_CHARS
 
 W = 100
 

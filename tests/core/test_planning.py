@@ -2,14 +2,9 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from hookkit.core.attempts import (
-    Tries,
-)
-from hookkit.core.entry import (
-    Entry,
-)
-from hookkit.core.handlers import Handler
-from hookkit.core.planning import Plan, plan
+from hookkit.core.attempts import Tries
+from hookkit.core.entry import Entry
+from hookkit.core.handlers import Handler, Plan, plan
 
 NOW = datetime(2026, 3, 1, 10, 0, tzinfo=UTC)
 

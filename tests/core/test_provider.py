@@ -5,9 +5,8 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from hookkit.core.body import BLANK
-from hookkit.core.building import build_event, unknown_event
 from hookkit.core.delivery import Delivery, Options, Payload, VerifiedDelivery
-from hookkit.core.event import EventType, MessageEvent, UnknownEvent
+from hookkit.core.event import EventType, MessageEvent, UnknownEvent, build_event, unknown_event
 from hookkit.core.parts import Author, AuthorType, Conversation, Message
 from hookkit.core.provider import PayloadVersion, Provider, normalize, parse, split, unknown_item
 from hookkit.signatures.shared_secret import SharedSecretHeader

@@ -2,8 +2,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from hookkit.core.attempts import RetryPolicy
 from hookkit.core.errors import ConfigurationError
-from hookkit.core.retry import RetryPolicy
 
 HOUR_S = 3600
 fixed = settings(derandomize=True, deadline=None, database=None)

@@ -1,6 +1,6 @@
 import pytest
 
-from hookkit.core.states import AT_REST, FIRST, REPLAYABLE, SETTLED, TRANSITIONS, State
+from hookkit.core.entry import AT_REST, FIRST, REPLAYABLE, SETTLED, TRANSITIONS, State
 
 
 def reachable(start):

@@ -11,14 +11,10 @@ import pytest
 
 import hookkit
 import hookkit.testing
-from hookkit.application.app_state import (
-    utc_now,
-)
+from hookkit.application.app_state import utc_now
 from hookkit.core.delivery import Delivery, VerifiedDelivery
 from hookkit.core.provider import parse
-from hookkit.inbox.opening import (
-    open_inbox,
-)
+from hookkit.inbox.opening import open_inbox
 from hookkit.providers import load_providers
 from hookkit.testing import find_provider, find_sample, freshen, sign
 from tests.docs.pages import ROOT, blocks

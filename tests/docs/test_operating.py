@@ -9,9 +9,7 @@ import pytest
 
 from hookkit import HookKit
 from hookkit.runners.thread import GRACE_S
-from hookkit.settings.load import (
-    _SettingsSchema,
-)
+from hookkit.settings.load import _SettingsSchema
 from tests.docs.pages import ROOT
 
 UNIT = ROOT / "examples" / "hookkit-worker@.service"

@@ -10,39 +10,24 @@ from blinker import NamedSignal
 import hookkit
 import hookkit.testing
 from hookkit import EventType, HookKit, signals
-from hookkit.cli.flask_commands.inbox import (
-    COMMANDS,
-)
-from hookkit.cli.flask_commands.versions import (
-    migrate,
-)
-from hookkit.cli.flask_commands.worker import (
-    worker,
-)
+from hookkit.cli.flask_commands.inbox import COMMANDS
+from hookkit.cli.flask_commands.versions import migrate
+from hookkit.cli.flask_commands.worker import worker
 from hookkit.cli.main import main
+from hookkit.core.attempts import RetryPolicy
 from hookkit.core.content import Content
+from hookkit.core.entry import SETTLED
 from hookkit.core.errors import Rejected
 from hookkit.core.event import EVENT_CLASSES, Event
 from hookkit.core.provider import KEPT_HEADERS
-from hookkit.core.retry import RetryPolicy
-from hookkit.core.states import SETTLED
-from hookkit.inbox.sql.tables import (
-    metadata,
-    schema,
-)
+from hookkit.inbox.sql.tables import metadata, schema
 from hookkit.providers import load_providers
 from hookkit.providers.livechat import app, legacy, v3
 from hookkit.providers.sunshine import v1, v2
 from hookkit.senders import SENDERS
-from hookkit.settings.endpoint import (
-    EndpointSchema,
-)
-from hookkit.settings.load import (
-    _SettingsSchema,
-)
-from hookkit.settings.protection import (
-    VersionSchema,
-)
+from hookkit.settings.endpoint import EndpointSchema
+from hookkit.settings.load import _SettingsSchema
+from hookkit.settings.protection import VersionSchema
 from tests.docs import write_signatures
 from tests.docs.pages import PAGES, ROOT, prose, tables, words
 

@@ -2,10 +2,9 @@
 
 from hookkit.core.scheme import SigningScheme
 from hookkit.senders import SENDERS
-from hookkit.signatures.keyed_hash import WEAK_ALGORITHMS
+from hookkit.signatures.keyed_hash import WEAK_ALGORITHMS, SignedFields
 from hookkit.signatures.public_key import KeyedSignature
 from hookkit.signatures.shared_secret import SharedSecretHeader
-from hookkit.signatures.signed_fields import SignedFields
 from hookkit.signatures.standard_webhooks import StandardWebhooks
 from tests.docs.pages import ROOT
 

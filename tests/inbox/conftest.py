@@ -4,9 +4,7 @@ import sys
 
 import pytest
 
-from hookkit.inbox.opening import (
-    open_inbox,
-)
+from hookkit.inbox.opening import open_inbox
 
 
 @pytest.fixture

@@ -6,19 +6,11 @@ from datetime import UTC, datetime, timedelta
 
 from sqlalchemy import select
 
-from hookkit.core.attempts import (
-    Attempt,
-    Outcome,
-)
+from hookkit.core.attempts import Attempt, Outcome
 from hookkit.core.delivery import Envelope, Payload
-from hookkit.core.entry import (
-    Settlement,
-)
-from hookkit.core.states import State
+from hookkit.core.entry import Settlement, State
 from hookkit.inbox.memory import MemoryInbox
-from hookkit.inbox.sql.tables import (
-    deliveries,
-)
+from hookkit.inbox.sql.tables import deliveries
 
 NOW = datetime(2024, 3, 1, 10, 0, 5, 123000, tzinfo=UTC)
 LEASE_S = 60

@@ -8,10 +8,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
-from hookkit.core.attempts import (
-    Outcome,
-)
-from hookkit.core.states import State
+from hookkit.core.attempts import Outcome
+from hookkit.core.entry import State
 
 CLAIMABLE = (State.PENDING, State.WAITING, State.RUNNING)
 HELD_UP_S = 1

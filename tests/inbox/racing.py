@@ -1,12 +1,8 @@
 """Runs in processes of their own, started by the tests."""
 
 from hookkit.core.errors import HookkitError
-from hookkit.core.modes import (
-    Mode,
-)
-from hookkit.inbox.opening import (
-    open_inbox,
-)
+from hookkit.core.modes import Mode
+from hookkit.inbox.opening import open_inbox
 from tests.inbox.making import deliver, item, payload
 
 

@@ -6,8 +6,7 @@ from threading import Barrier
 
 import pytest
 
-from hookkit.core.filter import Filter
-from hookkit.core.states import State
+from hookkit.core.entry import Filter, State
 from tests.inbox.making import (
     NOW,
     admit,

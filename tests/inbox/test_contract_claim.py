@@ -6,11 +6,9 @@ from threading import Barrier
 
 import pytest
 
-from hookkit.core.attempts import (
-    Outcome,
-)
+from hookkit.core.attempts import Outcome
+from hookkit.core.entry import State
 from hookkit.core.errors import ReplayRefused
-from hookkit.core.states import State
 from tests.inbox.making import (
     LEASE_S,
     NOW,

@@ -1,8 +1,6 @@
 """What ``hookkit.inbox.base`` promises, held over every inbox: the order of a lane."""
 
-from hookkit.core.attempts import (
-    Outcome,
-)
+from hookkit.core.attempts import Outcome
 from tests.inbox.making import (
     LEASE_S,
     NOW,

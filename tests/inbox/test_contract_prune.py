@@ -5,12 +5,9 @@ from threading import Barrier
 
 import pytest
 
-from hookkit.core.attempts import (
-    Outcome,
-)
+from hookkit.core.attempts import Outcome
+from hookkit.core.entry import EVERYTHING, State
 from hookkit.core.errors import ReplayRefused
-from hookkit.core.filter import EVERYTHING
-from hookkit.core.states import State
 from hookkit.inbox.memory import MemoryInbox
 from tests.inbox.making import (
     LEASE_S,

@@ -2,15 +2,9 @@
 
 import pytest
 
-from hookkit.core.attempts import (
-    Outcome,
-)
-from hookkit.core.entry import (
-    Settlement,
-)
+from hookkit.core.attempts import Outcome
+from hookkit.core.entry import Filter, Settlement, State
 from hookkit.core.errors import ReplayRefused
-from hookkit.core.filter import Filter
-from hookkit.core.states import State
 from tests.inbox.making import (
     LEASE_S,
     NOW,

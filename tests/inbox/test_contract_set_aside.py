@@ -2,10 +2,8 @@
 
 import pytest
 
-from hookkit.core.attempts import (
-    Outcome,
-)
-from hookkit.core.states import State
+from hookkit.core.attempts import Outcome
+from hookkit.core.entry import State
 from tests.inbox.making import (
     LEASE_S,
     NOW,

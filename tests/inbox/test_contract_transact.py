@@ -7,14 +7,10 @@ from sqlalchemy import text
 from sqlalchemy.exc import InvalidRequestError, SQLAlchemyError
 from sqlalchemy.orm import Session
 
-from hookkit.core.attempts import (
-    Outcome,
-)
+from hookkit.core.attempts import Outcome
+from hookkit.core.entry import State
 from hookkit.core.errors import ConfigurationError, Unavailable
-from hookkit.core.states import State
-from hookkit.inbox.opening import (
-    open_inbox,
-)
+from hookkit.inbox.opening import open_inbox
 from tests.inbox.making import (
     LEASE_S,
     NOW,

@@ -5,15 +5,9 @@ from threading import Barrier
 
 import pytest
 
+from hookkit.core.entry import Filter, State
 from hookkit.core.errors import ReplayRefused
-from hookkit.core.filter import Filter
-from hookkit.core.modes import (
-    Change,
-    Mode,
-    modes_after,
-    switch_changes,
-)
-from hookkit.core.states import State
+from hookkit.core.modes import Change, Mode, modes_after, switch_changes
 from tests.inbox.making import NOW, after, attempt, claim, deliver, done, item, kept, payload
 
 LIVE, SHADOW, IGNORE = Mode.LIVE, Mode.SHADOW, Mode.IGNORE

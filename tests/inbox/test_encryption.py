@@ -4,13 +4,9 @@ import pytest
 from cryptography.fernet import Fernet
 from sqlalchemy import select
 
-from hookkit.inbox.encryption import BodyCipher
-from hookkit.inbox.opening import (
-    open_inbox,
-)
-from hookkit.inbox.sql.tables import (
-    deliveries,
-)
+from hookkit.inbox.opening import open_inbox
+from hookkit.inbox.sql.rows import BodyCipher
+from hookkit.inbox.sql.tables import deliveries
 from tests.inbox.making import NOW, admit, claim, claim_one, deliver, done, item, kept
 
 BODY = b"a-text-that-nobody-but-us-may-read"

@@ -13,30 +13,14 @@ import pytest
 from sqlalchemy import create_engine, event
 
 from hookkit.core.errors import ConfigurationError, Unavailable
-from hookkit.inbox.inbox import (
-    SqlInbox,
-)
-from hookkit.inbox.opening import (
-    open_inbox,
-)
-from hookkit.inbox.sql import (
-    transactions,
-)
-from hookkit.inbox.sql.transactions import (
-    SqliteTransactions,
-)
-from hookkit.inbox.sqlite import (
-    file as sqlite_file,
-)
-from hookkit.inbox.sqlite import (
-    group_commit,
-)
-from hookkit.inbox.sqlite.file_lock import (
-    FileLock,
-)
-from hookkit.inbox.sqlite.group_commit import (
-    GroupCommit,
-)
+from hookkit.inbox.inbox import SqlInbox
+from hookkit.inbox.opening import open_inbox
+from hookkit.inbox.sql import transactions
+from hookkit.inbox.sql.transactions import SqliteTransactions
+from hookkit.inbox.sqlite import file as sqlite_file
+from hookkit.inbox.sqlite import group_commit
+from hookkit.inbox.sqlite.file import FileLock
+from hookkit.inbox.sqlite.group_commit import GroupCommit
 from tests.inbox.making import admit, deliver, item, kept
 
 TIMEOUT_S = 60
@@ -457,7 +441,7 @@ def test_without_a_lock_file_sqlites_own_lock_serves(tmp_path, sqlite_url, monke
     if hindrance == "folder":
         (tmp_path / "inbox.db-hookkit-lock-turnstile").mkdir()
     else:
-        monkeypatch.setattr("hookkit.inbox.sqlite.file_lock.IS_SUPPORTED", False)
+        monkeypatch.setattr("hookkit.inbox.sqlite.file.IS_SUPPORTED", False)
 
     inbox = open_inbox(sqlite_url)
 

@@ -5,22 +5,10 @@ from threading import Barrier, Lock
 
 import pytest
 
-from hookkit.core.attempts import (
-    Outcome,
-)
-from hookkit.core.states import State
-from hookkit.inbox.opening import (
-    open_inbox,
-)
-from tests.inbox.making import (
-    NOW,
-    admit_in_lane,
-    attempt,
-    claim_in_lanes,
-    done,
-    record,
-    waiting,
-)
+from hookkit.core.attempts import Outcome
+from hookkit.core.entry import State
+from hookkit.inbox.opening import open_inbox
+from tests.inbox.making import NOW, admit_in_lane, attempt, claim_in_lanes, done, record, waiting
 
 FAILED = attempt(outcome=Outcome.FAILED)
 

@@ -12,18 +12,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from hookkit.core.filter import Filter
-from hookkit.core.modes import (
-    Change,
-    Mode,
-    modes_after,
-    switch_changes,
-)
-from hookkit.core.states import State
+from hookkit.core.entry import Filter, State
+from hookkit.core.modes import Change, Mode, modes_after, switch_changes
 from hookkit.inbox.memory import MemoryInbox
-from hookkit.inbox.opening import (
-    open_inbox,
-)
+from hookkit.inbox.opening import open_inbox
 from tests.inbox.making import after, attempt, deliver, done, item, payload
 from tests.scale import SCALE
 

@@ -18,18 +18,11 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
-from hookkit.core.attempts import (
-    Outcome,
-)
+from hookkit.core.attempts import Outcome
+from hookkit.core.entry import Filter, State
 from hookkit.core.errors import ReplayRefused
-from hookkit.core.filter import Filter
-from hookkit.core.states import State
 from hookkit.inbox.memory import MemoryInbox
-from hookkit.inbox.sql.tables import (
-    attempts,
-    deliveries,
-    entries,
-)
+from hookkit.inbox.sql.tables import attempts, deliveries, entries
 from tests.inbox.making import (
     NOW,
     after,

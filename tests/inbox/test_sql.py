@@ -11,43 +11,14 @@ import pytest
 from sqlalchemy import create_engine, event, inspect, make_url, select, text
 from sqlalchemy.pool import NullPool
 
-from hookkit.core.entry import (
-    Entry,
-)
+from hookkit.core.entry import Entry, State
 from hookkit.core.errors import ConfigurationError, ReplayRefused, Unavailable
-from hookkit.core.states import State
-from hookkit.inbox.inbox import (
-    SqlInbox,
-)
-from hookkit.inbox.opening import (
-    open_inbox,
-)
-from hookkit.inbox.sql import (
-    transactions,
-)
-from hookkit.inbox.sql.claim import (
-    _DUE,
-    _FIRST_DUE,
-)
-from hookkit.inbox.sql.tables import (
-    SCHEMA_VERSION,
-    attempts,
-    deliveries,
-    entries,
-    metadata,
-    schema,
-)
-from tests.inbox.making import (
-    NOW,
-    admit,
-    attempt,
-    claim_one,
-    deliver,
-    done,
-    item,
-    kept,
-    record,
-)
+from hookkit.inbox.inbox import SqlInbox
+from hookkit.inbox.opening import open_inbox
+from hookkit.inbox.sql import transactions
+from hookkit.inbox.sql.claim import _DUE, _FIRST_DUE
+from hookkit.inbox.sql.tables import SCHEMA_VERSION, attempts, deliveries, entries, metadata, schema
+from tests.inbox.making import NOW, admit, attempt, claim_one, deliver, done, item, kept, record
 from tests.inbox.racing import open_and_admit
 
 ENTRY = Entry(

@@ -4,12 +4,7 @@ import multiprocessing
 import time
 from collections import Counter
 
-from hookkit.core.modes import (
-    Change,
-    Mode,
-    modes_after,
-    switch_changes,
-)
+from hookkit.core.modes import Change, Mode, modes_after, switch_changes
 from tests.inbox.making import LEASE_S, NOW, after
 from tests.inbox.racing import deliver_facts
 from tests.scale import SCALE

@@ -15,9 +15,7 @@ from hookkit.providers.eight_by_eight.signature import (
     EightByEightSignature,
     make_token,
 )
-from hookkit.signatures.rsa import (
-    read_key,
-)
+from hookkit.signatures.rsa import read_key
 from tests.key_server import jwk_of, pem_of, private_key
 from tests.providers.reading import SAMPLES, headers_of, provider_of
 

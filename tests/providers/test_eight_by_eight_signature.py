@@ -34,11 +34,8 @@ from hookkit.providers.eight_by_eight.signature import (
     signed_payload,
 )
 from hookkit.signatures.detached_jws import MAX_HEADER_CHARS, write_header
-from hookkit.signatures.encodings import (
-    decode,
-    encode,
-)
-from hookkit.signatures.rsa_private import read_private_key
+from hookkit.signatures.encodings import decode, encode
+from hookkit.signatures.rsa import read_private_key
 from tests.key_server import jwk_of, pem_of, private_jwk_of, private_key, public_pem_of
 from tests.providers.eight_by_eight_bodies import (
     BODY,

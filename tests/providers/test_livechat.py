@@ -10,7 +10,7 @@ from hookkit.core.parts import AuthorType
 from hookkit.core.triggers import explain
 from hookkit.providers import load_providers
 from hookkit.providers.livechat import PROVIDER, app, detect_version, legacy, v3
-from hookkit.providers.livechat.people import author_of
+from hookkit.providers.livechat.shapes import author_of
 from tests.providers.livechat_bodies import (
     AGENT,
     ALL,

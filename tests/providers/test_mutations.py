@@ -14,12 +14,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from hookkit import HookKit
-from hookkit.core.building import unknown_event
 from hookkit.core.delivery import Payload
-from hookkit.core.event import EVENT_CLASSES, EventType
-from hookkit.core.ids import (
-    MAX_ID_CHARS,
-)
+from hookkit.core.event import EVENT_CLASSES, EventType, unknown_event
+from hookkit.core.ids import MAX_ID_CHARS
 from hookkit.core.provider import normalize
 from hookkit.core.scheme import KeyScheme
 from hookkit.schemas import EventSchema

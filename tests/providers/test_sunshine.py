@@ -8,7 +8,7 @@ import pytest
 from hookkit.core.event import EventType
 from hookkit.core.facts import is_exact, near_fact
 from hookkit.providers.sunshine import PROVIDER, detect_version
-from hookkit.providers.sunshine.facts import digest
+from hookkit.providers.sunshine.identity import digest
 from tests.providers.reading import NOW, SAMPLES, provider_of, sample_id, split_body
 from tests.providers.sunshine_bodies import (
     AT,

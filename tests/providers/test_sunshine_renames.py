@@ -5,12 +5,7 @@ import dataclasses
 import pytest
 
 from hookkit.core.event import EventType
-from hookkit.core.parts import (
-    AuthorType,
-    Client,
-    Message,
-    Source,
-)
+from hookkit.core.parts import AuthorType, Client, Message, Source
 from tests.providers.sunshine_bodies import (
     ISO,
     MESSAGE_ID,

@@ -11,20 +11,10 @@ import redis
 from celery import Celery
 
 from hookkit import ConfigurationError, HookKit, Unavailable
-from hookkit.core.entry import (
-    Admitted,
-    Receipt,
-)
-from hookkit.core.states import State
-from hookkit.runners.celery import (
-    queue as celery_queue,
-)
-from hookkit.runners.celery import (
-    wake_ups,
-)
-from hookkit.runners.celery.queue import (
-    ENOUGH,
-)
+from hookkit.core.entry import Admitted, Receipt, State
+from hookkit.runners.celery import wake_ups
+from hookkit.runners.celery import wake_ups as celery_queue
+from hookkit.runners.celery.wake_ups import ENOUGH
 from tests.applications import admit, make_app, message
 from tests.waiting import DEADLINE_S, wait_until
 

@@ -10,18 +10,12 @@ from threading import Barrier, Event, active_count
 import pytest
 
 from hookkit import HookKit, RetryPolicy, Unavailable
-from hookkit.core.states import State
-from hookkit.handling.run import (
-    Assignment,
-)
-from hookkit.handling.worker import (
-    Worker,
-)
+from hookkit.core.entry import State
+from hookkit.handling.run import Assignment
+from hookkit.handling.worker import Worker
 from hookkit.inbox.base import Pruned
 from hookkit.inbox.memory import MemoryInbox
-from hookkit.operating.housekeeping import (
-    Upkeep,
-)
+from hookkit.operating.housekeeping import Upkeep
 from hookkit.providers import load_providers
 from hookkit.runners import thread as pools_of_threads
 from hookkit.runners.base import IdleRunner

@@ -7,12 +7,8 @@ import pytest
 
 from hookkit import ConfigurationError, HookKit, Unavailable
 from hookkit.runners.base import IdleRunner
-from hookkit.runners.celery import (
-    sweeper as sweepers,
-)
-from hookkit.runners.celery.sweeper import (
-    Sweeper,
-)
+from hookkit.runners.celery import wake_ups as sweepers
+from hookkit.runners.celery.wake_ups import Sweeper
 from tests.applications import make_app
 from tests.waiting import DEADLINE_S, wait_until
 

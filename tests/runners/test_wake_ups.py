@@ -5,13 +5,8 @@ from threading import Event
 
 import pytest
 
-from hookkit.runners.celery import (
-    wake_ups,
-)
-from hookkit.runners.celery.wake_ups import (
-    MOST_WANTED,
-    WakeUps,
-)
+from hookkit.runners.celery import wake_ups
+from hookkit.runners.celery.wake_ups import MOST_WANTED, WakeUps
 from tests.waiting import DEADLINE_S, wait_until
 
 

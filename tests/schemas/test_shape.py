@@ -4,7 +4,7 @@ import pytest
 from marshmallow import ValidationError
 
 from hookkit.schemas import fields
-from hookkit.schemas.dig import dig, dig_id, dig_text
+from hookkit.schemas.fields import dig, dig_id, dig_text
 from hookkit.schemas.shape import Beside, Many, OneOf, Part, Shape, problems
 
 

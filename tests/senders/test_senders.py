@@ -24,20 +24,14 @@ import hookkit
 from hookkit import ConfigurationError, HookKit, Rejected, VerifiedDelivery
 from hookkit.core.provider import normalize, split
 from hookkit.core.scheme import ProofInBody, SigningScheme
-from hookkit.inbox.opening import (
-    check_database,
-)
+from hookkit.inbox.opening import check_database
 from hookkit.providers import load_providers
 from hookkit.senders import SENDERS
 from hookkit.senders.sender import find
-from hookkit.settings.load import (
-    load_settings,
-)
+from hookkit.settings.load import load_settings
 from hookkit.signatures.detached_jws import read_token
 from hookkit.signatures.public_key import KeyedSignature
-from hookkit.signatures.rsa import (
-    read_key,
-)
+from hookkit.signatures.rsa import read_key
 from hookkit.signatures.signed_text import SignedText
 from hookkit.testing import find_sample, sign
 from tests.applications import make_app

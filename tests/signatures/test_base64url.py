@@ -5,10 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hookkit.signatures.encodings import (
-    decode,
-    encode,
-)
+from hookkit.signatures.encodings import decode, encode
 
 
 @given(data=st.binary(max_size=40))

@@ -7,14 +7,8 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec, padding
 from cryptography.hazmat.primitives.hashes import SHA256, SHA512
 
-from hookkit.signatures.encodings import (
-    decode,
-    encode,
-)
-from hookkit.signatures.rsa import (
-    read_key,
-)
-from hookkit.signatures.rsa_private import read_private_key
+from hookkit.signatures.encodings import decode, encode
+from hookkit.signatures.rsa import read_key, read_private_key
 from tests.key_server import jwk_of, pem_of, private_jwk_of, private_key, public_pem_of
 
 KEY = private_key()

@@ -23,16 +23,10 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from hookkit.core.delivery import Delivery
 from hookkit.core.errors import Rejected, SignatureMismatch
 from hookkit.signatures.detached_jws import read_token
-from hookkit.signatures.encodings import (
-    decode,
-    encode,
-)
+from hookkit.signatures.encodings import decode, encode
 from hookkit.signatures.keyed_hash import KeyedHash
 from hookkit.signatures.public_key import KeyedSignature
-from hookkit.signatures.rsa import (
-    read_key,
-)
-from hookkit.signatures.rsa_private import read_private_key
+from hookkit.signatures.rsa import read_key, read_private_key
 
 NOW = datetime(2026, 3, 1, tzinfo=UTC)
 HS256 = KeyedHash(header="x-signature", encoding="base64", secret_encoding="base64")

@@ -10,9 +10,7 @@ from hookkit.core.provider import parse, split
 from hookkit.core.scheme import KeyScheme
 from hookkit.providers import load_providers
 from hookkit.senders import SENDERS
-from hookkit.signatures.rsa import (
-    read_key,
-)
+from hookkit.signatures.rsa import read_key
 from hookkit.testing import Sample, find_provider, find_sample, freshen, list_samples, sign
 from tests.key_server import pem_of, private_key, public_pem_of
 

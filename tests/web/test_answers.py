@@ -11,10 +11,8 @@ from flask import request
 from werkzeug.test import run_wsgi_app
 
 from hookkit import HookKit, Unavailable, signals
-from hookkit.core.states import State
-from hookkit.inbox.opening import (
-    open_inbox,
-)
+from hookkit.core.entry import State
+from hookkit.inbox.opening import open_inbox
 from tests.applications import ENDPOINTS, OLD_SECRET, SECRET, make_app, message, post
 
 BAD_BODIES = [

@@ -8,8 +8,8 @@ import warnings
 import pytest
 
 from hookkit import ConfigurationError, HookKit, signals
+from hookkit.core.entry import State
 from hookkit.core.parts import AuthorType
-from hookkit.core.states import State
 from tests.applications import make_app
 from tests.providers.livechat_bodies import CUSTOMER, SECRET_KEY, body, said
 

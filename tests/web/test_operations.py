@@ -7,9 +7,7 @@ from flask import Flask
 from sqlalchemy import create_engine, text
 
 from hookkit import ConfigurationError, Filter, HookKit, Outcome, ReplayRefused, RetryPolicy, State
-from hookkit.inbox.opening import (
-    open_inbox,
-)
+from hookkit.inbox.opening import open_inbox
 from tests.applications import ENDPOINTS, admit, make_app, message, post
 
 

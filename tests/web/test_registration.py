@@ -9,13 +9,8 @@ from flask import Flask, current_app, g
 from sqlalchemy import create_engine
 
 from hookkit import ConfigurationError, HookKit, ReplayRefused, RetryPolicy
-from hookkit.core.entry import (
-    Settlement,
-)
-from hookkit.core.states import State
-from hookkit.inbox.opening import (
-    open_inbox,
-)
+from hookkit.core.entry import Settlement, State
+from hookkit.inbox.opening import open_inbox
 from hookkit.providers import load_providers
 from tests.applications import ENDPOINTS, admit, make_app, message, post
 

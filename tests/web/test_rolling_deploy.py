@@ -4,9 +4,7 @@ import pytest
 from flask import Flask
 
 from hookkit import Filter, HookKit, State
-from hookkit.inbox.opening import (
-    open_inbox,
-)
+from hookkit.inbox.opening import open_inbox
 from tests.applications import ENDPOINTS, message, post
 
 SALES = {"sales": {"provider": "sunshine", "secrets": ["the-secret-of-the-new-endpoint"]}}

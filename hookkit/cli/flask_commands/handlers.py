@@ -10,18 +10,10 @@ from typing import Any
 import click
 from flask.cli import with_appcontext
 
-from hookkit.cli.flask_commands.columns import (
-    aligned,
-)
-from hookkit.cli.flask_commands.inbox import (
-    state_of_app,
-)
+from hookkit.cli.flask_commands.inbox import aligned, state_of_app
+from hookkit.core.attempts import RetryPolicy
 from hookkit.core.handlers import Condition, Handler
-from hookkit.core.retry import RetryPolicy
-from hookkit.switching.counterparts import (
-    WordNote,
-    notes_on,
-)
+from hookkit.switching.counterparts import WordNote, notes_on
 
 _HEADINGS = ("handler", "words", "only", "retry", "flags", "function")
 _CONDITIONS = ("author", "provider", "endpoint", "version")

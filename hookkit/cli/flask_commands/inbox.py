@@ -1,8 +1,8 @@
-"""``flask hookkit ...``: what people do to the inbox of their application."""
+"""``flask hookkit check``, ``replay``, ``prune`` and ``upgrade``."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import Any
@@ -11,12 +11,19 @@ import click
 from flask import current_app
 from flask.cli import with_appcontext
 
-from hookkit.core.attempts import (
-    Outcome,
-)
+from hookkit.core.attempts import Outcome
+from hookkit.core.entry import REPLAYABLE, Filter, State
 from hookkit.core.errors import HookkitError
-from hookkit.core.filter import Filter
-from hookkit.core.states import REPLAYABLE, State
+
+
+def aligned(rows: Iterable[Sequence[str]]) -> Iterator[str]:
+    """Yield *rows*, which are of one length, as lines whose columns stand below each other."""
+    table = list(rows)
+    widths = [max(map(len, column)) for column in zip(*table, strict=True)]
+    for row in table:
+        cells = (cell.ljust(width) for cell, width in zip(row, widths, strict=True))
+        yield "  ".join(cells).rstrip()
+
 
 _MOMENT = click.DateTime(["%Y-%m-%d", "%Y-%m-%dT%H:%M", "%Y-%m-%dT%H:%M:%S"])
 
@@ -113,3 +120,23 @@ def upgrade() -> None:
 
 
 COMMANDS = (replay, prune, upgrade)
+
+
+_COLORS = {"ok": "green", "warning": "yellow", "failure": "red"}
+
+
+@click.command()
+@click.pass_context
+@with_appcontext
+def check(context: click.Context) -> None:
+    """Look at settings, secrets, handlers and inbox, and change nothing.
+
+    Run it as the user and on the machine that serve. Ends with status 1 if something would
+    keep events from being received, kept or handled.
+    """
+    levels = []
+    for finding in state_of_app().checkup.findings():
+        level = finding.level.value
+        levels.append(level)
+        click.echo(f"{click.style(f'{level:8}', fg=_COLORS[level])}{finding.text}")
+    context.exit(1 if "failure" in levels else 0)

@@ -7,10 +7,7 @@ import logging
 import click
 from flask.cli import with_appcontext
 
-from hookkit.cli.flask_commands.inbox import (
-    state_of_app,
-    told,
-)
+from hookkit.cli.flask_commands.inbox import state_of_app, told
 
 _LINE = "%(asctime)s %(levelname)s %(message)s"
 

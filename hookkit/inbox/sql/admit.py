@@ -18,27 +18,12 @@ from sqlalchemy import Connection, bindparam, select
 from sqlalchemy.sql.dml import Insert
 
 from hookkit.core.delivery import Item
-from hookkit.core.entry import (
-    Admitted,
-    Receipt,
-)
+from hookkit.core.entry import Admitted, Receipt, State
 from hookkit.core.errors import Unavailable
 from hookkit.core.facts import is_exact
-from hookkit.core.states import State
-from hookkit.inbox.sql.owners import (
-    Claim,
-    Twins,
-    part_twins,
-)
-from hookkit.inbox.sql.rows_in import (
-    PreparedDelivery,
-    Values,
-    give_modes,
-)
-from hookkit.inbox.sql.tables import (
-    deliveries,
-    entries,
-)
+from hookkit.inbox.sql.owners import Claim, Twins, part_twins
+from hookkit.inbox.sql.rows import PreparedDelivery, Values, give_modes
+from hookkit.inbox.sql.tables import deliveries, entries
 
 #: SQLite before 3.32 takes 999 parameters in a statement.
 CHUNK = 500

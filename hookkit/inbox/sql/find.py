@@ -1,29 +1,20 @@
-"""Finds entries for people, inside the caller's transaction."""
+"""Finds entries and proofs for people, inside the caller's transaction."""
 
 from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 
-from sqlalchemy import ColumnElement, Connection, exists, func, or_, select
+from sqlalchemy import ColumnElement, Connection, case, exists, func, null, or_, select
 
-from hookkit.core.filter import Filter
-from hookkit.core.states import State
-from hookkit.inbox.base import to_ms
-from hookkit.inbox.records import AttemptRecord, EntryRecord, Kept
-from hookkit.inbox.sql.admit import (
-    chunks,
-)
-from hookkit.inbox.sql.rows_out import (
-    attempt_record,
-    entry_record,
-    kept_entry,
-)
-from hookkit.inbox.sql.tables import (
-    attempts,
-    deliveries,
-    entries,
-)
+from hookkit.core.entry import Filter, State
+from hookkit.core.ids import FINGERPRINT_CHARS
+from hookkit.core.provider import FINGERPRINT_HEADER
+from hookkit.inbox.base import from_ms, to_ms
+from hookkit.inbox.records import AttemptRecord, EntryRecord, Kept, Proofs, ProofUse
+from hookkit.inbox.sql.admit import chunks
+from hookkit.inbox.sql.rows import attempt_record, entry_record, kept_entry
+from hookkit.inbox.sql.tables import attempts, deliveries, entries
 
 #: Whether the bytes of an entry are still kept.
 HAS_BODY = exists().where(deliveries.c.id == entries.c.delivery_id)
@@ -97,3 +88,36 @@ def counts(connection: Connection) -> dict[State, int]:
     by_state = select(entries.c.state, func.count()).group_by(entries.c.state)
     found = {State(state): count for state, count in connection.execute(by_state)}
     return dict.fromkeys(State, 0) | found
+
+
+# ``json.dumps`` writes headers in their order, and this one comes first.
+_START = f'{{"{FINGERPRINT_HEADER}": "'
+
+_FINGERPRINT = case(
+    (deliveries.c.secret_index.is_(None), null()),
+    (
+        func.substr(deliveries.c.headers, 1, len(_START)) == _START,
+        func.substr(deliveries.c.headers, len(_START) + 1, FINGERPRINT_CHARS),
+    ),
+    else_="",
+)
+
+
+def proofs(connection: Connection, after_id: int, before_id: int | None, limit: int) -> Proofs:
+    """Return what proved the newest deliveries between two ids."""
+    if before_id is None:
+        newest = connection.execute(select(func.max(deliveries.c.id))).scalar()
+        before_id = (newest or 0) + 1
+    last_id = before_id - 1
+    first_id = max(after_id, last_id - limit) + 1
+    at_ms = deliveries.c.received_at_ms
+    rows = connection.execute(
+        select(deliveries.c.endpoint, _FINGERPRINT, func.min(at_ms), func.max(at_ms))
+        .where(deliveries.c.id.between(first_id, last_id))
+        .group_by(deliveries.c.endpoint, _FINGERPRINT)
+    )
+    uses = [
+        ProofUse(endpoint, name, from_ms(first_ms), from_ms(last_ms))
+        for endpoint, name, first_ms, last_ms in rows
+    ]
+    return Proofs(first_id, last_id, uses)

@@ -9,20 +9,9 @@ from sqlalchemy import Connection, bindparam, select, update
 from sqlalchemy.sql.dml import Insert
 
 from hookkit.core.delivery import Item
-from hookkit.core.modes import (
-    Change,
-    Mode,
-    Modes,
-    Owner,
-    modes_after,
-    runs_beside,
-)
-from hookkit.core.states import State
-from hookkit.inbox.sql.tables import (
-    entries,
-    facts,
-    switches,
-)
+from hookkit.core.entry import State
+from hookkit.core.modes import Change, Mode, Modes, Owner, modes_after, runs_beside
+from hookkit.inbox.sql.tables import entries, facts, switches
 
 # Built once: putting a statement together takes longer than a database does to run it.
 _CHANGES = (

@@ -2,28 +2,42 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Sequence
+from contextlib import contextmanager
 
-from sqlalchemy import Connection, bindparam, func, update
+from sqlalchemy import Connection, bindparam, event, func, update
+from sqlalchemy.exc import InvalidRequestError
 
 from hookkit import crash_points
-from hookkit.core.attempts import (
-    Attempt,
-    Outcome,
-)
-from hookkit.core.entry import (
-    Entry,
-    Settlement,
-)
-from hookkit.core.states import State
+from hookkit.core.attempts import Attempt, Outcome
+from hookkit.core.entry import Entry, Settlement, State
 from hookkit.inbox.base import to_ms
-from hookkit.inbox.sql.rows_out import (
-    attempt_row,
-)
-from hookkit.inbox.sql.tables import (
-    attempts,
-    entries,
-)
+from hookkit.inbox.sql.rows import attempt_row
+from hookkit.inbox.sql.tables import attempts, entries
+
+
+@contextmanager
+def lent(connection: Connection) -> Iterator[Connection]:
+    """Keep whoever uses *connection* from ending the transaction that it is in.
+
+    An early commit would keep effects whose success is not recorded, and they would be
+    there twice after the next attempt.
+    """
+
+    def refuse(_: Connection) -> None:
+        raise InvalidRequestError(
+            "a transactional handler must neither commit nor roll back run.connection: it is"
+            " committed with the record of success; raise an exception to roll it back"
+        )
+
+    for ending in ("commit", "rollback"):
+        event.listen(connection, ending, refuse)
+    try:
+        yield connection
+    finally:
+        for ending in ("commit", "rollback"):
+            event.remove(connection, ending, refuse)
+
 
 # Built once: putting a statement together takes longer than SQLite does to run it.
 _HELD = (

@@ -9,17 +9,9 @@ from typing import TypeVar
 
 from sqlalchemy import Connection
 
-from hookkit.inbox.sql.table_upgrade import (
-    check_tables,
-    ensure_tables,
-)
-from hookkit.inbox.sql.transactions import (
-    SqliteTransactions,
-    Transactions,
-)
-from hookkit.inbox.sqlite.shared_commit import (
-    SharedCommit,
-)
+from hookkit.inbox.sql.table_upgrade import check_tables, ensure_tables
+from hookkit.inbox.sql.transactions import SqliteTransactions, Transactions
+from hookkit.inbox.sqlite.shared_commit import SharedCommit
 
 _Answer = TypeVar("_Answer")
 

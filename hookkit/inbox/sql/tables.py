@@ -26,9 +26,7 @@ from sqlalchemy import (
     text,
 )
 
-from hookkit.core.ids import (
-    MAX_ID_CHARS,
-)
+from hookkit.core.ids import MAX_ID_CHARS
 from hookkit.inbox.base import MAX_WORD_CHARS
 
 #: Goes up with every change of the tables below; ``migrations`` leads from one to the next.

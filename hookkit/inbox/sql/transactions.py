@@ -23,15 +23,9 @@ from sqlalchemy.dialects import sqlite
 from sqlalchemy.sql.dml import Insert
 
 from hookkit.core.errors import Unavailable
-from hookkit.inbox.sql.faults import (
-    unavailable,
-)
-from hookkit.inbox.sqlite import (
-    file as sqlite_file,
-)
-from hookkit.inbox.sqlite import (
-    file_lock,
-)
+from hookkit.inbox.sql.faults import unavailable
+from hookkit.inbox.sqlite import file as file_lock
+from hookkit.inbox.sqlite import file as sqlite_file
 
 #: Seconds that a transaction waits for another before its caller hears ``Unavailable``.
 BUSY_TIMEOUT_S = 2.0

@@ -8,29 +8,13 @@ from typing import Any
 
 from sqlalchemy import Connection, bindparam, case, delete, select, update
 
-from hookkit.core.filter import Filter
-from hookkit.core.states import REPLAYABLE, State
+from hookkit.core.entry import REPLAYABLE, Filter, State
 from hookkit.inbox.base import refusal
 from hookkit.inbox.records import Batch, Pruned
-from hookkit.inbox.sql.admit import (
-    chunks,
-)
-from hookkit.inbox.sql.claim import (
-    CLAIMABLE,
-)
-from hookkit.inbox.sql.find import (
-    HAS_BODY,
-    conditions,
-)
-from hookkit.inbox.sql.lanes import (
-    release,
-)
-from hookkit.inbox.sql.tables import (
-    attempts,
-    deliveries,
-    entries,
-    facts,
-)
+from hookkit.inbox.sql.admit import chunks
+from hookkit.inbox.sql.claim import CLAIMABLE, release
+from hookkit.inbox.sql.find import HAS_BODY, conditions
+from hookkit.inbox.sql.tables import attempts, deliveries, entries, facts
 
 _UNSETTLED = [state.value for state in CLAIMABLE]
 _FREE_FACT = delete(facts).where(

@@ -1,8 +1,9 @@
-"""What hookkit sees to about a SQLite file of its own, and about SQLite itself."""
+"""The SQLite file of an inbox: its set-up, its disk, and the lock beside it."""
 
 from __future__ import annotations
 
 import logging
+import os
 import sqlite3
 import stat
 import sys
@@ -14,9 +15,96 @@ from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError
 
 from hookkit.core.errors import ConfigurationError
-from hookkit.inbox.sqlite import (
-    file_lock,
-)
+from hookkit.inbox.sqlite import file as file_lock
+
+try:
+    import fcntl
+except ImportError:  # Windows
+    IS_SUPPORTED = False
+else:
+    IS_SUPPORTED = True
+
+# The pause grows: who has waited for long waits for something else than one commit.
+_FIRST_PAUSE_S = 0.0001
+_LONGEST_PAUSE_S = 0.005
+_GROWTH = 1.05
+
+
+class FileLock:
+    """A lock of one holder per process: its threads need another lock before this one.
+
+    Args:
+        path: Created where it is missing, and never removed: a process that still had the
+            removed file would lock alone.
+        mode: The rights of a new file.
+    """
+
+    def __init__(self, path: Path, mode: int) -> None:
+        self._paths = path, path.with_name(f"{path.name}-turnstile")
+        self._mode = mode
+        self._opened: tuple[int, int] | None = None
+
+    def open(self) -> tuple[int, int]:
+        """Open the files if they are not; return the lock's and the turnstile's.
+
+        Raises:
+            OSError: They cannot be opened.
+        """
+        if self._opened is None:
+            lock = self._open_one(self._paths[0])
+            try:
+                self._opened = lock, self._open_one(self._paths[1])
+            except OSError:
+                os.close(lock)
+                raise
+        return self._opened
+
+    def acquire(self, give_up_at: float) -> bool:
+        """Return whether the lock was had before *give_up_at*, a moment of ``time.monotonic``.
+
+        Raises:
+            OSError: The files cannot be opened or locked.
+        """
+        lock, turnstile = self.open()
+        if not _acquire(turnstile, give_up_at):
+            return False
+        try:
+            return _acquire(lock, give_up_at)
+        finally:
+            fcntl.flock(turnstile, fcntl.LOCK_UN)
+
+    def release(self) -> None:
+        """Let the next have it."""
+        if self._opened is not None:
+            fcntl.flock(self._opened[0], fcntl.LOCK_UN)
+
+    def close(self) -> None:
+        """Close the files.
+
+        A child process does it after a fork as well: what it inherited is the lock of its
+        parent, and closing leaves that to the parent where unlocking would take it away.
+        """
+        opened, self._opened = self._opened, None
+        for descriptor in opened or ():
+            os.close(descriptor)
+
+    def _open_one(self, path: Path) -> int:
+        return os.open(path, os.O_RDWR | os.O_CREAT, self._mode)
+
+
+def _acquire(descriptor: int, give_up_at: float) -> bool:
+    pause_s = _FIRST_PAUSE_S
+    while True:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            if time.monotonic() >= give_up_at:
+                return False
+            time.sleep(pause_s)
+            pause_s = min(pause_s * _GROWTH, _LONGEST_PAUSE_S)
+        else:
+            return True
+
 
 _log = logging.getLogger("hookkit")
 

@@ -7,12 +7,8 @@ from typing import Any, TypeVar
 
 from sqlalchemy import Connection
 
-from hookkit.inbox.sql import (
-    transactions,
-)
-from hookkit.inbox.sqlite.group_commit import (
-    GroupCommit,
-)
+from hookkit.inbox.sql import transactions
+from hookkit.inbox.sqlite.group_commit import GroupCommit
 
 _Answer = TypeVar("_Answer")
 

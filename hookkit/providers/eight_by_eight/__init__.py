@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from datetime import date
 
-from hookkit.core.body import decode_body
-from hookkit.core.delivery import Delivery, Document, Headers
+from hookkit.core.body import Document, Headers, decode_body
+from hookkit.core.delivery import Delivery
 from hookkit.core.errors import BodyUnreadable
 from hookkit.core.event import EventType
 from hookkit.core.provider import PayloadVersion, Provider
@@ -17,7 +17,7 @@ from hookkit.core.triggers import Meaning
 from hookkit.providers.eight_by_eight import signature
 from hookkit.providers.eight_by_eight.identity import event_id_of, is_signed, split
 from hookkit.providers.eight_by_eight.reading import normalize
-from hookkit.schemas.dig import dig_text
+from hookkit.schemas.fields import dig_text
 
 CHAT_V1, CHAT_V2, GATEWAY = "v1.0", "v2.0", "Chat Gateway v1.0"
 

@@ -9,13 +9,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from hookkit.core.delivery import Document, Headers, Item, Payload
-from hookkit.core.ids import (
-    hash_content,
-    join_parts,
-)
+from hookkit.core.body import Document, Headers
+from hookkit.core.delivery import Item, Payload
+from hookkit.core.ids import hash_content, join_parts
 from hookkit.providers.eight_by_eight.signature import EVENT_ID, SIGNATURE, TENANT_ID
-from hookkit.schemas.dig import dig_id, dig_text
+from hookkit.schemas.fields import dig_id, dig_text
 
 #: A body of v1.0 without a time is told from its like by when it arrived. The vendor sends
 #: again "after a brief delay" and says no more; this is hookkit's own guess.

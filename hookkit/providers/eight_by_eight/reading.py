@@ -9,9 +9,9 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from hookkit.core.building import build_event
-from hookkit.core.delivery import Headers, Item
-from hookkit.core.event import Event, EventType
+from hookkit.core.body import Headers
+from hookkit.core.delivery import Item
+from hookkit.core.event import Event, EventType, build_event
 from hookkit.core.parts import Conversation
 from hookkit.providers.eight_by_eight import chat, gateway
 from hookkit.providers.eight_by_eight.identity import conversation_id_of, is_signed

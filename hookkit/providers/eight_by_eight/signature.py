@@ -18,7 +18,8 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256
 
-from hookkit.core.delivery import Delivery, Headers, Proof, VerifiedDelivery
+from hookkit.core.body import Headers
+from hookkit.core.delivery import Delivery, Proof, VerifiedDelivery
 from hookkit.core.errors import (
     MalformedHeader,
     SignatureMismatch,
@@ -28,7 +29,7 @@ from hookkit.core.errors import (
 )
 from hookkit.core.scheme import PublicKey
 from hookkit.signatures.detached_jws import read_token, write_header
-from hookkit.signatures.rsa_private import read_private_key
+from hookkit.signatures.rsa import read_private_key
 
 SIGNATURE = "x-8x8-signature"
 CUSTOMER_ID = "x-8x8-customer-id"

@@ -9,14 +9,13 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from hookkit.core.delivery import Document, Headers
+from hookkit.core.body import Document, Headers
 from hookkit.core.event import EventType
 from hookkit.core.provider import Provider
 from hookkit.core.triggers import Meaning
 from hookkit.providers.livechat import app, legacy, v3
-from hookkit.providers.livechat.triggers import RENAMES, actions_of
-from hookkit.providers.livechat.versions import NUMBERED, numbered_version
-from hookkit.schemas.dig import dig_id, dig_text
+from hookkit.providers.livechat.versions import NUMBERED, RENAMES, actions_of, numbered_version
+from hookkit.schemas.fields import dig_id, dig_text
 from hookkit.signatures.shared_secret import SharedSecretField
 
 

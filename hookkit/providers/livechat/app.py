@@ -7,13 +7,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from hookkit.core.building import build_event
 from hookkit.core.delivery import Item, Payload
-from hookkit.core.event import Event, EventType
+from hookkit.core.event import Event, EventType, build_event
 from hookkit.core.parts import Author
 from hookkit.core.provider import PayloadVersion
 from hookkit.schemas import fields
-from hookkit.schemas.dig import dig_text
+from hookkit.schemas.fields import dig_text
 from hookkit.schemas.shape import Shape, problems
 
 TYPES = {

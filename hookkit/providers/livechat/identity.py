@@ -13,12 +13,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import NamedTuple
 
-from hookkit.core.delivery import Document
-from hookkit.core.ids import (
-    hash_content,
-    join_parts,
-)
-from hookkit.schemas.dig import dig, dig_id
+from hookkit.core.body import Document
+from hookkit.core.ids import hash_content, join_parts
+from hookkit.schemas.fields import dig, dig_id
 
 #: "Up to 3 times within a minute", with some minutes for slow answers in between. It was
 #: "up to 10 times within 6 hours" before March 2023: the setting repeat_window_s is for that.

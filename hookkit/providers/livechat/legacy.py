@@ -11,18 +11,15 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from hookkit.core import event as events
-from hookkit.core.building import build_event
-from hookkit.core.delivery import Document, Item, Payload
-from hookkit.core.event import EVENT_CLASSES, Event, EventType
-from hookkit.core.ids import (
-    hash_content,
-    join_parts,
-)
+from hookkit.core.body import Document
+from hookkit.core.delivery import Item, Payload
+from hookkit.core.event import EVENT_CLASSES, Event, EventType, build_event
+from hookkit.core.ids import hash_content, join_parts
 from hookkit.core.parts import Conversation, User
 from hookkit.core.provider import PayloadVersion
 from hookkit.providers.livechat.identity import REPEAT_AFTER_S, Path
 from hookkit.schemas import fields
-from hookkit.schemas.dig import dig_id, dig_text
+from hookkit.schemas.fields import dig_id, dig_text
 from hookkit.schemas.shape import Many, Part, Shape, problems
 
 TYPES = {

@@ -7,7 +7,8 @@ from dataclasses import replace
 from typing import Any
 
 from hookkit.core import event as events
-from hookkit.core.delivery import Document, Item
+from hookkit.core.body import Document
+from hookkit.core.delivery import Item
 from hookkit.core.event import EVENT_CLASSES, EventType
 from hookkit.core.parts import (
     Author,
@@ -19,10 +20,16 @@ from hookkit.core.parts import (
     User,
 )
 from hookkit.providers.livechat.identity import is_access
-from hookkit.providers.livechat.people import PersonShape, author_of, customer_of, person_of
-from hookkit.providers.livechat.shapes import EVENT_EXTRA, Said
+from hookkit.providers.livechat.shapes import (
+    EVENT_EXTRA,
+    PersonShape,
+    Said,
+    author_of,
+    customer_of,
+    person_of,
+)
 from hookkit.schemas import fields
-from hookkit.schemas.dig import dig, dig_id
+from hookkit.schemas.fields import dig, dig_id
 from hookkit.schemas.shape import Faults, Shape
 
 #: Versions in which each property is an object with its value.

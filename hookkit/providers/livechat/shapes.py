@@ -1,20 +1,140 @@
-"""The objects in a payload of the APIs 3.0 to 3.7, key by key; all versions in one.
-
-Where versions spell a key differently, both are read: no body has two spellings of one thing.
-https://platform.text.com/docs/messaging/agent-chat-api/data-structures
-"""
+"""The objects in a payload of the APIs 3.0 to 3.7, key by key; all versions in one."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
-from hookkit.core.parts import Message
+from hookkit.core.parts import Author, AuthorType, Message, Participant, User
 from hookkit.providers.livechat.contents import CONTENT
-from hookkit.providers.livechat.people import PersonShape, customer_of, person_of
 from hookkit.schemas import fields
 from hookkit.schemas.shape import Beside, Many, Part, Shape
+
+AUTHOR_TYPES = {
+    "customer": AuthorType.USER,
+    "visitor": AuthorType.USER,  # legacy
+    "agent": AuthorType.BUSINESS,
+    "supervisor": AuthorType.BUSINESS,
+    "bot": AuthorType.BOT,
+}
+
+#: The shapes of ids in every documented body; no document promises them.
+ID_SHAPES = (
+    (re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE), AuthorType.USER),
+    (re.compile(r"[0-9a-f]{32}", re.IGNORECASE), AuthorType.BOT),
+    (re.compile(r"[^@\s]+@[^@\s]+"), AuthorType.BUSINESS),
+)
+
+#: "1970-01-01T01:00:00.000000Z", or 0: has never seen anything.
+_NEVER_SEEN_BEFORE = datetime(1971, 1, 1, tzinfo=UTC)
+
+
+def author_of(
+    user_id: str | None, *, said: str | None = None, pinned: AuthorType | None = None
+) -> Author:
+    """Return who *user_id* is.
+
+    Args:
+        said: The vendor's word for it, where the body has one.
+        pinned: What the settings say of everybody whom this webhook reports.
+    """
+    known = AUTHOR_TYPES.get(said or "") or pinned
+    if known is not None:
+        return Author(type=known, user_id=user_id)
+    for shape, kind in ID_SHAPES:
+        if shape.fullmatch(user_id or ""):
+            return Author(type=kind, inferred=True, user_id=user_id)
+    return Author(user_id=user_id)
+
+
+class Person(NamedTuple):
+    """Somebody as a body describes them.
+
+    Attributes:
+        user: The same as a customer, None for everybody else.
+    """
+
+    author: Author
+    user: User | None
+    participant: Participant
+    created_at: datetime | None
+
+
+class PersonShape(Shape):
+    """A user of a chat; 3.2 renamed ``fields`` to ``session_fields`` and made it an array."""
+
+    id = fields.Id()
+    type = fields.Text()
+    name = fields.Text()
+    email = fields.Text()
+    avatar = fields.Text()
+    phone_number = fields.Text()
+    created_at = fields.Instant()
+    session_fields = Many(fields.Object())
+    old_fields = fields.Object(data_key="fields")
+    seen_up_to = fields.Instant(data_key="events_seen_up_to")
+    last_seen = fields.Instant(data_key="last_seen_timestamp")
+
+
+def person_of(
+    id: str | None = None,  # noqa: A002  # the payload's word
+    type: str | None = None,  # noqa: A002  # the payload's word
+    name: str | None = None,
+    email: str | None = None,
+    avatar: str | None = None,
+    seen_up_to: datetime | None = None,
+    last_seen: datetime | None = None,
+    **customer: Any,
+) -> Person:
+    """Return the person whom the attributes of a ``PersonShape`` describe."""
+    author = author_of(id, said=type)
+    seen = seen_up_to or last_seen
+    return Person(
+        author=Author(
+            type=author.type,
+            inferred=author.inferred,
+            user_id=id,
+            display_name=name,
+            avatar_url=avatar,
+            email=email,
+        ),
+        user=_user(id, name, email, avatar, customer) if author.type is AuthorType.USER else None,
+        participant=Participant(
+            user_id=id, last_read=seen if seen and seen > _NEVER_SEEN_BEFORE else None
+        ),
+        created_at=customer.get("created_at"),
+    )
+
+
+def customer_of(**attributes: Any) -> Person:
+    """Return the person of a webhook that speaks of customers only."""
+    return person_of(**{**attributes, "type": "customer"})
+
+
+def _user(
+    user_id: str | None,
+    name: str | None,
+    email: str | None,
+    avatar: str | None,
+    customer: Mapping[str, Any],
+) -> User:
+    return User(
+        id=user_id,
+        given_name=name,  # LiveChat has one name for the whole of it
+        email=email,
+        avatar_url=avatar,
+        phone=customer.get("phone_number"),
+        signed_up_at=customer.get("created_at"),
+        metadata=merged(customer.get("session_fields", ())) or customer.get("old_fields", {}),
+    )
+
+
+def merged(session_fields: tuple[Mapping[str, Any], ...]) -> dict[str, Any]:
+    """Return ``[{"plan": "pro"}, {"cart": "120"}]`` as one mapping, as 3.1 sent it."""
+    return {name: value for each in session_fields for name, value in each.items()}
+
 
 #: Event types that nobody has written.
 SYSTEM_TYPES = frozenset({"system_message", "system"})

@@ -9,14 +9,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from hookkit.core.building import build_event
-from hookkit.core.delivery import Document, Item, Payload
-from hookkit.core.event import Event, EventType
+from hookkit.core.body import Document
+from hookkit.core.delivery import Item, Payload
+from hookkit.core.event import Event, EventType, build_event
 from hookkit.core.provider import PayloadVersion
 from hookkit.providers.livechat.identity import identify, lane_of
 from hookkit.providers.livechat.parts import parts_of
 from hookkit.providers.livechat.shapes import PayloadShape
-from hookkit.schemas.dig import dig_id, dig_text
+from hookkit.schemas.fields import dig_id, dig_text
 from hookkit.schemas.shape import problems
 
 TYPES = {

@@ -1,19 +1,12 @@
-"""Which of the APIs 3.0 to 3.7 sent a body: none says so, and some look alike.
-
-Rule 1: the envelope tells a family: 3.0, 3.1, 3.2 to 3.3, or 3.4 to 3.7.
-Rule 2: within a family, what only a later version sends tells it.
-Rule 3: else it is the family's lowest; the setting ``version`` knows better.
-
-https://platform.text.com/docs/management/changelog
-"""
+"""The APIs 3.0 to 3.7: which one sent a body, and the actions of each."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from typing import Any
 
-from hookkit.core.delivery import Document
-from hookkit.schemas.dig import dig, dig_text
+from hookkit.core.body import Document
+from hookkit.schemas.fields import dig, dig_text
 
 NUMBERED = ("3.0", "3.1", "3.2", "3.3", "3.4", "3.5", "3.6", "3.7")
 
@@ -74,3 +67,149 @@ def _customers(payload: Any) -> Iterator[Document]:
     users = dig(payload, "chat", "users")
     found = [*(users if isinstance(users, list) else ()), dig(payload, "user")]
     yield from (user for user in found if isinstance(user, dict))
+
+
+#: The first version and the last that has them -> actions. Those of the developer preview of
+#: 3.2 are left out: nobody can register for them.
+ACTIONS: dict[tuple[str, str], tuple[str, ...]] = {
+    ("3.0", "3.1"): (
+        "incoming_chat_thread",
+        "thread_closed",
+        "access_granted",
+        "access_revoked",
+        "access_set",
+        "chat_user_added",
+        "chat_user_removed",
+        "chat_thread_properties_updated",
+        "chat_thread_properties_deleted",
+        "chat_thread_tagged",
+        "chat_thread_untagged",
+        "agent_status_changed",
+    ),
+    ("3.2", "3.7"): (
+        "incoming_chat",
+        "chat_deactivated",
+        "user_added_to_chat",
+        "user_removed_from_chat",
+        "thread_properties_updated",
+        "thread_properties_deleted",
+        "thread_tagged",
+        "thread_untagged",
+        "routing_status_set",
+    ),
+    ("3.2", "3.3"): (
+        "chat_access_granted",
+        "chat_access_revoked",
+    ),
+    ("3.4", "3.7"): (
+        "chat_access_updated",
+        "agent_created",
+        "agent_approved",
+        "agent_updated",
+        "agent_suspended",
+        "agent_unsuspended",
+        "bot_created",
+        "bot_updated",
+        "bot_deleted",
+        "group_created",
+        "group_updated",
+        "group_deleted",
+    ),
+    ("3.3", "3.7"): (
+        "chat_transferred",
+        "customer_session_fields_updated",
+    ),
+    ("3.0", "3.7"): (
+        "incoming_event",
+        "event_updated",
+        "incoming_rich_message_postback",
+        "chat_properties_updated",
+        "chat_properties_deleted",
+        "event_properties_updated",
+        "event_properties_deleted",
+        "agent_deleted",
+    ),
+    ("3.6", "3.7"): (
+        "event_deleted",
+        "thread_summary_set",
+    ),
+    ("3.0", "3.2"): ("customer_created",),
+    ("3.3", "3.5"): ("incoming_customer",),
+    ("3.0", "3.0"): ("last_seen_timestamp_updated",),
+    ("3.1", "3.7"): ("events_marked_as_seen",),
+    ("3.4", "3.4"): (
+        "auto_access_added",
+        "auto_access_updated",
+        "auto_access_deleted",
+    ),
+    ("3.5", "3.7"): (
+        "auto_accesses_updated",
+        "tag_created",
+        "tag_updated",
+        "tag_deleted",
+    ),
+}
+
+
+def actions_of(version: str) -> tuple[str, ...]:
+    """Return the actions that a webhook of *version* can be registered for."""
+    at = NUMBERED.index(version)
+    return tuple(
+        action
+        for (first, last), actions in ACTIONS.items()
+        if NUMBERED.index(first) <= at <= NUMBERED.index(last)
+        for action in actions
+    )
+
+
+#: word -> the words that it also fires for: what it was, or was to be, called in other versions.
+#: https://platform.text.com/docs/management/changelog
+RENAMES: dict[str, tuple[str, ...]] = {
+    "incoming_chat_thread": ("incoming_chat",),
+    "incoming_chat": ("incoming_chat_thread",),
+    "thread_closed": ("chat_deactivated",),
+    "chat_deactivated": ("thread_closed",),
+    "chat_thread_tagged": ("thread_tagged",),
+    "thread_tagged": ("chat_thread_tagged",),
+    "chat_thread_untagged": ("thread_untagged",),
+    "thread_untagged": ("chat_thread_untagged",),
+    "chat_thread_properties_updated": ("thread_properties_updated",),
+    "thread_properties_updated": ("chat_thread_properties_updated",),
+    "chat_thread_properties_deleted": ("thread_properties_deleted",),
+    "thread_properties_deleted": ("chat_thread_properties_deleted",),
+    "chat_user_added": ("user_added_to_chat",),
+    "user_added_to_chat": ("chat_user_added",),
+    "chat_user_removed": ("user_removed_from_chat",),
+    "user_removed_from_chat": ("chat_user_removed",),
+    # 3.4 has one word for all three, and sends the new state whole.
+    "access_granted": ("chat_access_granted", "chat_access_updated"),
+    "chat_access_granted": ("access_granted", "chat_access_updated"),
+    "access_revoked": ("chat_access_revoked", "chat_access_updated"),
+    "chat_access_revoked": ("access_revoked", "chat_access_updated"),
+    "access_set": ("chat_access_set", "chat_access_updated"),
+    "chat_access_set": ("access_set", "chat_access_updated"),
+    "chat_access_updated": (
+        "access_granted",
+        "access_revoked",
+        "access_set",
+        "chat_access_granted",
+        "chat_access_revoked",
+        "chat_access_set",
+    ),
+    "customer_created": ("incoming_customer",),
+    "incoming_customer": ("customer_created",),
+    "last_seen_timestamp_updated": ("events_marked_as_seen",),
+    "events_marked_as_seen": ("last_seen_timestamp_updated",),
+    # The changelog says no more than that the first was removed.
+    "agent_status_changed": ("routing_status_set",),
+    "routing_status_set": ("agent_status_changed",),
+    # 3.5 has one word for all three, and says in each element what became of it.
+    "auto_access_added": ("auto_accesses_updated",),
+    "auto_access_updated": ("auto_accesses_updated",),
+    "auto_access_deleted": ("auto_accesses_updated",),
+    "auto_accesses_updated": (
+        "auto_access_added",
+        "auto_access_updated",
+        "auto_access_deleted",
+    ),
+}

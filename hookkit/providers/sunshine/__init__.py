@@ -6,7 +6,7 @@ signature and no timestamp. https://developer.zendesk.com/api-reference/conversa
 
 from __future__ import annotations
 
-from hookkit.core.delivery import Document, Headers
+from hookkit.core.body import Document, Headers
 from hookkit.core.event import EventType
 from hookkit.core.provider import Provider
 from hookkit.core.triggers import Meaning

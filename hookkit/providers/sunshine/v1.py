@@ -11,16 +11,16 @@ from dataclasses import replace
 from typing import Any
 
 from hookkit.core import event as events
-from hookkit.core.building import build_event
-from hookkit.core.delivery import Document, Item, Payload
-from hookkit.core.event import EVENT_CLASSES, Event, EventType
+from hookkit.core.body import Document
+from hookkit.core.delivery import Item, Payload
+from hookkit.core.event import EVENT_CLASSES, Event, EventType, build_event
 from hookkit.core.parts import Client, Conversation, Referral, Source, User
 from hookkit.core.provider import PayloadVersion, unknown_item
 from hookkit.providers.sunshine import triggers
-from hookkit.providers.sunshine.common import by_user, delivery_report, typing_state
-from hookkit.providers.sunshine.identity_v1 import identify
+from hookkit.providers.sunshine.identity import identify
+from hookkit.providers.sunshine.shapes import by_user, delivery_report, typing_state
 from hookkit.providers.sunshine.shapes_v1 import BodyShape, conversation_of
-from hookkit.schemas.dig import dig_id, dig_text
+from hookkit.schemas.fields import dig_id, dig_text
 from hookkit.schemas.shape import problems
 
 TYPES = {

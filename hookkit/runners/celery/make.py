@@ -5,17 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from hookkit.core.errors import ConfigurationError
-from hookkit.inbox.opening import (
-    is_memory,
-)
+from hookkit.inbox.opening import is_memory
 
 if TYPE_CHECKING:
-    from hookkit.application.app_state import (
-        AppState,
-    )
-    from hookkit.runners.celery.runner import (
-        CeleryRunner,
-    )
+    from hookkit.application.app_state import AppState
+    from hookkit.runners.celery.runner import CeleryRunner
 
 
 def celery_runner(state: AppState) -> CeleryRunner:

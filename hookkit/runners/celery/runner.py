@@ -15,27 +15,12 @@ from typing import Any
 
 from celery import Celery
 
-from hookkit.core.entry import (
-    Receipt,
-)
+from hookkit.core.entry import Receipt
 from hookkit.core.errors import ConfigurationError, Unavailable
-from hookkit.handling.worker import (
-    Worker,
-)
-from hookkit.operating.chores import (
-    PROMOTE_S,
-    promote,
-    prune,
-)
-from hookkit.runners.celery.queue import (
-    ENOUGH,
-    CeleryQueue,
-)
-from hookkit.runners.celery.wake_ups import (
-    WakeUps,
-)
-from hookkit.runners.outage import Outage
-from hookkit.runners.renewal import leases_renewed
+from hookkit.handling.worker import Worker
+from hookkit.operating.housekeeping import PROMOTE_S, promote, prune
+from hookkit.runners.base import Outage, leases_renewed
+from hookkit.runners.celery.wake_ups import ENOUGH, CeleryQueue, WakeUps
 
 WAKE = "hookkit.wake"
 SWEEP = "hookkit.sweep"

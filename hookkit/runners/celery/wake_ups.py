@@ -1,16 +1,94 @@
-"""Publishes wake-ups beside the requests, not in them: few, and none while the broker is away.
-
-Rule 1: whoever wants a wake-up is not held up; a thread publishes it.
-Rule 2: a wake-up is for whatever is due when it is read, so few stand for many.
-Rule 3: after a failure nothing is tried for a while, then once (a circuit breaker).
-Rule 4: what is lost here costs time alone: the entry is in the inbox, and a sweep finds it.
-"""
+"""Wake-ups for Celery's workers: published beside the requests, and again for what was overlooked."""
 
 from __future__ import annotations
 
 import logging
 from collections.abc import Callable
+from contextlib import suppress
 from threading import Condition, Event, Thread
+from typing import Any, Protocol
+
+from hookkit.core.entry import Receipt
+from hookkit.core.errors import Unavailable
+from hookkit.runners.base import Outage, Runner
+
+#: The queue that workers must consume: ``celery worker -Q hookkit``.
+QUEUE = "hookkit"
+
+#: As many waiting wake-ups are enough: each is read later than now, so it sees what is due now.
+ENOUGH = 4
+
+#: How long a connection and an answer of the broker may take, in seconds.
+CONNECT_S = 1.0
+ANSWER_S = 2.0
+
+# https://docs.celeryq.dev/projects/kombu/en/stable/reference/kombu.connection.html
+_NO_RETRIES = {"max_retries": 1, "interval_start": 0, "interval_step": 0, "interval_max": 0}
+
+#: What each kind of broker calls the time that an answer may take.
+_TIMEOUTS: dict[str, dict[str, float]] = {
+    "redis": {"socket_connect_timeout": CONNECT_S, "socket_timeout": ANSWER_S},
+    "amqp": {"read_timeout": ANSWER_S, "write_timeout": ANSWER_S},
+}
+
+
+class CeleryQueue:
+    """Puts wake-ups into the queue, from one thread.
+
+    Args:
+        celery_app: The user's Celery application.
+        task: The task that a wake-up calls, with an entry's id.
+    """
+
+    def __init__(self, celery_app: Any, task: Any) -> None:
+        self._celery_app = celery_app
+        self._task = task
+        self._connection: Any = None
+
+    def after_fork(self) -> None:
+        """Forget the connection, which is the parent's."""
+        self._connection = None
+
+    def put(self, entry_id: int | None) -> bool:
+        """Queue a wake-up, unless enough wait to be read; tell which.
+
+        Raises:
+            Exception: Whatever the broker's client raises.
+        """
+        try:
+            producer = self._celery_app.amqp.Producer(self._connected(), auto_declare=False)
+            if self._waiting(producer.channel) >= ENOUGH:
+                return False
+            self._task.apply_async(
+                args=[entry_id], queue=QUEUE, producer=producer, retry=False, ignore_result=True
+            )
+        except BaseException:
+            self._disconnect()
+            raise
+        return True
+
+    def _connected(self) -> Any:
+        if self._connection is None:
+            usual = self._celery_app.connection_for_write()
+            timeouts = _TIMEOUTS.get(usual.transport.driver_type, {})
+            options = {**(usual.transport_options or {}), **_NO_RETRIES, **timeouts}
+            self._connection = usual.clone(connect_timeout=CONNECT_S, transport_options=options)
+        return self._connection
+
+    def _waiting(self, channel: Any) -> int:
+        """Return how many messages wait in the queue; it is made where there is none."""
+        queue = self._celery_app.amqp.queues[QUEUE].bind(channel)
+        counts: list[int] = []
+        queue.on_declared = lambda *answer: counts.append(answer[1])
+        queue.queue_declare()
+        return counts[0]
+
+    def _disconnect(self) -> None:
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            with suppress(Exception):
+                connection.collapse()
+
 
 _logger = logging.getLogger("hookkit")
 
@@ -119,3 +197,62 @@ def _reason_of(error: BaseException) -> str:
             break
         cause = cause.__cause__ or cause.__context__
     return name
+
+
+_logger = logging.getLogger("hookkit")
+
+#: How often it looks, in seconds.
+SWEEP_S = 1.0
+
+
+class Sweeping(Runner, Protocol):
+    """A runner whose workers have to be woken."""
+
+    def sweep(self) -> bool:
+        """Wake workers if anything is due that nobody came for; tell whether there was."""
+
+
+class Sweeper:
+    """Sweeps in a thread of its own, beside a pool that may run handlers as well."""
+
+    def __init__(self, pool: Runner, sweeping: Sweeping) -> None:
+        self._pool = pool
+        self._sweeping = sweeping
+        self._outage = Outage()
+        self._stop = Event()
+        self._thread: Thread | None = None
+
+    def start(self) -> None:
+        """Start the pool and the thread, once."""
+        self._pool.start()
+        if self._thread is None:
+            self._thread = Thread(target=self._run, name="hookkit-sweep", daemon=True)
+            self._thread.start()
+
+    def finish(self, receipt: Receipt) -> Receipt:
+        """Let the pool do its part."""
+        return self._pool.finish(receipt)
+
+    def after_fork(self) -> None:
+        """Forget the parent's threads."""
+        self._stop = Event()
+        self._thread = None
+        self._pool.after_fork()
+        self._sweeping.after_fork()
+
+    def stop(self) -> None:
+        """End both, the pool as it does."""
+        self._stop.set()
+        self._pool.stop()
+        self._sweeping.stop()
+
+    def _run(self) -> None:
+        while not self._stop.wait(SWEEP_S):
+            try:
+                self._sweeping.sweep()
+            except Unavailable as error:
+                self._outage.tell_away(error)
+            except Exception:
+                _logger.exception("cannot sweep", extra={"action": "sweep_failed"})
+            else:
+                self._outage.tell_reachable()

@@ -12,11 +12,9 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
+from hookkit.core.entry import State
 from hookkit.core.errors import HookkitError
-from hookkit.core.states import State
-from hookkit.inbox.opening import (
-    open_inbox,
-)
+from hookkit.inbox.opening import open_inbox
 from tests.acceptance.power.deliveries import Sent
 from tests.acceptance.power.disk import Disk, folder_with
 from tests.acceptance.power.record import Acknowledged, Opened, Record, Settled

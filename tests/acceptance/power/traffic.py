@@ -14,7 +14,7 @@ from flask import Flask
 from sqlalchemy import Engine, create_engine, event
 
 from hookkit import HookKit, Unavailable
-from hookkit.core.states import State
+from hookkit.core.entry import State
 from tests.acceptance.power.deliveries import Sent
 from tests.acceptance.power.disk import folder_with
 from tests.acceptance.power.driver import Connection

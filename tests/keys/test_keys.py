@@ -1,0 +1,659 @@
+"""Keys are fetched from a server that is slow, down, redirecting, oversized or lying."""
+
+import json
+import logging
+import socket
+import threading
+import time
+from contextlib import contextmanager
+
+import pytest
+
+from hookkit import Unavailable
+from hookkit.keys import https_get
+from hookkit.keys import ring as keys
+from hookkit.keys.ring import (
+    ABSENT_S,
+    FAILED_S,
+    FRESH_S,
+    LOOKUP_BURST,
+    LOOKUP_INTERVAL_S,
+    MAX_KEYS,
+    MAX_THREADS,
+    STALE_HOLD_S,
+    STALE_S,
+    KeyRing,
+)
+from hookkit.keys.ring import KeyServer as Client
+from hookkit.signatures.rsa import read_key
+from tests.key_server import KeyServer, jwk_of, private_jwk_of, private_key, response
+from tests.waiting import wait_until
+
+KEY_ID = "EXaiWfZe20eSjklZ70074w"
+KEY = private_key()
+OTHER_KEY = private_key()
+JWK = jwk_of(KEY, KEY_ID)
+
+#: Long enough for this machine when all is well, and not waited for elsewhere.
+PATIENCE_S = 20
+#: What a test can wait for a server that does not answer.
+IMPATIENCE_S = 0.4
+
+
+class Clock:
+    def __init__(self):
+        self.now = 1000.0
+
+    def __call__(self):
+        return self.now
+
+
+@pytest.fixture(scope="module")
+def _server(tmp_path_factory):
+    server = KeyServer(tmp_path_factory.mktemp("keys"))
+    yield server
+    server.close()
+
+
+@pytest.fixture
+def server(_server):
+    _server.answers.clear()
+    _server.asked.clear()
+    return _server
+
+
+@pytest.fixture
+def clock():
+    return Clock()
+
+
+@pytest.fixture
+def client_of(server, clock):
+    def make(*bases, timeout_s=PATIENCE_S):
+        return Client(
+            bases or [server.base],
+            context=server.client_context(),
+            clock=clock,
+            timeout_s=timeout_s,
+        )
+
+    return make
+
+
+def jwk_that_is(client, key_id=KEY_ID):
+    key = client.find(key_id)
+    return None if key is None else key.public.public_numbers().n
+
+
+def modulus(key):
+    return key.public_key().public_numbers().n
+
+
+def test_key_is_fetched_by_its_id_and_remembered(server, client_of):
+    server.answers[KEY_ID] = JWK
+    client = client_of()
+
+    found = [client.find(KEY_ID) for _ in range(3)]
+
+    assert {key.public.public_numbers().n for key in found} == {modulus(KEY)}
+    assert found[0].key_id == KEY_ID
+    assert server.asked == {KEY_ID: 1}
+
+
+def test_key_without_an_id_is_the_one_that_was_asked_for(server, client_of):
+    server.answers[KEY_ID] = jwk_of(KEY)
+
+    assert client_of().find(KEY_ID).key_id == KEY_ID
+
+
+def test_unknown_id_is_none_and_not_asked_for_again_soon(server, client_of, clock):
+    client = client_of()
+
+    assert [client.find(KEY_ID) for _ in range(3)] == [None] * 3
+    assert server.asked == {KEY_ID: 1}
+
+    server.answers[KEY_ID] = JWK
+    clock.now += ABSENT_S
+    assert jwk_that_is(client) == modulus(KEY)
+
+
+@pytest.mark.parametrize(
+    "key_id",
+    [
+        "",
+        "../../oauth/v2/token?x=",
+        "..%2f",
+        "a/b",
+        "a" * 65,
+        "key\n",
+        "schlüssel",
+        "\uff11\uff12",
+        "key id",
+        "key#",
+        "\ud800",
+        "\x00",
+    ],
+    ids=ascii,
+)
+def test_id_that_is_none_never_gets_into_a_url(server, client_of, key_id):
+    assert client_of().find(key_id) is None
+    assert server.asked == {}
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        pytest.param(lambda it: it.sendall(response(500, b"{}")), id="broken"),
+        pytest.param(lambda it: it.sendall(response(403, b"{}")), id="forbidding"),
+        pytest.param(lambda it: it.sendall(response(429, b"{}")), id="overrun"),
+        pytest.param(lambda it: it.sendall(response(204, b"")), id="empty"),
+        pytest.param(lambda it: None, id="silent and gone"),
+        pytest.param(lambda it: it.sendall(b"SSH-2.0-OpenSSH_9.9\r\n"), id="not HTTP"),
+        pytest.param(lambda it: it.sendall(response(200, b"x" * 100_000)), id="oversized"),
+        pytest.param(
+            lambda it: it.sendall(b"HTTP/1.1 200 -\r\nX: " + b"x" * 100_000 + b"\r\n\r\n{}"),
+            id="oversized header",
+        ),
+        pytest.param(
+            lambda it: it.sendall(b"HTTP/1.1 200 -\r\nContent-Length: 500\r\n\r\n{"),
+            id="breaking off",
+        ),
+        pytest.param(
+            lambda it: it.sendall(
+                b"HTTP/1.1 200 -\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n{}\r\n"
+            ),
+            id="badly chunked",
+        ),
+        pytest.param(lambda it: it.sendall(response(200, b"<html></html>")), id="HTML"),
+        pytest.param(lambda it: it.sendall(response(200, b"[]")), id="a list"),
+        pytest.param(lambda it: it.sendall(response(200, b"\xff")), id="no text"),
+        pytest.param({}, id="no key"),
+        pytest.param({"kty": "oct", "k": "c2VjcmV0", "kid": KEY_ID}, id="shared secret"),
+        pytest.param(jwk_of(KEY, "another"), id="lying: another id"),
+        pytest.param(JWK | {"alg": "HS256"}, id="lying: another algorithm"),
+        pytest.param(JWK | {"use": "enc"}, id="lying: another use"),
+        pytest.param(JWK | {"e": "AQ"}, id="lying: exponent 1"),
+        pytest.param(jwk_of(private_key(1024), KEY_ID), id="lying: a small key"),
+        pytest.param(private_jwk_of(KEY, KEY_ID), id="lying: a private key"),
+    ],
+)
+def test_answer_of_no_use_is_no_key_and_no_stranger(server, client_of, answer):
+    server.answers[KEY_ID] = answer
+
+    with pytest.raises(Unavailable):
+        client_of().find(KEY_ID)
+
+
+def test_redirect_is_not_followed(server, client_of):
+    server.answers["elsewhere"] = JWK
+    where = f"{server.base}/elsewhere/public"
+    server.answers[KEY_ID] = lambda it: it.sendall(response(302, b"", Location=where))
+
+    with pytest.raises(Unavailable, match="status 302"):
+        client_of().find(KEY_ID)
+    assert server.asked == {KEY_ID: 1}
+
+
+@pytest.mark.parametrize("status", [400, 404, 410, 422])
+def test_server_that_says_there_is_none_is_not_down(server, client_of, status):
+    server.answers[KEY_ID] = lambda it: it.sendall(response(status, b"{}"))
+
+    assert client_of().find(KEY_ID) is None
+
+
+def test_server_that_cannot_be_reached_is_down(client_of):
+    with pytest.raises(Unavailable, match="ConnectionRefusedError"):
+        client_of("https://127.0.0.1:1/jwk").find(KEY_ID)
+
+
+def test_name_without_an_address_is_down(client_of, monkeypatch):
+    def find_none(*_, **__):
+        raise socket.gaierror(socket.EAI_NONAME, "no such name")
+
+    monkeypatch.setattr(https_get.socket, "getaddrinfo", find_none)
+
+    with pytest.raises(Unavailable, match="gaierror"):
+        client_of("https://there-is-none.invalid/jwk").find(KEY_ID)
+
+
+def test_name_with_no_address_at_all_is_down(client_of, monkeypatch):
+    monkeypatch.setattr(https_get.socket, "getaddrinfo", lambda *_, **__: [])
+
+    with pytest.raises(Unavailable, match="OSError"):
+        client_of().find(KEY_ID)
+
+
+def test_download_that_is_broken_off_before_it_begins_ends_at_once(server):
+    download = https_get.Download(f"{server.base}/{KEY_ID}/public", server.client_context())
+    download.abort()
+
+    with pytest.raises(Unavailable, match="TimeoutError"):
+        download.run(PATIENCE_S)
+    assert server.asked == {}
+
+
+def test_certificate_of_nobody_is_down(server, clock):
+    with pytest.raises(Unavailable, match="SSLCertVerificationError"):
+        Client([server.base], clock=clock, timeout_s=PATIENCE_S).find(KEY_ID)
+
+
+def test_certificate_of_another_host_is_down(server, client_of):
+    server.answers[KEY_ID] = JWK
+    elsewhere = server.base.replace("127.0.0.1", "127.0.0.2")
+
+    with pytest.raises(Unavailable):
+        client_of(elsewhere).find(KEY_ID)
+    assert server.asked == {}
+
+
+def test_name_is_found_at_whatever_address_answers(server, client_of):
+    server.answers[KEY_ID] = JWK
+
+    # "localhost" is often ::1 first, where nobody listens.
+    assert client_of(server.base.replace("127.0.0.1", "localhost")).find(KEY_ID)
+
+
+def drip(connection):
+    """Send a header that never ends, one byte at a time."""
+    connection.sendall(b"HTTP/1.1 200 -\r\nX: ")
+    drip_bytes(connection)
+
+
+def drip_body(connection):
+    connection.sendall(b"HTTP/1.1 200 -\r\nContent-Length: 9999\r\n\r\n")
+    drip_bytes(connection)
+
+
+def drip_bytes(connection):
+    pause = threading.Event()
+    while True:
+        connection.sendall(b"x")
+        pause.wait(IMPATIENCE_S / 20)
+
+
+def continue_for_ever(connection):
+    pause = threading.Event()
+    while True:
+        connection.sendall(b"HTTP/1.1 100 -\r\n\r\n")
+        pause.wait(IMPATIENCE_S / 20)
+
+
+def hang(connection):
+    connection.recv(1)
+
+
+SLOW = [hang, drip, drip_body, continue_for_ever]
+
+
+@pytest.mark.parametrize("slow", SLOW, ids=lambda each: each.__name__)
+def test_request_waits_no_longer_than_it_may(server, client_of, slow):
+    server.answers[KEY_ID] = slow
+    client = client_of(timeout_s=IMPATIENCE_S)
+
+    begin = time.monotonic()
+    with pytest.raises(Unavailable, match=r"in time|TimeoutError"):
+        client.find(KEY_ID)
+
+    assert time.monotonic() - begin < IMPATIENCE_S + 1
+    # What nobody waits for any more ends too.
+    wait_until(lambda: client._threads == 0)
+
+
+def test_server_that_shakes_no_hands_is_broken_off(client_of, server):
+    with socket_that_listens() as port:
+        client = client_of(f"https://127.0.0.1:{port}/jwk", timeout_s=IMPATIENCE_S)
+
+        with pytest.raises(Unavailable):
+            client.find(KEY_ID)
+        wait_until(lambda: client._threads == 0)
+
+
+@contextmanager
+def socket_that_listens():
+    """Yield the port of a socket whose connections nobody takes."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        yield listener.getsockname()[1]
+
+
+def test_requests_for_one_key_wait_for_one_answer(server, client_of):
+    gate = threading.Event()
+
+    def answer(connection):
+        gate.wait(PATIENCE_S)
+        connection.sendall(response(200, json.dumps(JWK).encode()))
+
+    server.answers[KEY_ID] = answer
+    client = client_of()
+    found = []
+    waiting = [
+        threading.Thread(target=lambda: found.append(jwk_that_is(client))) for _ in range(20)
+    ]
+    for thread in waiting:
+        thread.start()
+    wait_until(lambda: server.asked[KEY_ID] == 1)
+    gate.set()
+    for thread in waiting:
+        thread.join()
+
+    assert found == [modulus(KEY)] * 20
+    assert server.asked == {KEY_ID: 1}
+
+
+def find_in_vain(client, key_id):
+    with pytest.raises(Unavailable):
+        client.find(key_id)
+
+
+def test_known_key_never_waits_for_an_unknown_one(server, client_of):
+    gate = threading.Event()
+    server.answers |= {KEY_ID: JWK, "slow": lambda it: gate.wait(PATIENCE_S)}
+    client = client_of()
+    client.find(KEY_ID)
+    slow = threading.Thread(target=find_in_vain, args=[client, "slow"])
+    slow.start()
+    wait_until(lambda: server.asked["slow"] == 1)
+
+    begin = time.monotonic()
+    assert jwk_that_is(client) == modulus(KEY)
+    took_s = time.monotonic() - begin
+
+    gate.set()
+    slow.join()
+    assert took_s < 1
+
+
+def test_key_is_asked_for_again_when_it_is_old(server, client_of, clock):
+    server.answers[KEY_ID] = JWK
+    client = client_of()
+    client.find(KEY_ID)
+    server.answers[KEY_ID] = jwk_of(OTHER_KEY, KEY_ID)
+
+    clock.now += FRESH_S - 1
+    assert jwk_that_is(client) == modulus(KEY)
+    clock.now += 1
+    assert jwk_that_is(client) == modulus(OTHER_KEY)
+
+
+def test_key_that_the_server_has_no_more_is_forgotten(server, client_of, clock):
+    server.answers[KEY_ID] = JWK
+    client = client_of()
+    client.find(KEY_ID)
+    del server.answers[KEY_ID]
+
+    clock.now += FRESH_S
+
+    assert client.find(KEY_ID) is None
+    assert client.find(KEY_ID) is None
+
+
+def test_old_key_is_good_while_the_server_is_down_and_not_for_ever(server, client_of, clock):
+    server.answers[KEY_ID] = JWK
+    client = client_of()
+    client.find(KEY_ID)
+    server.answers[KEY_ID] = lambda it: it.sendall(response(500, b""))
+
+    clock.now += FRESH_S
+    assert [jwk_that_is(client) for _ in range(3)] == [modulus(KEY)] * 3
+    assert server.asked[KEY_ID] == 2  # and asked no more for a while
+    clock.now += STALE_HOLD_S
+    assert jwk_that_is(client) == modulus(KEY)
+    assert server.asked[KEY_ID] == 3
+
+    clock.now += STALE_S
+    with pytest.raises(Unavailable):
+        client.find(KEY_ID)
+
+
+def test_old_key_serves_the_others_while_one_asks_anew(server, client_of, clock):
+    server.answers[KEY_ID] = JWK
+    client = client_of()
+    client.find(KEY_ID)
+    gate = threading.Event()
+    server.answers[KEY_ID] = lambda it: gate.wait(PATIENCE_S)
+    clock.now += FRESH_S
+    asking = threading.Thread(target=client.find, args=[KEY_ID])
+    asking.start()
+    wait_until(lambda: server.asked[KEY_ID] == 2)
+
+    assert jwk_that_is(client) == modulus(KEY)
+
+    gate.set()
+    asking.join()
+
+
+def test_server_that_failed_is_left_alone_for_a_moment(server, client_of, clock):
+    server.answers[KEY_ID] = lambda it: it.sendall(response(500, b""))
+    client = client_of()
+
+    for _ in range(3):
+        with pytest.raises(Unavailable):
+            client.find(KEY_ID)
+    assert server.asked == {KEY_ID: 1}
+
+    server.answers[KEY_ID] = JWK
+    clock.now += FAILED_S
+    assert jwk_that_is(client) == modulus(KEY)
+
+
+def test_forged_ids_make_no_flood(server, client_of, clock):
+    client = client_of()
+
+    assert [client.find(f"forged-{number}") for number in range(500)] == [None] * 500
+    assert server.asked.total() == LOOKUP_BURST
+
+    clock.now += LOOKUP_INTERVAL_S * 2
+    assert [client.find(f"more-{number}") for number in range(500)] == [None] * 500
+    assert server.asked.total() == LOOKUP_BURST + 2
+
+
+def test_forged_ids_take_nothing_from_known_keys(server, client_of):
+    server.answers[KEY_ID] = JWK
+    client = client_of()
+    client.find(KEY_ID)
+    for number in range(50):
+        client.find(f"forged-{number}")
+
+    assert jwk_that_is(client) == modulus(KEY)
+
+
+def test_keys_that_there_are_use_nothing_up(server, client_of):
+    client = client_of()
+    for number in range(LOOKUP_BURST * 3):
+        server.answers[f"key-{number}"] = jwk_of(KEY, f"key-{number}")
+
+        assert client.find(f"key-{number}")
+
+
+def test_stranger_hears_of_a_server_that_is_down_only_while_it_is(server, client_of, clock):
+    client = client_of()
+    for number in range(LOOKUP_BURST):
+        server.answers[f"down-{number}"] = lambda it: it.sendall(response(500, b""))
+        with pytest.raises(Unavailable):
+            client.find(f"down-{number}")
+
+    with pytest.raises(Unavailable, match="a moment ago"):
+        client.find("another")
+    assert server.asked["another"] == 0
+
+    clock.now += LOOKUP_INTERVAL_S
+    assert client.find("another") is None
+    assert client.find("one-more") is None
+
+
+def test_memory_of_a_server_that_has_every_key_is_bounded(server, client_of):
+    client = client_of()
+    for number in range(MAX_KEYS + 5):
+        server.answers[f"key-{number}"] = jwk_of(KEY, f"key-{number}")
+        client.find(f"key-{number}")
+
+    assert len(client._memory._known) == MAX_KEYS
+    assert client.find("key-0")
+    assert server.asked["key-0"] == 2
+
+
+def test_next_base_is_asked_for_what_the_first_does_not_have(server, client_of):
+    server.answers[KEY_ID] = JWK
+    client = client_of("https://127.0.0.1:1/jwk", server.base)
+
+    assert jwk_that_is(client) == modulus(KEY)
+    # That one does not know it is no proof while the other cannot be asked.
+    with pytest.raises(Unavailable):
+        client.find("unknown")
+
+
+def test_base_that_hangs_leaves_time_for_the_next(server, client_of):
+    server.answers[KEY_ID] = JWK
+    with socket_that_listens() as port:
+        client = client_of(f"https://127.0.0.1:{port}/jwk", server.base, timeout_s=2.0)
+
+        assert jwk_that_is(client) == modulus(KEY)
+
+
+def test_key_that_comes_too_late_is_there_for_the_next(server, client_of, monkeypatch):
+    gate = threading.Event()
+    client = client_of(timeout_s=0.01)
+    server.answers[KEY_ID] = JWK
+    fetch = client._fetch
+
+    def fetch_late(lookup):
+        gate.wait(PATIENCE_S)
+        lookup.is_given_up = False
+        client._timeout_s = PATIENCE_S
+        return fetch(lookup)
+
+    monkeypatch.setattr(client, "_fetch", fetch_late)
+    with pytest.raises(Unavailable, match="in time"):
+        client.find(KEY_ID)
+    gate.set()
+    wait_until(lambda: client._threads == 0)
+
+    assert jwk_that_is(client) == modulus(KEY)
+
+
+def test_lookup_that_was_given_up_asks_nobody_any_more(server, client_of):
+    lookup = keys._Lookup(KEY_ID, is_given_up=True)
+
+    assert client_of()._fetch(lookup) is None
+    assert server.asked == {}
+
+
+def test_lookups_without_an_answer_are_few(server, client_of, clock):
+    gate = threading.Event()
+    client = client_of(timeout_s=0.01)
+    client._fetch = lambda lookup: gate.wait(PATIENCE_S) and None
+    for number in range(MAX_THREADS):
+        clock.now += LOOKUP_INTERVAL_S
+        with pytest.raises(Unavailable, match="in time"):
+            client.find(f"hanging-{number}")
+
+    clock.now += LOOKUP_INTERVAL_S
+    with pytest.raises(Unavailable, match="too many lookups"):
+        client.find("one-more")
+
+    gate.set()
+    wait_until(lambda: client._threads == 0)
+
+
+def test_process_without_threads_to_spare_is_unavailable(client_of, monkeypatch):
+    class NoThread:
+        def __init__(self, **_):
+            pass
+
+        def start(self):
+            raise RuntimeError("can't start new thread")
+
+    monkeypatch.setattr(keys, "Thread", NoThread)
+    client = client_of()
+
+    with pytest.raises(Unavailable, match="no thread"):
+        client.find(KEY_ID)
+    assert client._threads == 0
+
+
+def test_fault_of_our_own_leaves_nobody_waiting(client_of, monkeypatch):
+    monkeypatch.setattr(keys, "Download", None)
+
+    with pytest.raises(Unavailable, match="TypeError"):
+        client_of().find(KEY_ID)
+
+
+def test_child_process_starts_without_its_parents_lookups(server, client_of):
+    server.answers[KEY_ID] = JWK
+    client = client_of()
+    client.find(KEY_ID)
+    client._lock.acquire()
+    client._threads = MAX_THREADS
+
+    client.after_fork()
+
+    assert client.find(KEY_ID)
+    assert client.find("another") is None
+    assert server.asked == {KEY_ID: 1, "another": 1}
+
+
+def test_log_names_the_key_and_the_reason(server, client_of, caplog):
+    caplog.set_level(logging.INFO, "hookkit")
+    server.answers |= {KEY_ID: JWK, "broken": lambda it: it.sendall(response(500, b"secret"))}
+    client = client_of()
+
+    client.find(KEY_ID)
+    client.find("absent")
+    with pytest.raises(Unavailable):
+        client.find("broken")
+
+    assert [(record.action, record.getMessage()) for record in caplog.records] == [
+        ("key_fetched", f"asked for key {KEY_ID}: fetched"),
+        ("key_fetched", "asked for key absent: there is none"),
+        ("key_unavailable", "cannot fetch key broken: key server 127.0.0.1: status 500"),
+    ]
+
+
+# The keys of an endpoint
+
+
+def ring(*given, server=None):
+    return KeyRing(tuple(read_key(each) for each in given), server)
+
+
+class Having:
+    """A key server that has one key, whatever its id."""
+
+    def __init__(self):
+        self.asked = []
+
+    def find(self, key_id):
+        self.asked.append(key_id)
+        return read_key(jwk_of(OTHER_KEY, key_id))
+
+
+def test_key_in_the_settings_is_found_by_its_id():
+    found = ring(JWK, jwk_of(OTHER_KEY, "other")).find("other")
+
+    assert [key.public.public_numbers().n for key in found] == [modulus(OTHER_KEY)]
+
+
+def test_id_that_no_key_has_finds_nothing():
+    assert ring(JWK).find("other") == []
+
+
+def test_key_without_an_id_may_be_any():
+    assert len(ring(jwk_of(KEY), JWK).find("other")) == 1
+    assert len(ring(jwk_of(KEY)).find(KEY_ID)) == 1
+
+
+def test_no_server_can_replace_a_key_of_the_settings():
+    server = Having()
+
+    found = ring(JWK, server=server).find(KEY_ID)
+
+    assert [key.public.public_numbers().n for key in found] == [modulus(KEY)]
+    assert server.asked == []
+
+
+def test_server_is_asked_for_the_others():
+    server = Having()
+
+    found = ring(JWK, jwk_of(KEY), server=server).find("other")
+
+    assert [key.public.public_numbers().n for key in found] == [modulus(OTHER_KEY), modulus(KEY)]
+    assert server.asked == ["other"]
