@@ -15,7 +15,6 @@ from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError
 
 from hookkit.core.errors import ConfigurationError
-from hookkit.inbox.sqlite import file as file_lock
 
 try:
     import fcntl
@@ -151,15 +150,15 @@ def file_of(connection: Connection) -> Path | None:
     return None
 
 
-def lock_beside(path: Path) -> file_lock.FileLock | None:
+def lock_beside(path: Path) -> FileLock | None:
     """Return the lock of the database at *path*; None where only SQLite's own will do.
 
     Its files have the rights of the database: whoever writes to that must lock.
     """
-    if not file_lock.IS_SUPPORTED:
+    if not IS_SUPPORTED:
         return None
     mode = stat.S_IMODE(path.stat().st_mode) & 0o666
-    lock = file_lock.FileLock(path.with_name(f"{path.name}-hookkit-lock"), mode)
+    lock = FileLock(path.with_name(f"{path.name}-hookkit-lock"), mode)
     try:
         lock.open()
     except OSError:

@@ -1,4 +1,4 @@
-"""Wake-ups for Celery's workers: published beside the requests, and again for what was overlooked."""
+"""Wake-ups for Celery's workers: published beside the requests, and for what was overlooked."""
 
 from __future__ import annotations
 
