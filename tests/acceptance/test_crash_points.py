@@ -83,8 +83,8 @@ PREPARE = """
 import sys
 from datetime import UTC, datetime
 from hookkit.core.filter import Filter
-from hookkit.core.versions import Change, Mode
-from hookkit.inbox.database import open_inbox
+from hookkit.core.modes import Change, Mode
+from hookkit.inbox.opening import open_inbox
 inbox = open_inbox(sys.argv[1])
 now = datetime.now(UTC)
 """
