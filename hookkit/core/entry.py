@@ -33,21 +33,6 @@ class State(StrEnum):
     IGNORED = "ignored"
 
 
-#: state -> the states that may follow it.
-TRANSITIONS: dict[State, frozenset[State]] = {
-    State.PENDING: frozenset({State.RUNNING, State.WAITING}),
-    State.RUNNING: frozenset({State.RUNNING, State.WAITING, State.DONE, State.DEAD}),
-    State.WAITING: frozenset({State.RUNNING, State.PENDING}),
-    State.DONE: frozenset({State.PENDING}),
-    State.DEAD: frozenset({State.PENDING}),
-    State.SHADOW: frozenset({State.PENDING}),
-    State.TWIN: frozenset(),
-    State.IGNORED: frozenset(),
-}
-
-#: What an entry may be written as.
-FIRST = frozenset({State.PENDING, State.SHADOW, State.TWIN, State.IGNORED})
-
 #: What a replay may start from: a person does not take an entry from its worker.
 REPLAYABLE = frozenset({State.WAITING, State.DONE, State.DEAD})
 
@@ -141,12 +126,12 @@ class Entry:
 
     Attributes:
         position: The item's place in its delivery.
-        claims: How often it was claimed in this run, this time included.
-        lost_claims: How many claims just before this one were never settled.
+        claim_count: How often it was claimed in this run, this time included.
+        lost_claim_count: How many claims just before this one were never settled.
         lease_token: Fences a late worker: only the token of the last claim settles.
         tries: How far its handlers are, by name; one that has not run yet is not there.
         generation: Successes of an older one no longer count: the entry started over.
-        replay: How often a person asked for it to run again; 0 in its first run.
+        replays: How often a person asked for it to run again; 0 in its first run.
         chosen: The handlers that the person asked for; None is all of them.
         lane: Events of one lane have an order; None has none.
         body: None when it was encrypted with a key that is not there.
@@ -156,15 +141,15 @@ class Entry:
     endpoint: str
     event_id: str
     position: int
-    claims: int
+    claim_count: int
     lease_token: str
     received_at: datetime
     body: bytes | None = field(repr=False)
     headers: Headers = field(repr=False)
-    lost_claims: int = 0
+    lost_claim_count: int = 0
     tries: Mapping[str, Tries] = field(default_factory=dict)
     generation: int = 1
-    replay: int = 0
+    replays: int = 0
     chosen: frozenset[str] | None = None
     lane: str | None = None
 

@@ -123,7 +123,7 @@ def _in_time(each: tuple[Report, int]) -> tuple[tuple[int, int], int]:
     return _age(each[0]), each[1]
 
 
-class Ruling(NamedTuple):
+class Decision(NamedTuple):
     """What becomes of reports of near facts that were held back.
 
     Attributes:
@@ -135,9 +135,9 @@ class Ruling(NamedTuple):
     twins: list[Report]
 
 
-def rule_near(
+def decide_near(
     held: Sequence[Report], ran: Sequence[Report], suppressed: Sequence[Report], *, window_ms: int
-) -> Ruling:
+) -> Decision:
     """Decide what runs of the near reports that a switch finds *held* back.
 
     A report that has run stands for one of each other version, and not for two.
@@ -146,7 +146,7 @@ def rule_near(
         ran: Reports that have run or will, near ones and owners of exact facts.
         suppressed: Near reports that were found to be twins before.
     """
-    ruling = Ruling([], [])
+    decision = Decision([], [])
     taken, runners = _by_name(suppressed), _by_name(ran)
     for name, reports in _by_name(held).items():
         running = list(runners.get(name, ()))
@@ -156,19 +156,19 @@ def rule_near(
             foreign = {each for each in running if each.version != version}
             foreign -= {other for _, other in pair_nearest(before, foreign, window_ms=window_ms)}
             twins = {one for one, _ in pair_nearest(ours, foreign, window_ms=window_ms)}
-            ruling.twins.extend(each for each in ours if each in twins)
-            ruling.to_run.extend(each for each in ours if each not in twins)
+            decision.twins.extend(each for each in ours if each in twins)
+            decision.to_run.extend(each for each in ours if each not in twins)
             running += [each for each in ours if each not in twins]
-    return ruling
+    return decision
 
 
-def rule(
+def decide(
     held: Sequence[Report],
     near: Iterable[tuple[Report, bool]],
     owners: Mapping[str, Report],
     *,
     window_ms: int,
-) -> Ruling:
+) -> Decision:
     """Decide what becomes of the reports that a switch finds *held* back, exact and near ones.
 
     Args:
@@ -195,8 +195,8 @@ def rule(
     # An owner that has its exact twin is no other report's.
     ran += [owner for fact, owner in owners.items() if not told[fact] - {owner.version}]
     suppressed = [each for each, has_run in near if not has_run]
-    ruling = rule_near(rest, ran, suppressed, window_ms=window_ms)
-    return Ruling([*certain, *ruling.to_run], ruling.twins)
+    decision = decide_near(rest, ran, suppressed, window_ms=window_ms)
+    return Decision([*certain, *decision.to_run], decision.twins)
 
 
 def names_in_doubt(held: Iterable[Report], near: Iterable[Report]) -> set[str]:

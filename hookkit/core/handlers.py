@@ -246,7 +246,7 @@ def plan(
         elif tries.due_at is not None and tries.due_at > now and not at_once:
             later.append(tries.due_at)
         else:
-            number = tries.count + entry.lost_claims + 1
+            number = tries.count + entry.lost_claim_count + 1
             lost = range(tries.count + 1, min(number, max_attempts + 1))
             turns += [Turn(handler=handler, number=each, is_lost=True) for each in lost]
             if number <= max_attempts:

@@ -6,7 +6,7 @@ import hashlib
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import date, datetime
+from datetime import datetime
 from functools import partial
 from hmac import compare_digest
 from typing import Any
@@ -117,7 +117,6 @@ class PayloadVersion:
         types: The vendor's words in this version, and the event type that each has, if
             nothing in the event says otherwise.
         words: Those of them that a webhook can be registered for at the vendor; empty is all.
-        end_of_life: The day on which the vendor wants to have ended it, where it says.
     """
 
     split: Callable[[Payload], Sequence[Item]]
@@ -126,7 +125,6 @@ class PayloadVersion:
     fresh_times: tuple[str, ...] = ()
     types: Mapping[str, EventType] = field(default_factory=dict, repr=False)
     words: tuple[str, ...] = field(default=(), repr=False)
-    end_of_life: date | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -25,7 +25,6 @@ from hookkit.signatures.signed_text import MAX_SIGNATURES, SignedText
 
 #: SHA-1 is for senders that leave no choice: as a MAC it is not broken, but it is weak.
 ALGORITHMS = ("sha1", "sha256", "sha512")
-WEAK_ALGORITHMS = ("sha1",)
 ENCODINGS = ("hex", "base64")
 SECRET_ENCODINGS = ("text", "base64", "hex")
 

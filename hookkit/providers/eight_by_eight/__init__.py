@@ -6,8 +6,6 @@ nothing. https://developer.8x8.com/contactcenter/docs/webhook-events-reference
 
 from __future__ import annotations
 
-from datetime import date
-
 from hookkit.core.body import Document, Headers, decode_body
 from hookkit.core.delivery import Delivery
 from hookkit.core.errors import BodyUnreadable
@@ -115,9 +113,6 @@ _RENAMES = {
     "AGENT_LEFT": ("MEMBERS_CHANGED",),
 }
 
-#: "Will stop working after September 30, 2023", says the banner on the Chat API's pages.
-_END_OF_CHAT = date(2023, 9, 30)
-
 PROVIDER = Provider(
     name="8x8",
     package=__name__,
@@ -129,14 +124,9 @@ PROVIDER = Provider(
             normalize=normalize,
             fresh_ids=("conversationId",),
             fresh_times=("timestamp",),
-            words=_WORDS[version],
-            end_of_life=end_of_life,
+            words=words,
         )
-        for version, end_of_life in (
-            (CHAT_V1, _END_OF_CHAT),
-            (CHAT_V2, _END_OF_CHAT),
-            (GATEWAY, None),
-        )
+        for version, words in _WORDS.items()
     },
     triggers=_meanings(),
     # "Change the version [...] to update your webhook": a channel posts to one webhook, whose

@@ -164,9 +164,6 @@ def _place(unread_count: int | None = None, last_read: Any = None, **attributes:
     return Place(Conversation(**attributes), unread_count, last_read)
 
 
-PLACE = Part(_place, ConversationShape)
-
-
 def conversation_of(place: Place | None, user: User | None) -> Conversation | None:
     """Return the conversation, its only participant being *user*."""
     if place is None or (place.unread_count is None and place.last_read is None):
