@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
+from hashlib import sha256
 from typing import TypeAlias
 
 from hookkit.core.delivery import Delivery, VerifiedDelivery
@@ -76,28 +77,36 @@ def sign(
     public_url: str | None = None,
     query: str = "",
 ) -> dict[str, str]:
-    """Return the headers that ``verify`` accepts with *body*.
+    """Return the headers with which ``verify`` accepts *body*.
 
     Args:
         scheme: As ``verify`` takes it.
         body: The bytes to be sent.
-        secret: The secret; where a key signs, its private half.
-        event_id: The id that is signed, where one is.
-        now: The time that is signed; None is the moment of the call.
+        secret: The secret, or the private key of a sender that signs with one.
+        event_id: The id to sign, if the scheme signs one; empty makes a new one.
+        now: The time to sign, aware; None is the moment of the call.
         public_url: As ``verify`` takes it.
         query: As ``verify`` takes it.
 
     Raises:
-        ConfigurationError: The scheme is not known, or *secret* is none of its.
+        ConfigurationError: The scheme is not known, it cannot use *secret*, or it signs a URL
+            that is not given.
+        TypeError: The proof lies in the body, as with ``livechat`` and ``mailgun``:
+            ``hookkit.testing.sign`` returns the body with its proof.
     """
     found = _scheme(scheme, public_url)
     signed_at = datetime.now(UTC) if now is None else now
+    event_id = event_id or _new_id(body, signed_at)
     try:
         if isinstance(found, UrlScheme) and found.signs_url:
             return found.sign(body, secret.encode(), signed_at, event_id, query=query)
         return found.sign(body, secret.encode(), signed_at, event_id)
     except (ValueError, Unavailable) as error:
         raise ConfigurationError(f"secret: {error}") from error
+
+
+def _new_id(body: bytes, signed_at: datetime) -> str:
+    return f"msg_{sha256(b'%b %b' % (str(signed_at).encode(), body)).hexdigest()[:24]}"
 
 
 def _by_key(scheme: KeyScheme, delivery: Delivery, secrets: Sequence[str]) -> VerifiedDelivery:

@@ -70,7 +70,7 @@ MAY_IMPORT = {
     "cli": {"core", "providers", "testing", "click"},
     # Run by ``flask``, inside an application.
     "cli.flask_commands": {"application", "core", "operating", "switching", "click", "flask"},
-    "testing": {"core", "providers", "signatures"},
+    "testing": {"core", "providers", "signatures", "standalone"},
 }
 
 #: What has no clock, no chance, no environment and no way out.

@@ -33,10 +33,10 @@ from cryptography.hazmat.primitives.serialization import (
 )
 
 from hookkit.core.delivery import Delivery, VerifiedDelivery
-from hookkit.core.errors import SignatureMismatch, SignatureMissing, Unavailable
+from hookkit.core.errors import SignatureMismatch, Unavailable
 from hookkit.signatures.encodings import from_base64, from_hex
 from hookkit.signatures.rsa import MAX_BITS, MIN_BITS
-from hookkit.signatures.signed_text import SignedText
+from hookkit.signatures.signed_text import SignedText, sent_header
 
 ALGORITHMS = ("ed25519", "ecdsa-p256", "rsa-sha256")
 ENCODINGS = ("hex", "base64")
@@ -87,18 +87,18 @@ class KeyedSignature:
 
     @property
     def signed_headers(self) -> frozenset[str]:
-        """The headers that the signature covers."""
-        return frozenset({self.signed.id_header, self.signed.timestamp_header} - {""})
+        """The headers that are signed, in lower case."""
+        return self.signed.signed_headers
 
     @property
     def signs_url(self) -> bool:
         """Whether the URL is signed."""
-        return "url" in self.signed.names
+        return self.signed.signs_url
 
     @property
     def covers_body(self) -> bool:
         """Whether the body's bytes are signed."""
-        return not self.signed.names.isdisjoint({"body", "body_hash"})
+        return self.signed.covers_body
 
     def verify(self, delivery: Delivery, secrets: Sequence[bytes]) -> VerifiedDelivery:
         """Return *delivery* as verified by the first of the keys *secrets* that fits.
@@ -107,9 +107,7 @@ class KeyedSignature:
             Rejected: It is not proven; see ``SignedText.of`` for what can be wrong.
             Unavailable: A key is none for this algorithm.
         """
-        sent = delivery.headers.get(self.header)
-        if not sent:
-            raise SignatureMissing(f"header {self.header} is missing")
+        sent = sent_header(delivery.headers, self.header)
         signature = None
         if len(sent) <= MAX_SIGNATURE_CHARS:
             signature = from_hex(sent) if self.encoding == "hex" else from_base64(sent)
@@ -141,12 +139,7 @@ class KeyedSignature:
             self.signed.to_sign(body, event_id, timestamp, query)
         )
         text = signature.hex() if self.encoding == "hex" else b64encode(signature).decode()
-        headers = {self.header: text}
-        if self.signed.id_header:
-            headers[self.signed.id_header] = event_id
-        if self.signed.timestamp_header:
-            headers[self.signed.timestamp_header] = timestamp
-        return headers
+        return {self.header: text, **self.signed.headers(event_id, timestamp)}
 
     def tolerating(self, tolerance_s: float) -> KeyedSignature:
         """Return the scheme with another tolerance, in seconds."""

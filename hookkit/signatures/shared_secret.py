@@ -15,9 +15,16 @@ from datetime import datetime
 from functools import lru_cache
 from hashlib import sha256
 
-from hookkit.core.body import decode_body, encode_body
+from hookkit.core.body import Document, decode_body, encode_body
 from hookkit.core.delivery import Delivery, VerifiedDelivery
 from hookkit.core.errors import BodyUnreadable, MalformedBody, SignatureMismatch, SignatureMissing
+from hookkit.signatures.signed_text import sent_header
+
+#: What ``sign`` answers where no header could prove the body.
+PROOF_IN_BODY = (
+    "the proof lies in the body: hookkit.testing.sign(provider, body, secret=...) returns the"
+    " body with its proof"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,9 +44,7 @@ class SharedSecretHeader:
             SignatureMissing: The header is absent or empty.
             SignatureMismatch: No secret fits.
         """
-        sent = delivery.headers.get(self.header)
-        if not sent:
-            raise SignatureMissing(f"header {self.header} is missing")
+        sent = sent_header(delivery.headers, self.header)
         try:
             sent_bytes = sent.encode("latin-1")  # as WSGI decodes headers
         except UnicodeEncodeError as error:
@@ -74,11 +79,7 @@ class SharedSecretField:
             SignatureMissing: The field is absent, empty or no text.
             SignatureMismatch: No secret fits.
         """
-        try:
-            document = delivery.document
-            document = decode_body(delivery.body) if document is None else document
-        except BodyUnreadable as error:
-            raise MalformedBody(str(error)) from error
+        document = read_document(delivery)
         sent = document.get(self.field)
         if not isinstance(sent, str) or not sent:
             raise SignatureMissing(f"field {self.field} is missing")
@@ -90,19 +91,16 @@ class SharedSecretField:
     def sign(
         self, body: bytes, secret: bytes, signed_at: datetime | None = None, event_id: str = ""
     ) -> dict[str, str]:
-        """Return no header: the proof lies in the body."""
-        return {}
+        """Raise ``TypeError``: no header proves the body."""
+        raise TypeError(PROOF_IN_BODY)
 
     def enclose(self, body: bytes, secret: bytes, signed_at: datetime | None = None) -> bytes:
         """Return *body* with the field that ``verify`` accepts.
 
-        What is not a JSON object has no room for it, and is returned as it is.
+        Raises:
+            BodyUnreadable: The body is not a JSON object, and has no room for the field.
         """
-        try:
-            document = decode_body(body)
-        except BodyUnreadable:
-            return body
-        return encode_body({**document, self.field: secret.decode()})
+        return encode_body({**decode_body(body), self.field: secret.decode()})
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,6 +173,20 @@ def _verified(
     if not fitting:
         raise SignatureMismatch(f"{where} fits no configured secret")
     return VerifiedDelivery(delivery=delivery, secret_index=fitting[0], body_authenticated=False)
+
+
+def read_document(delivery: Delivery) -> Document:
+    """Return the JSON object in the body, in which the proof lies.
+
+    Raises:
+        MalformedBody: The body is no JSON object.
+    """
+    if delivery.document is not None:
+        return delivery.document
+    try:
+        return decode_body(delivery.body)
+    except BodyUnreadable as error:
+        raise MalformedBody(str(error)) from error
 
 
 @lru_cache(maxsize=256)

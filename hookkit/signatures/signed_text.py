@@ -106,6 +106,30 @@ class SignedText:
         """The parts that are signed."""
         return self.parsed.names
 
+    @property
+    def covers_body(self) -> bool:
+        """Whether the body's bytes are signed.
+
+        Those of a form are not: its names and values are signed with nothing between them, so
+        that some other forms have the same signature.
+        """
+        return not self.names.isdisjoint({"body", "body_hash"})
+
+    @property
+    def signs_url(self) -> bool:
+        """Whether the URL is signed."""
+        return "url" in self.names
+
+    @property
+    def signed_headers(self) -> frozenset[str]:
+        """The headers that are signed, in lower case."""
+        return frozenset({self.id_header, self.timestamp_header} - {""})
+
+    def headers(self, event_id: str, timestamp: str) -> dict[str, str]:
+        """Return the signed headers as a sender writes them."""
+        values = {self.id_header: event_id, self.timestamp_header: timestamp}
+        return {name: value for name, value in values.items() if name}
+
     def mistakes(self) -> Iterator[str]:
         """Yield what makes no sense, for whoever configures it."""
         unknown = sorted(self.names.difference(PARTS))
@@ -138,7 +162,7 @@ class SignedText:
         event_id = self._id(delivery.headers) if self.id_header else ""
         if self.timestamp_header or self.timestamp_prefix:
             if timestamp is None:
-                timestamp = _sent(delivery.headers, self.timestamp_header)
+                timestamp = sent_header(delivery.headers, self.timestamp_header)
             self.check_time(timestamp, delivery.received_at)
         return self._fill(delivery.body, delivery.query, event_id, timestamp or "")
 
@@ -150,17 +174,12 @@ class SignedText:
         """Return *signed_at* as a sender writes it."""
         if self.timestamp_unit == "iso":
             return signed_at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-        sent_ms = (signed_at - _EPOCH) // _MILLISECOND
+        sent_ms = milliseconds_of(signed_at)
         return str(sent_ms if self.timestamp_unit == "ms" else sent_ms // 1000)
 
     def check_time(self, timestamp: str, received_at: datetime) -> None:
         """Raise a subclass of ``Rejected`` unless *timestamp* is well written and near."""
-        received_ms = (received_at - _EPOCH) // _MILLISECOND
-        age_ms = received_ms - self._milliseconds(timestamp)
-        if abs(age_ms) > self.tolerance_s * 1000:
-            if age_ms > 0:
-                raise TimestampExpired("the timestamp is too long ago")
-            raise TimestampInFuture("the timestamp is later than now")
+        check_age(self._milliseconds(timestamp), received_at, self.tolerance_s)
 
     def _milliseconds(self, timestamp: str) -> int:
         if self.timestamp_unit != "iso":
@@ -170,12 +189,12 @@ class SignedText:
         if not _INSTANT.fullmatch(timestamp):
             raise MalformedHeader("the timestamp is no instant")
         try:
-            return (datetime.fromisoformat(timestamp) - _EPOCH) // _MILLISECOND
+            return milliseconds_of(datetime.fromisoformat(timestamp))
         except ValueError as error:  # the 31st of February
             raise MalformedHeader("the timestamp is no instant") from error
 
     def _id(self, headers: Headers) -> str:
-        event_id = _sent(headers, self.id_header)
+        event_id = sent_header(headers, self.id_header)
         if not self.parsed.an_id.fullmatch(event_id):
             raise MalformedHeader(f"header {self.id_header} holds what is in no id")
         return event_id
@@ -193,25 +212,17 @@ class SignedText:
     def _fill_all(
         self, body: bytes, query: str, event_id: str, timestamp: str
     ) -> Iterator[list[bytes]]:
-        pieces = self.parsed.pieces
-        texts = {"id": event_id, "timestamp": timestamp}
+        parts = {"id": event_id.encode(), "timestamp": timestamp.encode(), "body": body}
         is_hashed = bool(self.hash_in_query) and self._is_hash_there(query, body)
-        names = pieces[1::2]
-        form = _form(body) if "form" in names and not is_hashed else b""
-        for url in self._urls(query) if "url" in names else ("",):
+        if "form" in self.names:
+            parts["form"] = b"" if is_hashed else _form(body)
+        if "body_hash" in self.names:
+            parts["body_hash"] = sha256(body).hexdigest().encode()
+        for url in self._urls(query) if self.signs_url else ("",):
+            parts["url"] = url.encode()
             yield [
-                piece.encode()
-                if number % 2 == 0
-                else body
-                if piece == "body"
-                else form
-                if piece == "form"
-                else url.encode()
-                if piece == "url"
-                else sha256(body).hexdigest().encode()
-                if piece == "body_hash"
-                else texts[piece].encode()
-                for number, piece in enumerate(pieces)
+                parts[piece] if number % 2 else piece.encode()
+                for number, piece in enumerate(self.parsed.pieces)
             ]
 
     def _is_hash_there(self, query: str, body: bytes) -> bool:
@@ -278,8 +289,33 @@ def _form(body: bytes) -> bytes:
     return "".join(f"{name}{value}" for name, value in sorted(set(pairs))).encode()
 
 
-def _sent(headers: Headers, name: str) -> str:
+def sent_header(headers: Headers, name: str) -> str:
+    """Return the header *name*, or raise ``SignatureMissing`` if it is absent or empty."""
     value = headers.get(name)
     if not value:
         raise SignatureMissing(f"header {name} is missing")
     return value
+
+
+def milliseconds_of(moment: datetime) -> int:
+    """Return the whole milliseconds from the Unix epoch to the aware *moment*."""
+    return (moment - _EPOCH) // _MILLISECOND
+
+
+def check_age(sent_ms: int, received_at: datetime, tolerance_s: float) -> None:
+    """Check that a signed time lies within the tolerance of the time of receipt.
+
+    Args:
+        sent_ms: The signed time, in milliseconds since the Unix epoch.
+        received_at: When the delivery arrived, aware.
+        tolerance_s: How far apart the two may be, either way, in seconds.
+
+    Raises:
+        TimestampExpired: It was signed too long ago.
+        TimestampInFuture: It says that it is signed later than now.
+    """
+    age_ms = milliseconds_of(received_at) - sent_ms
+    if age_ms > tolerance_s * 1000:
+        raise TimestampExpired("the timestamp is too long ago")
+    if -age_ms > tolerance_s * 1000:
+        raise TimestampInFuture("the timestamp is later than now")

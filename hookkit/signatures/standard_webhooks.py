@@ -18,10 +18,10 @@ from functools import lru_cache
 from cryptography.exceptions import InvalidSignature
 
 from hookkit.core.delivery import Delivery, VerifiedDelivery
-from hookkit.core.errors import MalformedHeader, SignatureMismatch, SignatureMissing, Unavailable
+from hookkit.core.errors import MalformedHeader, SignatureMismatch, Unavailable
 from hookkit.signatures.encodings import from_base64
 from hookkit.signatures.public_key import ed25519_key, private_signer
-from hookkit.signatures.signed_text import MAX_SIGNATURES, SignedText
+from hookkit.signatures.signed_text import MAX_SIGNATURES, SignedText, sent_header
 
 SECRET, PUBLIC, PRIVATE = "whsec_", "whpk_", "whsk_"
 
@@ -31,7 +31,6 @@ MIN_SECRET_BYTES = 16
 
 #: The headers of the standard, and those of the senders that were there before it.
 HEADERS = ("webhook", "svix")
-_SIGNATURES = {name: f"{name}-signature" for name in HEADERS}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,11 +65,10 @@ class StandardWebhooks:
             Unavailable: A secret is none of the standard's.
         """
         headers = delivery.headers
-        name = "webhook" if headers.get("webhook-signature") else "svix"
-        sent = headers.get(_SIGNATURES[name])
-        if not sent:
-            raise SignatureMissing("header webhook-signature is missing")
-        entries = sent.split(" ", MAX_SIGNATURES)
+        name = "webhook"
+        if not headers.get("webhook-signature") and headers.get("svix-signature"):
+            name = "svix"
+        entries = sent_header(headers, f"{name}-signature").split(" ", MAX_SIGNATURES)
         if len(entries) > MAX_SIGNATURES:
             raise MalformedHeader(f"header {name}-signature has more than {MAX_SIGNATURES} entries")
         (pieces,) = self.signed[name].of(delivery, None)
@@ -92,7 +90,6 @@ class StandardWebhooks:
         Raises:
             ValueError: *secret* is none of the standard's; the message repeats nothing.
         """
-        event_id = event_id or "msg_sample"
         signed = self.signed["webhook"]
         timestamp = signed.write_time(signed_at)
         text = signed.to_sign(body, event_id, timestamp)
@@ -102,11 +99,7 @@ class StandardWebhooks:
         else:
             mac = hmac.digest(_hmac_key(secret), text, "sha256")
             signature = "v1," + b64encode(mac).decode()
-        return {
-            "webhook-id": event_id,
-            "webhook-timestamp": timestamp,
-            "webhook-signature": signature,
-        }
+        return {**signed.headers(event_id, timestamp), "webhook-signature": signature}
 
     def tolerating(self, tolerance_s: float) -> StandardWebhooks:
         """Return the scheme with another tolerance, in seconds."""

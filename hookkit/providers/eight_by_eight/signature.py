@@ -12,24 +12,17 @@ from __future__ import annotations
 
 import re
 import zlib
-from base64 import urlsafe_b64encode
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime, timedelta
-from hashlib import sha256
+from datetime import datetime
 
 from hookkit.core.body import Headers
 from hookkit.core.delivery import Delivery, Proof, VerifiedDelivery
-from hookkit.core.errors import (
-    MalformedHeader,
-    SignatureMismatch,
-    SignatureMissing,
-    TimestampExpired,
-    TimestampInFuture,
-)
+from hookkit.core.errors import MalformedHeader, SignatureMismatch
 from hookkit.core.scheme import PublicKey
 from hookkit.signatures.detached_jws import read_token, write_header
 from hookkit.signatures.rsa import read_private_key
+from hookkit.signatures.signed_text import check_age, milliseconds_of, sent_header
 
 SIGNATURE = "x-8x8-signature"
 CUSTOMER_ID = "x-8x8-customer-id"
@@ -57,9 +50,6 @@ _ID = re.compile(r"[ !#-\[\]-~]{1,255}", re.ASCII)
 
 #: Retry and transmission time are signed as numbers, so each has one spelling.
 _NUMBER = re.compile(r"0|[1-9][0-9]{0,18}", re.ASCII)
-
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_MILLISECOND = timedelta(milliseconds=1)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -92,9 +82,10 @@ class EightByEightSignature:
             TimestampExpired: It was sent too long ago.
             TimestampInFuture: It says that it is sent later than now.
         """
-        token = read_token(_sent(delivery.headers, SIGNATURE))
+        token = read_token(sent_header(delivery.headers, SIGNATURE))
         payload = signed_payload(delivery.headers, delivery.body)
-        self._check_time(int(delivery.headers[TRANSMISSION_TIME]), delivery.received_at)
+        sent_ms = int(delivery.headers[TRANSMISSION_TIME])
+        check_age(sent_ms, delivery.received_at, self.tolerance_s)
         return Proof(
             delivery=delivery,
             key_id=token.key_id,
@@ -128,28 +119,21 @@ class EightByEightSignature:
             body: The bytes to be sent.
             secret: A private RSA key, as PEM or as a JWK.
             signed_at: The time of transmission.
-            event_id: The event's id; empty makes one.
+            event_id: The event's id.
 
         Raises:
-            ValueError: *secret* is no such key.
+            ValueError: *secret* is no such key, or *event_id* is empty.
         """
-        sent_ms = (signed_at - _EPOCH) // _MILLISECOND
-        made = sha256(b"%d %b" % (sent_ms, body)).digest()[:16]
+        if not event_id:
+            raise ValueError("event_id: missing")
         headers = {
             CUSTOMER_ID: "sampleCustomer01",
             TENANT_ID: "sampletenant01",
-            EVENT_ID: event_id or urlsafe_b64encode(made).rstrip(b"=").decode(),
+            EVENT_ID: event_id,
             RETRY: "0",
-            TRANSMISSION_TIME: str(sent_ms),
+            TRANSMISSION_TIME: str(milliseconds_of(signed_at)),
         }
         return headers | {SIGNATURE: make_token(headers, body, secret)}
-
-    def _check_time(self, sent_ms: int, received_at: datetime) -> None:
-        age_ms = (received_at - _EPOCH) // _MILLISECOND - sent_ms
-        if age_ms > self.tolerance_s * 1000:
-            raise TimestampExpired(f"header {TRANSMISSION_TIME} is too long ago")
-        if -age_ms > self.tolerance_s * 1000:
-            raise TimestampInFuture(f"header {TRANSMISSION_TIME} is later than now")
 
 
 def signed_payload(headers: Headers, body: bytes) -> bytes:
@@ -183,22 +167,15 @@ def make_token(headers: Headers, body: bytes, secret: bytes) -> str:
     return f"{header}..{signature}"
 
 
-def _sent(headers: Headers, name: str) -> str:
-    value = headers.get(name)
-    if not value:
-        raise SignatureMissing(f"header {name} is missing")
-    return value
-
-
 def _id(headers: Headers, name: str) -> str:
-    value = _sent(headers, name)
+    value = sent_header(headers, name)
     if not _ID.fullmatch(value):
         raise MalformedHeader(f"header {name} holds what is in no id")
     return value
 
 
 def _number(headers: Headers, name: str) -> str:
-    value = _sent(headers, name)
+    value = sent_header(headers, name)
     if not _NUMBER.fullmatch(value):
         raise MalformedHeader(f"header {name} is no number")
     return value
