@@ -81,6 +81,23 @@ def blank_bytes(body: bytes, keys: Iterable[str]) -> bytes:
     return body
 
 
+def dig(document: object, *path: str) -> Any:
+    """Return what lies at *path* of a decoded document; None if nothing does.
+
+    Args:
+        document: What the first step is taken from.
+        path: Keys of objects, and places in arrays: ``"events", "0", "id"``.
+    """
+    for step in path:
+        if isinstance(document, dict):
+            document = document.get(step)
+        elif isinstance(document, list) and step.isascii() and step.isdigit() and len(step) < 6:
+            document = document[int(step)] if int(step) < len(document) else None
+        else:
+            return None
+    return document
+
+
 def encode_body(document: Document) -> bytes:
     """Return bytes that ``decode_body`` reads as an object equal to *document*."""
     return json.dumps(document, separators=(",", ":")).encode()

@@ -96,6 +96,15 @@ class Options:
     authors: Mapping[str, AuthorType] = field(default_factory=dict)
 
 
+class ItemKeys(NamedTuple):
+    """What tells an item from others: arguments of ``Payload.item``, by their names."""
+
+    event_id: str | None
+    repeat_after_s: float | None = None
+    fact: str | None = None
+    near: str | None = None
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Payload:
     """The object decoded from a delivery's body, and where it came from.

@@ -9,6 +9,8 @@ from typing import Any
 
 from marshmallow import ValidationError, fields
 
+from hookkit.core.body import dig
+
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 #: Unix seconds pass this in the year 5138, unix milliseconds passed it in 1973.
@@ -149,22 +151,13 @@ def _from_unix(number: float) -> datetime:
 _ID = Id()
 
 
-def dig(document: Any, *path: str) -> Any:
-    """Return what lies at *path*, None where there is nothing or no object on the way."""
-    for key in path:
-        if not isinstance(document, dict):
-            return None
-        document = document.get(key)
-    return document
-
-
-def dig_text(document: Any, *path: str) -> str | None:
+def dig_text(document: object, *path: str) -> str | None:
     """Return the text at *path*; None for anything else, the empty text included."""
     value = dig(document, *path)
     return value if isinstance(value, str) and value else None
 
 
-def dig_id(document: Any, *path: str) -> str | None:
+def dig_id(document: object, *path: str) -> str | None:
     """Return the id at *path* as text; None for what is no id, the empty text included."""
     value = dig(document, *path)
     if isinstance(value, str):

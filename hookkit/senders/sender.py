@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from hookkit.core.body import Document, Headers, decode_body, decode_list, form_document
+from hookkit.core.body import Document, Headers, decode_body, decode_list, dig, form_document
 from hookkit.core.delivery import Item, Payload
 from hookkit.core.event import Event, EventType, build_event
 from hookkit.core.provider import Challenge, Handshake, InlineSample, PayloadVersion, Provider
@@ -126,7 +126,7 @@ def find(places: Sequence[str], document: Document, headers: Headers) -> str | N
         elif kind == "beside":
             value = next((key for key in document if key != where), None)
         else:
-            value = _dig(document, where)
+            value = dig(document, *where.split("."))
         if isinstance(value, int) and not isinstance(value, bool):
             value = str(value)
         if isinstance(value, str) and value:
@@ -150,17 +150,6 @@ def _splitter(
         ]
 
     return split
-
-
-def _dig(document: Any, path: str) -> Any:
-    for key in path.split("."):
-        if isinstance(document, Mapping):
-            document = document.get(key)
-        elif isinstance(document, list) and key.isascii() and key.isdigit() and len(key) < 6:
-            document = document[int(key)] if int(key) < len(document) else None
-        else:
-            return None
-    return document
 
 
 def _object_or_form(body: bytes) -> Document:

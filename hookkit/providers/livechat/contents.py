@@ -23,7 +23,7 @@ from hookkit.core.content import (
     MediaItem,
     RichMessage,
     Text,
-    UnknownContent,
+    unknown_content,
 )
 from hookkit.core.errors import BodyUnreadable
 from hookkit.schemas import fields
@@ -220,15 +220,6 @@ def _system(**body: Any) -> Custom:
     return Custom(type="system", body=body)
 
 
-def _unknown_content(content: Mapping[str, Any]) -> UnknownContent:
-    kind, text = content.get("type"), content.get("text")
-    return UnknownContent(
-        type=kind if isinstance(kind, str) else "",
-        text=text if isinstance(text, str) else "",
-        body=content,
-    )
-
-
 CONTENT = OneOf(
     {
         "message": Part(_text, TextShape),
@@ -241,5 +232,5 @@ CONTENT = OneOf(
         "custom": Part(Custom, CustomShape),
         "system": Part(_system, SystemShape),
     },
-    otherwise=_unknown_content,
+    otherwise=unknown_content,
 )

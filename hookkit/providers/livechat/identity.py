@@ -11,11 +11,11 @@ same fact twice.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import NamedTuple
 
-from hookkit.core.body import Document
+from hookkit.core.body import Document, dig
+from hookkit.core.delivery import ItemKeys
 from hookkit.core.ids import hash_content, join_parts
-from hookkit.schemas.fields import dig, dig_id
+from hookkit.schemas.fields import dig_id
 
 #: "Up to 3 times within a minute", with some minutes for slow answers in between. It was
 #: "up to 10 times within 6 hours" before March 2023: the setting repeat_window_s is for that.
@@ -82,25 +82,16 @@ NEAR: dict[str, tuple[str, tuple[Path, ...]]] = {
 }
 
 
-class Identity(NamedTuple):
-    """How an item is told from others; see ``Payload.item``."""
-
-    event_id: str
-    repeat_after_s: int | None
-    fact: str | None
-    near: str | None
-
-
-def identify(version: str, action: str, tenant_id: str | None, body: Document) -> Identity:
-    """Return the identity of what *action* says of *body*."""
+def keys_of(version: str, action: str, tenant_id: str | None, body: Document) -> ItemKeys:
+    """Return the keys of the item that says that *action* happened to *body*."""
     key = _strong_key(action, body)
-    near = _named(NEAR, action, body)
-    near_name = None if near is None else join_parts(*near)
+    named = _named(NEAR, action, body)
+    near = None if named is None else join_parts(*named)
     if key is None:
-        key = (action, hash_content(body))
-        return Identity(_event_id(version, tenant_id, key), REPEAT_AFTER_S, None, near_name)
+        event_id = _event_id(version, tenant_id, (action, hash_content(body)))
+        return ItemKeys(event_id, repeat_after_s=REPEAT_AFTER_S, near=near)
     fact = join_parts(*key) if key[0] in FACTS else None
-    return Identity(_event_id(version, tenant_id, key), None, fact, near_name)
+    return ItemKeys(_event_id(version, tenant_id, key), fact=fact, near=near)
 
 
 def lane_of(action: str, body: Document) -> str | None:

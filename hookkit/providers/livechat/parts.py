@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 from hookkit.core import event as events
-from hookkit.core.body import Document
+from hookkit.core.body import Document, dig
 from hookkit.core.delivery import Item
 from hookkit.core.event import EVENT_CLASSES, EventType
 from hookkit.core.parts import (
@@ -29,7 +29,7 @@ from hookkit.providers.livechat.shapes import (
     person_of,
 )
 from hookkit.schemas import fields
-from hookkit.schemas.fields import dig, dig_id
+from hookkit.schemas.fields import dig_id
 from hookkit.schemas.shape import Faults, Shape
 
 #: Versions in which each property is an object with its value.

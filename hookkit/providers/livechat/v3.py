@@ -13,7 +13,7 @@ from hookkit.core.body import Document
 from hookkit.core.delivery import Item, Payload
 from hookkit.core.event import Event, EventType, build_event
 from hookkit.core.provider import PayloadVersion
-from hookkit.providers.livechat.identity import identify, lane_of
+from hookkit.providers.livechat.identity import keys_of, lane_of
 from hookkit.providers.livechat.parts import parts_of
 from hookkit.providers.livechat.shapes import PayloadShape
 from hookkit.schemas.fields import dig_id, dig_text
@@ -139,16 +139,8 @@ def _item(payload: Payload, action: str, key: str, raw: Document) -> Item:
         return payload.item(
             raw=raw, vendor_type=action, event_id=None, problem=f"{key}: not an object"
         )
-    identity = identify(payload.version, action, tenant_of(raw), body)
-    return payload.item(
-        raw=raw,
-        vendor_type=action,
-        event_id=identity.event_id,
-        repeat_after_s=identity.repeat_after_s,
-        lane=lane_of(action, body),
-        fact=identity.fact,
-        near=identity.near,
-    )
+    keys = keys_of(payload.version, action, tenant_of(raw), body)
+    return payload.item(raw=raw, vendor_type=action, lane=lane_of(action, body), **keys._asdict())
 
 
 def tenant_of(document: Document) -> str | None:

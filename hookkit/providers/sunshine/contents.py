@@ -22,7 +22,7 @@ from hookkit.core.content import (
     MediaItem,
     Template,
     Text,
-    UnknownContent,
+    unknown_content,
 )
 from hookkit.core.content import File as FileContent
 from hookkit.schemas import fields
@@ -190,15 +190,6 @@ class TemplateShape(Shape):
     body = fields.Object(data_key="template")
 
 
-def _unknown_content(content: Mapping[str, Any]) -> UnknownContent:
-    kind, text = content.get("type"), content.get("text")
-    return UnknownContent(
-        type=kind if isinstance(kind, str) else "",
-        text=text if isinstance(text, str) else "",
-        body=content,
-    )
-
-
 #: "Unknown types should be gracefully handled or ignored": they become ``UnknownContent``.
 CONTENT = OneOf(
     {
@@ -212,5 +203,5 @@ CONTENT = OneOf(
         "formResponse": Part(_form_response, FormResponseShape),
         "template": Part(Template, TemplateShape),
     },
-    otherwise=_unknown_content,
+    otherwise=unknown_content,
 )

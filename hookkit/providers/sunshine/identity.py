@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
-from hookkit.core.body import Document
+from hookkit.core.body import Document, dig
+from hookkit.core.delivery import ItemKeys
 from hookkit.core.ids import hash_content, join_parts
 from hookkit.providers.sunshine.shapes import CHANNEL_RENAMES, SDK_PLATFORMS
-from hookkit.schemas.fields import dig, dig_id, dig_text
+from hookkit.schemas.fields import dig_id, dig_text
 
 
 def message_fact(message_id: str | None, *, deleted: bool = False) -> str | None:
@@ -92,23 +91,17 @@ def digest(content: object) -> str | None:
 REPEAT_AFTER_S = 20 * 60
 
 
-class Identity(NamedTuple):
-    """How an item is told from others; an event id of None asks for one by content."""
+def keys_of(version: str, trigger: str, body: Document, array: str | None) -> ItemKeys:
+    """Return the keys of the item that *body*, narrowed to one element of *array*, makes.
 
-    event_id: str | None
-    repeat_after_s: int | None
-    fact: str | None
-    near: str | None = None
-
-
-def identify(version: str, trigger: str, body: Document, array: str | None) -> Identity:
-    """Return the identity of a body that is narrowed to one element of *array*."""
+    An event id of None asks for one that is derived from the content.
+    """
     elements = dig(body, array) if array is not None else None
     element = elements[0] if isinstance(elements, list) and elements else elements
     fact = _fact(trigger, body, element)
     strong = fact or _strong(trigger, body, element)
     if strong is not None:
-        return Identity(f"{version}:{strong}", None, fact)
+        return ItemKeys(f"{version}:{strong}", fact=fact)
     timestamp = dig_id(body, "timestamp")
     repeat_after_s = REPEAT_AFTER_S if timestamp is None else None
     # A conversation may be started again, so that this fact makes no event id.
@@ -117,10 +110,10 @@ def identify(version: str, trigger: str, body: Document, array: str | None) -> I
     near = _near(trigger, body, element)
     detail = _detail(trigger, body, element)
     if detail is None:
-        return Identity(None, repeat_after_s, fact, near)
+        return ItemKeys(None, repeat_after_s, fact, near)
     who = (dig_id(body, "conversation", "_id"), dig_id(body, "appUser", "_id"))
     key = join_parts(trigger, *who, *detail, timestamp)
-    return Identity(f"{version}:{key}", repeat_after_s, fact, near)
+    return ItemKeys(f"{version}:{key}", repeat_after_s, fact, near)
 
 
 def _fact(trigger: str, body: Document, element: object) -> str | None:

@@ -17,7 +17,7 @@ from hookkit.core.event import EVENT_CLASSES, Event, EventType, build_event
 from hookkit.core.parts import Client, Conversation, Referral, Source, User
 from hookkit.core.provider import PayloadVersion, unknown_item
 from hookkit.providers.sunshine import triggers
-from hookkit.providers.sunshine.identity import identify
+from hookkit.providers.sunshine.identity import keys_of
 from hookkit.providers.sunshine.shapes import by_user, delivery_report, typing_state
 from hookkit.providers.sunshine.shapes_v1 import BodyShape, conversation_of
 from hookkit.schemas.fields import dig_id, dig_text
@@ -107,18 +107,13 @@ def is_pipeline_call(body: Document) -> bool:
 
 
 def _item(payload: Payload, trigger: str, body: Document) -> Item:
-    identity = identify(payload.version, trigger, body, ARRAYS.get(trigger))
-    return payload.item(
-        raw=body,
-        vendor_type=trigger,
-        event_id=identity.event_id,
-        repeat_after_s=identity.repeat_after_s,
-        lane=dig_id(body, "conversation", "_id")
+    lane = (
+        dig_id(body, "conversation", "_id")
         or dig_id(body, "matchResult", "conversation", "_id")
-        or dig_id(body, "appUser", "_id"),
-        fact=identity.fact,
-        near=identity.near,
+        or dig_id(body, "appUser", "_id")
     )
+    keys = keys_of(payload.version, trigger, body, ARRAYS.get(trigger))
+    return payload.item(raw=body, vendor_type=trigger, lane=lane, **keys._asdict())
 
 
 def normalize(item: Item) -> Event:

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from hookkit.core import event as events
-from hookkit.core.body import Document
+from hookkit.core.body import Document, dig
 from hookkit.core.delivery import Item, Payload
 from hookkit.core.event import EVENT_CLASSES, Event, EventType, build_event
 from hookkit.core.parts import Conversation, Referral
@@ -18,7 +18,7 @@ from hookkit.providers.sunshine import triggers
 from hookkit.providers.sunshine.identity import fact_of, near_of
 from hookkit.providers.sunshine.shapes import by_user, delivery_report, typing_state
 from hookkit.providers.sunshine.shapes_v2 import EventShape, Said
-from hookkit.schemas.fields import dig, dig_id, dig_text
+from hookkit.schemas.fields import dig_id, dig_text
 from hookkit.schemas.shape import problems
 
 TYPES = {
