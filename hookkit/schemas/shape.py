@@ -8,12 +8,15 @@ failed. A vendor's object has few of the documented keys and may have a broken o
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, TypeAlias
 
 from marshmallow import EXCLUDE, Schema, ValidationError, fields
 
+#: What a shape has read: its keys are attributes that the shape declares.
+Attributes: TypeAlias = dict[str, Any]
+
 #: Where in the object -> why it could not be read; nested as the object is.
-Faults = dict[str | int, Any]
+Faults: TypeAlias = dict[str | int, Any]
 
 
 class Shape(Schema):
@@ -36,9 +39,9 @@ class Shape(Schema):
             (name, field) for name, field in self.load_fields.items() if isinstance(field, Beside)
         ]
 
-    def read(self, data: Mapping[str, Any]) -> tuple[dict[str, Any], Faults]:
+    def read(self, data: Mapping[str, Any]) -> tuple[Attributes, Faults]:
         """Return the attributes that could be read, and the faults of the others."""
-        attributes: dict[str, Any] = {}
+        attributes: Attributes = {}
         faults: Faults = {}
         keys = self._keys
         for key, value in data.items():

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from hookkit.core.delivery import Item, Payload
-from hookkit.core.event import Event, EventType, build_event
+from hookkit.core.event import Event, EventParts, EventType, build_event
 from hookkit.core.parts import Author
 from hookkit.core.provider import PayloadVersion
 from hookkit.schemas import fields
@@ -61,7 +61,7 @@ def normalize(item: Item) -> Event:
     body, faults = _BODY.read(item.raw)
     # An account's id, which looks like a customer's and is none.
     actor = Author(user_id=body["user_id"]) if "user_id" in body else None
-    parts = {
+    parts: EventParts = {
         "tenant_id": body.get("organization_id") or body.get("license_id"),
         "occurred_at": body.get("date"),
         "actor": actor,

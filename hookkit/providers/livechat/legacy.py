@@ -11,9 +11,9 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from hookkit.core import event as events
-from hookkit.core.body import Document
+from hookkit.core.body import Document, dig
 from hookkit.core.delivery import Item, Payload
-from hookkit.core.event import EVENT_CLASSES, Event, EventType, build_event
+from hookkit.core.event import EVENT_CLASSES, Event, EventParts, EventType, build_event
 from hookkit.core.ids import hash_content, join_parts
 from hookkit.core.parts import Conversation, User
 from hookkit.core.provider import PayloadVersion
@@ -41,6 +41,13 @@ STRONG: dict[str, tuple[Path, ...]] = {
         ("canned_response", "id"),
         ("canned_response", "modification_date"),
     ),
+}
+
+#: event type -> where its time lies in what was read of the body.
+OCCURRED_AT: dict[str, Path] = {
+    "chat_started": ("chat", "started_at"),
+    "chat_ended": ("chat", "ended_at"),
+    "canned_response_changed": ("canned_response", "changed_at"),
 }
 
 #: What the model has no attribute for.
@@ -130,11 +137,12 @@ def normalize(item: Item) -> Event:
     conversation = Conversation(id=chat["id"]) if "id" in chat else None
     if EVENT_CLASSES[kind] is events.ConversationEvent:
         conversation = conversation or Conversation()
-    parts = {
+    happened = OCCURRED_AT.get(item.vendor_type)
+    parts: EventParts = {
         "conversation": conversation,
         "user": body.get("visitor") or body.get("ticket", {}).get("requester"),
         "tenant_id": dig_id(item.raw, "license_id"),
-        "occurred_at": _occurred_at(item.vendor_type, body, chat),
+        "occurred_at": None if happened is None else dig(body, *happened),
         "tags": chat.get("tags"),
         "extra": _extra(item.raw),
     }
@@ -142,17 +150,6 @@ def normalize(item: Item) -> Event:
     if kind is EventType.UNKNOWN:
         reasons = (*reasons, "event_type: not known")
     return build_event(item, kind, parts, reasons)
-
-
-def _occurred_at(event_type: str, body: dict[str, Any], chat: dict[str, Any]) -> Any:
-    match event_type:
-        case "chat_started":
-            return chat.get("started_at")
-        case "chat_ended":
-            return chat.get("ended_at")
-        case "canned_response_changed":
-            return body.get("canned_response", {}).get("changed_at")
-    return None
 
 
 def _extra(raw: Document) -> dict[str, Any]:

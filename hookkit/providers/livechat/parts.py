@@ -9,7 +9,7 @@ from typing import Any
 from hookkit.core import event as events
 from hookkit.core.body import Document, dig
 from hookkit.core.delivery import Item
-from hookkit.core.event import EVENT_CLASSES, EventType
+from hookkit.core.event import EVENT_CLASSES, EventParts, EventType
 from hookkit.core.parts import (
     Author,
     AuthorType,
@@ -30,7 +30,7 @@ from hookkit.providers.livechat.shapes import (
 )
 from hookkit.schemas import fields
 from hookkit.schemas.fields import dig_id
-from hookkit.schemas.shape import Faults, Shape
+from hookkit.schemas.shape import Attributes, Faults, Shape
 
 #: Versions in which each property is an object with its value.
 WRAPPED_IN = frozenset({"3.0", "3.1"})
@@ -40,9 +40,6 @@ STATES = {
     "accepting chats": "accepting_chats",
     "not accepting chats": "not_accepting_chats",
 }
-
-#: Parts of an event, or attributes that were read, by their names.
-Parts = dict[str, Any]
 
 
 class CreatedShape(Shape):
@@ -56,8 +53,8 @@ _CREATED = CreatedShape()
 
 
 def parts_of(
-    kind: EventType | None, item: Item, body: Parts, inner: Document
-) -> tuple[Parts, Faults]:
+    kind: EventType | None, item: Item, body: Attributes, inner: Document
+) -> tuple[EventParts, Faults]:
     """Return the parts of an event of *kind*, and what of *inner* could not be read for them.
 
     Args:
@@ -67,7 +64,7 @@ def parts_of(
         inner: The payload itself.
     """
     parts = _common_parts(item, body, inner)
-    more: Parts = {}
+    more: EventParts = {}
     faults: Faults = {}
     match EVENT_CLASSES.get(kind) if kind is not None else None:
         case events.MessageEvent:
@@ -93,7 +90,7 @@ def parts_of(
     return parts, faults
 
 
-def _common_parts(item: Item, body: Parts, inner: Document) -> Parts:
+def _common_parts(item: Item, body: Attributes, inner: Document) -> EventParts:
     additional = dig(item.payload.document, "additional_data")
     requester = dig(item.raw, "requester")
     # Who was added or removed did the joining or leaving; who asked for it is in extra.
@@ -120,13 +117,13 @@ def _pinned(item: Item) -> AuthorType | None:
     return item.payload.options.authors.get(registration or "")
 
 
-def _doer(item: Item, body: Parts) -> Author | None:
+def _doer(item: Item, body: Attributes) -> Author | None:
     """Return who pressed or read something."""
     user_id = body.get("user_id")
     return None if user_id is None else author_of(user_id, pinned=_pinned(item))
 
 
-def _conversation(item: Item, body: Parts, additional: Any) -> Conversation | None:
+def _conversation(item: Item, body: Attributes, additional: Any) -> Conversation | None:
     chat = body.get("chat", {})
     active = body.get("active_chat", {})
     chat_id = body.get("chat_id") or chat.get("id") or active.get("chat_id")
@@ -170,7 +167,7 @@ def _unwrapped(value: Any) -> Any:
     return value["value"] if isinstance(value, dict) and value.keys() == {"value"} else value
 
 
-def _message_parts(item: Item, body: Parts, inner: Document, parts: Parts) -> Parts:
+def _message_parts(item: Item, body: Attributes, inner: Document, parts: EventParts) -> EventParts:
     conversation = parts["conversation"] or Conversation()
     said: Said | None = body.get("said")
     if said is None:
@@ -190,7 +187,7 @@ def _message_parts(item: Item, body: Parts, inner: Document, parts: Parts) -> Pa
     }
 
 
-def _named_message(item: Item, body: Parts, parts: Parts) -> Parts:
+def _named_message(item: Item, body: Attributes, parts: EventParts) -> EventParts:
     """Return the message of an action that names it by its id alone."""
     message_id = body.get("event_id")
     if message_id is None:
@@ -206,7 +203,7 @@ def _named_message(item: Item, body: Parts, parts: Parts) -> Parts:
     return {"message": message, "extra": {**parts["extra"], **extra}}
 
 
-def _postback(body: Parts) -> Postback | None:
+def _postback(body: Attributes) -> Postback | None:
     pressed = body.get("postback")
     if pressed is None:
         return None
@@ -214,11 +211,11 @@ def _postback(body: Parts) -> Postback | None:
     return Postback(payload=pressed.get("id"), metadata=metadata, message_id=body.get("event_id"))
 
 
-def _conversation_parts(item: Item, body: Parts, parts: Parts) -> Parts:
+def _conversation_parts(item: Item, body: Attributes, parts: EventParts) -> EventParts:
     chat = body.get("chat", {})
     thread = chat.get("thread", {})
     summary = body.get("summary", {})
-    more = {
+    more: EventParts = {
         "tags": thread.get("tags") or ((body["tag"],) if "tag" in body else None),
         "properties": _flat(item, body.get("properties") or chat.get("properties")),
         "access": body.get("access") or chat.get("access"),
@@ -233,7 +230,7 @@ def _conversation_parts(item: Item, body: Parts, parts: Parts) -> Parts:
     return {**more, **_people(body, parts["conversation"] or Conversation())}
 
 
-def _people(body: Parts, conversation: Conversation) -> Parts:
+def _people(body: Attributes, conversation: Conversation) -> EventParts:
     """Return *conversation* with those whom the body says take part, came or went."""
     person = body.get("person")
     if person is not None:  # came
@@ -257,7 +254,7 @@ def _queue(queue: Mapping[str, Any] | None) -> Mapping[str, Any] | None:
     return {"queued_at" if name == "queued_at_us" else name: value for name, value in queue.items()}
 
 
-def _user_parts(item: Item, body: Parts, inner: Document) -> tuple[Parts, Faults]:
+def _user_parts(item: Item, body: Attributes, inner: Document) -> tuple[EventParts, Faults]:
     person, faults = body.get("customer"), Faults()
     if person is None and "id" in body:
         # Some documents have the customer itself as the payload of customer_created.
@@ -269,7 +266,9 @@ def _user_parts(item: Item, body: Parts, inner: Document) -> tuple[Parts, Faults
     return {"user": person.user, "occurred_at": person.created_at if is_new else None}, faults
 
 
-def _agent_parts(kind: EventType | None, body: Parts, inner: Document) -> tuple[Parts, Faults]:
+def _agent_parts(
+    kind: EventType | None, body: Attributes, inner: Document
+) -> tuple[EventParts, Faults]:
     attributes, faults = _PERSON.read(inner)
     # 3.4 renamed agent_id to id, in one action of two.
     agent_id = body.get("agent_id") or body.get("id")

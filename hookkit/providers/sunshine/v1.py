@@ -8,12 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any
 
 from hookkit.core import event as events
 from hookkit.core.body import Document
 from hookkit.core.delivery import Item, Payload
-from hookkit.core.event import EVENT_CLASSES, Event, EventType, build_event
+from hookkit.core.event import EVENT_CLASSES, Event, EventParts, EventType, build_event
 from hookkit.core.parts import Client, Conversation, Referral, Source, User
 from hookkit.core.provider import PayloadVersion, unknown_item
 from hookkit.providers.sunshine import triggers
@@ -21,7 +20,7 @@ from hookkit.providers.sunshine.identity import keys_of
 from hookkit.providers.sunshine.shapes import by_user, delivery_report, typing_state
 from hookkit.providers.sunshine.shapes_v1 import BodyShape, conversation_of
 from hookkit.schemas.fields import dig_id, dig_text
-from hookkit.schemas.shape import problems
+from hookkit.schemas.shape import Attributes, problems
 
 TYPES = {
     "message": EventType.MESSAGE,  # v1; the role of the message tells the direction
@@ -132,8 +131,8 @@ def normalize(item: Item) -> Event:
     return build_event(item, kind, parts, reasons)
 
 
-def _parts(body: dict[str, Any]) -> dict[str, Any]:
-    """Return the unified parts in a body, by the names that events give them."""
+def _parts(body: Attributes) -> EventParts:
+    """Return the parts that events of every kind may have."""
     match = body.get("match", {})
     user: User | None = body.get("user") or match.get("user")
     messages = body.get("messages", ())
@@ -149,7 +148,7 @@ def _parts(body: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def _parts_of_kind(kind: EventType, body: dict[str, Any], parts: dict[str, Any]) -> dict[str, Any]:
+def _parts_of_kind(kind: EventType, body: Attributes, parts: EventParts) -> EventParts:
     """Return the parts that only events of this kind have."""
     match EVENT_CLASSES[kind]:
         case events.MessageEvent:
@@ -175,7 +174,7 @@ def _parts_of_kind(kind: EventType, body: dict[str, Any], parts: dict[str, Any])
     return {}
 
 
-def _message_parts(body: dict[str, Any], parts: dict[str, Any]) -> dict[str, Any]:
+def _message_parts(body: Attributes, parts: EventParts) -> EventParts:
     message = parts["message"]
     if message is None:
         return {}
@@ -189,12 +188,12 @@ def _message_parts(body: dict[str, Any], parts: dict[str, Any]) -> dict[str, Any
     }
 
 
-def _by_user(body: dict[str, Any], parts: dict[str, Any]) -> dict[str, Any]:
+def _by_user(body: Attributes, parts: EventParts) -> EventParts:
     """Return who did it, and through which channel, of what only users do."""
     return {"actor": by_user(parts["user"]), "source": _through_client(parts["source"], body)}
 
 
-def _through_client(source: Source | None, body: dict[str, Any]) -> Source | None:
+def _through_client(source: Source | None, body: Attributes) -> Source | None:
     """Return *source* with the body's client in it, where v2 has moved it."""
     reached = body.get("client")
     if reached is None:
@@ -202,7 +201,7 @@ def _through_client(source: Source | None, body: dict[str, Any]) -> Source | Non
     return replace(source or Source(), client=reached.client, device=reached.device)
 
 
-def _client(body: dict[str, Any]) -> Client | None:
+def _client(body: Attributes) -> Client | None:
     clients = body.get("clients", ())
     if clients:
         return clients[0].client  # type: ignore[no-any-return]  # built by the shape
@@ -212,7 +211,7 @@ def _client(body: dict[str, Any]) -> Client | None:
     return Client(type=body["channel"]) if "channel" in body else None
 
 
-def _merge(body: dict[str, Any]) -> dict[str, Any]:
+def _merge(body: Attributes) -> EventParts:
     discarded = body.get("discarded") or (None,)
     return {
         "surviving": body.get("surviving"),
