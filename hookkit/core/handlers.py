@@ -1,4 +1,4 @@
-"""The handlers of a project: who wants an event."""
+"""The handlers of a project: which of them want an event, and which run it now."""
 
 from __future__ import annotations
 
@@ -44,6 +44,37 @@ class Condition:
         )
 
 
+def check_condition(
+    author: str | None,
+    provider: str | None,
+    version: str | None,
+    providers: Mapping[str, Provider],
+) -> None:
+    """Raise ``ConfigurationError`` for a condition that no event can ever fulfil."""
+    known = {
+        "author": (author, [each.value for each in AuthorType]),
+        "provider": (provider, sorted(providers)),
+        "version": (
+            version,
+            sorted(
+                {
+                    name
+                    for each in providers.values()
+                    if provider in (None, each.name)
+                    for name in each.versions
+                }
+            ),
+        ),
+    }
+    mistakes = [
+        f"on({word}={given!r}): not known; known are {', '.join(values)}"
+        for word, (given, values) in known.items()
+        if given is not None and given not in values
+    ]
+    if mistakes:
+        raise ConfigurationError(*mistakes)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Handler:
     """A registered function.
@@ -70,6 +101,44 @@ class Handler:
     def may_want(self, event: Event) -> bool:
         """Tell whether *event* should reach this handler if its ``when`` agrees."""
         return any(trigger.fits(event) for trigger in self.triggers) and self.condition.holds(event)
+
+
+def takes_run(function: HandlerFunction) -> bool:
+    """Tell whether *function* has a second positional parameter, which is for the run.
+
+    Raises:
+        ConfigurationError: It cannot be called with one event, or its body would not run then.
+    """
+    if inspect.isgeneratorfunction(function) or inspect.isasyncgenfunction(function):
+        raise ConfigurationError(
+            f"handler {function.__qualname__!r} has a yield in it, so that calling it runs nothing"
+        )
+    try:
+        signature = inspect.signature(function)
+    except (TypeError, ValueError):  # some callables written in C have none
+        return False
+    if _can_take(signature, 2):
+        positional = [
+            each
+            for each in signature.parameters.values()
+            if each.kind in (each.POSITIONAL_ONLY, each.POSITIONAL_OR_KEYWORD)
+        ]
+        # ``def handle(event, retries=3)`` has a default of its own for something else.
+        return len(positional) >= 2 and positional[1].default is inspect.Parameter.empty
+    if _can_take(signature, 1):
+        return False
+    raise ConfigurationError(
+        f"handler {getattr(function, '__qualname__', function)!r} must take the event,"
+        " and may take the run as a second argument"
+    )
+
+
+def _can_take(signature: inspect.Signature, argument_count: int) -> bool:
+    try:
+        signature.bind(*[None] * argument_count)
+    except TypeError:
+        return False
+    return True
 
 
 class HandlerRegistry:
@@ -119,73 +188,6 @@ class HandlerRegistry:
     def transactional_names(self) -> tuple[str, ...]:
         """The names of the handlers that need an inbox with transactions."""
         return tuple(name for name, each in self._handlers.items() if each.transactional)
-
-
-def takes_run(function: HandlerFunction) -> bool:
-    """Tell whether *function* has a second positional parameter, which is for the run.
-
-    Raises:
-        ConfigurationError: It cannot be called with one event, or would not run when it is.
-    """
-    if inspect.isgeneratorfunction(function) or inspect.isasyncgenfunction(function):
-        raise ConfigurationError(
-            f"handler {function.__qualname__!r} has a yield in it, so that calling it runs nothing"
-        )
-    try:
-        signature = inspect.signature(function)
-    except (TypeError, ValueError):  # some callables written in C do not tell
-        return False
-    for arguments in ((None, None), (None,)):
-        try:
-            signature.bind(*arguments)
-        except TypeError:
-            continue
-        positional = [
-            parameter
-            for parameter in signature.parameters.values()
-            if parameter.kind in (parameter.POSITIONAL_ONLY, parameter.POSITIONAL_OR_KEYWORD)
-        ]
-        return len(arguments) == 2 and len(positional) >= 2 and _wants_second(positional[1])
-    raise ConfigurationError(
-        f"handler {getattr(function, '__qualname__', function)!r} must take the event,"
-        " and may take the run as a second argument"
-    )
-
-
-def _wants_second(parameter: inspect.Parameter) -> bool:
-    # ``def handle(event, retries=3)`` has a default of its own for something else.
-    return parameter.default is parameter.empty
-
-
-def check_condition(
-    author: str | None,
-    provider: str | None,
-    version: str | None,
-    providers: Mapping[str, Provider],
-) -> None:
-    """Raise ``ConfigurationError`` for a condition that no event can ever fulfil."""
-    known = {
-        "author": (author, [each.value for each in AuthorType]),
-        "provider": (provider, sorted(providers)),
-        "version": (
-            version,
-            sorted(
-                {
-                    name
-                    for each in providers.values()
-                    if provider in (None, each.name)
-                    for name in each.versions
-                }
-            ),
-        ),
-    }
-    mistakes = [
-        f"on({word}={given!r}): not known; known are {', '.join(values)}"
-        for word, (given, values) in known.items()
-        if given is not None and given not in values
-    ]
-    if mistakes:
-        raise ConfigurationError(*mistakes)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -218,22 +218,19 @@ def set_path(document: dict[str, Any], path: str, value: Any) -> None:
     """
     node: Any = document
     steps = path.split(".")
-    for depth, step in enumerate(steps):
-        is_last = depth == len(steps) - 1
-        place = ".".join(steps[: depth + 1])
-        if isinstance(node, dict):
-            if is_last:
-                node[step] = value
-            else:
-                node = node.setdefault(step, {})
-        elif isinstance(node, list):
-            index = _index(step, node, place)
-            if is_last:
-                node[index] = value
-            else:
-                node = node[index]
-        else:
+    for depth, step in enumerate(steps, 1):
+        place = ".".join(steps[:depth])
+        key: str | int = step
+        if isinstance(node, list):
+            key = _index(step, node, place)
+        elif not isinstance(node, dict):
             raise HookkitError(f"path {path!r}: nothing can be put at {place!r}")
+        if depth == len(steps):
+            node[key] = value
+        elif isinstance(node, dict):
+            node = node.setdefault(key, {})
+        else:
+            node = node[key]
 
 
 def _index(step: str, array: Sequence[Any], place: str) -> int:

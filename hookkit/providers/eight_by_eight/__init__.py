@@ -23,9 +23,11 @@ CHAT_V1, CHAT_V2, GATEWAY = "v1.0", "v2.0", "Chat Gateway v1.0"
 MAX_PING_BYTES = 1024
 
 #: What only the gateway sends.
-_GATEWAY_WORDS = {"CONVERSATION_UPDATE", "MEMBERS_CHANGED", "MESSAGE", "ACTIVITY"}
-#: What only the Chat API sends; the other words are shared.
-_CHAT_WORDS = {"AGENT_JOINED", "AGENT_LEFT", "TEXT"}
+_GATEWAY_WORDS = ("CONVERSATION_UPDATE", "MEMBERS_CHANGED", "MESSAGE", "ACTIVITY")
+#: What only the Chat API sends.
+_CHAT_WORDS = ("AGENT_JOINED", "AGENT_LEFT", "TEXT")
+#: What both send.
+_SHARED_WORDS = ("QUEUED", "TRANSFER", "WEB_HOOK_VERIFY")
 
 
 def detect_version(document: Document, headers: Headers) -> str | None:
@@ -96,15 +98,11 @@ def _meanings() -> dict[str, tuple[Meaning, ...]]:
     }
 
 
-_WORDS_OF_CHAT = ("QUEUED", "AGENT_JOINED", "AGENT_LEFT", "TRANSFER", "TEXT", "WEB_HOOK_VERIFY")
 #: version -> the words that it sends; a channel sends all of them, there is nothing to tick.
 _WORDS = {
-    CHAT_V1: _WORDS_OF_CHAT,
-    CHAT_V2: _WORDS_OF_CHAT,
-    GATEWAY: (
-        *("CONVERSATION_UPDATE", "MEMBERS_CHANGED", "MESSAGE", "ACTIVITY"),
-        *("QUEUED", "TRANSFER", "WEB_HOOK_VERIFY"),
-    ),
+    CHAT_V1: (*_CHAT_WORDS, *_SHARED_WORDS),
+    CHAT_V2: (*_CHAT_WORDS, *_SHARED_WORDS),
+    GATEWAY: (*_GATEWAY_WORDS, *_SHARED_WORDS),
 }
 #: The same reading as in ``_meanings``.
 _RENAMES = {

@@ -11,8 +11,9 @@ from hookkit.schemas.fields import dig_text
 NUMBERED = ("3.0", "3.1", "3.2", "3.3", "3.4", "3.5", "3.6", "3.7")
 
 #: Actions by the version that brought them, within a family.
-ACTIONS_OF_3_3 = frozenset({"incoming_customer", "chat_transferred"})
-ACTIONS_OF_3_3 |= {"customer_session_fields_updated"}
+ACTIONS_OF_3_3 = frozenset(
+    {"incoming_customer", "chat_transferred", "customer_session_fields_updated"}
+)
 ACTIONS_OF_3_5 = frozenset({"auto_accesses_updated", "tag_created", "tag_updated", "tag_deleted"})
 ACTIONS_OF_3_6 = frozenset({"event_deleted", "thread_summary_set"})
 
