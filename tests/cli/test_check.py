@@ -74,7 +74,7 @@ def test_look_makes_no_file_and_no_table(hooks, tmp_path, mounts, postgres_url):
 
     no_file = check(hooks, HOOKKIT_DATABASE=f"sqlite:///{file}")
     no_tables = check(hooks, HOOKKIT_DATABASE=postgres_url)
-    refused = check(hooks, HOOKKIT_DATABASE=postgres_url, HOOKKIT_MIGRATE="check")
+    refused = check(hooks, HOOKKIT_DATABASE=postgres_url, HOOKKIT_TABLES="check")
 
     assert (no_file[0], no_tables[0], refused[0]) == (0, 0, 1)
     assert no_file[1]["ok"][-1] == f"inbox: the SQLite file {file} is made at the start"

@@ -111,7 +111,7 @@ def test_body_is_signed_for_other_programs(pem):
         pytest.param(
             ["--provider", "8x8", "--key", "bad"], "must be a private RSA", id="no key in it"
         ),
-        pytest.param(["--provider", "8x8", "--key", "binary"], "it is no text", id="no text"),
+        pytest.param(["--provider", "8x8", "--key", "binary"], "it is not text", id="no text"),
         pytest.param(["--provider", "8x8", "--secret", SECRET], "must be a private", id="a secret"),
         pytest.param(
             ["--provider", "8x8", "--key", "good", "--secret", SECRET], "not both", id="both"

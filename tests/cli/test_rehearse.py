@@ -1,4 +1,4 @@
-"""``flask hookkit migrate rehearse``: a switch tried on kept deliveries, without a handler."""
+"""``flask hookkit versions rehearse``: a switch tried on kept deliveries, without a handler."""
 
 import json
 from copy import deepcopy
@@ -15,7 +15,7 @@ from hookkit.inbox.records import Kept
 from hookkit.providers.sunshine import PROVIDER
 from hookkit.switching.rehearsal import rehearse
 from tests.applications import message
-from tests.cli.test_migrate import V1_1, Shop
+from tests.cli.test_versions import V1_1, Shop
 from tests.providers.sunshine_bodies import USER_ID, v1_1, v2
 
 NOW = datetime(2026, 3, 1, 10, tzinfo=UTC)

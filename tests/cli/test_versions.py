@@ -1,4 +1,4 @@
-"""``flask hookkit migrate``: from v1.1 to v2 of one endpoint."""
+"""``flask hookkit versions``: from v1.1 to v2 of one endpoint."""
 
 import json
 from copy import deepcopy
@@ -37,7 +37,7 @@ class Shop:
         assert post(self.app.test_client(), message(name)).status_code == 200
 
     def run(self, *arguments):
-        return self.app.test_cli_runner().invoke(args=["hookkit", "migrate", *arguments])
+        return self.app.test_cli_runner().invoke(args=["hookkit", "versions", *arguments])
 
     def told(self, *arguments):
         result = self.run(*arguments)
@@ -214,23 +214,23 @@ def test_mistake_is_told_as_a_sentence(endpoint, arguments, sentence):
     assert sentence in shop.refused(*arguments)
 
 
-def test_sweep_costs_nothing_where_no_modes_are_named():
+def test_promotion_costs_nothing_where_no_modes_are_named():
     app = make_app(HookKit())
 
-    assert app.extensions["hookkit"].migration.sweep() == 0
+    assert app.extensions["hookkit"].versions.promote_held_back() == 0
     assert app.extensions["hookkit"].open_inbox().counts()[State.PENDING] == 0
 
 
-def test_sweep_runs_what_is_left_beside_a_switch(shop):
-    migration = shop.app.extensions["hookkit"].migration
+def test_promotion_runs_what_is_left_beside_a_switch(shop):
+    versions = shop.app.extensions["hookkit"].versions
     shop.told("switch", "support", "v2", "--force")
     shop.old("a")
     shop.old("b")
     shop.new("b")
 
-    assert migration.sweep() == 0
-    later = replace(migration, clock=lambda: datetime.now(UTC) + timedelta(hours=2))
-    assert later.sweep() == 1
-    assert later.sweep() == 0
+    assert versions.promote_held_back() == 0
+    later = replace(versions, clock=lambda: datetime.now(UTC) + timedelta(hours=2))
+    assert later.promote_held_back() == 1
+    assert later.promote_held_back() == 0
 
     assert shop.seen == ["v2 message-of-b", "v1.1 message-of-a"]
