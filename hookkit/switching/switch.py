@@ -38,7 +38,7 @@ class Concern:
 
     Attributes:
         words: The words that it is registered for.
-        loses: Old-version words this handler receives whose new-version equivalents it would miss.
+        loses: Old-version words that it receives and whose new-version counterparts it would miss.
     """
 
     handler: str

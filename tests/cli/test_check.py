@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from hookkit import HookKit, RetryPolicy
+from hookkit.application import app_state
 from hookkit.inbox.opening import open_inbox
 from hookkit.inbox.sqlite import file as sqlite_file
 from tests.applications import ENDPOINTS, SECRET, admit, make_app, message
@@ -175,13 +176,15 @@ def test_database_that_can_only_be_read_is_told(hooks, postgres_url):
     assert "ReadOnlySqlTransaction" in found["failure"][0]
 
 
-def test_what_waits_and_what_is_dead_is_a_warning(hooks, sqlite_url, mounts):
+def test_what_waits_and_what_is_dead_is_a_warning(hooks, sqlite_url, mounts, monkeypatch):
+    now = datetime(2026, 3, 1, 10, tzinfo=UTC)
+    monkeypatch.setattr(app_state, "utc_now", lambda: now)
     inbox = open_inbox(sqlite_url)
-    admit(inbox, message("event-1"), datetime.now(UTC))
+    admit(inbox, message("event-1"), now)
     app = make_app(hooks, HOOKKIT_DATABASE=sqlite_url, HOOKKIT_RUNNER="none")
     app.extensions["hookkit"].worker.work()
     app.extensions["hookkit"].stop()
-    admit(inbox, message("event-2"), datetime.now(UTC) - timedelta(minutes=10))
+    admit(inbox, message("event-2"), now - timedelta(minutes=10))
     inbox.close()
 
     status, found = check(hooks, HOOKKIT_DATABASE=sqlite_url, HOOKKIT_RUNNER="none")
