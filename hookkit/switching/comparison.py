@@ -123,7 +123,7 @@ class Sighting(NamedTuple):
     event: Event | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True)
 class Example:
     """A field that differs, and the two entries; None is the value of a missing field."""
 
@@ -286,12 +286,11 @@ def _with_pairs(row: Row, pairs: Sequence[Pair]) -> Row:
 def _fields(compared: Iterable[tuple[Sighting, Sighting, Event, Event]]) -> tuple[Field, ...]:
     found: defaultdict[str, list[Example]] = defaultdict(list)
     for one, other, old, new in sorted(compared, key=lambda each: each[1].received_ms):
-        by_path = {each.path: each for each in differences(old, new)}
+        by_path = {
+            each.path: each for each in differences(old, new)
+        }  # the elements of an array share a path
         for path, each in by_path.items():
-            example = Example(
-                old_entry_id=one.entry_id, new_entry_id=other.entry_id, old=each.old, new=each.new
-            )
-            found[path].append(example)
+            found[path].append(Example(one.entry_id, other.entry_id, each.old, each.new))
     return tuple(
         Field(
             path=path,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from hookkit.core.delivery import Envelope
@@ -23,7 +23,7 @@ _DONE = Settlement(state=State.DONE, retry_after_s=None, attempts=())
 _WHO = "rehearsal"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True)
 class Played:
     """What became of the events of one type.
 
@@ -106,20 +106,7 @@ def rehearse(
     for delivery in deliveries[middle:]:
         stage.deliver(delivery)
     stage.finish(deliveries[-1].received_at)
-    verdict = _verdict(stage, switched_at)
-    return Rehearsal(
-        old=live[-1],
-        new=new,
-        deliveries=dict(counts),
-        switched_at=switched_at,
-        rows=_rows(stage),
-        facts=verdict.promised,
-        lost=verdict.lost,
-        doubled=verdict.doubled,
-        promoted=stage.promoted,
-        near_twice=_near_twice(stage),
-        unasked=verdict.unasked,
-    )
+    return _result(stage, dict(counts), switched_at)
 
 
 def _deliveries(kept: Iterable[Kept], versions: Sequence[str]) -> list[Kept]:
@@ -197,17 +184,13 @@ class _Stage:
         self.promoted += len(self.inbox.versions.promote_orphans(now=at, window_s=self.window_s))
         self._run(at)
 
-    def entries(self) -> Sequence[EntryRecord]:
-        """Return every entry that was admitted."""
-        return self.inbox.find(limit=sys.maxsize)
-
-    def that_ran(self) -> list[EntryRecord]:
-        """Return the entries that would have been handled."""
-        return [each for each in self.entries() if each.id in self.ran]
-
-    def is_near(self, moment: datetime, switched_at: datetime) -> bool:
-        """Tell whether *moment* is within a window of the switch."""
-        return abs(moment - switched_at) <= timedelta(seconds=self.window_s)
+    def promises(self, reports: Iterable[EntryRecord], switched_at: datetime) -> bool:
+        """Tell whether the exact fact of *reports* is promised to be handled once."""
+        return any(
+            each.id in self.was_live
+            or abs(each.received_at - switched_at) <= timedelta(seconds=self.window_s)
+            for each in reports
+        )
 
     def _run(self, at: datetime) -> None:
         while due := self.inbox.claim(now=at, lease_s=60, limit=100, endpoints=[_WHO]):
@@ -216,63 +199,51 @@ class _Stage:
                 self.ran.add(entry.id)
 
 
-@dataclass(slots=True, kw_only=True)
-class _Verdict:
-    """What became of the exact facts; the attributes are those of ``Rehearsal``."""
-
-    promised: int = 0
-    unasked: int = 0
-    lost: list[str] = field(default_factory=list)
-    doubled: list[str] = field(default_factory=list)
-
-
-def _verdict(stage: _Stage, switched_at: datetime) -> _Verdict:
-    ran_near = {plain_name(each.fact) for each in stage.that_ran() if is_near(each.fact)}
+def _result(stage: _Stage, deliveries: Mapping[str, int], switched_at: datetime) -> Rehearsal:
+    entries = stage.inbox.find(limit=sys.maxsize)
+    ran = [each for each in entries if each.id in stage.ran]
+    ran_near = {plain_name(each.fact) for each in ran if is_near(each.fact)}
     reports: defaultdict[str, list[EntryRecord]] = defaultdict(list)
-    for each in stage.entries():
+    for each in entries:
         if is_exact(each.fact):
             reports[each.fact].append(each)
-    verdict = _Verdict()
-    for fact, entries in sorted(reports.items()):
-        if not any(
-            each.id in stage.was_live or stage.is_near(each.received_at, switched_at)
-            for each in entries
-        ):
-            verdict.unasked += 1
-            continue
-        verdict.promised += 1
-        versions = {each.version for each in entries if each.id in stage.ran}
-        if not versions and fact not in ran_near:
-            verdict.lost.append(fact)
-        if len(versions) > 1:
-            verdict.doubled.append(fact)
-    return verdict
+    handled_in = {
+        fact: {each.version for each in of_fact if each.id in stage.ran}
+        for fact, of_fact in sorted(reports.items())
+        if stage.promises(of_fact, switched_at)
+    }
+    return Rehearsal(
+        old=stage.live[-1],
+        new=stage.new,
+        deliveries=deliveries,
+        switched_at=switched_at,
+        rows=_rows(stage, entries),
+        facts=len(handled_in),
+        lost=[fact for fact, of in handled_in.items() if not of and fact not in ran_near],
+        doubled=[fact for fact, of in handled_in.items() if len(of) > 1],
+        promoted=stage.promoted,
+        near_twice=_near_twice(stage, ran),
+        unasked=len(reports) - len(handled_in),
+    )
 
 
-def _rows(stage: _Stage) -> list[Played]:
-    counts: defaultdict[str, Counter[str]] = defaultdict(Counter)
-    for each in stage.entries():
-        kind = kind_of(stage.provider, each.version, each.vendor_type)
-        if each.id not in stage.ran:
-            column = "held_back"
-        else:
-            column = "from_new" if each.version == stage.new else "from_old"
-        counts[kind][column] += 1
-    return [
-        Played(
-            kind=kind,
-            from_old=count["from_old"],
-            from_new=count["from_new"],
-            held_back=count["held_back"],
-        )
-        for kind, count in sorted(counts.items())
-    ]
+def _rows(stage: _Stage, entries: Iterable[EntryRecord]) -> list[Played]:
+    by_kind: defaultdict[str, list[EntryRecord]] = defaultdict(list)
+    for each in entries:
+        by_kind[kind_of(stage.provider, each.version, each.vendor_type)].append(each)
+    rows = []
+    for kind, of_kind in sorted(by_kind.items()):
+        are_new = [each.version == stage.new for each in of_kind if each.id in stage.ran]
+        held_back = len(of_kind) - len(are_new)
+        rows.append(Played(kind, are_new.count(False), are_new.count(True), held_back))
+    return rows
 
 
-def _near_twice(stage: _Stage) -> int:
+def _near_twice(stage: _Stage, ran: Iterable[EntryRecord]) -> int:
+    """Return how many near facts were handled in both versions."""
     of_old: defaultdict[str, list[Report]] = defaultdict(list)
     of_new: defaultdict[str, list[Report]] = defaultdict(list)
-    for each in stage.that_ran():
+    for each in ran:
         if is_near(each.fact):
             report = Report(each.id, each.version, each.fact, each.lane, to_ms(each.received_at))
             (of_new if each.version == stage.new else of_old)[each.fact].append(report)

@@ -27,12 +27,12 @@ from hookkit.switching.counterparts import (
 )
 from hookkit.switching.rehearsal import Rehearsal, rehearse
 
-#: How many of the newest events are read for a comparison.
+#: How many of the newest events are read for a comparison, and how many at once.
 LOOK_AT = 10_000
 _PAGE = 200
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True)
 class Concern:
     """A handler that a switch concerns: it waits for events of either version.
 
@@ -46,7 +46,7 @@ class Concern:
     loses: tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True)
 class Tick:
     """A trigger that must be ticked at the vendor for the webhook of the new version.
 
@@ -96,88 +96,43 @@ class Status:
         return not self.obstacles
 
 
-def kept_entries(inbox: Inbox, endpoint: str, limit: int = LOOK_AT) -> Iterator[Kept]:
+def _kept_entries(inbox: Inbox, endpoint: str) -> Iterator[Kept]:
     """Yield the newest entries of *endpoint* with their bodies, newest first."""
     below_id = None
-    while limit > 0:
-        page = inbox.versions.kept(endpoint, below_id=below_id, limit=min(limit, _PAGE))
+    for _ in range(0, LOOK_AT, _PAGE):
+        page = inbox.versions.kept(endpoint, below_id=below_id, limit=_PAGE)
         yield from page
-        if not page:
+        if len(page) < _PAGE:
             return
-        below_id, limit = page[-1].id, limit - len(page)
+        below_id = page[-1].id
 
 
-def compared(
-    status: Status,
-    endpoint: Endpoint,
-    kept: Iterable[Kept],
-    handlers: Collection[Handler],
-    *,
-    live: Collection[str],
-    now: datetime,
-    window_s: float,
-) -> Status:
-    """Return *status* with everything that *kept* entries show of its two versions.
-
-    Args:
-        live: The versions in use. Their events are counted together: look-alike bodies of one
-            webhook may be detected as different versions.
-        window_s: How long the twin of a fact may take to arrive.
-    """
-    old, new, provider = status.old, status.new, endpoint.provider
-    reader = Reader({endpoint.name: provider})
-    last_seen: dict[str, datetime] = {}
-    reported: set[tuple[str, str]] = set()
-    staying = set[tuple[str, str]]()
-    if new is not None:
-        staying = {
-            (each, word) for each in live for word in words_without_counterpart(provider, each, new)
-        }
-    sightings = []
-    for one in kept:
-        last_seen.setdefault(one.version, one.received_at)
-        reported.add((one.version, one.vendor_type))
-        if one.version not in (*live, new) or (one.version, one.vendor_type) in staying:
-            continue
-        sighting = _sighting(reader, provider, one)
-        sightings.append(sighting if one.version == new else sighting._replace(version=old or ""))
-    status = replace(status, last_seen=last_seen)
-    if old is None or new is None:
-        return status
-    rows = compare(sightings, old=old, new=new, now_ms=to_ms(now), window_ms=round(window_s * 1000))
-    ours = [each for each in handlers if each.condition.endpoint in (None, endpoint.name)]
-    wanted = {
-        kind_of(provider, old, word)
-        for word in words_of(provider, old)
-        if any(waits_for(handler, provider, old, word) for handler in ours)
-    }
-    return replace(
-        status,
-        rows=rows,
-        staying=sorted({word for _, word in staying}),
-        handlers=list(_concerns(ours, provider, old, new)),
-        triggers=_triggers(ours, provider, reported, old, new),
-        obstacles=obstacles(rows, old=old, new=new, wanted=wanted),
-    )
-
-
-def _sighting(reader: Reader, provider: Provider, one: Kept) -> Sighting:
+def _sighting(reader: Reader, provider: Provider, kept: Kept) -> Sighting:
     event: Event | None = None
-    kind = kind_of(provider, one.version, one.vendor_type)
-    if one.body is not None:
+    kind = kind_of(provider, kept.version, kept.vendor_type)
+    if kept.body is not None:
         # The vendor's item is large, and it is not compared.
-        event = replace(reader.read(one), raw={})
+        event = replace(reader.read(kept), raw={})
         if event.type not in (EventType.OTHER, EventType.UNKNOWN):
             kind = event.type.value
     return Sighting(
-        entry_id=one.id,
-        version=one.version,
+        entry_id=kept.id,
+        version=kept.version,
         kind=kind,
-        fact=one.fact,
-        received_ms=to_ms(one.received_at),
-        lane=one.lane,
+        fact=kept.fact,
+        received_ms=to_ms(kept.received_at),
+        lane=kept.lane,
         event=event,
     )
+
+
+def _wanted(handlers: Sequence[Handler], provider: Provider, version: str) -> set[str]:
+    """Return the event types of *version* that any of *handlers* waits for."""
+    return {
+        kind_of(provider, version, word)
+        for word in words_of(provider, version)
+        if any(waits_for(handler, provider, version, word) for handler in handlers)
+    }
 
 
 def _concerns(
@@ -199,8 +154,7 @@ def _concerns(
                 if (others := counterparts(provider, word, new))
                 and not set(others) & set(given[new])
             )
-            words = tuple(each.word for each in handler.triggers)
-            yield Concern(handler=handler.name, words=words, loses=loses)
+            yield Concern(handler.name, tuple(each.word for each in handler.triggers), loses)
 
 
 def _triggers(
@@ -222,7 +176,7 @@ def _triggers(
                     instead_of = needed.setdefault(other, [])
                     instead_of += [word] if version == old else []
     return [
-        Tick(word=word, instead_of=tuple(needed[word]), has_come=(new, word) in reported)
+        Tick(word, tuple(needed[word]), (new, word) in reported)
         for word in words_of(provider, new)
         if word in needed
     ]
@@ -259,25 +213,67 @@ class EndpointVersions:
                 modes for it.
             Unavailable: The inbox cannot be reached.
         """
-        modes = self._modes(name)
-        provider = self.endpoints[name].provider
-        live, new = _sides(provider, modes, new)
-        inbox = self.inbox()
-        return compared(
-            Status(
-                endpoint=name,
-                modes=modes.of_versions,
-                last_seen={},
-                log=inbox.versions.log(name),
-                old=live[-1] if live else None,
-                new=new,
-            ),
-            self.endpoints[name],
-            kept_entries(inbox, name),
-            self.registry.handlers.values(),
-            live=live,
-            now=self.clock(),
-            window_s=self.window_s,
+        modes = self._modes(name, new)
+        endpoint = self.endpoints[name]
+        live, new = _sides(endpoint.provider, modes, new)
+        status = Status(
+            endpoint=name,
+            modes=modes.of_versions,
+            last_seen={},
+            log=self.inbox().versions.log(name),
+            old=live[-1] if live else None,
+            new=new,
+        )
+        return self._compared(status, endpoint, live)
+
+    def _compared(self, status: Status, endpoint: Endpoint, live: Collection[str]) -> Status:
+        """Return *status* with everything that the kept entries show of its two versions.
+
+        The events of all *live* versions are counted together: look-alike bodies of one webhook
+        may be detected as different versions.
+        """
+        old, new, provider = status.old, status.new, endpoint.provider
+        reader = Reader({endpoint.name: provider})
+        last_seen: dict[str, datetime] = {}
+        reported: set[tuple[str, str]] = set()
+        staying = set[tuple[str, str]]()
+        if new is not None:
+            staying = {
+                (each, word)
+                for each in live
+                for word in words_without_counterpart(provider, each, new)
+            }
+        sightings = []
+        for kept in _kept_entries(self.inbox(), endpoint.name):
+            what = kept.version, kept.vendor_type
+            last_seen.setdefault(kept.version, kept.received_at)
+            reported.add(what)
+            if kept.version in live and what not in staying:
+                sightings.append(_sighting(reader, provider, kept)._replace(version=old or ""))
+            elif kept.version == new:
+                sightings.append(_sighting(reader, provider, kept))
+        status = replace(status, last_seen=last_seen)
+        if old is None or new is None:
+            return status
+        rows = compare(
+            sightings,
+            old=old,
+            new=new,
+            now_ms=to_ms(self.clock()),
+            window_ms=round(self.window_s * 1000),
+        )
+        ours = [
+            each
+            for each in self.registry.handlers.values()
+            if each.condition.endpoint in (None, endpoint.name)
+        ]
+        return replace(
+            status,
+            rows=rows,
+            staying=sorted({word for _, word in staying}),
+            handlers=list(_concerns(ours, provider, old, new)),
+            triggers=_triggers(ours, provider, reported, old, new),
+            obstacles=obstacles(rows, old=old, new=new, wanted=_wanted(ours, provider, old)),
         )
 
     def switch(self, name: str, version: str, *, who: str, is_forced: bool = False) -> int:
@@ -348,7 +344,7 @@ class EndpointVersions:
         live, new = _sides(provider, modes, new)
         if new is None:
             raise SwitchRefused(f"there are no two versions at {name} to switch between")
-        kept = kept_entries(self.inbox(), name)
+        kept = _kept_entries(self.inbox(), name)
         return rehearse(provider, kept, live=live, new=new, window_s=self.window_s)
 
     def promote_held_back(self) -> int:

@@ -198,6 +198,7 @@ def test_retiring_what_is_live_is_refused():
         ({}, ("status", "sales"), "no endpoint has the name 'sales'; known are support"),
         ({"versions": {}}, ("status", "support"), "names no modes; give each version a mode"),
         ({}, ("switch", "support", "v1"), "does not list 'v1'; it lists v1.1, v2"),
+        ({}, ("status", "support", "--to", "v1"), "does not list 'v1'; it lists v1.1, v2"),
         (
             {"provider": "8x8", "secrets": None, "region": "us", "versions": {}},
             ("status", "support"),
