@@ -175,7 +175,7 @@ def test_migrated_inbox_may_encrypt_from_then_on(version_1, sql_url):
 
 OPEN = """
 import sys
-from hookkit.inbox.database import open_inbox
+from hookkit.inbox.opening import open_inbox
 open_inbox(sys.argv[1]).close()
 """
 
