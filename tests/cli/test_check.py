@@ -94,7 +94,7 @@ def test_look_makes_no_file_and_no_table(hooks, tmp_path, mounts, postgres_url):
         pytest.param("nfs4", "on a network file system (nfs4)", id="network"),
     ],
 )
-def test_disk_that_keeps_no_events_is_told(hooks, tmp_path, mounts, kind, why):
+def test_disk_that_keeps_no_events_is_a_failure(hooks, tmp_path, mounts, kind, why):
     mounts(tmp_path, kind)
 
     status, found = check(hooks, HOOKKIT_DATABASE=f"sqlite:///{tmp_path}/instance/inbox.db")
@@ -126,7 +126,7 @@ def without_rights():
 
 
 @pytest.mark.parametrize("is_there", [False, True])
-def test_folder_that_can_only_be_read_is_told(hooks, folder, mounts, is_there):
+def test_read_only_folder_is_a_failure(hooks, folder, mounts, is_there):
     url = f"sqlite:///{folder}/inbox.db"
     if is_there:
         open_inbox(url).close()
@@ -139,7 +139,7 @@ def test_folder_that_can_only_be_read_is_told(hooks, folder, mounts, is_there):
     assert f"{folder} cannot be written to by the user that runs this" in found["failure"][0]
 
 
-def test_folder_that_must_not_be_looked_into_is_told(hooks, folder, mounts):
+def test_folder_without_the_right_to_look_into_is_a_failure(hooks, folder, mounts):
     (folder / "private").mkdir()
     (folder / "private").chmod(0)
 
@@ -158,7 +158,7 @@ def test_memory_keeps_nothing(hooks):
     assert found["failure"] == ["inbox: memory: it is gone with the process; for tests only"]
 
 
-def test_database_that_is_away_is_told_without_its_password(hooks):
+def test_database_that_is_away_is_named_without_its_password(hooks):
     status, found = check(hooks, HOOKKIT_DATABASE="postgresql://me:hunter2@127.0.0.1:1/inbox")
 
     assert status == 1
@@ -166,7 +166,7 @@ def test_database_that_is_away_is_told_without_its_password(hooks):
     assert "hunter2" not in str(found)
 
 
-def test_database_that_can_only_be_read_is_told(hooks, postgres_url):
+def test_read_only_database_is_a_failure(hooks, postgres_url):
     open_inbox(postgres_url).close()
     option = postgres_url.replace("options=", "options=-cdefault_transaction_read_only=on%20")
 
@@ -212,7 +212,7 @@ def test_handler_of_another_endpoint_is_a_warning(hooks, sqlite_url, mounts):
     assert (status, found["warning"]) == (0, ["handler lost: there is no endpoint 'suport'"])
 
 
-def test_endpoints_are_told_by_how_they_are_proven(hooks, sqlite_url, mounts):
+def test_endpoints_are_listed_with_their_proofs(hooks, sqlite_url, mounts):
     def broken():
         raise RuntimeError(SECRET)
 

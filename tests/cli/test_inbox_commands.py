@@ -152,7 +152,7 @@ def test_value_that_means_nothing_is_refused(shop, option):
     assert shop.run("replay", *option).exit_code == 2
 
 
-def test_inbox_that_is_away_is_told_in_a_sentence():
+def test_inbox_that_is_away_is_reported_in_a_sentence():
     hooks = HookKit()
     app = make_app(hooks, HOOKKIT_DATABASE="postgresql://me:hunter2@127.0.0.1:1/inbox")
 

@@ -73,7 +73,7 @@ def is_near(moment, other):
     return abs(moment - other) < timedelta(milliseconds=1)
 
 
-def test_each_secret_of_several_is_told_with_its_last_use():
+def test_each_secret_of_several_is_reported_with_its_last_use():
     case = Case()
     case.prove(OLD, 3)
     case.prove(OLD, 2)
@@ -213,7 +213,7 @@ def test_other_database_is_begun_anew():
     assert [each.last_used_at for each in case.look().values()] == [None, None]
 
 
-def test_secrets_of_every_kind_are_told():
+def test_secrets_of_every_kind_are_reported():
     lists = {"a": [NEW, OLD], "b": [ANCIENT]}
     declared = {
         "a": {"provider": "livechat", "secrets": lists},

@@ -135,7 +135,7 @@ def test_everything_names_nothing():
     )
 
 
-def test_versions_without_types_are_told_by_what_their_words_stand_for():
+def test_word_without_a_type_matches_what_it_stands_for():
     assert waits_for(handler("conversation:message"), CHAT, "v2.0", "TEXT")
     assert not waits_for(handler("conversation:message"), CHAT, "v2.0", "QUEUED")
 

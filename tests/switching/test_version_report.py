@@ -267,16 +267,16 @@ def test_lines_show_where_twins_differ_and_no_word_of_a_customer():
     later["events"][0]["payload"]["message"]["content"]["text"] = "Something that nobody may read"
     shop.post(later)
 
-    told = shop.lines()
+    printed = shop.lines()
 
-    assert "conversation:message, 1 compared:" in told
-    assert "  conversation.type: only v2 in 1; personal (entries 1 and 2)" in told
-    assert "message.content.text: differs in 1; text of " in told
-    assert "text of 30 characters (entries 1 and 2)" in told
-    assert "nobody may read" not in told
-    assert "Rivera" not in told
-    assert "trigger of v2: conversation:message, for message:appUser; has come" in told
-    assert "handler message:appUser: message:appUser" in told
+    assert "conversation:message, 1 compared:" in printed
+    assert "  conversation.type: only v2 in 1; personal (entries 1 and 2)" in printed
+    assert "message.content.text: differs in 1; text of " in printed
+    assert "text of 30 characters (entries 1 and 2)" in printed
+    assert "nobody may read" not in printed
+    assert "Rivera" not in printed
+    assert "trigger of v2: conversation:message, for message:appUser; has come" in printed
+    assert "handler message:appUser: message:appUser" in printed
 
 
 def test_events_whose_bytes_are_gone_are_counted_and_not_compared():
