@@ -1,4 +1,4 @@
-"""What a message says: one class per kind of content, told apart by ``match``."""
+"""What a message says: one class for each kind of content."""
 
 from __future__ import annotations
 

@@ -19,13 +19,13 @@ from hookkit.core.triggers import Trigger
 #: Takes the event, and the run when it has a second parameter.
 HandlerFunction: TypeAlias = Callable[..., Awaitable[None] | None]
 
-#: Where a name is stored it has this many characters at most.
+#: The longest handler name that the inbox can store.
 MAX_NAME_CHARS = 255
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Condition:
-    """What an event must be beside its trigger; None leaves a part open."""
+    """What an event must fulfil beside its trigger; None in an attribute accepts any."""
 
     author: str | None = None
     provider: str | None = None
@@ -80,13 +80,13 @@ class Handler:
     """A registered function.
 
     Attributes:
-        name: Written to the inbox with every attempt, so it must outlive refactoring.
-        function: Called with the event, and with the run when ``takes_run``.
-        triggers: Any of them; none for a fallback.
+        name: Stored with every attempt, so it must stay the same when code is moved.
+        function: Called with the event, and with the run if ``takes_run``.
+        triggers: The handler wants events of any of them; a fallback has none.
         retry: None means the application's own policy.
-        transactional: Its effects in the inbox's database and the record of its success are
-            one commit.
-        ordered: It sees the events of one lane one at a time, in the order they arrived.
+        transactional: Whether its effects in the inbox's database and the record of its
+            success are one commit.
+        ordered: Whether it gets the events of one lane one at a time, in order of arrival.
     """
 
     name: str
@@ -115,7 +115,7 @@ def takes_run(function: HandlerFunction) -> bool:
         )
     try:
         signature = inspect.signature(function)
-    except (TypeError, ValueError):  # some callables written in C have none
+    except (TypeError, ValueError):  # some callables written in C have no signature
         return False
     if _can_take(signature, 2):
         positional = [
@@ -195,9 +195,9 @@ class Turn:
     """A handler whose turn it is.
 
     Attributes:
-        number: Which of its attempts this will be, the first is 1.
-        is_lost: The attempt belonged to a claim that was never settled: it is recorded as
-            lost, and not made.
+        number: The number of the attempt; the first is 1.
+        is_lost: Whether the attempt belonged to a claim that was never settled: it is recorded
+            as lost, and not made.
     """
 
     handler: Handler
@@ -211,8 +211,8 @@ class Plan:
 
     Attributes:
         turns: In the order of the handlers; lost attempts before the one that follows them.
-        is_exhausted: A handler that has not succeeded may not run any more.
-        due_at: When the first handler is due that is not due now, None without one.
+        is_exhausted: Whether a handler that has not succeeded may not run any more.
+        due_at: When the next handler is due that is not due now; None if there is none.
     """
 
     turns: tuple[Turn, ...]
@@ -227,13 +227,16 @@ def plan(
     *,
     at_once: bool = False,
 ) -> Plan:
-    """Decide which of *handlers*, each with its greatest number of attempts, run now.
+    """Decide which of *handlers* run now.
 
-    Every handler has attempts and a due time of its own: one that fails often takes none
-    of another's. A claim that was lost counts for the handlers that were due in it.
+    Every handler has its own attempts and its own due time. A lost claim counts as an attempt
+    of each handler that was due in it.
 
     Args:
-        at_once: Whether those run as well that are not due yet.
+        entry: The claimed entry.
+        handlers: Each with its greatest number of attempts.
+        now: Aware UTC.
+        at_once: Whether handlers that are not due yet run as well.
     """
     turns: list[Turn] = []
     later: list[datetime] = []
