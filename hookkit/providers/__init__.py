@@ -1,6 +1,6 @@
-"""Providers: what hookkit knows of each vendor, found by walking the folder; and the senders.
+"""The providers: a package for each vendor, found by walking this folder, and the senders.
 
-Other packages add theirs under the entry point group ``hookkit.providers``.
+Other packages add providers under the entry point group ``hookkit.providers``.
 """
 
 from __future__ import annotations

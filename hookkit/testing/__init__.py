@@ -1,4 +1,4 @@
-"""For tests of applications: the vendors' sample payloads, made new and proven.
+"""For tests of applications: the vendors' sample payloads, as new events with a proof.
 
 ::
 

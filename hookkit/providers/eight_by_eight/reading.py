@@ -3,9 +3,9 @@
 https://developer.8x8.com/contactcenter/docs/webhook-events-reference (Chat API, v1.0 and v2.0)
 https://developer.8x8.com/actions-events/docs/webhooks-events-reference (Chat Gateway v1.0)
 
-The versions share words and keys, and the vendor's own pages mix their shapes, so a word
-is read by what it says and not by the version that brought it. The bodies of v1.0 are no longer
-published; they are taken to be those of v2.0, unsigned.
+The versions share words and keys, and the vendor's own pages mix their shapes. So a word is read
+in the same way in every version. The bodies of v1.0 are no longer published; they are taken to be
+those of v2.0, unsigned.
 """
 
 from __future__ import annotations
@@ -92,13 +92,13 @@ def normalize(item: Item) -> Event:
     if "notification_version" in body:
         extra["notification_version"] = body["notification_version"]
     parts["extra"] = extra
-    if reading.kind is EventType.TEST:  # it is about a webhook, and about no conversation
+    if reading.kind is EventType.TEST:  # it is about a webhook, not about a conversation
         parts["conversation"] = None
     return build_event(item, reading.kind, parts, (*problems(faults), *reading.problems))
 
 
 def _extra(headers: Headers) -> dict[str, Any]:
-    """Return what the signed headers say beside the event's id; v2.0 bodies name no channel."""
+    """Return what the signed headers say beside the event's id."""
     if not is_signed(headers):
         return {}
     named = {"customer_id": CUSTOMER_ID, "tenant_id": TENANT_ID}
@@ -110,7 +110,7 @@ def _extra(headers: Headers) -> dict[str, Any]:
 
 
 def _reading(word: str, body: Attributes, detail: Attributes) -> Reading:
-    """Return what the event is that *word* names.
+    """Read the event that *word* names.
 
     Args:
         body: The attributes of a ``BodyShape``.

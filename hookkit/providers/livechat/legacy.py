@@ -1,7 +1,7 @@
 """Webhooks of the legacy REST API, v1 and v2 alike; no body carries a secret.
 
-Which of ``chat``, ``visitor``, ``pre_chat_survey`` and ``ticket`` are sent is chosen when the
-webhook is registered, so any of them may be absent.
+A registration chooses which of ``chat``, ``visitor``, ``pre_chat_survey`` and ``ticket`` are
+sent, so any of them may be absent.
 https://platform.text.com/docs/management/configuration-api/v2.0
 """
 
@@ -31,8 +31,8 @@ TYPES = {
     "canned_response_changed": EventType.OTHER,
 }
 
-#: event type -> where the parts of a key lie that names the fact alone. chat_changed is not
-#: among them, since tags can be put back, nor visitor_queued, which names no chat.
+#: event type -> the paths of a strong key's parts. chat_changed has none, since tags can be put
+#: back, nor has visitor_queued, which names no chat.
 STRONG: dict[str, tuple[Path, ...]] = {
     "chat_started": (("chat", "id"),),
     "chat_ended": (("chat", "id"), ("chat", "ended_timestamp")),
@@ -43,14 +43,14 @@ STRONG: dict[str, tuple[Path, ...]] = {
     ),
 }
 
-#: event type -> where its time lies in what was read of the body.
+#: event type -> the path of its time in the attributes of the body.
 OCCURRED_AT: dict[str, Path] = {
     "chat_started": ("chat", "started_at"),
     "chat_ended": ("chat", "ended_at"),
     "canned_response_changed": ("canned_response", "changed_at"),
 }
 
-#: What the model has no attribute for.
+#: Keys of a body that the model has no attribute for.
 EXTRA = ("pre_chat_survey", "ticket", "canned_response")
 
 
@@ -80,7 +80,7 @@ def _visitor(variables: tuple[Mapping[str, Any], ...] = (), **attributes: Any) -
 
 
 class RequesterShape(Shape):
-    """Who wrote a ticket."""
+    """The author of a ticket."""
 
     given_name = fields.Text(data_key="name")
     email = fields.Text(data_key="mail")
@@ -99,7 +99,7 @@ class CannedResponseShape(Shape):
 
 
 class BodyShape(Shape):
-    """A body, as far as there are data in it."""
+    """A body, without what stays in ``raw``."""
 
     chat = Part(dict, ChatShape)
     visitor = Part(_visitor, VisitorShape)
@@ -111,7 +111,7 @@ _BODY = BodyShape()
 
 
 def split(payload: Payload) -> Sequence[Item]:
-    """Return the one item; the token is nobody else's business."""
+    """Return the one item, without the secret token."""
     raw = {name: value for name, value in payload.document.items() if name != "token"}
     event_type = dig_text(raw, "event_type") or ""
     parts = [dig_id(raw, *path) for path in STRONG.get(event_type, ())]
@@ -153,7 +153,7 @@ def normalize(item: Item) -> Event:
 
 
 def _extra(raw: Document) -> dict[str, Any]:
-    # A survey that was skipped is an empty array.
+    # A skipped survey is an empty array.
     return {name: raw[name] for name in EXTRA if raw.get(name) not in (None, [])}
 
 

@@ -1,4 +1,4 @@
-"""From what was read of a payload to the parts of the unified event."""
+"""From the attributes of a payload to the parts of the unified event."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ from hookkit.schemas.shape import Attributes, Faults, Shape
 #: Versions in which each property is an object with its value.
 WRAPPED_IN = frozenset({"3.0", "3.1"})
 
-#: As the words stand in bodies, with blanks -> as agents' own data spell them.
+#: The words in webhooks, with blanks -> the same words in the data of agents.
 STATES = {
     "accepting chats": "accepting_chats",
     "not accepting chats": "not_accepting_chats",
@@ -55,12 +55,12 @@ _CREATED = CreatedShape()
 def parts_of(
     kind: EventType | None, item: Item, body: Attributes, inner: Document
 ) -> tuple[EventParts, Faults]:
-    """Return the parts of an event of *kind*, and what of *inner* could not be read for them.
+    """Return the parts of an event of *kind*, and the faults in *inner*.
 
     Args:
-        kind: None where the action is not known.
-        item: What is read.
-        body: The attributes of its payload.
+        kind: None if the action is not known.
+        item: The item that is read.
+        body: The attributes of its payload, by a ``PayloadShape``.
         inner: The payload itself.
     """
     parts = _common_parts(item, body, inner)
@@ -93,7 +93,7 @@ def parts_of(
 def _common_parts(item: Item, body: Attributes, inner: Document) -> EventParts:
     additional = dig(item.payload.document, "additional_data")
     requester = dig(item.raw, "requester")
-    # Who was added or removed did the joining or leaving; who asked for it is in extra.
+    # The actor is the person who joined or left; who asked for it is in extra.
     actor_id = body.get("user_id") or body.get("requester_id") or dig_id(requester, "user_id")
     extra = {
         "requester": requester,
@@ -112,13 +112,13 @@ def _common_parts(item: Item, body: Attributes, inner: Document) -> EventParts:
 
 
 def _pinned(item: Item) -> AuthorType | None:
-    """Return who does what this webhook reports; a registration may filter by author."""
+    """Return the author type that the settings give to this webhook, None without one."""
     registration = dig_id(item.payload.document, "webhook_id")
     return item.payload.options.authors.get(registration or "")
 
 
 def _doer(item: Item, body: Attributes) -> Author | None:
-    """Return who pressed or read something."""
+    """Return the person who pressed or read something."""
     user_id = body.get("user_id")
     return None if user_id is None else author_of(user_id, pinned=_pinned(item))
 
@@ -131,7 +131,7 @@ def _conversation(item: Item, body: Attributes, additional: Any) -> Conversation
         body.get("thread_id")
         or chat.get("thread", {}).get("id")
         or active.get("thread_id")
-        # 3.0 and 3.1, where the registration asked for it.
+        # 3.0 and 3.1, if the registration asked for it.
         or dig_id(additional, "thread_id")
     )
     if is_access(item.vendor_type):
@@ -148,8 +148,8 @@ def _conversation(item: Item, body: Attributes, additional: Any) -> Conversation
 def _flat(item: Item, properties: Any) -> dict[str, Any]:
     """Return properties as 3.2 and later send them: ``{"rating": {"score": 1}}``.
 
-    Before that it was ``{"rating": {"score": {"value": 1}}}``, says one page of 3.1; another
-    shows it flat, so what is flat stays so.
+    Before that it was ``{"rating": {"score": {"value": 1}}}`` by one page of 3.1. Another page
+    shows it flat, so flat properties are left as they are.
     """
     if not isinstance(properties, dict):
         return {}
@@ -188,7 +188,7 @@ def _message_parts(item: Item, body: Attributes, inner: Document, parts: EventPa
 
 
 def _named_message(item: Item, body: Attributes, parts: EventParts) -> EventParts:
-    """Return the message of an action that names it by its id alone."""
+    """Return the message of an action that only names its id."""
     message_id = body.get("event_id")
     if message_id is None:
         return {"message": None}
@@ -231,9 +231,9 @@ def _conversation_parts(item: Item, body: Attributes, parts: EventParts) -> Even
 
 
 def _people(body: Attributes, conversation: Conversation) -> EventParts:
-    """Return *conversation* with those whom the body says take part, came or went."""
+    """Return *conversation* with the people who take part, joined or left."""
     person = body.get("person")
-    if person is not None:  # came
+    if person is not None:  # joined
         here = replace(conversation, participants=(person.participant,))
         return {"conversation": here, "user": person.user, "actor": person.author}
     users = body.get("chat", {}).get("users")
@@ -241,7 +241,7 @@ def _people(body: Attributes, conversation: Conversation) -> EventParts:
         here = replace(conversation, participants=tuple(each.participant for each in users))
         customers = [each.user for each in users if each.user is not None]
         return {"conversation": here, "user": customers[0] if customers else None}
-    if "user_id" in body:  # went, or closed the chat
+    if "user_id" in body:  # left, or closed the chat
         gone = (Participant(user_id=body["user_id"]),)
         return {"conversation": replace(conversation, participants=gone)}
     return {"conversation": conversation}
@@ -257,7 +257,7 @@ def _queue(queue: Mapping[str, Any] | None) -> Mapping[str, Any] | None:
 def _user_parts(item: Item, body: Attributes, inner: Document) -> tuple[EventParts, Faults]:
     person, faults = body.get("customer"), Faults()
     if person is None and "id" in body:
-        # Some documents have the customer itself as the payload of customer_created.
+        # On some pages the customer itself is the payload of customer_created.
         attributes, faults = _PERSON.read(inner)
         person = customer_of(**attributes)
     if person is None:
@@ -270,11 +270,11 @@ def _agent_parts(
     kind: EventType | None, body: Attributes, inner: Document
 ) -> tuple[EventParts, Faults]:
     attributes, faults = _PERSON.read(inner)
-    # 3.4 renamed agent_id to id, in one action of two.
+    # 3.4 renamed agent_id to id in one of two actions.
     agent_id = body.get("agent_id") or body.get("id")
     if agent_id is None:
         return {}, faults
-    # Bots have actions of their own, but share the one about who accepts chats.
+    # Bots have their own actions, but share the one about who accepts chats.
     said = None if kind is EventType.AGENT_STATUS else "agent"
     agent = person_of(**{**attributes, "id": agent_id, "type": said}).author
     status = body.get("status")

@@ -1,6 +1,6 @@
-"""Sunshine Conversations v1 and v1.1: one trigger in a body, arrays of what it concerns.
+"""Sunshine Conversations v1 and v1.1: a body has one trigger, and arrays of its objects.
 
-No version of v1.x has event ids: they are derived, so that a redelivery has the same one.
+v1.x has no event ids. They are derived, so that a redelivery has the same id.
 https://developer.zendesk.com/api-reference/conversations/ ("API versioning")
 """
 
@@ -54,7 +54,7 @@ TYPES = {
     "passthrough:apple:interactive": EventType.OTHER,
 }
 
-#: The reason that v2 gives where it has one word for several triggers.
+#: The reason that v2 gives if it has one word for several triggers.
 REASONS = {
     "client:block": "blocked",
     "link:match": "matched",
@@ -98,7 +98,7 @@ def split(payload: Payload) -> Sequence[Item]:
 
 
 def is_pipeline_call(body: Document) -> bool:
-    """Tell a call of the v1 middleware pipeline, which looks like a message, from a webhook.
+    """Tell whether *body* is a call of the v1 middleware pipeline, which looks like a message.
 
     https://github.com/zendesk/sunshine-conversations-bot-to-agent-handoff
     """
@@ -149,7 +149,7 @@ def _parts(body: Attributes) -> EventParts:
 
 
 def _parts_of_kind(kind: EventType, body: Attributes, parts: EventParts) -> EventParts:
-    """Return the parts that only events of this kind have."""
+    """Return the parts that only events of *kind* have."""
     match EVENT_CLASSES[kind]:
         case events.MessageEvent:
             return _message_parts(body, parts)
@@ -189,12 +189,12 @@ def _message_parts(body: Attributes, parts: EventParts) -> EventParts:
 
 
 def _by_user(body: Attributes, parts: EventParts) -> EventParts:
-    """Return who did it, and through which channel, of what only users do."""
+    """Return the actor and the source of something that only users do."""
     return {"actor": by_user(parts["user"]), "source": _through_client(parts["source"], body)}
 
 
 def _through_client(source: Source | None, body: Attributes) -> Source | None:
-    """Return *source* with the body's client in it, where v2 has moved it."""
+    """Return *source* with the body's client in it, where v2 has it."""
     reached = body.get("client")
     if reached is None:
         return source

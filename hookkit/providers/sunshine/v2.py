@@ -1,4 +1,4 @@
-"""Sunshine Conversations v2: several events in one body, each with an id of its own.
+"""Sunshine Conversations v2: a body has several events, each with its own id.
 
 https://github.com/zendesk/sunshine-conversations-api-spec (Webhooks, ``x-webhooks``)
 """
@@ -58,7 +58,7 @@ _EVENT = EventShape()
 
 
 def split(payload: Payload) -> Sequence[Item]:
-    """Return one item per element of ``events``; none when that is no array."""
+    """Return one item for each element of ``events``; none if that is not an array."""
     events = payload.document.get("events")
     return [
         _item(payload, event)
@@ -120,7 +120,7 @@ def _parts(payload: Attributes) -> EventParts:
         "error": payload.get("error"),
         "metadata": payload.get("metadata"),
         "message": message,
-        # The user sits in three places, depending on the trigger.
+        # The user is in one of three places, depending on the trigger.
         "user": payload.get("user") or (said and said.user) or (somebody and somebody.user),
         "actor": somebody.author if somebody is not None else author,
         "source": payload.get("source") or activity.get("source"),
@@ -138,7 +138,7 @@ def _extra(payload: Attributes, said: Said | None) -> dict[str, Any]:
 
 
 def _parts_of_kind(kind: EventType, payload: Attributes, parts: EventParts) -> EventParts:
-    """Return the parts that only events of this kind have."""
+    """Return the parts that only events of *kind* have."""
     match EVENT_CLASSES[kind]:
         case events.MessageEvent:
             return {"conversation": parts["conversation"] or Conversation()}
