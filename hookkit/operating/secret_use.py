@@ -159,11 +159,11 @@ class Rotation:
 def _fingerprints(endpoint: Endpoint) -> Iterator[tuple[str, list[str]]]:
     """Yield the setting and the names of each list that deliveries are told to be proved by."""
     for protection in endpoint.protections:
-        setting = protection.told
+        setting = protection.proving_setting
         if setting is None:
             continue
         try:
-            for secrets in endpoint.credential_lists(protection, setting):
+            for secrets in endpoint.secret_lists(protection, setting):
                 yield setting, [endpoint.fingerprint(each) for each in secrets]
         except Unavailable:  # every delivery says so louder
             continue

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Callable, Mapping, Sequence
+import warnings
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from functools import partial
 from typing import Any
@@ -14,15 +15,14 @@ from marshmallow import fields as ma
 from hookkit.core.attempts import RetryPolicy
 from hookkit.core.errors import ConfigurationError
 from hookkit.core.ids import fingerprint_of, read_key
+from hookkit.core.modes import Mode
 from hookkit.core.provider import Provider
-from hookkit.receiving.endpoint import (
-    Endpoint,
-    warn_of_shadow_alone,
-    warn_of_shared_secrets,
-    warn_of_short_secrets,
-)
-from hookkit.settings.endpoint import read_endpoint
-from hookkit.settings.strict import Strict, below, load_strict
+from hookkit.receiving.endpoint import Endpoint
+from hookkit.settings.endpoint import read_endpoint, visible_secrets
+from hookkit.settings.fields import Strict, below, load_strict
+
+#: A secret that a person can remember can be guessed by a program.
+MIN_SECRET_CHARS = 16
 
 RUNNERS = ("thread", "inline", "celery", "none")
 MIGRATE_MODES = ("apply", "check")
@@ -101,10 +101,38 @@ def load_settings(
         mistakes += error.mistakes
     if mistakes:
         raise ConfigurationError(*mistakes)
-    warn_of_short_secrets(endpoints.values())
-    warn_of_shadow_alone(endpoints.values())
-    warn_of_shared_secrets(endpoints.values())
+    for line in _concerns(endpoints.values()):
+        warnings.warn(f"HOOKKIT_ENDPOINTS{line}", stacklevel=3)
     return Settings(endpoints=endpoints, **loaded)
+
+
+def _concerns(endpoints: Iterable[Endpoint]) -> Iterator[str]:
+    """Yield a line for what is allowed and probably not meant, the setting's key in front."""
+    owners: dict[str, set[str]] = {}
+    for endpoint in endpoints:
+        short: set[str] = set()
+        for protection in endpoint.protections:
+            for setting, secrets in protection.configured():
+                for text in visible_secrets(secrets):
+                    # Of Basic credentials, the password is what has to be guessed.
+                    guessed = text.partition(":")[2] if setting == "basic" else text
+                    if len(guessed) < MIN_SECRET_CHARS:
+                        short.add(setting)
+                    if setting == "secrets":
+                        owners.setdefault(text, set()).add(endpoint.name)
+        for setting in sorted(short):
+            yield (
+                f".{endpoint.name}.{setting}: one is shorter than {MIN_SECRET_CHARS} characters"
+                " and may be guessed"
+            )
+        if endpoint.modes is not None and Mode.LIVE not in endpoint.modes.values():
+            yield (
+                f".{endpoint.name}.versions: none is live, so that nothing runs unless"
+                " `flask hookkit migrate switch` has made one live"
+            )
+    # Who knows the secret of one endpoint could send to the other.
+    for names in sorted({tuple(sorted(each)) for each in owners.values() if len(each) > 1}):
+        yield f": {' and '.join(names)} have the same secret; give each its own"
 
 
 def _shared_paths(all_declared: Mapping[str, Any]) -> list[str]:

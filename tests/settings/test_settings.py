@@ -10,7 +10,7 @@ from hookkit.core.parts import AuthorType
 from hookkit.inbox.opening import check_database
 from hookkit.inbox.sql.rows import BodyCipher
 from hookkit.providers import load_providers
-from hookkit.receiving.protection import Protection
+from hookkit.receiving.endpoint import Protection
 from hookkit.senders import SENDERS
 from hookkit.settings.load import load_settings
 
@@ -33,11 +33,15 @@ def mistakes_of(**config):
     return list(raised.value.mistakes)
 
 
+def secrets_of(endpoint, registration=None):
+    return endpoint.secrets(endpoint.protection, "secrets", registration)
+
+
 def test_defaults_are_the_documented_ones():
     settings = load()
 
     support = settings.endpoints["support"]
-    assert support.secrets() == [SECRET.encode()]
+    assert secrets_of(support) == [SECRET.encode()]
     assert support.max_body_bytes == 1 << 20
     assert support.protection == Protection(secrets=[SECRET])
     assert (support.version_protections, support.path) == ({}, None)
@@ -392,7 +396,7 @@ def test_secrets_come_from_a_callable_at_every_delivery():
 
     secrets.insert(0, "a-new-secret-of-today")
 
-    assert support.secrets() == [b"a-new-secret-of-today", SECRET.encode()]
+    assert secrets_of(support) == [b"a-new-secret-of-today", SECRET.encode()]
 
 
 @pytest.mark.parametrize(
@@ -408,7 +412,7 @@ def test_callable_without_usable_secrets_verifies_nothing(secrets):
     support = load(HOOKKIT_ENDPOINTS={"s": endpoint(secrets=secrets)}).endpoints["s"]
 
     with pytest.raises(Unavailable, match="endpoint 's' cannot be had"):
-        support.secrets()
+        secrets_of(support)
 
 
 def test_unsigned_endpoint_needs_no_secret():
@@ -630,8 +634,8 @@ def test_settings_by_webhook_reach_the_provider():
     loaded = load_settings({"HOOKKIT_ENDPOINTS": {"s": settings}}, {"acme": acme}, check_database)
 
     support = loaded.endpoints["s"]
-    assert support.secrets("a") == [SECRET.encode()]
-    assert support.secrets("c") == support.secrets() == []
+    assert secrets_of(support, "a") == [SECRET.encode()]
+    assert secrets_of(support, "c") == secrets_of(support) == []
     assert support.provider.options == Options(
         repeat_window_s=60, version={"a": "v1", "b": "v1.1"}, authors={"a": AuthorType.USER}
     )
