@@ -1,7 +1,7 @@
 """One endpoint of ``HOOKKIT_ENDPOINTS`` -> ``Endpoint``, or every mistake in it at once.
 
-What is wrong with one setting alone, its field says (``fields.py``). Here is what does not go
-together: each function named ``..._mistakes`` yields lines that begin with a setting's name.
+The fields in ``fields.py`` find what is wrong with one setting alone. This module finds what does
+not go together: each ``..._mistakes`` yields lines that begin with the name of a setting.
 """
 
 from __future__ import annotations
@@ -43,8 +43,8 @@ class _Part(NamedTuple):
 
     Attributes:
         loaded: The settings that are right by themselves.
-        written: The names of all its settings, also of those with a mistake.
-        provider: None if its name is missing or not known.
+        written: The names of all settings, also of those with a mistake.
+        provider: None if the endpoint names none, or one that is not known.
     """
 
     loaded: PartSettings
@@ -53,7 +53,7 @@ class _Part(NamedTuple):
 
     @property
     def is_protected(self) -> bool:
-        """Whether this part says itself what a delivery must prove."""
+        """Whether it has a protection of its own."""
         settings = (*SECRET_SETTINGS, *_KEY_SETTINGS)
         return self.loaded.get("unsigned", False) or any(name in self.written for name in settings)
 
@@ -185,12 +185,12 @@ def _version_mistakes(part: _Part, version: object, of_endpoint: PartSettings) -
 def _missing_mistakes(endpoint: _Part, versions: Mapping[str, _Part]) -> Iterator[str]:
     """Yield a line if nothing proves the sender, and the settings do not say so on purpose."""
     loaded, written, provider = endpoint
-    # With a mistake in one of these, that mistake is reported, and not that it is missing.
+    # A setting with a mistake is not missing: its mistake is reported already.
     if loaded.get("unsigned", "unsigned" in written) or "secrets" in written:
         return
     if any(name in written for name in _KEY_SETTINGS):
         return
-    # An endpoint may leave it to its versions: then every other version is refused.
+    # An endpoint may leave the proof to its versions: every other version is then refused.
     is_left_to_versions = bool(versions) and all(part.is_protected for part in versions.values())
     if not is_left_to_versions or "basic" in loaded or "path_token" in loaded:
         has_keys = provider is not None and isinstance(provider.scheme, KeyScheme)
