@@ -368,17 +368,11 @@ def _read(answer: bytes, key_id: str, host: str) -> RsaKey:
 
 def _log(lookup: _Lookup) -> None:
     # The id matches KEY_ID, so nothing in it steers a terminal.
-    if lookup.error is not None:
-        _logger.warning(
-            "cannot fetch key %s: %s",
-            lookup.key_id,
-            lookup.error,
-            extra={"action": "key_unavailable", "key_id": lookup.key_id},
-        )
+    key_id, error = lookup.key_id, lookup.error
+    if error is not None:
+        extra = {"action": "key_unavailable", "key_id": key_id}
+        _logger.warning("cannot fetch key %s: %s", key_id, error, extra=extra)
     else:
-        _logger.info(
-            "asked for key %s: %s",
-            lookup.key_id,
-            "there is none" if lookup.key is None else "fetched",
-            extra={"action": "key_fetched", "key_id": lookup.key_id},
-        )
+        result = "there is none" if lookup.key is None else "fetched"
+        extra = {"action": "key_fetched", "key_id": key_id}
+        _logger.info("asked for key %s: %s", key_id, result, extra=extra)

@@ -72,75 +72,56 @@ def _nearest(key: str, schema: Schema) -> str:
     return f"{key} (did you mean {nearest[0]}?)" if nearest else key
 
 
-class _SecretsField(ma.Field[Any]):
-    """Secrets, or a callable that returns them."""
+def _secrets(setting: str) -> ma.Field[Any]:
+    """Return a field of secrets, or of a callable that returns them."""
 
-    def __init__(self, setting: str) -> None:
-        super().__init__()
-        self.check = CHECKS[setting]
-
-    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> Secrets:
-        if not callable(value):
+    def read(given: Any) -> Secrets:
+        if not callable(given):
             try:
-                self.check(value)
+                CHECKS[setting](given)
             except ValueError as error:
                 raise ValidationError(str(error)) from error
-        secrets: Secrets = value
+        secrets: Secrets = given
         return secrets
 
-
-class _SchemeField(ma.Field[Scheme]):
-    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> Scheme:
-        return read_scheme(value)
+    return ma.Function(deserialize=read)
 
 
-class _KeysField(ma.Field[tuple[RsaKey, ...]]):
-    """A public key, or a list of them: JWK or PEM each."""
-
-    def _deserialize(
-        self, value: Any, attr: str | None, data: Any, **kwargs: Any
-    ) -> tuple[RsaKey, ...]:
-        given = [value] if isinstance(value, str | Mapping) else value
-        if not isinstance(given, Sequence) or isinstance(given, bytes):
-            raise ValidationError("must be a JWK or PEM, or a list of them")
-        if not given:
-            raise ValidationError("holds no key")
-        try:
-            keys = tuple(read_key(each) for each in given)
-        except ValueError as error:
-            raise ValidationError(f"one {error}") from error
-        if len({each.jwk for each in keys}) < len(keys):
-            raise ValidationError("holds one key twice")
-        return keys
+def _read_keys(given: Any) -> tuple[RsaKey, ...]:
+    """Return the public keys in *given*: JWK or PEM, or a list of them."""
+    listed = [given] if isinstance(given, str | Mapping) else given
+    if not isinstance(listed, Sequence) or isinstance(listed, bytes):
+        raise ValidationError("must be a JWK or PEM, or a list of them")
+    if not listed:
+        raise ValidationError("holds no key")
+    try:
+        keys = tuple(read_key(each) for each in listed)
+    except ValueError as error:
+        raise ValidationError(f"one {error}") from error
+    if len({each.jwk for each in keys}) < len(keys):
+        raise ValidationError("holds one key twice")
+    return keys
 
 
-class _PlacesField(ma.Field[tuple[str, ...]]):
-    """Where an id or a type is: a text, or a list of texts of which the first that fits counts."""
-
-    def _deserialize(
-        self, value: Any, attr: str | None, data: Any, **kwargs: Any
-    ) -> tuple[str, ...]:
-        places = [value] if isinstance(value, str) else value
-        if not isinstance(places, list | tuple) or not all(
-            isinstance(each, str) and _PLACE.fullmatch(each) for each in places
-        ):
-            raise ValidationError(
-                "must be header:<name> or body:<path.into.it>, or a list of such texts"
-            )
-        return tuple(each.lower() if each.startswith("header:") else each for each in places)
+def _read_places(given: Any) -> tuple[str, ...]:
+    """Return where an id or a type may be: the first place that has one counts."""
+    places = [given] if isinstance(given, str) else given
+    if not isinstance(places, list | tuple) or not all(
+        isinstance(each, str) and _PLACE.fullmatch(each) for each in places
+    ):
+        raise ValidationError(
+            "must be header:<name> or body:<path.into.it>, or a list of such texts"
+        )
+    return tuple(each.lower() if each.startswith("header:") else each for each in places)
 
 
-class _PinField(ma.Field[Any]):
-    """A payload version, or one for each registration."""
-
-    def _deserialize(
-        self, value: Any, attr: str | None, data: Any, **kwargs: Any
-    ) -> str | dict[str, str]:
-        texts = [*value, *value.values()] if isinstance(value, dict) else [value]
-        if not all(isinstance(text, str) for text in texts):
-            raise ValidationError("must be a text, or a mapping of webhook ids to texts")
-        pin: str | dict[str, str] = value
-        return pin
+def _read_pin(given: Any) -> str | dict[str, str]:
+    """Return a payload version, or one for each registration."""
+    texts = [*given, *given.values()] if isinstance(given, dict) else [given]
+    if not all(isinstance(text, str) for text in texts):
+        raise ValidationError("must be a text, or a mapping of webhook ids to texts")
+    pin: str | dict[str, str] = given
+    return pin
 
 
 def _address(schemes: Collection[str], otherwise: str) -> Callable[[str], None]:
@@ -185,17 +166,15 @@ class PartSettings(TypedDict, total=False):
 class _ProtectionSchema(Strict):
     """What an endpoint and a payload version may both say."""
 
-    secrets = _SecretsField("secrets")
+    secrets = _secrets("secrets")
     unsigned = ma.Boolean(truthy={True}, falsy={False})
-    basic = _SecretsField("basic")
-    path_token = _SecretsField("path_token")
-    scheme = _SchemeField()
-    keys = _KeysField()
+    basic = _secrets("basic")
+    path_token = _secrets("path_token")
+    scheme = ma.Function(deserialize=read_scheme)
+    keys = ma.Function(deserialize=_read_keys)
     region = ma.String()
     key_bases = ma.List(
-        ma.String(
-            validate=_address(["https"], "must be an address that begins with https://"),
-        ),
+        ma.String(validate=_address(["https"], "must be an address that begins with https://")),
         validate=validate.Length(min=1, error="holds no address"),
     )
 
@@ -211,16 +190,16 @@ class EndpointSchema(_ProtectionSchema):
 
     provider = ma.String(required=True)
     tolerance_s = ma.Float(validate=validate.Range(min=0))
-    event_id = _PlacesField()
-    event_type = _PlacesField()
+    event_id = ma.Function(deserialize=_read_places)
+    event_type = ma.Function(deserialize=_read_places)
     public_url = ma.String(
         validate=_address(
             ["http", "https"], "must be the address that the sender was given, https://..."
-        ),
+        )
     )
-    verify_token = _SecretsField("verify_token")
+    verify_token = _secrets("verify_token")
     versions = ma.Dict(error_messages={"invalid": "must map payload versions to their modes"})
-    version = _PinField()
+    version = ma.Function(deserialize=_read_pin)
     authors = ma.Dict(
         keys=ma.String(),
         values=ma.String(validate=validate.OneOf(_AUTHORS, error="must be one of {choices}")),

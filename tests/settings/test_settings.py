@@ -577,6 +577,63 @@ def test_mistake_in_the_scheme_of_a_version(settings, mistake):
     assert [line for line in found if line.startswith(f"HOOKKIT_ENDPOINTS.s.{mistake}")]
 
 
+def test_every_mistake_in_a_scheme_is_reported_at_once():
+    scheme = {"header": 5, "nonsense": 1, "signed": "{body}"}
+
+    found = mistakes_of(HOOKKIT_ENDPOINTS={"s": endpoint(scheme=scheme)})
+    assert found[0] == "HOOKKIT_ENDPOINTS.s.scheme: header: must be a text"
+    assert found[1].startswith("HOOKKIT_ENDPOINTS.s.scheme: nonsense: is not known; known are ")
+    assert len(found) == 2
+
+    scheme = {"header": "x", "algorithm": "md5", "encoding": "base32"}
+    found = mistakes_of(HOOKKIT_ENDPOINTS={"s": endpoint(scheme=scheme)})
+    assert [line.split(": ")[1] for line in found] == ["algorithm", "encoding"]
+
+
+def test_mistakes_of_a_version_that_has_no_shadow_are_reported_with_it():
+    versions = {"v9.9": {"mode": "shadow", "secret": SECRET, "region": "mars"}}
+    found = mistakes_of(
+        HOOKKIT_ENDPOINTS={"s": {"provider": "8x8", "region": "us", "versions": versions}}
+    )
+
+    assert [
+        line.removeprefix("HOOKKIT_ENDPOINTS.s.versions.v9.9").split(":")[0] for line in found
+    ] == [
+        ".secret (did you mean secrets?)",
+        ".region",
+        "",
+        ".mode",
+    ]
+
+
+def test_version_with_a_mistaken_proof_is_not_said_to_have_none():
+    versions = {"v1": {"secrets": [""]}}
+
+    assert mistakes_of(HOOKKIT_ENDPOINTS={"s": {"provider": "sunshine", "versions": versions}}) == [
+        "HOOKKIT_ENDPOINTS.s.versions.v1.secrets: holds an empty secret"
+    ]
+
+
+def test_token_that_cannot_be_had_is_named_and_not_shown():
+    def fail():
+        raise OSError(SECRET)
+
+    settings = {"provider": "meta", "secrets": [SECRET], "verify_token": fail}
+    support = load(HOOKKIT_ENDPOINTS={"s": settings}).endpoints["s"]
+
+    with pytest.raises(Unavailable, match="the verify_token of endpoint 's'") as raised:
+        support.answer_challenge({"hub.verify_token": "x", "hub.challenge": "1"})
+    assert SECRET not in str(raised.value)
+
+
+def test_tokens_of_a_challenge_are_one_list():
+    settings = {"provider": "meta", "secrets": [SECRET], "verify_token": {"a": [SECRET]}}
+
+    assert mistakes_of(HOOKKIT_ENDPOINTS={"s": settings}) == [
+        "HOOKKIT_ENDPOINTS.s.verify_token: must be a list of texts, newest first, or a callable"
+    ]
+
+
 def test_vendor_with_keys_of_its_own_has_no_other_scheme():
     versions = {"v1.0": {"scheme": SIGNED, "secrets": [SECRET]}}
     found = mistakes_of(
