@@ -59,7 +59,7 @@ class KnownKey:
 
 
 class _Hold(NamedTuple):
-    """Why a key id is not asked for: until then, because it is absent or the lookup failed."""
+    """Until when a key id is not asked for, and whether because its lookup has failed."""
 
     until_s: float
     is_failure: bool

@@ -165,9 +165,9 @@ def _version_mistakes(part: _Part, version: object, of_endpoint: PartSettings) -
     """Yield what is wrong with a payload version alone."""
     loaded, written, provider = part
     if "scheme" in loaded and loaded.get("unsigned"):
-        yield "scheme: beside unsigned: true, with which none is asked"
+        yield "scheme: beside unsigned: true; say which of the two is meant"
     elif "scheme" in loaded and "secrets" not in written:
-        yield "scheme: without secrets beside it, which are not taken from the endpoint"
+        yield "scheme: needs secrets beside it; those of the endpoint are not used with it"
     if provider is None:
         return
     if version not in provider.versions:
@@ -186,9 +186,10 @@ def _missing_mistakes(endpoint: _Part, versions: Mapping[str, _Part]) -> Iterato
     """Yield a line if nothing proves the sender, and the settings do not say so on purpose."""
     loaded, written, provider = endpoint
     # A setting with a mistake is not missing: its mistake is reported already.
-    if loaded.get("unsigned", "unsigned" in written) or "secrets" in written:
+    is_mistaken = "unsigned" in written and "unsigned" not in loaded
+    if loaded.get("unsigned") or is_mistaken:
         return
-    if any(name in written for name in _KEY_SETTINGS):
+    if any(name in written for name in ("secrets", *_KEY_SETTINGS)):
         return
     # An endpoint may leave the proof to its versions: every other version is then refused.
     is_left_to_versions = bool(versions) and all(part.is_protected for part in versions.values())

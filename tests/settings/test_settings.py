@@ -176,7 +176,7 @@ def test_other_keys_of_the_application_are_left_alone():
         ),
         pytest.param(
             {"versions": {"v2": "shade"}},
-            "versions.v2.mode: 'shade' is none; choose live, shadow, ignore",
+            "versions.v2.mode: 'shade' is no mode; choose live, shadow, ignore",
             id="mode",
         ),
         pytest.param({"versions": {"v2": 5}}, "versions.v2: must be a mapping", id="mode a number"),
@@ -534,12 +534,12 @@ def test_scheme_of_the_endpoint_is_not_that_of_a_version_with_its_own():
     [
         pytest.param(
             {"versions": {"v2": {"scheme": SIGNED}}},
-            "versions.v2.scheme: without secrets beside it, which are not taken from the endpoint",
+            "versions.v2.scheme: needs secrets beside it; those of the endpoint are not used with it",
             id="without secrets",
         ),
         pytest.param(
             {"versions": {"v2": {"scheme": SIGNED, "unsigned": True}}},
-            "versions.v2.scheme: beside unsigned: true, with which none is asked",
+            "versions.v2.scheme: beside unsigned: true; say which of the two is meant",
             id="unsigned",
         ),
         pytest.param(
