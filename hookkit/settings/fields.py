@@ -182,9 +182,7 @@ class _ProtectionSchema(Strict):
 class VersionSchema(_ProtectionSchema):
     """A payload version of an endpoint."""
 
-    mode = ma.String(
-        validate=validate.OneOf(MODES, error="{input!r} is no mode; choose {choices}")
-    )
+    mode = ma.String(validate=validate.OneOf(MODES, error="{input!r} is no mode; choose {choices}"))
 
 
 class EndpointSchema(_ProtectionSchema):

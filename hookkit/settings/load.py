@@ -31,7 +31,7 @@ MIN_SECRET_CHARS = 16
 Database: TypeAlias = str | URL | Engine | Callable[[], str | URL | Engine]
 
 RUNNERS = ("thread", "inline", "celery", "none")
-MIGRATE_MODES = ("apply", "check")
+TABLES = ("upgrade", "check")
 
 # https://github.com/fernet/spec/blob/master/Spec.md#key-format
 _FERNET_KEY_BYTES = 32
@@ -53,7 +53,7 @@ class Settings:
         keep_bodies_days: How long the bodies of settled entries are kept.
         keep_ids_days: How long settled entries are kept, so that they stop duplicates.
         encryption_keys: Fernet keys for bodies, newest first; () stores bodies in clear.
-        migrate: One of ``MIGRATE_MODES``.
+        tables: Whether opening the inbox may change its tables (``upgrade``) or not (``check``).
         twin_window_s: How long another version's report of a fact may take to arrive.
     """
 
@@ -66,7 +66,7 @@ class Settings:
     keep_bodies_days: float
     keep_ids_days: float
     encryption_keys: tuple[str, ...] = field(repr=False)
-    migrate: str
+    tables: str
     twin_window_s: float
 
 
@@ -87,7 +87,12 @@ def load_settings(
         ConfigurationError: Anything is wrong; every mistake is listed by its key.
     """
     given = {key: value for key, value in config.items() if key.startswith("HOOKKIT_")}
+    is_renamed = given.pop("HOOKKIT_MIGRATE", None) is not None
     loaded, mistakes = load_strict(_SettingsSchema(), given)
+    if is_renamed:
+        mistakes.append(
+            'HOOKKIT_MIGRATE: is called HOOKKIT_TABLES, and its "apply" is called "upgrade"'
+        )
     default_max_body_bytes = loaded.pop("max_body", 0)
     loaded.pop("url_prefix", None)  # read by ``init_app``, before the blueprint is registered
     all_declared = loaded.pop("endpoints", {})
@@ -156,7 +161,7 @@ def _all_held_back(endpoints: Mapping[str, Endpoint]) -> Iterator[str]:
         if endpoint.modes is not None and Mode.LIVE not in endpoint.modes.values():
             yield (
                 f"{endpoint.name}.versions: none is live, so that nothing runs unless"
-                " `flask hookkit migrate switch` has made one live"
+                " `flask hookkit versions switch` has made one live"
             )
 
 
@@ -232,10 +237,10 @@ class _SettingsSchema(Strict):
     encryption_keys = ma.Function(
         deserialize=_read_encryption_keys, load_default=(), data_key="HOOKKIT_ENCRYPTION_KEYS"
     )
-    migrate = ma.String(
-        load_default="apply",
-        data_key="HOOKKIT_MIGRATE",
-        validate=validate.OneOf(MIGRATE_MODES, error="must be one of {choices}"),
+    tables = ma.String(
+        load_default="upgrade",
+        data_key="HOOKKIT_TABLES",
+        validate=validate.OneOf(TABLES, error="must be one of {choices}"),
     )
     twin_window_s = ma.Float(
         load_default=1800.0,

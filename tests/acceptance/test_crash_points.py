@@ -82,9 +82,9 @@ def test_death_in_the_life_of_a_delivery_loses_and_doubles_nothing(tmp_path, dat
 PREPARE = """
 import sys
 from datetime import UTC, datetime
-from hookkit.core.filter import Filter
-from hookkit.core.versions import Change, Mode
-from hookkit.inbox.database import open_inbox
+from hookkit.core.entry import Filter
+from hookkit.core.modes import Change, Mode
+from hookkit.inbox.opening import open_inbox
 inbox = open_inbox(sys.argv[1])
 now = datetime.now(UTC)
 """
