@@ -93,17 +93,11 @@ def load_settings(
         mistakes.append(
             'HOOKKIT_MIGRATE: is called HOOKKIT_TABLES, and its "apply" is called "upgrade"'
         )
-    default_max_body_bytes = loaded.pop("max_body", 0)
     loaded.pop("url_prefix", None)  # read by ``init_app``, before the blueprint is registered
-    all_declared = loaded.pop("endpoints", {})
-    endpoints = {}
-    fingerprint = partial(fingerprint_of, read_key(config.get("SECRET_KEY")))
-    for name, declared in all_declared.items():
-        endpoint, more = read_endpoint(name, declared, providers, default_max_body_bytes)
-        mistakes += below(f"HOOKKIT_ENDPOINTS.{name}", more)
-        if endpoint is not None:
-            endpoints[name] = replace(endpoint, fingerprint=fingerprint)
-    mistakes += below("HOOKKIT_ENDPOINTS", _shared_paths(all_declared))
+    endpoints, more = _read_endpoints(
+        loaded.pop("endpoints", {}), providers, loaded.pop("max_body", 0), config.get("SECRET_KEY")
+    )
+    mistakes += below("HOOKKIT_ENDPOINTS", more)
     if loaded.get("keep_ids_days", math.inf) < loaded.get("keep_bodies_days", 0):
         mistakes.append(
             "HOOKKIT_KEEP_IDS_DAYS: shorter than HOOKKIT_KEEP_BODIES_DAYS; an id outlives its body"
@@ -119,6 +113,24 @@ def load_settings(
     for line in below("HOOKKIT_ENDPOINTS", concerns):
         warnings.warn(line, stacklevel=3)
     return Settings(endpoints=endpoints, **loaded)
+
+
+def _read_endpoints(
+    all_declared: Mapping[object, object],
+    providers: Mapping[str, Provider],
+    default_max_body_bytes: int,
+    secret_key: object,
+) -> tuple[dict[str, Endpoint], list[str]]:
+    """Return the endpoints by name, and the mistakes in all of them."""
+    endpoints: dict[str, Endpoint] = {}
+    mistakes: list[str] = []
+    fingerprint = partial(fingerprint_of, read_key(secret_key))
+    for name, declared in all_declared.items():
+        endpoint, more = read_endpoint(name, declared, providers, default_max_body_bytes)
+        mistakes += below(str(name), more)
+        if endpoint is not None:
+            endpoints[endpoint.name] = replace(endpoint, fingerprint=fingerprint)
+    return endpoints, [*mistakes, *_shared_paths(all_declared)]
 
 
 def _weak_secrets(endpoints: Mapping[str, Endpoint]) -> Iterator[str]:
