@@ -11,7 +11,7 @@ from hookkit.core.delivery import Delivery, VerifiedDelivery
 from hookkit.core.errors import ConfigurationError, Unavailable
 from hookkit.core.provider import Provider
 from hookkit.core.scheme import KeyScheme, Scheme, SigningScheme, UrlScheme
-from hookkit.providers import load_providers
+from hookkit.providers import find_provider
 from hookkit.signatures.rsa import read_keys
 
 #: A provider's name, a provider, or a scheme.
@@ -121,11 +121,7 @@ def _by_key(scheme: KeyScheme, delivery: Delivery, secrets: Sequence[str]) -> Ve
 
 def _scheme(scheme: Named, public_url: str | None) -> Scheme | KeyScheme:
     if isinstance(scheme, str):
-        providers = load_providers()
-        if scheme not in providers:
-            known = ", ".join(sorted(providers))
-            raise ConfigurationError(f"provider {scheme!r} is not known; known are {known}")
-        scheme = providers[scheme]
+        scheme = find_provider(scheme)
     found = scheme.scheme if isinstance(scheme, Provider) else scheme
     if isinstance(found, UrlScheme) and found.signs_url:
         if public_url is None:

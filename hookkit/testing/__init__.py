@@ -12,9 +12,9 @@
 
 from __future__ import annotations
 
+from hookkit.providers import find_provider
 from hookkit.testing.samples import (
     Sample,
-    find_provider,
     find_sample,
     freshen,
     list_samples,

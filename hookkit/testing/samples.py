@@ -19,7 +19,6 @@ from hookkit.core.errors import HookkitError
 from hookkit.core.event import MessageEvent
 from hookkit.core.parts import Author, AuthorType
 from hookkit.core.provider import PayloadVersion, Provider, normalize, split
-from hookkit.providers import load_providers
 
 #: A sample is read to see what it is, so any time will do.
 _ANY_TIME = datetime(2024, 1, 1, tzinfo=UTC)
@@ -47,19 +46,6 @@ class Sample:
         """Return the payload, decoded anew with every call."""
         document: dict[str, Any] = json.loads(self.body)
         return document
-
-
-def find_provider(name: str) -> Provider:
-    """Return the provider of this name.
-
-    Raises:
-        HookkitError: It is not known; the message lists the known ones.
-    """
-    providers = load_providers()
-    if name not in providers:
-        known = ", ".join(sorted(providers))
-        raise HookkitError(f"provider {name!r} is not known; known are {known}")
-    return providers[name]
 
 
 def list_samples(provider: Provider, version: str | None = None) -> list[Sample]:
