@@ -493,7 +493,7 @@ def test_pending_entry_is_not_replayed(inbox):
     with pytest.raises(ReplayRefused, match=f"entry {entry_id} is pending"):
         inbox.replay(entry_id, now=NOW)
 
-    assert claim_one(inbox).replay == 0
+    assert claim_one(inbox).replays == 0
 
 
 def test_running_entry_is_not_replayed(inbox):

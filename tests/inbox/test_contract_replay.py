@@ -116,7 +116,7 @@ def test_replayed_entries_are_due_at_once_and_tell_how_often(inbox):
     stands = record(inbox, entry_id)
     assert (stands.state, stands.replay, stands.attempt_count) == (State.PENDING, 1, 0)
     assert inbox.next_due_at(["support"]) == NOW
-    assert claim_one(inbox).replay == 1
+    assert claim_one(inbox).replays == 1
 
 
 def test_many_are_walked_by_their_ids(inbox):
