@@ -6,9 +6,10 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from hookkit.core.body import Document, Headers, decode_body, decode_list, dig, form_document
+from hookkit.core.body import Document, Headers, decode_body, decode_list, dig
 from hookkit.core.delivery import Item, Payload
 from hookkit.core.event import Event, EventType, build_event
+from hookkit.core.form import form_document
 from hookkit.core.provider import Challenge, Handshake, InlineSample, PayloadVersion, Provider
 from hookkit.core.scheme import KeyScheme, Scheme, SigningScheme
 

@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import json
 import re
-from functools import lru_cache
 from typing import Any, NamedTuple
 
 from hookkit.core.errors import MalformedHeader, SignatureMismatch
@@ -78,7 +77,6 @@ def _parts(token: str) -> list[str]:
     return parts
 
 
-@lru_cache(maxsize=64)  # all deliveries under one key have the same header
 def _key_id(text: str) -> str:
     data = decode(text)
     try:

@@ -19,7 +19,8 @@ from hookkit.core.errors import (
     Unavailable,
 )
 from hookkit.signatures.encodings import from_base64, from_hex
-from hookkit.signatures.shared_secret import PROOF_IN_BODY, read_document
+from hookkit.signatures.in_body import objects_under, read_document
+from hookkit.signatures.shared_secret import PROOF_IN_BODY
 from hookkit.signatures.signed_text import MAX_SIGNATURES, SignedText, sent_header
 
 #: SHA-1 is for senders that offer nothing else: as a MAC it is weak, but not broken.
@@ -224,13 +225,22 @@ class SignedFields:
             TimestampExpired: It was signed too long ago.
             TimestampInFuture: It says that it is signed later than now.
         """
-        document = read_document(delivery)
-        found = document.get(self.holder)
+
+        def prove(held: object) -> int:
+            return self._fitting(held, delivery.received_at, secrets)
+
+        document = read_document(delivery, self.holder, objects_under, prove)
+        index = prove(document.get(self.holder))
+        found = replace(delivery, document=document)
+        return VerifiedDelivery(found, index, body_authenticated=False)
+
+    def _fitting(self, found: object, received_at: datetime, secrets: Sequence[bytes]) -> int:
+        """Return which secret fits the object *found*, or refuse it."""
         held = found if isinstance(found, Mapping) else {}
         sent, timestamp, token = (
             self._text(held, name) for name in (self.signature, self.timestamp, self.token)
         )
-        SignedText(tolerance_s=self.tolerance_s).check_time(timestamp, delivery.received_at)
+        SignedText(tolerance_s=self.tolerance_s).check_time(timestamp, received_at)
         signed = f"{timestamp}{token}".encode()
         fitting = [
             hmac.compare_digest(sent, hmac.digest(secret, signed, "sha256").hex())
@@ -238,9 +248,7 @@ class SignedFields:
         ]
         if True not in fitting:
             raise SignatureMismatch(f"field {self.holder}.{self.signature} fits no secret")
-        return VerifiedDelivery(
-            replace(delivery, document=document), fitting.index(True), body_authenticated=False
-        )
+        return fitting.index(True)
 
     def sign(
         self, body: bytes, secret: bytes, signed_at: datetime, event_id: str = ""

@@ -15,9 +15,10 @@ from datetime import datetime
 from functools import lru_cache
 from hashlib import sha256
 
-from hookkit.core.body import Document, decode_body, encode_body
+from hookkit.core.body import decode_body, encode_body
 from hookkit.core.delivery import Delivery, VerifiedDelivery
-from hookkit.core.errors import BodyUnreadable, MalformedBody, SignatureMismatch, SignatureMissing
+from hookkit.core.errors import SignatureMismatch, SignatureMissing
+from hookkit.signatures.in_body import MAX_SECRET_BYTES, read_document, texts_under
 from hookkit.signatures.signed_text import sent_header
 
 #: The message of ``sign`` in schemes that have no header to return.
@@ -62,8 +63,8 @@ class SharedSecretHeader:
 class SharedSecretField:
     """Compare a field of the JSON object in the body with the endpoint's secrets.
 
-    The body must be decoded before its sender is proven. So the decoder bounds what that may
-    cost, and the object is passed on.
+    The secret is looked for in the body before the body is decoded if it is large, see
+    ``in_body``. The decoded object is passed on.
 
     Attributes:
         field: The key, at the top of the object.
@@ -79,14 +80,21 @@ class SharedSecretField:
             SignatureMissing: The field is absent, empty or no text.
             SignatureMismatch: No secret fits.
         """
-        document = read_document(delivery)
-        sent = document.get(self.field)
-        if not isinstance(sent, str) or not sent:
-            raise SignatureMissing(f"field {self.field} is missing")
-        # JSON can hold lone surrogates, which no secret has.
-        sent_bytes = sent.encode(errors="surrogatepass")
-        delivery = replace(delivery, document=document)
-        return _verified(delivery, sent_bytes, secrets, where=f"field {self.field}")
+
+        def prove(sent: object, found: Delivery = delivery) -> VerifiedDelivery:
+            if not isinstance(sent, str) or not sent:
+                raise SignatureMissing(f"field {self.field} is missing")
+            # JSON can hold lone surrogates, which no secret has.
+            sent_bytes = sent.encode(errors="surrogatepass")
+            return _verified(found, sent_bytes, secrets, where=f"field {self.field}")
+
+        document = read_document(delivery, self.field, texts_under, prove)
+        return prove(document.get(self.field), replace(delivery, document=document))
+
+    def check_secret(self, secret: bytes) -> None:
+        """Raise ``ValueError`` if *secret* is longer than what is looked for in a body."""
+        if len(secret) > MAX_SECRET_BYTES:
+            raise ValueError(f"is longer than {MAX_SECRET_BYTES} bytes, so it is not looked for")
 
     def sign(
         self, body: bytes, secret: bytes, signed_at: datetime | None = None, event_id: str = ""
@@ -173,20 +181,6 @@ def _verified(
     if not fitting:
         raise SignatureMismatch(f"{where} fits no configured secret")
     return VerifiedDelivery(delivery=delivery, secret_index=fitting[0], body_authenticated=False)
-
-
-def read_document(delivery: Delivery) -> Document:
-    """Return the JSON object in the body, in which the proof lies.
-
-    Raises:
-        MalformedBody: The body is no JSON object.
-    """
-    if delivery.document is not None:
-        return delivery.document
-    try:
-        return decode_body(delivery.body)
-    except BodyUnreadable as error:
-        raise MalformedBody(str(error)) from error
 
 
 @lru_cache(maxsize=256)

@@ -16,9 +16,10 @@ from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from hashlib import sha256
 from hmac import compare_digest
+from itertools import chain
 from typing import NamedTuple
 
-from hookkit.core.body import Headers, decode_form, read_pairs
+from hookkit.core.body import Headers
 from hookkit.core.delivery import Delivery
 from hookkit.core.errors import (
     BodyUnreadable,
@@ -29,6 +30,7 @@ from hookkit.core.errors import (
     TimestampExpired,
     TimestampInFuture,
 )
+from hookkit.core.form import decode_form
 
 #: The names that a template may have in braces.
 PARTS = ("id", "timestamp", "url", "body", "form", "body_hash")
@@ -231,13 +233,14 @@ class SignedText:
     def _is_hash_there(self, query: str, body: bytes) -> bool:
         """Tell whether the query has a hash of the body; raise if it is another body's."""
         try:
-            found = [value for name, value in read_pairs(query) if name == self.hash_in_query]
+            pairs = decode_form(query.encode(errors="surrogatepass"))
         except BodyUnreadable:  # the query has no parameters
             return False
+        found = [value for name, value in pairs if name == self.hash_in_query.encode()]
         if not found:
             return False
-        expected = sha256(body).hexdigest()
-        if not found[0].isascii() or not compare_digest(found[0], expected) or len(found) > 1:
+        expected = sha256(body).hexdigest().encode()
+        if not compare_digest(found[0], expected) or len(found) > 1:
             raise SignatureMismatch("the hash in the URL is that of another body")
         return True
 
@@ -289,7 +292,8 @@ def _form(body: bytes) -> bytes:
         pairs = decode_form(body)
     except BodyUnreadable as error:
         raise MalformedBody(str(error)) from error
-    return "".join(f"{name}{value}" for name, value in sorted(set(pairs))).encode()
+    # In UTF-8, bytes have the order of their texts.
+    return b"".join(chain.from_iterable(sorted(set(pairs))))
 
 
 def sent_header(headers: Headers, name: str) -> str:

@@ -73,6 +73,9 @@ def test_message_of_a_customer_is_handled(hooks, version):
     assert said_by_customers == [("PJ0MRSHTDG", "Hi!")]
 
 
+TOO_DEEP = b'{"a":' * 5000 + b"1" + b"}" * 5000
+
+
 @pytest.mark.parametrize(
     ("sent", "answer"),
     [
@@ -89,7 +92,14 @@ def test_message_of_a_customer_is_handled(hooks, version):
         pytest.param(b"[1]", (400, "malformed_body"), id="an array"),
         pytest.param(b"\xff\xfe", (400, "malformed_body"), id="not UTF-8"),
         pytest.param(b"[" * 100_000, (400, "malformed_body"), id="deep"),
-        pytest.param(b'{"a":' * 5000 + b"1" + b"}" * 5000, (400, "malformed_body"), id="too deep"),
+        pytest.param(b'{"a":' * 1000 + b"1" + b"}" * 1000, (400, "malformed_body"), id="too deep"),
+        # A large body is not decoded unless it holds the secret.
+        pytest.param(TOO_DEEP, (401, "signature_missing"), id="large"),
+        pytest.param(
+            b'{"secret_key":"%b","a":%b}' % (OLD_KEY.encode(), TOO_DEEP),
+            (400, "malformed_body"),
+            id="large with the secret",
+        ),
         pytest.param(b'{"a": ' + b"9" * 5000 + b"}", (400, "malformed_body"), id="long number"),
     ],
 )
