@@ -11,6 +11,7 @@ from bench.engines import engines
 from bench.growth import growth
 from bench.outage import outage
 from bench.signatures import signatures
+from bench.unproven import unproven
 from bench.verify import verify
 from bench.versions import versions
 
@@ -27,6 +28,7 @@ main.add_command(engines)
 main.add_command(growth)
 main.add_command(outage)
 main.add_command(signatures)
+main.add_command(unproven)
 main.add_command(verify)
 main.add_command(versions)
 

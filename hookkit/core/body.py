@@ -123,13 +123,13 @@ _decoder = json.JSONDecoder(parse_constant=_refuse_constant, parse_float=_finite
 
 def _depth(document: dict[str, Any]) -> int:
     depth = 0
-    level: list[dict[str, Any] | list[Any]] = [document]
+    level: list[Any] = [document]
     while level:
         depth += 1
-        level = [
-            child
-            for node in level
-            for child in (node.values() if isinstance(node, dict) else node)
-            if isinstance(child, dict | list)
-        ]
+        inside = [node.values() if type(node) is dict else node for node in level]
+        level = [child for children in inside for child in children if type(child) in _CONTAINERS]
     return depth
+
+
+#: The types of what has a level of its own.
+_CONTAINERS = {dict, list}

@@ -39,6 +39,10 @@ class InlineSample:
 _CHALLENGE = re.compile(r"[A-Za-z0-9._~-]{1,256}", re.ASCII)
 
 
+#: What may be echoed in JSON: a text that is written there as it was sent, of 1 KiB at most.
+_ECHO = re.compile(r"[!#-\[\]-~]{1,1024}", re.ASCII)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Handshake:
     """A signed delivery by which a sender tests the URL; it is answered once it is verified.
@@ -47,7 +51,8 @@ class Handshake:
         field: The key of the body that distinguishes it from events.
         value: The value under that key.
         answer: The object to answer with.
-        echo: A key whose value is copied into the answer; empty copies none.
+        echo: A key whose value is copied into the answer, a word of 1 KiB at most; empty copies
+            none.
     """
 
     field: str
@@ -63,7 +68,9 @@ class Handshake:
         if not self.echo:
             return self.answer
         asked = document.get(self.echo)
-        return {**self.answer, self.echo: asked} if isinstance(asked, str) else None
+        if not isinstance(asked, str) or not _ECHO.fullmatch(asked):
+            return None
+        return {**self.answer, self.echo: asked}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import TypeAlias
 
+from hookkit.core.body import MAX_UNPROVEN_BYTES
 from hookkit.core.errors import SignatureMissing, Unavailable
 from hookkit.core.ids import fingerprint_of
 from hookkit.core.modes import Mode
@@ -55,6 +56,11 @@ class Protection:
                 yield name, secrets
 
     @property
+    def is_open(self) -> bool:
+        """Whether nothing has to be proven."""
+        return self.keys is None and next(self.configured(), None) is None
+
+    @property
     def proving_setting(self) -> str | None:
         """Name of the setting whose secret proves each delivery; None if no secret does."""
         names = [name for name, _ in self.configured()]
@@ -74,6 +80,8 @@ class Endpoint:
             version live.
         path: The URL's path, if it is not made of prefix and name.
         max_body_bytes: A larger body is refused.
+        max_unproven_bytes: A larger body is not decoded before it proves anything, where only
+            the decoded body shows what it must prove.
         verify_token: The tokens, one of which a sender must name in its GET challenge.
         fingerprint: Returns the name of a secret for people who must not know the secret.
     """
@@ -85,6 +93,7 @@ class Endpoint:
     modes: Mapping[str, Mode] | None = None
     path: str | None = None
     max_body_bytes: int
+    max_unproven_bytes: int = MAX_UNPROVEN_BYTES
     verify_token: Sequence[str] | Callable[[], Sequence[str]] | None = field(
         default=None, repr=False
     )

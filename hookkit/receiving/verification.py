@@ -7,6 +7,8 @@ Rule 2: a version without a protection of its own needs the protection of the en
 Rule 3: a delivery must prove everything that its protection names. The scheme of a version
     belongs to its protection: a proof by another version's scheme, or by the endpoint's, does
     not count.
+Rule 4: a large body is decoded only once it satisfies one of the protections, whichever. Then
+    rules 1 to 3 are applied as to every body.
 """
 
 from __future__ import annotations
@@ -16,7 +18,14 @@ from dataclasses import replace
 from typing import cast
 
 from hookkit.core.delivery import Delivery, VerifiedDelivery
-from hookkit.core.errors import BodyUnreadable, SignatureMissing
+from hookkit.core.errors import (
+    BodyTooLarge,
+    BodyUnreadable,
+    HookkitError,
+    Rejected,
+    SignatureMissing,
+    Unavailable,
+)
 from hookkit.core.scheme import KeyScheme, Scheme
 from hookkit.receiving.endpoint import Endpoint, Protection
 from hookkit.signatures.shared_secret import BasicCredentials, PathToken
@@ -26,6 +35,9 @@ _BESIDE: Mapping[str, PathToken | BasicCredentials] = {
     "path_token": PathToken(),
     "basic": BasicCredentials(),
 }
+
+#: Which refusal is told if nothing fits: the one with the lowest number. All others have 2.
+_RANKS: Mapping[type[HookkitError], int] = {Unavailable: 0, BodyTooLarge: 1, SignatureMissing: 3}
 
 
 def verify(endpoint: Endpoint, delivery: Delivery) -> tuple[VerifiedDelivery, str | None]:
@@ -39,8 +51,14 @@ def verify(endpoint: Endpoint, delivery: Delivery) -> tuple[VerifiedDelivery, st
     """
     if _depends_on_body(endpoint):
         delivery = _decoded(endpoint, delivery)
+    return _prove(endpoint, _required(endpoint, delivery), delivery)
+
+
+def _prove(
+    endpoint: Endpoint, protection: Protection, delivery: Delivery
+) -> tuple[VerifiedDelivery, str | None]:
+    """Return what ``verify`` does, for a delivery that must satisfy *protection*."""
     provider = endpoint.provider
-    protection = _required(endpoint, delivery)
     secret_index = fingerprint = None
     for setting, beside in _BESIDE.items():
         if getattr(protection, setting) is not None:
@@ -58,8 +76,15 @@ def verify(endpoint: Endpoint, delivery: Delivery) -> tuple[VerifiedDelivery, st
             delivery=delivery, secret_index=secret_index, body_authenticated=False
         )
         return verified, fingerprint
-    registration = None if delivery.document is None else provider.registration(delivery.document)
-    secrets = endpoint.secrets(protection, "secrets", registration)
+    if delivery.document is not None:
+        registration = provider.registration(delivery.document)
+        secrets = endpoint.secrets(protection, "secrets", registration)
+    elif _depends_on_body(endpoint):
+        # Which registration it is, and so which secret counts, shows in the document alone.
+        lists = endpoint.secret_lists(protection, "secrets")
+        secrets = [secret for each in lists for secret in each]
+    else:
+        secrets = endpoint.secrets(protection, "secrets")
     scheme = cast("Scheme", protection.scheme or provider.scheme)
     verified = scheme.verify(delivery, secrets)
     return verified, endpoint.fingerprint(secrets[verified.secret_index or 0])
@@ -89,8 +114,38 @@ def _depends_on_body(endpoint: Endpoint) -> bool:
 
 
 def _decoded(endpoint: Endpoint, delivery: Delivery) -> Delivery:
-    """Return *delivery* with its document, if the body can be decoded."""
+    """Return *delivery* with its document, if the body can be decoded.
+
+    Raises:
+        BodyTooLarge: It proves nothing, and is too large to be decoded for nobody.
+        Rejected: It is as large, and fits no protection at all.
+    """
+    if len(delivery.body) > endpoint.max_unproven_bytes:
+        delivery = _screened(endpoint, delivery)
+    if delivery.document is not None:
+        return delivery
     try:
         return replace(delivery, document=endpoint.provider.decode(delivery.body))
     except BodyUnreadable:
         return delivery
+
+
+def _screened(endpoint: Endpoint, delivery: Delivery) -> Delivery:
+    """Return *delivery* if it satisfies any protection; the one that counts is known later."""
+    refusals: list[HookkitError] = []
+    for protection in endpoint.protections:
+        if protection.is_open:
+            refusals.append(
+                BodyTooLarge(f"at most {endpoint.max_unproven_bytes} bytes are read without proof")
+            )
+            continue
+        try:
+            return _prove(endpoint, protection, delivery)[0].delivery
+        except (Rejected, Unavailable) as error:
+            refusals.append(error)
+    # What cannot be had may be what proves it. A proof that is wrong says more than one missing.
+    raise min(refusals, key=_rank)
+
+
+def _rank(error: HookkitError) -> int:
+    return _RANKS.get(type(error), 2)

@@ -58,8 +58,20 @@ class _Part(NamedTuple):
         return self.loaded.get("unsigned", False) or any(name in self.written for name in settings)
 
 
+class Limits(NamedTuple):
+    """The limits of endpoints that have none of their own.
+
+    Attributes:
+        max_body_bytes: ``HOOKKIT_MAX_BODY``.
+        max_unproven_bytes: ``HOOKKIT_MAX_UNPROVEN_BYTES``.
+    """
+
+    max_body_bytes: int
+    max_unproven_bytes: int
+
+
 def read_endpoint(
-    name: object, declared: object, providers: Mapping[str, Provider], default_max_body_bytes: int
+    name: object, declared: object, providers: Mapping[str, Provider], limits: Limits
 ) -> tuple[Endpoint | None, list[str]]:
     """Return the endpoint *name* as *declared*, or None and a line for each mistake."""
     loaded, mistakes = _load(EndpointSchema(), declared)
@@ -95,7 +107,8 @@ def read_endpoint(
         version_protections=protections,
         modes=_modes(versions, provider),
         path=loaded.get("path"),
-        max_body_bytes=loaded.get("max_body", default_max_body_bytes),
+        max_body_bytes=loaded.get("max_body", limits.max_body_bytes),
+        max_unproven_bytes=loaded.get("max_unproven_bytes", limits.max_unproven_bytes),
         verify_token=loaded.get("verify_token"),
     )
     return found, []
@@ -251,7 +264,7 @@ def _schemes(versions: Mapping[str, _Part]) -> list[Scheme]:
 
 def _secret_mistakes(loaded: PartSettings, scheme: Scheme | KeyScheme) -> Iterator[str]:
     """Yield what is wrong with the secrets for *scheme*, as far as they can be seen."""
-    if "secrets" not in loaded or not isinstance(scheme, SigningScheme):
+    if "secrets" not in loaded or not isinstance(scheme, SigningScheme | SharedSecretField):
         return
     for text in visible_secrets(loaded["secrets"]):
         try:

@@ -160,6 +160,7 @@ class PartSettings(TypedDict, total=False):
     authors: dict[str, str]
     path: str
     max_body: int
+    max_unproven_bytes: int
     repeat_window_s: float
 
 
@@ -207,4 +208,5 @@ class EndpointSchema(_ProtectionSchema):
     )
     path = ma.String(validate=validate.Regexp(r"^/[^<>\s]*$", error="must start with /"))
     max_body = ma.Integer(strict=True, validate=validate.Range(min=1))
+    max_unproven_bytes = ma.Integer(strict=True, validate=validate.Range(min=1))
     repeat_window_s = ma.Float(validate=validate.Range(min=0, min_inclusive=False))

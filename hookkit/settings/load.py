@@ -16,12 +16,13 @@ from marshmallow import fields as ma
 from sqlalchemy import URL, Engine
 
 from hookkit.core.attempts import RetryPolicy
+from hookkit.core.body import MAX_UNPROVEN_BYTES
 from hookkit.core.errors import ConfigurationError
 from hookkit.core.ids import fingerprint_of, read_key
 from hookkit.core.modes import Mode
 from hookkit.core.provider import Provider
 from hookkit.receiving.endpoint import Endpoint
-from hookkit.settings.endpoint import read_endpoint, visible_secrets
+from hookkit.settings.endpoint import Limits, read_endpoint, visible_secrets
 from hookkit.settings.fields import Strict, below, load_strict
 
 #: A secret that a person can remember can be guessed by a program.
@@ -94,8 +95,9 @@ def load_settings(
             'HOOKKIT_MIGRATE: is called HOOKKIT_TABLES, and its "apply" is called "upgrade"'
         )
     loaded.pop("url_prefix", None)  # read by ``init_app``, before the blueprint is registered
+    limits = Limits(loaded.pop("max_body", 0), loaded.pop("max_unproven_bytes", 0))
     endpoints, more = _read_endpoints(
-        loaded.pop("endpoints", {}), providers, loaded.pop("max_body", 0), config.get("SECRET_KEY")
+        loaded.pop("endpoints", {}), providers, limits, config.get("SECRET_KEY")
     )
     mistakes += below("HOOKKIT_ENDPOINTS", more)
     if loaded.get("keep_ids_days", math.inf) < loaded.get("keep_bodies_days", 0):
@@ -118,7 +120,7 @@ def load_settings(
 def _read_endpoints(
     all_declared: Mapping[object, object],
     providers: Mapping[str, Provider],
-    default_max_body_bytes: int,
+    limits: Limits,
     secret_key: object,
 ) -> tuple[dict[str, Endpoint], list[str]]:
     """Return the endpoints by name, and the mistakes in all of them."""
@@ -126,7 +128,7 @@ def _read_endpoints(
     mistakes: list[str] = []
     fingerprint = partial(fingerprint_of, read_key(secret_key))
     for name, declared in all_declared.items():
-        endpoint, more = read_endpoint(name, declared, providers, default_max_body_bytes)
+        endpoint, more = read_endpoint(name, declared, providers, limits)
         mistakes += below(str(name), more)
         if endpoint is not None:
             endpoints[endpoint.name] = replace(endpoint, fingerprint=fingerprint)
@@ -263,6 +265,12 @@ class _SettingsSchema(Strict):
         strict=True,
         load_default=1 << 20,
         data_key="HOOKKIT_MAX_BODY",
+        validate=validate.Range(min=1),
+    )
+    max_unproven_bytes = ma.Integer(
+        strict=True,
+        load_default=MAX_UNPROVEN_BYTES,
+        data_key="HOOKKIT_MAX_UNPROVEN_BYTES",
         validate=validate.Range(min=1),
     )
     url_prefix = ma.String(

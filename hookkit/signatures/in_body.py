@@ -28,16 +28,17 @@ T = TypeVar("T")
 #: may come first or last, and what people have written may hold the same key in between.
 MAX_PLACES = 8
 
-#: A value longer than this is no proof.
-MAX_VALUE_BYTES = 4096
+#: A longer text is no secret, and a longer object no signature.
+MAX_TEXT_BYTES = 4096
+MAX_OBJECT_BYTES = 1024
 
-#: The longest secret whose text fits into that, with each of its bytes escaped.
+#: The longest secret whose text is looked at, with each of its bytes escaped.
 MAX_SECRET_BYTES = 512
 
 _OBJECT = re.compile(rb"(?:%b)?[ \t\r\n]{0,64}\{" % re.escape(codecs.BOM_UTF8))
 _COLON = re.compile(rb"[ \t\r\n]{0,64}:[ \t\r\n]{0,64}")
 #: An object that holds no other; a brace in a text ends it as well, which no proof has.
-_FLAT = re.compile(rb"\{[^{}\[\]]{0,%d}\}" % MAX_VALUE_BYTES)
+_FLAT = re.compile(rb"\{[^{}\[\]]{0,%d}\}" % MAX_OBJECT_BYTES)
 _decoder = json.JSONDecoder()
 
 
@@ -77,7 +78,7 @@ def texts_under(body: bytes, key: str) -> Iterator[str]:
     """Yield the texts that stand under *key* somewhere in *body*."""
     for start in _places(body, key):
         if body[start : start + 1] == b'"':
-            text = body[start : start + MAX_VALUE_BYTES].decode(errors="replace")
+            text = body[start : start + MAX_TEXT_BYTES].decode(errors="replace")
             try:
                 yield _decoder.raw_decode(text)[0]
             except ValueError:  # not its end, or not a text

@@ -29,6 +29,10 @@ SECRET, PUBLIC, PRIVATE = "whsec_", "whpk_", "whsk_"
 #: ones, and 16 bytes can still not be guessed.
 MIN_SECRET_BYTES = 16
 
+#: The signatures by private keys that are looked at: those of the old key and of the new one.
+#: Each of them hashes the whole body anew.
+MAX_KEY_SIGNATURES = 2
+
 #: Prefixes of the headers: the standard's own, and those of senders that are older than it.
 HEADERS = ("webhook", "svix")
 
@@ -71,6 +75,10 @@ class StandardWebhooks:
         entries = sent_header(headers, f"{name}-signature").split(" ", MAX_SIGNATURES)
         if len(entries) > MAX_SIGNATURES:
             raise MalformedHeader(f"header {name}-signature has more than {MAX_SIGNATURES} entries")
+        if sum(each.startswith(_BY_KEY) for each in entries) > MAX_KEY_SIGNATURES:
+            raise MalformedHeader(
+                f"header {name}-signature has more than {MAX_KEY_SIGNATURES} entries by keys"
+            )
         (pieces,) = self.signed[name].of(delivery, None)
         webhook_id, svix_id = headers.get("webhook-id"), headers.get("svix-id")
         if webhook_id and svix_id and webhook_id != svix_id:
@@ -96,7 +104,7 @@ class StandardWebhooks:
         text = signed.to_sign(body, event_id, timestamp)
         if secret.startswith(PRIVATE.encode()):
             sign = private_signer(secret[len(PRIVATE) :], "ed25519")
-            signature = "v1a," + b64encode(sign(text)).decode()
+            signature = _BY_KEY + b64encode(sign(text)).decode()
         else:
             mac = hmac.digest(_hmac_key(secret), text, "sha256")
             signature = "v1," + b64encode(mac).decode()
@@ -110,6 +118,9 @@ class StandardWebhooks:
         """Raise ``ValueError`` unless *secret* is the standard's; the message repeats nothing."""
         _read(secret)
 
+
+#: The beginning of a signature by a private key.
+_BY_KEY = "v1a,"
 
 #: Takes the entries of the signature header and the signed pieces; tells whether one fits.
 _Fits = Callable[[Sequence[str], Sequence[bytes]], bool]
@@ -159,7 +170,7 @@ def _by_key(text: bytes) -> _Fits:
     def fits(entries: Sequence[str], pieces: Sequence[bytes]) -> bool:
         signed = b"".join(pieces)
         for each in entries:
-            signature = from_base64(each[4:]) if each.startswith("v1a,") else None
+            signature = from_base64(each[len(_BY_KEY) :]) if each.startswith(_BY_KEY) else None
             try:
                 key.verify(signature or b"", signed)
             except InvalidSignature:
