@@ -69,7 +69,15 @@ MAY_IMPORT = {
     },
     "cli": {"core", "providers", "testing", "click"},
     # Run by ``flask``, inside an application.
-    "cli.flask_commands": {"application", "core", "operating", "switching", "click", "flask"},
+    "cli.flask_commands": {
+        "application",
+        "core",
+        "hookkit.cli.terminal",
+        "operating",
+        "switching",
+        "click",
+        "flask",
+    },
     "testing": {"core", "providers", "signatures", "standalone"},
 }
 

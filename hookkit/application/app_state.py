@@ -33,7 +33,7 @@ from hookkit.runners.inline import InlineRunner
 from hookkit.runners.thread import ThreadRunner
 from hookkit.runners.worker_process import WorkerProcess, check_dedicated
 from hookkit.settings.load import load_settings
-from hookkit.switching.switch import Migration
+from hookkit.switching.switch import EndpointVersions
 
 _logger = logging.getLogger("hookkit")
 
@@ -47,9 +47,9 @@ class AppState:
     Attributes:
         opening: Opens the inbox.
         operations: What people do to it.
-        migration: Moves endpoints from one payload version to another.
+        versions: Moves endpoints from one payload version to another.
         upkeep: Prunes it.
-        rotation: Tells which secrets are in use.
+        rotation: Reports which secrets are in use.
         has_received: Whether a delivery has reached the application.
         starts_in_children: Whether children of this process serve, and not the process.
     """
@@ -79,9 +79,9 @@ class AppState:
             registry=registry,
             endpoints=self.settings.endpoints,
             run_soon=self.run_soon,
-            secrets=self.rotation.look,
+            secrets=self.rotation.report,
         )
-        self.migration = Migration(
+        self.versions = EndpointVersions(
             inbox=self.open_inbox,
             clock=utc_now,
             endpoints=self.settings.endpoints,
@@ -213,8 +213,8 @@ class AppState:
             self.worker,
             threads=threads,
             has_due=self._has_due,
-            prune=self.keep_house,
-            sweep=self.migration.sweep,
+            prune=self.prune_and_report,
+            sweep=self.versions.promote_held_back,
         )
 
     def next_due_at(self) -> datetime | None:
@@ -233,10 +233,10 @@ class AppState:
                 return self._make_pool(self.settings.workers)
         return IdleRunner()
 
-    def keep_house(self, wait: Callable[[float], bool]) -> tuple[int, int]:
-        """Prune, and warn of secrets that can go."""
+    def prune_and_report(self, wait: Callable[[float], bool]) -> tuple[int, int]:
+        """Prune, and log which secrets can go."""
         pruned = self.upkeep.prune(wait)
-        self.rotation.look()
+        self.rotation.report()
         return pruned
 
     def open_inbox(self) -> Inbox:

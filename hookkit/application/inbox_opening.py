@@ -110,7 +110,7 @@ class Opening:
             return open_inbox(
                 named,
                 encryption_keys=self._settings.encryption_keys,
-                migrates=self._settings.migrate == "apply",
+                migrates=self._settings.tables == "upgrade",
                 threads=self.threads,
             )
         except (ConfigurationError, Unavailable):

@@ -1,1 +1,1 @@
-"""The ``hookkit`` command: a sender for people who build a receiver."""
+"""The command lines: ``hookkit`` plays the vendor, ``flask hookkit`` works on an inbox."""

@@ -1,4 +1,4 @@
-"""The ``hookkit`` command itself; each of its commands has a module of its own."""
+"""The ``hookkit`` command: it plays the vendor, and needs no application."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from hookkit.cli.sign import sign
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="hookkit")
 def main() -> None:
-    """Play the vendor: send sample deliveries to an endpoint, and prove them."""
+    """Play the vendor: send sample deliveries to an endpoint, or sign a body."""
 
 
 main.add_command(send)

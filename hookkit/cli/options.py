@@ -1,16 +1,14 @@
-"""Options that several commands have, and how their mistakes are told."""
+"""Arguments and options that ``hookkit send`` and ``hookkit sign`` share."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from urllib.parse import urlsplit
 
 import click
 from click.core import ParameterSource
 
-from hookkit.core.errors import HookkitError
+from hookkit.cli.terminal import click_errors
 from hookkit.core.provider import Provider
 from hookkit.testing import find_provider
 from hookkit.testing.signing import takes_key
@@ -19,32 +17,23 @@ from hookkit.testing.signing import takes_key
 MAX_KEY_CHARS = 1 << 16
 
 
-@contextmanager
-def usage_errors() -> Iterator[None]:
-    """Tell what hookkit refuses as a mistake in the command's arguments."""
-    try:
-        yield
-    except HookkitError as error:
-        raise click.UsageError(str(error)) from error
-
-
 def _provider(context: click.Context, parameter: click.Parameter, name: str) -> Provider:
-    with usage_errors():
+    with click_errors(click.UsageError):
         return find_provider(name)
 
 
 def _secret(context: click.Context, parameter: click.Parameter, secret: str | None) -> str | None:
     if secret is not None and (not secret.isprintable() or secret != secret.strip() or not secret):
-        # Not shown: the terminal's log is no place for it.
+        # The message does not show it: a secret must not get into a terminal's log.
         raise click.BadParameter("it is empty, or holds a character that no header can carry")
     return secret
 
 
 def http_url(context: click.Context, parameter: click.Parameter, url: str | None) -> str | None:
-    """Return *url* if it is one that can be posted to.
+    """Return *url* if it can be posted to.
 
     Raises:
-        click.BadParameter: It is not.
+        click.BadParameter: It is no http or https URL, or it holds a user name.
     """
     if url is None:
         return None
@@ -52,7 +41,7 @@ def http_url(context: click.Context, parameter: click.Parameter, url: str | None
         parts = urlsplit(url)
         is_usable = parts.scheme in ("http", "https") and bool(parts.hostname)
         is_usable = is_usable and parts.port != 0 and parts.username is None
-    except ValueError:  # the port is none, or the brackets of an address are wrong
+    except ValueError:  # a wrong port, or wrong brackets around an address
         is_usable = False
     if not is_usable:
         raise click.BadParameter("it must be http://host/path or https://host/path")
@@ -66,19 +55,19 @@ def _key(context: click.Context, parameter: click.Parameter, file: Path | None) 
         with file.open(encoding="utf-8") as stream:
             return stream.read(MAX_KEY_CHARS)
     except ValueError as error:
-        raise click.BadParameter("it is no text") from error
+        raise click.BadParameter("it is not text") from error
 
 
 def proof_of(provider: Provider, secret: str | None, key: str | None) -> str | None:
-    """Return what proves a delivery to *provider*'s scheme; None when nothing is given.
+    """Return the secret or key that *provider*'s scheme signs with; None if none is given.
 
     Raises:
-        click.UsageError: It is of the other kind, or there are two.
+        click.UsageError: A key is given and the scheme takes secrets, or both are given.
     """
     is_by_key = takes_key(provider)
     if key is not None and not is_by_key:
         raise click.UsageError(f"{provider.name} has secrets and no keys: give --secret")
-    # A variable that is there for other vendors is no contradiction.
+    # HOOKKIT_SECRET may be set for other vendors: only --secret contradicts --key.
     source = click.get_current_context().get_parameter_source("secret")
     if key is not None and source is ParameterSource.COMMANDLINE:
         raise click.UsageError("give --key or a secret, not both")
@@ -86,7 +75,7 @@ def proof_of(provider: Provider, secret: str | None, key: str | None) -> str | N
 
 
 def missing_proof(provider: Provider) -> str:
-    """Return what to give."""
+    """Return the options that give a proof for *provider*, for an error message."""
     return "--key" if takes_key(provider) else "--secret or HOOKKIT_SECRET"
 
 
@@ -96,7 +85,7 @@ provider_option = click.option(
     show_default=True,
     callback=_provider,
     metavar="NAME",
-    help="Whose payloads and whose proof.",
+    help="The vendor whose payloads and proof are used.",
 )
 
 secret_option = click.option(
@@ -104,7 +93,8 @@ secret_option = click.option(
     envvar="HOOKKIT_SECRET",
     show_envvar=True,
     callback=_secret,
-    help="The endpoint's secret. Other users see arguments, so the variable is the safer way.",
+    help="The endpoint's secret. Other users of the machine can see arguments: the variable is"
+    " safer.",
 )
 
 key_option = click.option(
@@ -112,6 +102,6 @@ key_option = click.option(
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
     metavar="FILENAME",
     callback=_key,
-    help="A file with a private key, for a vendor that signs with a key of its own: PEM, of 8x8"
-    " also a JWK. The endpoint has its public half in keys (8x8) or in secrets.",
+    help="A file with a private key, for a vendor that signs with its own key: PEM, or for 8x8"
+    " also a JWK. The endpoint holds the public key in keys (8x8) or in secrets.",
 )

@@ -1,4 +1,4 @@
-"""``hookkit send``: post a delivery as the vendor would send it."""
+"""``hookkit send``: post a delivery to an endpoint, as the vendor would."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.message import Message
 from http.client import HTTPException, HTTPResponse
-from typing import IO, Any, BinaryIO, NoReturn
+from typing import IO, Any, BinaryIO
 from urllib.error import HTTPError, URLError
 from urllib.parse import urlencode, urlsplit
 from urllib.request import HTTPRedirectHandler, ProxyHandler, Request, build_opener
@@ -23,21 +23,23 @@ from hookkit.cli.options import (
     proof_of,
     provider_option,
     secret_option,
-    usage_errors,
 )
+from hookkit.cli.terminal import click_errors, one_line
+from hookkit.core.body import decode_list
+from hookkit.core.errors import BodyUnreadable
 from hookkit.core.provider import Provider, split
 from hookkit.testing import SignedDelivery, find_sample, freshen, list_samples, set_path, sign
 
-#: What is read of an answer; hookkit's own are shorter than a line.
+#: How much of an answer is read. hookkit's own answers are shorter than a line.
 MAX_ANSWER_BYTES = 1 << 16
 
-#: What is shown of it.
+#: How much of an answer is shown.
 MAX_SHOWN_CHARS = 300
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answer:
-    """What the endpoint answered.
+    """The endpoint's answer.
 
     Attributes:
         status: The HTTP status.
@@ -49,23 +51,23 @@ class Answer:
 
     @property
     def is_success(self) -> bool:
-        """Whether a vendor would take the delivery for delivered."""
+        """Whether a vendor would consider the delivery successful."""
         return 200 <= self.status < 300
 
 
 def post(url: str, delivery: SignedDelivery, *, timeout_s: float) -> Answer:
-    """Return what the server at *url* answers.
+    """Post *delivery* and return the answer.
 
     Args:
-        url: Checked by ``http_url`` before.
-        delivery: What is sent.
+        url: A URL that ``http_url`` has accepted.
+        delivery: The headers and the body.
         timeout_s: How long the server may be silent, in seconds.
 
     Raises:
-        click.ClickException: There was no answer; the message says why on one line.
+        click.ClickException: There was no answer. The message says why, on one line.
     """
     host = urlsplit(url).hostname or ""
-    # None stands for those of the environment.
+    # None: use the proxies that the environment names.
     proxies: dict[str, str] | None = {} if _is_local(host) else None
     opener = build_opener(ProxyHandler(proxies), _NoRedirect)
     try:
@@ -81,16 +83,11 @@ def post(url: str, delivery: SignedDelivery, *, timeout_s: float) -> Answer:
         raise click.ClickException(f"no answer from {host}: {_reason(error)}") from error
 
 
-def one_line(text: str) -> str:
-    """Return *text* as it can be shown to a person: what others wrote steers no terminal."""
-    return " ".join("".join(char if char.isprintable() else " " for char in text).split())
-
-
 class _NoRedirect(HTTPRedirectHandler):
     def redirect_request(
         self, req: Request, fp: IO[bytes], code: int, msg: str, headers: Message, newurl: str
     ) -> None:
-        """Follow none: the headers hold the secret, and are for the given server alone."""
+        """Follow no redirect: the headers may hold the secret, which no other server may see."""
 
 
 def _read(response: HTTPResponse | HTTPError) -> Answer:
@@ -113,6 +110,7 @@ def _is_local(host: str) -> bool:
         return host == "localhost" or host.endswith(".localhost")
 
 
+#: Paths into a payload, and the values to set there.
 Changes = tuple[tuple[str, Any], ...]
 
 
@@ -125,23 +123,20 @@ def _change(text: str) -> tuple[str, Any]:
     if not path or not equals:
         raise click.BadParameter(f"{text!r} is not PATH=VALUE")
     try:
-        return path, json.loads(value, parse_constant=_refuse_constant)
-    except (ValueError, RecursionError):
+        (decoded,) = decode_list(f"[{value}]".encode())["items"]
+    except (BodyUnreadable, ValueError):  # not JSON, or not one value
         return path, value
-
-
-def _refuse_constant(name: str) -> NoReturn:
-    raise ValueError(f"{name} is not JSON")
+    return path, decoded
 
 
 @click.command()
 @click.argument("url", required=False, callback=http_url)
 @provider_option
-@click.option("--version", help="The payload version; default is the newest with the sample.")
+@click.option("--version", help="The payload version. Default: the newest that has the sample.")
 @click.option(
     "--trigger",
-    help="What happens: the vendor's word, with a variant if you like"
-    " (conversation:message.image). Default is a customer's text message.",
+    help="The vendor's word for the event, with a variant if you like"
+    " (conversation:message.image). Default: a customer's text message.",
 )
 @secret_option
 @key_option
@@ -151,13 +146,13 @@ def _refuse_constant(name: str) -> NoReturn:
     multiple=True,
     callback=_changes,
     metavar="PATH=VALUE",
-    help="Change a value of the sample (events.0.payload.message.content.text=Hi);"
-    " a VALUE that is JSON is read as JSON. May be repeated.",
+    help="Change a value of the sample (events.0.payload.message.content.text=Hi). A VALUE that"
+    " is JSON is read as JSON. Repeatable.",
 )
 @click.option(
     "--body",
     type=click.File("rb"),
-    help="Send exactly the bytes of this file instead of a sample; - is the standard input.",
+    help="Send exactly the bytes of this file instead of a sample. - is the standard input.",
 )
 @click.option("--duplicate", is_flag=True, help="Send the same delivery twice.")
 @click.option(
@@ -168,15 +163,15 @@ def _refuse_constant(name: str) -> NoReturn:
     show_default=True,
     help="How long the server may be silent, in seconds.",
 )
-@click.option("--unsigned", is_flag=True, help="Send no proof of the vendor's.")
+@click.option("--unsigned", is_flag=True, help="Send no secret and no signature.")
 @click.option(
     "--basic",
     envvar="HOOKKIT_BASIC",
     show_envvar=True,
     metavar="USER:PASSWORD",
-    help="HTTP Basic credentials, for an endpoint that asks for some.",
+    help="HTTP Basic credentials, for an endpoint that asks for them.",
 )
-@click.option("--list", "is_listing", is_flag=True, help="List the samples, send nothing.")
+@click.option("--list", "is_listing", is_flag=True, help="List the samples and send nothing.")
 @click.pass_context
 def send(  # noqa: PLR0913  # one for each option
     context: click.Context,
@@ -195,10 +190,10 @@ def send(  # noqa: PLR0913  # one for each option
     basic: str | None,
     is_listing: bool,
 ) -> None:
-    """Send a delivery to the endpoint at URL, as the vendor would.
+    """Send a delivery to URL, as the vendor would.
 
-    A sample is sent as a new event each time: its ids are new and its times are now. Ends
-    with status 0 if every answer is 2xx, and 1 if not.
+    Each sample is sent as a new event: its ids are new and its times are now. The exit status
+    is 0 if every answer is 2xx, and 1 otherwise.
     """
     if is_listing:
         _list(provider, version)
@@ -208,14 +203,15 @@ def send(  # noqa: PLR0913  # one for each option
     proof = proof_of(provider, secret, key)
     if proof is None and not unsigned:
         raise click.UsageError(f"give {missing_proof(provider)}, or --unsigned")
-    if body is not None:
-        if version or trigger or changes:
-            raise click.UsageError("--body is sent as it is, without the options for samples")
-        payload: dict[str, Any] | bytes = body.read()
-        headers: Mapping[str, str] = {}
-    else:
+    payload: dict[str, Any] | bytes
+    headers: Mapping[str, str]
+    if body is None:
         payload, headers = _payload(provider, version, trigger, changes)
-    with usage_errors():
+    elif version or trigger or changes:
+        raise click.UsageError("--body is sent as it is, without the options for samples")
+    else:
+        payload, headers = body.read(), {}
+    with click_errors(click.UsageError):
         delivery = sign(
             provider,
             payload,
@@ -236,19 +232,19 @@ def send(  # noqa: PLR0913  # one for each option
 def _payload(
     provider: Provider, version: str | None, trigger: str | None, changes: Changes
 ) -> tuple[dict[str, Any] | bytes, Mapping[str, str]]:
-    """Return what to send, and what goes along with it beside the proof."""
-    with usage_errors():
+    """Return a changed sample, and the headers that it is sent with besides the proof."""
+    with click_errors(click.UsageError):
         sample = find_sample(provider, version, trigger)
-        # Of the vendors' own samples, the headers are the proof, which is made anew.
+        # Where samples are made from the scheme, their headers are a proof: it is made anew.
         headers = sample.headers if provider.samples else {}
         payload = freshen(provider.decode(sample.body), provider.versions[sample.version])
         for path, value in changes:
             set_path(payload, path, value)
-    return _written_like(sample.body, payload), headers
+    return _encoded_like(sample.body, payload), headers
 
 
-def _written_like(body: bytes, payload: dict[str, Any]) -> dict[str, Any] | bytes:
-    """Return *payload*, what a provider has decoded *body* to, as such a body is written."""
+def _encoded_like(body: bytes, payload: dict[str, Any]) -> dict[str, Any] | bytes:
+    """Return *payload* in the encoding of *body*: an object, a list or a form."""
     if body.startswith(b"{"):
         return payload
     if body.startswith(b"["):
@@ -257,7 +253,7 @@ def _written_like(body: bytes, payload: dict[str, Any]) -> dict[str, Any] | byte
 
 
 def describe(provider: Provider, delivery: SignedDelivery) -> str:
-    """Return what *delivery* is on one line: provider, version, vendor types, event ids."""
+    """Return *delivery* on one line: provider, version, vendor types, event ids."""
     items = split(
         provider,
         endpoint="",
@@ -272,7 +268,7 @@ def describe(provider: Provider, delivery: SignedDelivery) -> str:
 
 
 def _list(provider: Provider, version: str | None) -> None:
-    with usage_errors():
+    with click_errors(click.UsageError):
         samples = list_samples(provider, version)
     for sample in samples:
         click.echo(f"{sample.version:8} {sample.name}")

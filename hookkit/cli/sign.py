@@ -1,4 +1,4 @@
-"""``hookkit sign``: what proves a body, for other programs to send."""
+"""``hookkit sign``: print the proof of a body, for other programs to send."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from hookkit.cli.options import (
     proof_of,
     provider_option,
     secret_option,
-    usage_errors,
 )
+from hookkit.cli.terminal import click_errors
 from hookkit.core.body import decode_body
 from hookkit.core.provider import Provider
 from hookkit.core.scheme import ProofInBody, UrlScheme
@@ -32,17 +32,17 @@ from hookkit.testing import sign as prove
     "url",
     callback=http_url,
     metavar="URL",
-    help="Print a whole curl command that sends the body there.",
+    help="Print a whole curl command that posts the body to this URL.",
 )
 def sign(
     *, file: str, provider: Provider, secret: str | None, key: str | None, url: str | None
 ) -> None:
-    """Print what proves the body in FILE: headers, one on each line.
+    """Print the headers that prove the body in FILE.
 
-    Without FILE the body is read from the standard input. Where the proof lies in the body,
-    as with livechat's secret_key, the body is printed with it. Where the vendor's proof is
-    the secret itself, as with these and sunshine's X-API-Key, the secret is printed: keep
-    the output out of logs.
+    Each header is on its own line. Without FILE the body is read from the standard input. If
+    the proof is part of the body, as with livechat's secret_key, the body is printed with the
+    proof in it. If the proof is the secret itself, as there and in sunshine's X-API-Key, the
+    secret is printed: keep the output out of logs.
     """
     proof = proof_of(provider, secret, key)
     if proof is None:
@@ -52,18 +52,18 @@ def sign(
         raise click.UsageError(f"{provider.name} signs the URL too: give it with --curl")
     with click.open_file(file, "rb") as stream:
         body = stream.read()
-    with usage_errors():
+    with click_errors(click.UsageError):
         delivery = prove(provider, body, secret=proof, public_url=url)
     is_enclosed = isinstance(provider.scheme, ProofInBody)
     if is_enclosed:
-        with usage_errors():
-            decode_body(body)  # what is not a JSON object has no room for the proof
+        with click_errors(click.UsageError):
+            decode_body(body)  # the proof is put into a JSON object
     if url is not None:
         file = "-" if is_enclosed else file
         click.echo(_curl(url, delivery, file).encode(errors="surrogateescape"))
         return
     for name, value in _shown(delivery).items():
-        if name != "content-type":  # which proves nothing
+        if name != "content-type":  # it is no proof
             click.echo(f"{name}: {value}")
     if is_enclosed:
         click.echo(delivery.body)
@@ -81,14 +81,14 @@ def _data(body: bytes, file: str) -> list[str]:
         return ["--data-binary", f"@{file}"]
     if b"\0" in body:
         raise click.UsageError("a body with a NUL byte must be in a file, for curl to read it")
-    # What was read cannot be read again by curl, so it stands in the command.
+    # curl cannot read the standard input again, so the body is part of the command.
     return ["--data-raw", body.decode(errors="surrogateescape")]
 
 
 def _shown(delivery: SignedDelivery) -> dict[str, str]:
-    """Return the headers as texts whose UTF-8 is what goes over the wire.
+    """Return the headers as texts whose UTF-8 bytes are the bytes to send.
 
-    A header's text is latin-1 on the wire, whereas a terminal writes UTF-8.
+    HTTP sends the text of a header as latin-1, but a terminal writes UTF-8.
     """
     return {
         name: value.encode("latin-1").decode(errors="surrogateescape")

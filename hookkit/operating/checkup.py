@@ -1,4 +1,4 @@
-"""``flask hookkit check``: whether an application would receive, keep and handle events."""
+"""Check whether an application would receive, keep and handle events, without changing anything."""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import Enum
 from pathlib import Path
-from typing import Any
 
 from sqlalchemy import URL, Engine
 
@@ -23,29 +22,49 @@ from hookkit.inbox.sqlite.file import NETWORK_TYPES, mount_type
 from hookkit.receiving.endpoint import Endpoint
 from hookkit.settings.load import Settings
 
+#: File systems whose files are gone with the machine or its container.
 _IN_MEMORY = {"ramfs", "tmpfs"}
 
-# What is written there goes to the container's own layer.
+#: File systems that write to the container's own layer.
 _LAYERED = {"aufs", "fuse.fuse-overlayfs", "overlay"}
+
+#: What is due for longer than this is probably handled by nobody, in seconds.
+MAX_OVERDUE_S = 60.0
+
+
+class Level(Enum):
+    """How serious a finding is."""
+
+    OK = "ok"
+    WARNING = "warning"
+    FAILURE = "failure"
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """The result of one check: a sentence for a person."""
+
+    level: Level
+    text: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Place:
-    """Where an inbox is.
+    """Where an inbox is kept.
 
     Attributes:
         name: For people; never a URL, which may hold a password.
-        is_there: Whether opening it would make no file.
-        concerns: Why events would not be kept there, or not safely; empty if nothing is wrong.
+        exists: Whether it is there already; opening a missing one creates a file.
+        concerns: Why events would not be kept safely there; empty if nothing is wrong.
     """
 
     name: str
-    is_there: bool = True
+    exists: bool = True
     concerns: tuple[str, ...] = ()
 
 
 def place_of(database: str | URL | Engine) -> Place:
-    """Return where the inbox in *database* is.
+    """Return where the inbox in *database* is kept.
 
     Raises:
         ConfigurationError: *database* cannot hold an inbox.
@@ -58,13 +77,13 @@ def place_of(database: str | URL | Engine) -> Place:
     if "uri" in url.query:
         return Place(name="a SQLite file that is named by a URI")
     path = Path(url.database or "").absolute()
-    # Unlike that of a Path, it does not raise when a folder on the way may not be looked into.
-    is_there = os.path.exists(path)  # noqa: PTH110
-    concerns = tuple(_concerns(path, is_there=is_there))
-    return Place(name=f"the SQLite file {path}", is_there=is_there, concerns=concerns)
+    # Path.exists() raises if this user may not look into a folder on the way.
+    exists = os.path.exists(path)  # noqa: PTH110
+    concerns = tuple(_concerns(path, exists=exists))
+    return Place(name=f"the SQLite file {path}", exists=exists, concerns=concerns)
 
 
-def _concerns(path: Path, *, is_there: bool) -> Iterator[str]:
+def _concerns(path: Path, *, exists: bool) -> Iterator[str]:
     folder = path.parent
     while not os.path.exists(folder):  # noqa: PTH110  # as above
         folder = folder.parent
@@ -78,52 +97,32 @@ def _concerns(path: Path, *, is_there: bool) -> Iterator[str]:
             f"it is in a container's own layer ({kind}), and gone with the container; mount a"
             " volume there, or use PostgreSQL"
         )
-    for each in [folder, path] if is_there else [folder]:
-        # A disk that is mounted to be read is told even to root.
+    for each in [folder, path] if exists else [folder]:
+        # This also finds a read-only file system, even for root.
         if not os.access(each, os.W_OK, effective_ids=os.access in os.supports_effective_ids):
             yield f"{each} cannot be written to by the user that runs this"
 
 
-#: What is due for longer than that is handled by nobody, most likely.
-MAX_OVERDUE_S = 60.0
-
-
-class Level(Enum):
-    """How a finding is meant."""
-
-    OK = "ok"
-    WARNING = "warning"
-    FAILURE = "failure"
-
-
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """One thing that was looked at."""
-
-    level: Level
-    text: str
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Checkup:
-    """Looks at one application.
+    """Checks one application.
 
     Attributes:
-        settings: Those of the application.
+        settings: The settings of the application.
         registry: Its handlers.
-        database: Returns what ``HOOKKIT_DATABASE`` stands for; may raise ``Unavailable``.
-        runner: Who runs the handlers.
+        database: Returns the database of the inbox; may raise ``Unavailable``.
+        runner: The name of the runner.
         clock: Returns the time as aware UTC.
     """
 
     settings: Settings
     registry: HandlerRegistry
-    database: Callable[[], Any]
+    database: Callable[[], str | URL | Engine]
     runner: str
     clock: Callable[[], datetime]
 
     def findings(self) -> Iterator[Finding]:
-        """Yield one finding for each thing that is looked at."""
+        """Yield one finding for each check."""
         for endpoint in self.settings.endpoints.values():
             yield from _of_endpoint(endpoint)
         yield from self._of_handlers()
@@ -148,12 +147,12 @@ class Checkup:
         yield Finding(
             Level.OK, f"retries: {retry.max_attempts} attempts over at least {hours:.3g} hours"
         )
-        who = {
+        runners = {
             "celery": "celery: its workers must consume the queue hookkit, and one must sweep",
             "none": "none: `flask hookkit worker` must run somewhere",
             "thread": f"thread: {self.settings.workers} threads in each process that serves",
         }
-        yield Finding(Level.OK, f"runner: {who.get(self.runner, self.runner)}")
+        yield Finding(Level.OK, f"runner: {runners.get(self.runner, self.runner)}")
 
     def _of_inbox(self) -> Iterator[Finding]:
         try:
@@ -166,18 +165,18 @@ class Checkup:
             yield Finding(Level.FAILURE, f"inbox: {place.name}: {concern}")
         if place.concerns:
             return
-        if place.is_there:
-            yield from self._of_store(database, place.name)
+        if place.exists:
+            yield from self._of_database(database, place.name)
         else:
             yield Finding(Level.OK, f"inbox: {place.name} is made at the start")
 
-    def _of_store(self, database: Any, name: str) -> Iterator[Finding]:
+    def _of_database(self, database: str | URL | Engine, name: str) -> Iterator[Finding]:
         try:
             inbox = open_inbox(
                 database, encryption_keys=self.settings.encryption_keys, migrates=False
             )
         except OutdatedError as error:
-            if self.settings.migrate == "apply":
+            if self.settings.tables == "upgrade":
                 yield Finding(
                     Level.OK, f"inbox: {name}: its tables are made or changed at the start"
                 )
@@ -187,13 +186,12 @@ class Checkup:
             yield Finding(Level.FAILURE, f"inbox: {error}")
         else:
             with closing(inbox):
-                yield from self._of_open(inbox, name)
+                yield from self._of_open_inbox(inbox, name)
 
-    def _of_open(self, inbox: Inbox, name: str) -> Iterator[Finding]:
+    def _of_open_inbox(self, inbox: Inbox, name: str) -> Iterator[Finding]:
         now = self.clock()
         try:
-            # What a claim does is refused by a database that can only be read, and no
-            # endpoint has this name.
+            # A read-only database refuses a claim. No endpoint has this name: nothing is claimed.
             inbox.claim(now=now, lease_s=1, limit=1, endpoints=[""])
             counts = inbox.counts()
             due_at = inbox.next_due_at(self.settings.endpoints)

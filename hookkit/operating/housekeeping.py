@@ -1,4 +1,4 @@
-"""Delete what has been kept long enough, and promote what a switch of versions held back."""
+"""Housekeeping of an inbox: delete what is old, promote what a switch of versions held back."""
 
 from __future__ import annotations
 
@@ -10,8 +10,13 @@ from datetime import datetime, timedelta
 from hookkit.core.errors import Unavailable
 from hookkit.inbox.base import Inbox
 
-#: Between two steps, so that deliveries get their turn, in seconds.
+_logger = logging.getLogger("hookkit")
+
+#: The pause between two steps of pruning, so that deliveries get their turn, in seconds.
 PAUSE_S = 0.05
+
+#: How often events that a switch of versions held back are looked for, in seconds.
+PROMOTE_S = 60.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -21,8 +26,8 @@ class Upkeep:
     Attributes:
         inbox: Returns the inbox; may raise ``Unavailable``.
         clock: Returns the time as aware UTC.
-        keep_bodies: How long the bytes of settled entries are kept.
-        keep_ids: How long settled entries are.
+        keep_bodies: How long the bodies of settled entries are kept.
+        keep_ids: How long settled entries are kept.
     """
 
     inbox: Callable[[], Inbox]
@@ -31,64 +36,60 @@ class Upkeep:
     keep_ids: timedelta
 
     def prune(self, wait: Callable[[float], bool]) -> tuple[int, int]:
-        """Delete all that is old enough; return how many bodies and ids that were.
+        """Delete everything that is old enough; return the number of bodies and of entries.
 
         Args:
-            wait: Waits for so many seconds; returns True when the work has to end early.
+            wait: Waits for the given number of seconds. It returns True to end the work early.
 
         Raises:
             Unavailable: The inbox cannot be reached.
         """
         now = self.clock()
-        bodies = ids = 0
+        bodies = entries = 0
         after: tuple[int, int] | None = (0, 0)
         while after is not None:
             step = self.inbox().prune(
                 bodies_before=now - self.keep_bodies, ids_before=now - self.keep_ids, after=after
             )
             bodies += step.bodies
-            ids += step.ids
+            entries += step.ids
             after = step.last
             if after is not None and wait(PAUSE_S):
                 break
-        return bodies, ids
+        return bodies, entries
 
 
-_logger = logging.getLogger("hookkit")
-
-#: How often what was held back beside a switch of versions is looked for.
-PROMOTE_S = 60.0
-
-
-def promote(held_back: Callable[[], int]) -> None:
-    """Make due what was *held_back* beside a switch of versions."""
+def promote(promote_held_back: Callable[[], int]) -> None:
+    """Call *promote_held_back*, and log an error instead of raising it."""
     try:
-        held_back()
+        promote_held_back()
     except Unavailable as error:
-        _logger.warning("cannot sweep now: %s", error, extra={"action": "sweep_failed"})
+        _logger.warning("cannot promote now: %s", error, extra={"action": "promote_failed"})
     except Exception:
-        _logger.exception("cannot sweep", extra={"action": "sweep_failed"})
+        _logger.exception("cannot promote", extra={"action": "promote_failed"})
 
 
 def prune(
-    old: Callable[[Callable[[float], bool]], tuple[int, int]], wait: Callable[[float], bool]
+    prune_all: Callable[[Callable[[float], bool]], tuple[int, int]],
+    wait: Callable[[float], bool],
 ) -> None:
-    """Delete what is *old* enough.
+    """Call *prune_all* with *wait*; log the result, and an error instead of raising it.
 
     Args:
-        wait: Waits for so many seconds; returns True when the work has to end early.
+        prune_all: ``Upkeep.prune``, or a function that does more.
+        wait: As ``Upkeep.prune`` takes it.
     """
     try:
-        bodies, ids = old(wait)
+        bodies, entries = prune_all(wait)
     except Unavailable as error:
         _logger.warning("cannot prune now: %s", error, extra={"action": "prune_failed"})
     except Exception:
         _logger.exception("cannot prune", extra={"action": "prune_failed"})
     else:
-        if bodies or ids:
+        if bodies or entries:
             _logger.info(
                 "deleted the bodies of %d deliveries and %d entries",
                 bodies,
-                ids,
+                entries,
                 extra={"action": "pruned"},
             )

@@ -1,4 +1,4 @@
-"""What people do to an inbox: replay entries, and look at how it stands."""
+"""What a person does to an inbox: replay entries, and read its statistics."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from hookkit.operating.secret_use import SecretUse
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Stats:
-    """How an inbox stands.
+    """The statistics of an inbox.
 
     Attributes:
-        entries: How many are in each state; every state is there. Those of ``DEAD`` are the
-            dead letters.
-        overdue_s: For how long what is due first has been waiting for a worker, in seconds;
-            this grows when nothing is handled any more, whatever the reason.
-        secrets: Every secret that is one of several, in the order of the settings.
+        entries: The number of entries in each state; every state is a key. The entries in
+            ``DEAD`` are the dead letters.
+        overdue_s: How long the first due entry has waited for a worker, in seconds. It grows
+            when nothing is handled any more, whatever the reason.
+        secrets: One for each secret that is one of several, in the order of the settings.
     """
 
     entries: Mapping[State, int]
@@ -32,15 +32,15 @@ class Stats:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Operations:
-    """What people may do to the inbox of one application.
+    """What a person may do to the inbox of one application.
 
     Attributes:
         inbox: Returns the inbox; may raise ``Unavailable``.
         clock: Returns the time as aware UTC.
         registry: The handlers.
         endpoints: The names of the endpoints that the application serves.
-        run_soon: Sees to entries that became due.
-        secrets: Returns how the secrets stand.
+        run_soon: Has entries run that became due, given their ids.
+        secrets: Returns which secrets are in use; may raise ``Unavailable``.
     """
 
     inbox: Callable[[], Inbox]
@@ -51,14 +51,14 @@ class Operations:
     secrets: Callable[[], Sequence[SecretUse]]
 
     def stats(self) -> Stats:
-        """Return how the inbox stands; see ``HookKit.stats``."""
+        """Return the statistics; see ``HookKit.stats``."""
         inbox = self.inbox()
         due_at = inbox.next_due_at(self.endpoints)
         overdue_s = 0.0 if due_at is None else (self.clock() - due_at).total_seconds()
         return Stats(entries=inbox.counts(), overdue_s=max(0.0, overdue_s), secrets=self.secrets())
 
-    def replay(self, entry_id: int, handlers: Collection[str] | None = None) -> None:
-        """Run an entry again; see ``HookKit.replay``."""
+    def replay(self, entry_id: int, *, handlers: Collection[str] | None = None) -> None:
+        """Run one entry again; see ``HookKit.replay``."""
         self._check_names(handlers)
         self.inbox().replay(entry_id, now=self.clock(), handlers=handlers)
         self.run_soon([entry_id])
@@ -66,13 +66,14 @@ class Operations:
     def replay_all(
         self,
         wanted: Filter,
+        *,
         handlers: Collection[str] | None = None,
         progress: Callable[[int], None] | None = None,
     ) -> int:
-        """Run many entries again; see ``HookKit.replay_all``."""
+        """Run every entry that *wanted* fits again; see ``HookKit.replay_all``."""
         self._check_names(handlers)
         inbox = self.inbox()
-        # What arrives from now on is not meant, and what was replayed is not met again.
+        # Entries that arrive from now on are left out, and no entry is replayed twice.
         newest = inbox.find(limit=1)
         newest_id = newest[0].id if newest else 0
         count = 0
@@ -93,7 +94,7 @@ class Operations:
         return count
 
     def _check_names(self, handlers: Collection[str] | None) -> None:
-        """Refuse handlers that nobody has registered: nothing would run, unnoticed."""
+        """Refuse names of handlers that are not registered: nothing would run, unnoticed."""
         if handlers is None:
             return
         unknown = sorted(set(handlers) - set(self.registry.names))

@@ -1,8 +1,8 @@
-"""Which secrets are in use, where an endpoint has several: told by what the inbox keeps.
+"""Which secrets are in use, where an endpoint has several: read from the kept deliveries.
 
-The inbox is looked through a piece at a time: what arrived since the last look, and from there
-back to twice ``UNUSED_AFTER``. So a look costs the same however much is stored, and after a
-start it takes some of them until all is known; nothing is said to be unused before that.
+The inbox is read a piece at a time: what arrived since the last look, and one piece further back,
+down to twice ``UNUSED_AFTER``. So each look costs the same, however much is stored. After a start
+it takes several looks until everything is known; before that, no secret is called unused.
 """
 
 from __future__ import annotations
@@ -19,25 +19,25 @@ from hookkit.receiving.endpoint import Endpoint
 
 _logger = logging.getLogger("hookkit")
 
-#: Longer than any sender is known to retry with an old secret (WhatsApp: 7 days).
+#: No known sender retries longer with an old secret. The longest is WhatsApp, with 7 days.
 UNUSED_AFTER = timedelta(days=7)
 
-#: Ids are given before a transaction commits: so many below the newest are looked at again.
+#: How many ids below the newest are read again: an id is given before its transaction commits.
 OVERLAP_IDS = 1000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SecretUse:
-    """How a secret of a list of several stands.
+    """The use of one secret in a list of several.
 
     Attributes:
         endpoint: The endpoint's name.
-        setting: Where it is: ``secrets``, ``basic`` or ``path_token``.
-        position: Its place in the list as it is now, the newest is 0.
-        fingerprint: Its name, as logs have it and each kept delivery.
-        last_used_at: When it last proved a delivery that brought something new; None when
-            none of those that were looked at.
-        can_go: Whether it has proved none for ``UNUSED_AFTER``, while the newest has.
+        setting: The setting that holds it: ``secrets``, ``basic`` or ``path_token``.
+        position: Its position in the list as it is now; the newest has 0.
+        fingerprint: Its name in logs and in the kept deliveries.
+        last_used_at: When it last proved a delivery with a new event, in UTC; None if it
+            proved none of the deliveries that were read.
+        can_go: Whether it has proved no delivery for ``UNUSED_AFTER``, while the newest has.
     """
 
     endpoint: str
@@ -48,25 +48,29 @@ class SecretUse:
     can_go: bool
 
 
-#: Of an endpoint and a fingerprint: the first use and the last.
+#: (endpoint, fingerprint) -> (first use, last use)
 _Spans = Mapping[tuple[str, str], tuple[datetime, datetime]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Seen:
-    """What the deliveries from one id to another say."""
+    """What was read of the deliveries from one id to another.
+
+    Attributes:
+        since: When the oldest of them was received; None if there are none.
+    """
 
     first_id: int = 1
     last_id: int = 0
     since: datetime | None = None
     spans: _Spans = field(default_factory=dict)
 
-    def and_of(self, proofs: Proofs) -> _Seen:
+    def merged(self, proofs: Proofs) -> _Seen:
         spans = dict(self.spans)
         since = self.since
         for use in proofs.uses:
             since = use.first_at if since is None else min(since, use.first_at)
-            if use.fingerprint is None:  # nothing that a secret has proved
+            if use.fingerprint is None:  # proved by something else than a secret
                 continue
             key = use.endpoint, use.fingerprint
             first, last = spans.get(key, (use.first_at, use.last_at))
@@ -80,9 +84,9 @@ class _Seen:
 
 
 class Rotation:
-    """Tells which secrets are in use, and once of each that it can go.
+    """Reports which secrets are in use, and logs once of each that it can go.
 
-    Attributes:
+    Args:
         inbox: Returns the inbox; may raise ``Unavailable``.
         clock: Returns the time as aware UTC.
         endpoints: By name.
@@ -98,10 +102,10 @@ class Rotation:
         self.clock = clock
         self.endpoints = endpoints
         self._seen = _Seen()
-        self._told: set[tuple[str, str]] = set()
+        self._logged: set[tuple[str, str]] = set()
 
-    def look(self) -> Sequence[SecretUse]:
-        """Return how every secret stands that is one of several.
+    def report(self) -> Sequence[SecretUse]:
+        """Read the inbox once more; return the use of each secret that is one of several.
 
         Raises:
             Unavailable: The inbox cannot be reached.
@@ -110,35 +114,35 @@ class Rotation:
         if not any(len(names) > 1 for of_one in lists.values() for _, names in of_one):
             return ()
         now = self.clock()
-        self._seen = seen = self._look_on(now)
+        self._seen = self._read_more(now)
         uses = [
             use
             for endpoint, of_one in lists.items()
-            for use in _uses(endpoint, of_one, seen.spans, now - UNUSED_AFTER)
+            for use in _uses(endpoint, of_one, self._seen.spans, now - UNUSED_AFTER)
         ]
         for use in uses:
             if use.can_go:
-                self._tell(use)
+                self._log_once(use)
         return uses
 
-    def _look_on(self, now: datetime) -> _Seen:
-        """Return what is known after another look at the inbox."""
+    def _read_more(self, now: datetime) -> _Seen:
+        """Return what is known after reading what is new, and one piece further back."""
         inbox, seen = self.inbox(), self._seen
         new = inbox.proofs(after_id=max(0, seen.last_id - OVERLAP_IDS))
         if new.last_id < seen.last_id or new.first_id > seen.last_id + 1:
-            # Another database, or more than a look can take: what lies between is not known.
+            # Another database, or a gap that one look cannot read: begin again.
             seen = _Seen(first_id=new.first_id, last_id=new.last_id)
-        seen = seen.and_of(new)
+        seen = seen.merged(new)
         is_enough = seen.since is not None and seen.since <= now - 2 * UNUSED_AFTER
         if is_enough or seen.first_id <= 1:
             return seen
-        return seen.and_of(inbox.proofs(before_id=seen.first_id))
+        return seen.merged(inbox.proofs(before_id=seen.first_id))
 
-    def _tell(self, use: SecretUse) -> None:
+    def _log_once(self, use: SecretUse) -> None:
         key = use.endpoint, use.fingerprint
-        if key in self._told:
+        if key in self._logged:
             return
-        self._told.add(key)
+        self._logged.add(key)
         _logger.warning(
             "the %s of endpoint %r: number %d (%s) has proved nothing for %d days, while the"
             " newest has; it can go",
@@ -157,7 +161,7 @@ class Rotation:
 
 
 def _fingerprints(endpoint: Endpoint) -> Iterator[tuple[str, list[str]]]:
-    """Yield the setting and the names of each list that deliveries are told to be proved by."""
+    """Yield each list of secrets whose use is tracked: its setting, and the fingerprints."""
     for protection in endpoint.protections:
         setting = protection.told
         if setting is None:
@@ -165,7 +169,7 @@ def _fingerprints(endpoint: Endpoint) -> Iterator[tuple[str, list[str]]]:
         try:
             for secrets in endpoint.credential_lists(protection, setting):
                 yield setting, [endpoint.fingerprint(each) for each in secrets]
-        except Unavailable:  # every delivery says so louder
+        except Unavailable:  # each delivery reports it
             continue
 
 
@@ -173,7 +177,7 @@ def _uses(
     endpoint: str, lists: Sequence[tuple[str, list[str]]], spans: _Spans, horizon: datetime
 ) -> Iterator[SecretUse]:
     known = {name for _, names in lists for name in names}
-    # By a secret that is no longer there, or before secrets had names: perhaps by this one.
+    # An unknown secret proved something: perhaps this one, before fingerprints were kept.
     has_unknown = any(
         at == endpoint and name not in known and last >= horizon
         for (at, name), (_, last) in spans.items()

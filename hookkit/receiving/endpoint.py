@@ -138,7 +138,7 @@ def warn_of_shadow_alone(endpoints: Iterable[Endpoint]) -> None:
         if modes is not None and Mode.LIVE not in modes.values():
             warnings.warn(
                 f"HOOKKIT_ENDPOINTS.{endpoint.name}.versions: none is live, so that nothing runs"
-                " unless `flask hookkit migrate switch` has made one live",
+                " unless `flask hookkit versions switch` has made one live",
                 stacklevel=4,
             )
 

@@ -30,7 +30,7 @@ class ShadowWatch:
             self._logger.warning(
                 "the last %d deliveries to %s were all of versions in shadow or ignored, so that"
                 " nothing was handled; does the webhook of the live version still exist? See"
-                " `flask hookkit migrate status %s`",
+                " `flask hookkit versions status %s`",
                 count,
                 endpoint,
                 endpoint,

@@ -25,7 +25,7 @@ from hookkit.settings.endpoint import read_endpoint
 from hookkit.settings.strict import Strict, below, load_strict
 
 RUNNERS = ("thread", "inline", "celery", "none")
-MIGRATE_MODES = ("apply", "check")
+TABLES = ("upgrade", "check")
 
 # https://github.com/fernet/spec/blob/master/Spec.md#key-format
 _FERNET_KEY_BYTES = 32
@@ -47,7 +47,7 @@ class Settings:
         keep_bodies_days: How long the bytes of settled entries are kept.
         keep_ids_days: How long settled entries are, and stop duplicates.
         encryption_keys: Fernet keys for bodies, newest first; none stores them as they are.
-        migrate: ``apply`` or ``check``.
+        tables: Whether opening the inbox may change its tables (``upgrade``) or not (``check``).
         twin_window_s: How long the twin of a fact may take to arrive.
     """
 
@@ -60,7 +60,7 @@ class Settings:
     keep_bodies_days: float
     keep_ids_days: float
     encryption_keys: tuple[str, ...] = field(repr=False)
-    migrate: str
+    tables: str
     twin_window_s: float
 
 
@@ -78,7 +78,12 @@ def load_settings(
         ConfigurationError: Anything is wrong; every mistake is listed by its key.
     """
     given = {key: value for key, value in config.items() if key.startswith("HOOKKIT_")}
+    is_renamed = given.pop("HOOKKIT_MIGRATE", None) is not None
     loaded, mistakes = load_strict(_SettingsSchema(), given)
+    if is_renamed:
+        mistakes.append(
+            'HOOKKIT_MIGRATE: is called HOOKKIT_TABLES, and its "apply" is called "upgrade"'
+        )
     default_max_body = loaded.pop("max_body", 0)
     loaded.pop("url_prefix", None)
     endpoints = {}
@@ -182,10 +187,10 @@ class _SettingsSchema(Strict):
     )
     keep_ids_days = ma.Float(load_default=90.0, data_key="HOOKKIT_KEEP_IDS_DAYS", validate=_DAYS)
     encryption_keys = _EncryptionKeysField(load_default=(), data_key="HOOKKIT_ENCRYPTION_KEYS")
-    migrate = ma.String(
-        load_default="apply",
-        data_key="HOOKKIT_MIGRATE",
-        validate=validate.OneOf(MIGRATE_MODES, error="must be one of {choices}"),
+    tables = ma.String(
+        load_default="upgrade",
+        data_key="HOOKKIT_TABLES",
+        validate=validate.OneOf(TABLES, error="must be one of {choices}"),
     )
     twin_window_s = ma.Float(
         load_default=1800.0,

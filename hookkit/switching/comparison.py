@@ -1,4 +1,4 @@
-"""What two payload versions reported of the same facts: is it safe to switch?"""
+"""Compare what two payload versions reported: which facts, and how their events differ."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from typing import Any, NamedTuple
 from hookkit.core.event import Event
 from hookkit.core.facts import Report, is_exact, pair_nearest, plain_name
 
-#: What tells the two reports apart, and not what happened.
+#: Fields that belong to a report and not to what happened, and so may differ.
 OF_THE_REPORT = frozenset(
     {"id", "endpoint", "version", "vendor_type", "webhook_id", "raw", "received_at"}
 )
 
-#: Names of fields that hold a word or an id of the vendor's. Not among them: a client's
-#: external id and a destination's, which are telephone numbers where the channel has them.
+#: Names of fields that hold a word or an id of the vendor's, and may be shown. The external ids
+#: of clients and of destinations are left out: on some channels they are telephone numbers.
 _SHOWN = frozenset(
     {
         *("id", "user_id", "client_id", "integration_id", "thread_id", "message_id"),
@@ -33,10 +33,11 @@ _WORD = re.compile(r"[A-Za-z0-9_:./+-]{1,64}")
 
 
 class Difference(NamedTuple):
-    """A field that two events do not hold alike; None is what one does not carry at all.
+    """A field that differs between two events.
 
     Attributes:
-        path: Its attributes, with ``[]`` for each element of an array.
+        path: The names of the attributes, with ``[]`` for each element of an array.
+        old, new: What is shown of the values; None if the event does not have the field.
     """
 
     path: str
@@ -45,7 +46,7 @@ class Difference(NamedTuple):
 
 
 def differences(old: Event, new: Event) -> Iterator[Difference]:
-    """Yield each field that *old* and *new* do not hold alike, with values that may be shown."""
+    """Yield each field that differs between *old* and *new*."""
     for each in fields(old):
         if each.name not in OF_THE_REPORT:
             yield from _differences(
@@ -60,30 +61,27 @@ def _differences(old: Any, new: Any, path: str) -> Iterator[Difference]:
         for each in fields(old):
             inner = f"{path}.{each.name}"
             yield from _differences(getattr(old, each.name), getattr(new, each.name), inner)
-    elif _are_parts(old) and _are_parts(new) and len(old) == len(new):
+    elif _holds_parts(old) and _holds_parts(new) and len(old) == len(new):
         for one, other in zip(old, new, strict=True):
             yield from _differences(one, other, f"{path}[]")
     elif is_carried(old) or is_carried(new):
-        yield Difference(path, _told(old, path), _told(new, path))
+        values = (shown(value, path) if is_carried(value) else None for value in (old, new))
+        yield Difference(path, *values)
 
 
-def _are_parts(value: Any) -> bool:
+def _holds_parts(value: Any) -> bool:
     return isinstance(value, tuple) and all(map(is_dataclass, value))
 
 
 def is_carried(value: Any) -> bool:
-    """Tell whether *value* says anything: an empty text, array or object does not."""
+    """Tell whether *value* holds anything; None and an empty text, array or object do not."""
     if isinstance(value, Mapping | tuple | str):
         return len(value) > 0
     return value is not None
 
 
-def _told(value: Any, path: str) -> str | None:
-    return shown(value, path) if is_carried(value) else None
-
-
 def shown(value: Any, path: str) -> str:
-    """Return what a report shows of the *value* at *path*."""
+    """Return what a report may show of the *value* at *path*: no text that a person wrote."""
     if isinstance(value, Enum):
         return str(value.value)
     if isinstance(value, datetime):
@@ -107,11 +105,13 @@ def _count(number: int, what: str) -> str:
 
 
 class Sighting(NamedTuple):
-    """An event that arrived, in an entry of its own.
+    """An event as one version reported it.
 
     Attributes:
-        kind: Its event type, or the vendor's word where that is not known.
-        event: What it was read as; None once its bytes are gone.
+        entry_id: The entry that holds it.
+        kind: The event type, or the vendor's word if it has no type.
+        received_ms: When it was received, in milliseconds since 1970 (UTC).
+        event: The event that was read; None if its bytes were deleted.
     """
 
     entry_id: int
@@ -123,8 +123,9 @@ class Sighting(NamedTuple):
     event: Event | None = None
 
 
-class Example(NamedTuple):
-    """A field of two entries that differs; None is what one does not carry."""
+@dataclass(frozen=True, slots=True)
+class Example:
+    """A field that differs, and the two entries; None is the value of a missing field."""
 
     old_entry_id: int
     new_entry_id: int
@@ -134,11 +135,12 @@ class Example(NamedTuple):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Field:
-    """A field that twins do not hold alike.
+    """A field that differs between twins.
 
     Attributes:
-        differing: In how many pairs both carry it, and not alike.
-        only_old, only_new: In how many one alone carries it.
+        path: As in ``Difference``.
+        differing: The number of pairs in which both events have it, with other values.
+        only_old, only_new: The number of pairs in which one event has it and the other has not.
         example: The newest of these pairs.
     """
 
@@ -151,20 +153,20 @@ class Field:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Row:
-    """What arrived of one event type.
+    """What two versions reported of one event type.
 
     Attributes:
-        seen_old: Events of the version in use.
-        seen_new: Events of the version to come.
-        paired: Facts of the old one, or of the new one alone, that both have reported.
-        missing_old: Facts that only the new one has reported, in spite of the window.
-        missing_new: Facts that only the old one has reported, in spite of the window.
-        lost_new: Those of them that are exact: no other reading is left.
-        due_new: Events of the old one that the new one had time to report, with facts or not.
-        delay_s: The median of what twins of a fact arrived apart, None without any.
-        longest_delay_s: The longest of these.
-        compared: How many pairs were compared field by field: their bytes are still kept.
-        fields: What differed in them.
+        seen_old: The number of events of the version in use.
+        seen_new: The number of events of the version to come.
+        paired: The number of facts that both have reported.
+        missing_old: Facts that only the new version has reported, though the window is over.
+        missing_new: Facts that only the old version has reported, though the window is over.
+        lost_new: The exact facts in ``missing_new``. A near one may have paired with another.
+        due_new: Events of the old version whose window is over, with a fact or without.
+        delay_s: The median time between twins, in seconds; None without twins.
+        longest_delay_s: The longest time between twins.
+        compared: The number of pairs that were compared field by field: both bodies are kept.
+        fields: The fields that differ in these pairs.
     """
 
     kind: str
@@ -187,48 +189,50 @@ Pair = tuple[Sighting, Sighting]
 def compare(
     sightings: Iterable[Sighting], *, old: str, new: str, now_ms: int, window_ms: int
 ) -> list[Row]:
-    """Return a row per event type that either version has reported.
+    """Return a row for each event type that either version has reported.
 
-    A fact counts as missing when the other version was there already and had a window's time.
+    A fact is missing if the other version was already there and had a window's time to report it.
+
+    Args:
+        now_ms: The time now, in milliseconds since 1970 (UTC).
+        window_ms: How long the twin of a fact may take to arrive.
     """
-    told = sorted(sightings, key=lambda each: (each.received_ms, each.entry_id))
-    of_old = [each for each in told if each.version == old]
-    of_new = [each for each in told if each.version == new]
+    ordered = sorted(sightings, key=lambda each: (each.received_ms, each.entry_id))
+    of_old = [each for each in ordered if each.version == old]
+    of_new = [each for each in ordered if each.version == new]
     begin_ms = max(of_old[0].received_ms, of_new[0].received_ms) if of_old and of_new else now_ms
+    due = range(begin_ms, now_ms - window_ms + 1)
     pairs = _pairs(of_old, of_new, window_ms)
     paired = {each.entry_id for pair in pairs for each in pair}
-    open_old, open_new = (
-        [each for each in _firsts(told) if each.entry_id not in paired] for told in (of_old, of_new)
+    unpaired_old, unpaired_new = (
+        [each for each in _firsts(side) if each.entry_id not in paired and each.received_ms in due]
+        for side in (of_old, of_new)
     )
     rows = []
     for kind in sorted({each.kind for each in (*of_old, *of_new)}):
-
-        def due(told: Iterable[Sighting], kind: str = kind) -> list[Sighting]:
-            return [
-                each
-                for each in told
-                if each.kind == kind and begin_ms <= each.received_ms <= now_ms - window_ms
-            ]
-
         row = Row(
             kind=kind,
-            seen_old=sum(each.kind == kind for each in of_old),
-            seen_new=sum(each.kind == kind for each in of_new),
+            seen_old=_count_of(of_old, kind),
+            seen_new=_count_of(of_new, kind),
             paired=0,
-            missing_old=len(due(open_new)),
-            missing_new=len(due(open_old)),
-            lost_new=sum(is_exact(each.fact) for each in due(open_old)),
-            due_new=len(due(of_old)),
+            missing_old=_count_of(unpaired_new, kind),
+            missing_new=_count_of(unpaired_old, kind),
+            lost_new=_count_of([each for each in unpaired_old if is_exact(each.fact)], kind),
+            due_new=_count_of([each for each in of_old if each.received_ms in due], kind),
         )
         rows.append(_with_pairs(row, [pair for pair in pairs if pair[0].kind == kind]))
     return rows
 
 
-def _firsts(told: Iterable[Sighting]) -> list[Sighting]:
-    """Return what may have a twin: each near report, and the first of each exact fact."""
+def _count_of(sightings: Iterable[Sighting], kind: str) -> int:
+    return sum(each.kind == kind for each in sightings)
+
+
+def _firsts(sightings: Iterable[Sighting]) -> list[Sighting]:
+    """Return the sightings that may have a twin: the first of each exact fact, every near one."""
     exact: dict[str, Sighting] = {}
     near = []
-    for each in told:
+    for each in sightings:
         if is_exact(each.fact):
             exact.setdefault(each.fact, each)
         elif each.fact is not None:
@@ -237,28 +241,28 @@ def _firsts(told: Iterable[Sighting]) -> list[Sighting]:
 
 
 def _pairs(of_old: Sequence[Sighting], of_new: Sequence[Sighting], window_ms: int) -> list[Pair]:
-    """Return the twins: by their exact facts, and of the rest by name and time."""
-    named = [
-        {each.fact: each for each in _firsts(told) if is_exact(each.fact)}
-        for told in (of_old, of_new)
-    ]
-    pairs = [(one, named[1][fact]) for fact, one in named[0].items() if fact in named[1]]
-    gone = {each.entry_id for pair in pairs for each in pair}
+    """Return the twins: first by their exact facts, then the rest by name and time."""
+    exact_old, exact_new = (
+        {each.fact: each for each in _firsts(side) if is_exact(each.fact)}
+        for side in (of_old, of_new)
+    )
+    pairs = [(one, exact_new[fact]) for fact, one in exact_old.items() if fact in exact_new]
+    paired = {each.entry_id for pair in pairs for each in pair}
     by_id: dict[int, Sighting] = {}
-    near: defaultdict[str, tuple[list[Report], list[Report]]] = defaultdict(lambda: ([], []))
-    for side, told in enumerate((of_old, of_new)):
-        for each in _firsts(told):
-            if each.entry_id not in gone and each.fact is not None:
+    by_name: defaultdict[str, tuple[list[Report], list[Report]]] = defaultdict(lambda: ([], []))
+    for number, side in enumerate((of_old, of_new)):
+        for each in _firsts(side):
+            if each.entry_id not in paired and each.fact is not None:
                 by_id[each.entry_id] = each
-                near[plain_name(each.fact)][side].append(_report(each, each.fact))
-    for ones, others in near.values():
+                by_name[plain_name(each.fact)][number].append(_report(each, each.fact))
+    for ones, others in by_name.values():
         for one, other in pair_nearest(ones, others, window_ms=window_ms):
             pairs.append((by_id[one.entry_id], by_id[other.entry_id]))
     return pairs
 
 
-def _report(told: Sighting, fact: str) -> Report:
-    return Report(told.entry_id, told.version, fact, told.lane, told.received_ms)
+def _report(sighting: Sighting, fact: str) -> Report:
+    return Report(sighting.entry_id, sighting.version, fact, sighting.lane, sighting.received_ms)
 
 
 def _with_pairs(row: Row, pairs: Sequence[Pair]) -> Row:
@@ -266,7 +270,7 @@ def _with_pairs(row: Row, pairs: Sequence[Pair]) -> Row:
     compared = [
         (one, other, one.event, other.event)
         for one, other in pairs
-        # A start that is a referral in the other version is read as two things.
+        # A start may pair with a referral. Their events are of other types: not compared.
         if one.event is not None and other.event is not None and one.kind == other.kind
     ]
     return replace(
@@ -282,8 +286,10 @@ def _with_pairs(row: Row, pairs: Sequence[Pair]) -> Row:
 def _fields(compared: Iterable[tuple[Sighting, Sighting, Event, Event]]) -> tuple[Field, ...]:
     found: defaultdict[str, list[Example]] = defaultdict(list)
     for one, other, old, new in sorted(compared, key=lambda each: each[1].received_ms):
-        told = {each.path: each for each in differences(old, new)}
-        for path, each in told.items():
+        by_path = {
+            each.path: each for each in differences(old, new)
+        }  # the elements of an array share a path
+        for path, each in by_path.items():
             found[path].append(Example(one.entry_id, other.entry_id, each.old, each.new))
     return tuple(
         Field(
@@ -300,23 +306,26 @@ def _fields(compared: Iterable[tuple[Sighting, Sighting, Event, Event]]) -> tupl
 def obstacles(
     rows: Sequence[Row], *, old: str, new: str, wanted: Collection[str] = ()
 ) -> list[str]:
-    """Return what is in the way of a switch from *old* to *new*, nothing when it is safe.
+    """Return the reasons against a switch from *old* to *new*; none if it is safe.
 
-    A near fact that found no twin may have had one: it is in nobody's way alone. An event
-    type that the new version never reports is, if it is *wanted*.
+    A near fact without a twin is no reason: another report may have taken its twin.
+
+    Args:
+        wanted: The event types that handlers wait for. If *new* never reports one of them,
+            that is a reason.
     """
     if not any(row.seen_new for row in rows):
         return [f"{new} has not been seen: create its webhook at the vendor, beside that of {old}"]
-    lacking = [
+    reasons = [
         f"{row.kind}: {row.lost_new} reported by {old} and not by {new}"
         for row in rows
         if row.lost_new
     ]
-    lacking += [
+    reasons += [
         f"{row.kind}: {row.due_new} reported by {old} and none by {new}: tick its trigger there"
         for row in rows
         if row.kind in wanted and row.due_new and not (row.seen_new or row.lost_new or row.paired)
     ]
-    if not lacking and not any(row.paired for row in rows):
+    if not reasons and not any(row.paired for row in rows):
         return [f"nothing has been reported by both {old} and {new}: wait for more events"]
-    return lacking
+    return reasons

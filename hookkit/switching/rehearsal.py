@@ -1,4 +1,4 @@
-"""A switch tried out on what was kept: into an inbox of its own, and without a handler."""
+"""A switch that is tried on kept deliveries, in a separate inbox and without handlers."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import NamedTuple
 
 from hookkit.core.delivery import Envelope
 from hookkit.core.entry import Settlement, State
@@ -18,18 +17,21 @@ from hookkit.core.provider import Provider, split
 from hookkit.inbox.base import to_ms
 from hookkit.inbox.memory import MemoryInbox
 from hookkit.inbox.records import EntryRecord, Kept
-from hookkit.switching.counterparts import kind_of, uncounted
+from hookkit.switching.counterparts import kind_of, words_without_counterpart
 
 _DONE = Settlement(state=State.DONE, retry_after_s=None, attempts=())
 _WHO = "rehearsal"
 
 
-class Played(NamedTuple):
-    """What became of the events of a type.
+@dataclass(frozen=True, slots=True)
+class Played:
+    """What became of the events of one type.
 
     Attributes:
-        from_old, from_new: How many would have been handled, by the version they came in.
-        held_back: How many not, since the other version's was, or none asked for them.
+        kind: The event type, or the vendor's word if it has no type.
+        from_old, from_new: The number of events that would have been handled, by version.
+        held_back: The number of events that would not: a twin was handled, or they were in
+            shadow.
     """
 
     kind: str
@@ -40,17 +42,20 @@ class Played(NamedTuple):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rehearsal:
-    """What a switch amid the kept deliveries would have come to.
+    """The result of a switch in the middle of the kept deliveries.
 
     Attributes:
-        deliveries: How many were replayed, by version.
-        switched_at: When among them the switch was.
-        facts: How many exact facts were promised to be handled once.
-        lost: Those of them that were not handled.
-        doubled: Those that were handled in both versions.
-        promoted: How many events ran since only the one version had reported them by then.
-        near_twice: How many near facts were handled in both versions, as they may be.
-        unasked: How many exact facts only the shadow reported, too far from the switch.
+        old, new: The version in use, and the version to come.
+        deliveries: The number of deliveries that were replayed, by version.
+        switched_at: The time in them at which the switch was made.
+        rows: One for each event type.
+        facts: The number of exact facts that are promised to be handled once.
+        lost: The promised facts that were not handled.
+        doubled: The promised facts that were handled in both versions.
+        promoted: The number of events that the switch, or the promotion after it, ran because
+            only one version had reported them.
+        near_twice: The number of near facts that were handled in both versions, which may happen.
+        unasked: Exact facts that only the shadow reported, outside the twin window.
     """
 
     old: str
@@ -74,13 +79,14 @@ class Rehearsal:
 def rehearse(
     provider: Provider, kept: Iterable[Kept], *, live: Sequence[str], new: str, window_s: float
 ) -> Rehearsal:
-    """Replay *kept* deliveries with a switch to *new* in the middle of what both sides sent.
+    """Replay *kept* deliveries, with a switch to *new* in the middle.
 
     Args:
-        live: The versions in use; the last one gives its name to all.
+        live: The versions in use. The report calls them all by the name of the last one.
+        window_s: How long the twin of a fact may take to arrive.
 
     Raises:
-        SwitchRefused: There is nothing of one side.
+        SwitchRefused: No delivery of *live*, or none of *new*, is kept.
     """
     deliveries = _deliveries(kept, (*live, new))
     counts = Counter(each.version for each in deliveries)
@@ -92,31 +98,19 @@ def rehearse(
     if lacking:
         raise SwitchRefused(*(f"no delivery of {version} is kept" for version in lacking))
     middle = _middle(deliveries, new)
+    switched_at = deliveries[middle].received_at
     stage = _Stage(provider, live, new, window_s)
-    for number, delivery in enumerate(deliveries):
-        if number == middle:
-            stage.switch(delivery.received_at)
+    for delivery in deliveries[:middle]:
+        stage.deliver(delivery)
+    stage.switch(switched_at)
+    for delivery in deliveries[middle:]:
         stage.deliver(delivery)
     stage.finish(deliveries[-1].received_at)
-    switched_at = deliveries[middle].received_at
-    facts = _Facts(stage, switched_at)
-    return Rehearsal(
-        old=live[-1],
-        new=new,
-        deliveries=dict(counts),
-        switched_at=switched_at,
-        rows=_rows(stage),
-        facts=facts.promised,
-        lost=facts.lost,
-        doubled=facts.doubled,
-        promoted=stage.promoted,
-        near_twice=_near_twice(stage),
-        unasked=facts.unasked,
-    )
+    return _result(stage, dict(counts), switched_at)
 
 
 def _deliveries(kept: Iterable[Kept], versions: Sequence[str]) -> list[Kept]:
-    """Return an entry of each delivery of *versions* whose bytes are kept, oldest first."""
+    """Return one entry of each delivery of *versions* whose body is kept, oldest first."""
     by_id = {
         each.delivery_id: each
         for each in kept
@@ -126,13 +120,14 @@ def _deliveries(kept: Iterable[Kept], versions: Sequence[str]) -> list[Kept]:
 
 
 def _middle(deliveries: Sequence[Kept], new: str) -> int:
-    """Return the middle of the time in which both sides came."""
-    first = {each.version == new: number for number, each in reversed([*enumerate(deliveries)])}
-    return (max(first.values()) + len(deliveries)) // 2
+    """Return the position of the switch: the middle of the part in which both sides come."""
+    are_new = [each.version == new for each in deliveries]
+    both_from = max(are_new.index(True), are_new.index(False))
+    return (both_from + len(deliveries)) // 2
 
 
 class _Stage:
-    """An inbox of the rehearsal's own, and what ran there."""
+    """The inbox of the rehearsal, and the ids of the entries that ran in it."""
 
     def __init__(self, provider: Provider, live: Sequence[str], new: str, window_s: float) -> None:
         self.provider, self.live, self.new, self.window_s = provider, live, new, window_s
@@ -143,7 +138,7 @@ class _Stage:
         self.promoted = 0
 
     def deliver(self, kept: Kept) -> None:
-        """Admit a delivery, and run what became due."""
+        """Admit a delivery, and run what is due."""
         items = split(
             self.provider,
             endpoint=_WHO,
@@ -173,7 +168,9 @@ class _Stage:
 
     def switch(self, at: datetime) -> None:
         """Make the new version live."""
-        staying = {each: uncounted(self.provider, each, self.new) for each in self.live}
+        staying = {
+            each: words_without_counterpart(self.provider, each, self.new) for each in self.live
+        }
         changes = switch_changes(self.new, modes_after(self.modes, ()), staying)
         promoted = self.inbox.versions.change(
             _WHO, changes, who=_WHO, now=at, window_s=self.window_s
@@ -182,22 +179,18 @@ class _Stage:
         self._run(at)
 
     def finish(self, last: datetime) -> None:
-        """Run what is left beside the switch."""
+        """Promote and run what the switch held back, after the time of the *last* delivery."""
         at = last + timedelta(seconds=self.window_s)
         self.promoted += len(self.inbox.versions.promote_orphans(now=at, window_s=self.window_s))
         self._run(at)
 
-    def entries(self) -> Sequence[EntryRecord]:
-        """Return all that was admitted."""
-        return self.inbox.find(limit=sys.maxsize)
-
-    def that_ran(self) -> list[EntryRecord]:
-        """Return what would have been handled."""
-        return [each for each in self.entries() if each.id in self.ran]
-
-    def is_near(self, moment: datetime, switched_at: datetime) -> bool:
-        """Tell whether *moment* is within a window of the switch."""
-        return abs(moment - switched_at) <= timedelta(seconds=self.window_s)
+    def promises(self, reports: Iterable[EntryRecord], switched_at: datetime) -> bool:
+        """Tell whether the exact fact of *reports* is promised to be handled once."""
+        return any(
+            each.id in self.was_live
+            or abs(each.received_at - switched_at) <= timedelta(seconds=self.window_s)
+            for each in reports
+        )
 
     def _run(self, at: datetime) -> None:
         while due := self.inbox.claim(now=at, lease_s=60, limit=100, endpoints=[_WHO]):
@@ -206,48 +199,56 @@ class _Stage:
                 self.ran.add(entry.id)
 
 
-class _Facts:
-    """What became of the exact facts, held against what is promised of them."""
-
-    def __init__(self, stage: _Stage, switched_at: datetime) -> None:
-        entries = stage.entries()
-        told_near = {plain_name(each.fact) for each in stage.that_ran() if is_near(each.fact)}
-        exact: defaultdict[str, list[EntryRecord]] = defaultdict(list)
-        for each in entries:
-            if is_exact(each.fact):
-                exact[each.fact].append(each)
-        self.promised = self.unasked = 0
-        self.lost: list[str] = []
-        self.doubled: list[str] = []
-        for fact, reports in sorted(exact.items()):
-            versions = {each.version for each in reports if each.id in stage.ran}
-            if not any(
-                each.id in stage.was_live or stage.is_near(each.received_at, switched_at)
-                for each in reports
-            ):
-                self.unasked += 1
-                continue
-            self.promised += 1
-            if not versions and fact not in told_near:
-                self.lost.append(fact)
-            if len(versions) > 1:
-                self.doubled.append(fact)
-
-
-def _rows(stage: _Stage) -> list[Played]:
-    counts: defaultdict[str, list[int]] = defaultdict(lambda: [0, 0, 0])
-    for each in stage.entries():
-        kind = kind_of(stage.provider, each.version, each.vendor_type)
-        column = 2 if each.id not in stage.ran else int(each.version == stage.new)
-        counts[kind][column] += 1
-    return [Played(kind, *counts[kind]) for kind in sorted(counts)]
+def _result(stage: _Stage, deliveries: Mapping[str, int], switched_at: datetime) -> Rehearsal:
+    entries = stage.inbox.find(limit=sys.maxsize)
+    ran = [each for each in entries if each.id in stage.ran]
+    ran_near = {plain_name(each.fact) for each in ran if is_near(each.fact)}
+    reports: defaultdict[str, list[EntryRecord]] = defaultdict(list)
+    for each in entries:
+        if is_exact(each.fact):
+            reports[each.fact].append(each)
+    handled_in = {
+        fact: {each.version for each in of_fact if each.id in stage.ran}
+        for fact, of_fact in sorted(reports.items())
+        if stage.promises(of_fact, switched_at)
+    }
+    return Rehearsal(
+        old=stage.live[-1],
+        new=stage.new,
+        deliveries=deliveries,
+        switched_at=switched_at,
+        rows=_rows(stage, entries),
+        facts=len(handled_in),
+        lost=[fact for fact, of in handled_in.items() if not of and fact not in ran_near],
+        doubled=[fact for fact, of in handled_in.items() if len(of) > 1],
+        promoted=stage.promoted,
+        near_twice=_near_twice(stage, ran),
+        unasked=len(reports) - len(handled_in),
+    )
 
 
-def _near_twice(stage: _Stage) -> int:
-    named: defaultdict[str, tuple[list[Report], list[Report]]] = defaultdict(lambda: ([], []))
-    for each in stage.that_ran():
+def _rows(stage: _Stage, entries: Iterable[EntryRecord]) -> list[Played]:
+    by_kind: defaultdict[str, list[EntryRecord]] = defaultdict(list)
+    for each in entries:
+        by_kind[kind_of(stage.provider, each.version, each.vendor_type)].append(each)
+    rows = []
+    for kind, of_kind in sorted(by_kind.items()):
+        are_new = [each.version == stage.new for each in of_kind if each.id in stage.ran]
+        held_back = len(of_kind) - len(are_new)
+        rows.append(Played(kind, are_new.count(False), are_new.count(True), held_back))
+    return rows
+
+
+def _near_twice(stage: _Stage, ran: Iterable[EntryRecord]) -> int:
+    """Return how many near facts were handled in both versions."""
+    of_old: defaultdict[str, list[Report]] = defaultdict(list)
+    of_new: defaultdict[str, list[Report]] = defaultdict(list)
+    for each in ran:
         if is_near(each.fact):
             report = Report(each.id, each.version, each.fact, each.lane, to_ms(each.received_at))
-            named[each.fact][each.version == stage.new].append(report)
+            (of_new if each.version == stage.new else of_old)[each.fact].append(report)
     window_ms = round(stage.window_s * 1000)
-    return sum(len(pair_nearest(*both, window_ms=window_ms)) for both in named.values())
+    return sum(
+        len(pair_nearest(reports, of_new[fact], window_ms=window_ms))
+        for fact, reports in of_old.items()
+    )

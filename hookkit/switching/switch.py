@@ -1,11 +1,10 @@
-"""Moving an endpoint from one payload version to another: look, switch, retire."""
+"""Move an endpoint from one payload version to another: compare, rehearse, switch, retire."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import NamedTuple
 
 from hookkit.core.errors import ConfigurationError, SwitchRefused
 from hookkit.core.event import Event, EventType
@@ -19,26 +18,27 @@ from hookkit.receiving.endpoint import Endpoint
 from hookkit.switching.comparison import Row, Sighting, compare, obstacles
 from hookkit.switching.counterparts import (
     counterparts,
+    has_counterparts,
+    is_registered_by_name,
     kind_of,
-    names,
-    succeeds,
-    uncounted,
     waits_for,
     words_of,
+    words_without_counterpart,
 )
 from hookkit.switching.rehearsal import Rehearsal, rehearse
 
-#: How many of the newest events a comparison looks at.
+#: How many of the newest events are read for a comparison, and how many at once.
 LOOK_AT = 10_000
 _PAGE = 200
 
 
-class Concern(NamedTuple):
-    """A handler that waits for what either of two versions reports.
+@dataclass(frozen=True, slots=True)
+class Concern:
+    """A handler that a switch concerns: it waits for events of either version.
 
     Attributes:
-        words: As it is registered.
-        loses: Words of the old version that it is given, and whose counterparts it is not.
+        words: The words that it is registered for.
+        loses: Old-version words that it receives and whose new-version counterparts it would miss.
     """
 
     handler: str
@@ -46,12 +46,13 @@ class Concern(NamedTuple):
     loses: tuple[str, ...]
 
 
-class Tick(NamedTuple):
-    """A trigger that the webhook of the new version needs.
+@dataclass(frozen=True, slots=True)
+class Tick:
+    """A trigger that must be ticked at the vendor for the webhook of the new version.
 
     Attributes:
-        instead_of: The words of the old version that it stands for.
-        has_come: Whether it is ticked already, since the new version has reported it.
+        instead_of: The words of the old version that it replaces.
+        has_come: Whether the new version has reported it, so that it is ticked already.
     """
 
     word: str
@@ -61,18 +62,20 @@ class Tick(NamedTuple):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Status:
-    """How the versions of an endpoint stand.
+    """The payload versions of one endpoint.
 
     Attributes:
-        old: The version in use, of several the last; None when there are no two to compare.
+        modes: The mode of each version.
+        last_seen: When each version was last received, among the newest events.
+        log: The switches that were made, oldest first.
+        old: The version in use, the last one if there are several; None if there is nothing to
+            compare.
         new: The version to come.
-        last_seen: By version, among the newest events.
-        log: What was switched, oldest first.
-        rows: The comparison, a row per event type.
-        staying: Vendor types of the old version that a switch leaves live there.
-        handlers: Those that wait for what either version reports.
+        rows: The comparison, one row for each event type.
+        staying: Vendor types of the old version that stay live there after a switch.
+        handlers: The handlers that a switch concerns.
         triggers: What to tick at the vendor for the new version.
-        obstacles: What is in the way of a switch.
+        obstacles: The reasons against a switch.
     """
 
     endpoint: str
@@ -87,87 +90,49 @@ class Status:
     triggers: Sequence[Tick] = ()
     obstacles: Sequence[str] = ("there are no two versions to compare",)
 
+    @property
+    def is_safe(self) -> bool:
+        """Whether nothing speaks against a switch."""
+        return not self.obstacles
 
-def kept_entries(inbox: Inbox, endpoint: str, limit: int = LOOK_AT) -> Iterator[Kept]:
-    """Yield the newest entries of *endpoint* with their bytes, newest first."""
+
+def _kept_entries(inbox: Inbox, endpoint: str) -> Iterator[Kept]:
+    """Yield the newest entries of *endpoint* with their bodies, newest first."""
     below_id = None
-    while limit > 0:
-        page = inbox.versions.kept(endpoint, below_id=below_id, limit=min(limit, _PAGE))
+    for _ in range(0, LOOK_AT, _PAGE):
+        page = inbox.versions.kept(endpoint, below_id=below_id, limit=_PAGE)
         yield from page
-        if not page:
+        if len(page) < _PAGE:
             return
-        below_id, limit = page[-1].id, limit - len(page)
+        below_id = page[-1].id
 
 
-def compared(
-    status: Status,
-    endpoint: Endpoint,
-    kept: Iterable[Kept],
-    handlers: Collection[Handler],
-    *,
-    live: Collection[str],
-    now: datetime,
-    window_s: float,
-) -> Status:
-    """Return *status* with what *kept* tells of its two versions.
-
-    Args:
-        live: The versions in use. What several report is counted as one version's: where
-            bodies look alike, one webhook's are told as of several.
-    """
-    old, new, provider = status.old, status.new, endpoint.provider
-    reader = Reader({endpoint.name: provider})
-    last_seen: dict[str, datetime] = {}
-    spoken: set[tuple[str, str]] = set()
-    sightings = []
-    if new is not None:
-        staying = {(each, word) for each in live for word in uncounted(provider, each, new)}
-    else:
-        staying = set()
-    for one in kept:
-        last_seen.setdefault(one.version, one.received_at)
-        spoken.add((one.version, one.vendor_type))
-        if one.version not in (*live, new) or (one.version, one.vendor_type) in staying:
-            continue
-        sighting = _sighting(reader, provider, one)
-        sightings.append(sighting if one.version == new else sighting._replace(version=old or ""))
-    status = replace(status, last_seen=last_seen)
-    if old is None or new is None:
-        return status
-    rows = compare(sightings, old=old, new=new, now_ms=to_ms(now), window_ms=round(window_s * 1000))
-    ours = [each for each in handlers if each.condition.endpoint in (None, endpoint.name)]
-    wanted = {
-        kind_of(provider, old, word)
-        for word in words_of(provider, old)
-        if any(waits_for(handler, provider, old, word) for handler in ours)
-    }
-    return replace(
-        status,
-        rows=rows,
-        staying=sorted({word for _, word in staying}),
-        handlers=list(_concerns(ours, provider, old, new)),
-        triggers=_triggers(ours, provider, spoken, old, new),
-        obstacles=obstacles(rows, old=old, new=new, wanted=wanted),
-    )
-
-
-def _sighting(reader: Reader, provider: Provider, one: Kept) -> Sighting:
+def _sighting(reader: Reader, provider: Provider, kept: Kept) -> Sighting:
     event: Event | None = None
-    kind = kind_of(provider, one.version, one.vendor_type)
-    if one.body is not None:
-        # The vendor's own item is compared by nobody, and large.
-        event = replace(reader.read(one), raw={})
+    kind = kind_of(provider, kept.version, kept.vendor_type)
+    if kept.body is not None:
+        # The vendor's item is large, and it is not compared.
+        event = replace(reader.read(kept), raw={})
         if event.type not in (EventType.OTHER, EventType.UNKNOWN):
             kind = event.type.value
     return Sighting(
-        entry_id=one.id,
-        version=one.version,
+        entry_id=kept.id,
+        version=kept.version,
         kind=kind,
-        fact=one.fact,
-        received_ms=to_ms(one.received_at),
-        lane=one.lane,
+        fact=kept.fact,
+        received_ms=to_ms(kept.received_at),
+        lane=kept.lane,
         event=event,
     )
+
+
+def _wanted(handlers: Sequence[Handler], provider: Provider, version: str) -> set[str]:
+    """Return the event types of *version* that any of *handlers* waits for."""
+    return {
+        kind_of(provider, version, word)
+        for word in words_of(provider, version)
+        if any(waits_for(handler, provider, version, word) for handler in handlers)
+    }
 
 
 def _concerns(
@@ -195,37 +160,39 @@ def _concerns(
 def _triggers(
     handlers: Sequence[Handler],
     provider: Provider,
-    spoken: Collection[tuple[str, str]],
+    reported: Collection[tuple[str, str]],
     old: str,
     new: str,
 ) -> list[Tick]:
-    """Return what of *new* stands for what *old* reports, or is waited for by name."""
+    """Return the triggers of *new* that replace what was reported or what handlers name."""
     needed: dict[str, list[str]] = {}
     for version in (old, new):
         for word in words_of(provider, version):
-            is_named = any(names(handler, provider, version, word) for handler in handlers)
-            if is_named or (version == old and (old, word) in spoken):
+            is_named = any(
+                is_registered_by_name(handler, provider, version, word) for handler in handlers
+            )
+            if is_named or (version == old and (old, word) in reported):
                 for other in counterparts(provider, word, new):
                     instead_of = needed.setdefault(other, [])
                     instead_of += [word] if version == old else []
     return [
-        Tick(word, tuple(needed[word]), (new, word) in spoken)
+        Tick(word, tuple(needed[word]), (new, word) in reported)
         for word in words_of(provider, new)
         if word in needed
     ]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Migration:
-    """What people may do to the versions of one application's endpoints.
+class EndpointVersions:
+    """The payload versions of one application's endpoints, and what a person may do to them.
 
     Attributes:
         inbox: Returns the inbox; may raise ``Unavailable``.
         clock: Returns the time as aware UTC.
-        endpoints: Those that the application serves, by name.
+        endpoints: The endpoints that the application serves, by name.
         registry: The handlers.
-        run_soon: Sees to entries that became due.
-        window_s: How long the twin of a fact may take to arrive.
+        run_soon: Has entries run that became due, given their ids.
+        window_s: How long the twin of a fact may take to arrive, in seconds.
     """
 
     inbox: Callable[[], Inbox]
@@ -236,38 +203,91 @@ class Migration:
     window_s: float
 
     def status(self, name: str, new: str | None = None) -> Status:
-        """Return how the versions of endpoint *name* stand.
+        """Return the modes of endpoint *name*, and a comparison of two of its versions.
 
         Args:
             new: The version to compare with the one in use; default is the one in shadow.
+
+        Raises:
+            ConfigurationError: There is no such endpoint or version, or the settings name no
+                modes for it.
+            Unavailable: The inbox cannot be reached.
         """
-        modes = self._modes(name)
-        provider = self.endpoints[name].provider
-        live, new = _of_interest(provider, modes, new)
-        inbox = self.inbox()
-        return compared(
-            Status(
-                endpoint=name,
-                modes=modes.of_versions,
-                last_seen={},
-                log=inbox.versions.log(name),
-                old=live[-1] if live else None,
-                new=new,
-            ),
-            self.endpoints[name],
-            kept_entries(inbox, name),
-            self.registry.handlers.values(),
-            live=live,
-            now=self.clock(),
-            window_s=self.window_s,
+        modes = self._modes(name, new)
+        endpoint = self.endpoints[name]
+        live, new = _sides(endpoint.provider, modes, new)
+        status = Status(
+            endpoint=name,
+            modes=modes.of_versions,
+            last_seen={},
+            log=self.inbox().versions.log(name),
+            old=live[-1] if live else None,
+            new=new,
+        )
+        return self._compared(status, endpoint, live)
+
+    def _compared(self, status: Status, endpoint: Endpoint, live: Collection[str]) -> Status:
+        """Return *status* with everything that the kept entries show of its two versions.
+
+        The events of all *live* versions are counted together: look-alike bodies of one webhook
+        may be detected as different versions.
+        """
+        old, new, provider = status.old, status.new, endpoint.provider
+        reader = Reader({endpoint.name: provider})
+        last_seen: dict[str, datetime] = {}
+        reported: set[tuple[str, str]] = set()
+        staying = set[tuple[str, str]]()
+        if new is not None:
+            staying = {
+                (each, word)
+                for each in live
+                for word in words_without_counterpart(provider, each, new)
+            }
+        sightings = []
+        for kept in _kept_entries(self.inbox(), endpoint.name):
+            what = kept.version, kept.vendor_type
+            last_seen.setdefault(kept.version, kept.received_at)
+            reported.add(what)
+            if kept.version in live and what not in staying:
+                sightings.append(_sighting(reader, provider, kept)._replace(version=old or ""))
+            elif kept.version == new:
+                sightings.append(_sighting(reader, provider, kept))
+        status = replace(status, last_seen=last_seen)
+        if old is None or new is None:
+            return status
+        rows = compare(
+            sightings,
+            old=old,
+            new=new,
+            now_ms=to_ms(self.clock()),
+            window_ms=round(self.window_s * 1000),
+        )
+        ours = [
+            each
+            for each in self.registry.handlers.values()
+            if each.condition.endpoint in (None, endpoint.name)
+        ]
+        return replace(
+            status,
+            rows=rows,
+            staying=sorted({word for _, word in staying}),
+            handlers=list(_concerns(ours, provider, old, new)),
+            triggers=_triggers(ours, provider, reported, old, new),
+            obstacles=obstacles(rows, old=old, new=new, wanted=_wanted(ours, provider, old)),
         )
 
     def switch(self, name: str, version: str, *, who: str, is_forced: bool = False) -> int:
-        """Make *version* live in place of the others; return how many entries it promoted.
+        """Make *version* live in place of the others; return the number of promoted entries.
+
+        Args:
+            who: The person who switches, for the log.
+            is_forced: Switch in spite of the obstacles that ``status`` reports.
 
         Raises:
-            ConfigurationError: There is no such endpoint or version, or its modes are not named.
-            SwitchRefused: The comparison is not clean, and *is_forced* is not given.
+            ConfigurationError: As ``status``.
+            SwitchRefused: *version* alone is live already; or there are obstacles, and
+                *is_forced* is false.
+            Unavailable: The inbox cannot be reached.
         """
         modes = self._modes(name, version)
         if _of_mode(modes, Mode.LIVE) == [version]:
@@ -276,20 +296,25 @@ class Migration:
             raise SwitchRefused(*in_the_way)
         provider = self.endpoints[name].provider
         staying = {
-            each: uncounted(provider, each, version)
+            each: words_without_counterpart(provider, each, version)
             for each in modes.of_versions
             if each in provider.versions
         }
-        apart = [each for each in staying if not succeeds(provider, version, each)]
+        apart = [each for each in staying if not has_counterparts(provider, each, version)]
         return self._change(name, switch_changes(version, modes, staying, apart), who)
 
     def retire(self, name: str, version: str, *, who: str, is_forced: bool = False) -> None:
         """Ignore *version* from now on.
 
+        Args:
+            who: The person who retires it, for the log.
+            is_forced: Retire it although it is live, or handlers wait for what only it reports.
+
         Raises:
-            ConfigurationError: There is no such endpoint or version, or its modes are not named.
-            SwitchRefused: It is live, or handlers want what only it reports, and *is_forced*
-                is not given.
+            ConfigurationError: As ``status``.
+            SwitchRefused: No other version is live; or there are reasons to keep it, and
+                *is_forced* is false.
+            Unavailable: The inbox cannot be reached.
         """
         modes = self._modes(name, version)
         live = [each for each in _of_mode(modes, Mode.LIVE) if each != version]
@@ -304,25 +329,30 @@ class Migration:
         self._change(name, [Change(version, "", Mode.IGNORE)], who)
 
     def rehearse(self, name: str, new: str | None = None) -> Rehearsal:
-        """Try a switch of endpoint *name* on its kept deliveries; nothing is handled.
+        """Try a switch of endpoint *name* on its kept deliveries, without running handlers.
 
         Args:
             new: The version to switch to; default is the one in shadow.
 
         Raises:
-            ConfigurationError: There is no such endpoint, or its modes are not named.
-            SwitchRefused: There are no two versions, or nothing is kept of one of them.
+            ConfigurationError: As ``status``.
+            SwitchRefused: There are no two versions, or no delivery of one of them is kept.
+            Unavailable: The inbox cannot be reached.
         """
         modes = self._modes(name, new)
         provider = self.endpoints[name].provider
-        live, new = _of_interest(provider, modes, new)
+        live, new = _sides(provider, modes, new)
         if new is None:
             raise SwitchRefused(f"there are no two versions at {name} to switch between")
-        kept = kept_entries(self.inbox(), name)
+        kept = _kept_entries(self.inbox(), name)
         return rehearse(provider, kept, live=live, new=new, window_s=self.window_s)
 
-    def sweep(self) -> int:
-        """Run what is left near a switch and whose twin never came; return how many that were."""
+    def promote_held_back(self) -> int:
+        """Run events that a switch held back and whose twins never came; return their number.
+
+        Raises:
+            Unavailable: The inbox cannot be reached.
+        """
         if all(each.modes is None for each in self.endpoints.values()):
             return 0
         promoted = self.inbox().versions.promote_orphans(now=self.clock(), window_s=self.window_s)
@@ -361,12 +391,14 @@ class Migration:
 
     def _reasons_to_keep(self, name: str, version: str, live: Collection[str]) -> list[str]:
         provider = self.endpoints[name].provider
-        words = set.intersection(*(set(uncounted(provider, version, each)) for each in live))
+        words = set.intersection(
+            *(set(words_without_counterpart(provider, version, each)) for each in live)
+        )
         return [
             f"{word}: only {version} reports it, and handler {handler.name} waits for it"
             for word in sorted(words)
             for handler in self.registry.handlers.values()
-            if names(handler, provider, version, word)
+            if is_registered_by_name(handler, provider, version, word)
         ]
 
 
@@ -374,10 +406,11 @@ def _of_mode(modes: Modes, wanted: Mode) -> list[str]:
     return [version for version, mode in modes.of_versions.items() if mode is wanted]
 
 
-def _of_interest(provider: Provider, modes: Modes, new: str | None) -> tuple[list[str], str | None]:
-    """Return the versions in use and the one to come; none and None where there are no two.
+def _sides(provider: Provider, modes: Modes, new: str | None) -> tuple[list[str], str | None]:
+    """Return the versions in use and the one to come; ([], None) if there are no two.
 
-    What has nothing in common with the one to come, as webhooks of apps, is not looked at.
+    Versions that have nothing in common with the one to come, such as webhooks of apps, are
+    left out.
     """
     if new is None:
         new = next(iter(_of_mode(modes, Mode.SHADOW)), None)
@@ -386,6 +419,6 @@ def _of_interest(provider: Provider, modes: Modes, new: str | None) -> tuple[lis
     live = [
         version
         for version in _of_mode(modes, Mode.LIVE)
-        if version != new and succeeds(provider, new, version)
+        if version != new and has_counterparts(provider, version, new)
     ]
     return (live, new) if live else ([], None)

@@ -12,10 +12,7 @@ from flask.blueprints import BlueprintSetupState
 
 from hookkit.application.app_state import AppState
 from hookkit.application.autostart import serve
-from hookkit.cli.flask_commands.handlers import handlers
-from hookkit.cli.flask_commands.inbox import COMMANDS, check
-from hookkit.cli.flask_commands.versions import migrate
-from hookkit.cli.flask_commands.worker import worker
+from hookkit.cli.flask_commands import COMMANDS
 from hookkit.core.attempts import RetryPolicy
 from hookkit.core.entry import Filter
 from hookkit.core.errors import ConfigurationError
@@ -64,7 +61,7 @@ class HookKit:
             self._blueprint = Blueprint(
                 "hookkit", "hookkit", url_prefix=DEFAULT_PREFIX, cli_group="hookkit"
             )
-            for command in (*COMMANDS, check, handlers, migrate, worker):
+            for command in COMMANDS:
                 self._blueprint.cli.add_command(command)
             self._blueprint.record(self._register)
         return self._blueprint
@@ -182,7 +179,7 @@ class HookKit:
             ConfigurationError: A handler is not known.
             Unavailable: The inbox cannot be reached.
         """
-        _state_of(app).operations.replay(entry_id, handlers)
+        _state_of(app).operations.replay(entry_id, handlers=handlers)
 
     def replay_all(
         self,
@@ -204,7 +201,8 @@ class HookKit:
             ConfigurationError: A handler is not known.
             Unavailable: The inbox cannot be reached; what was replayed until then is.
         """
-        return _state_of(app).operations.replay_all(wanted, handlers, progress)
+        operations = _state_of(app).operations
+        return operations.replay_all(wanted, handlers=handlers, progress=progress)
 
     def stats(self, app: Flask) -> Stats:
         """Return how *app*'s inbox stands, for health checks and metrics.

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from hookkit import HookKit, RetryPolicy
+from hookkit.application import app_state
 from hookkit.inbox.opening import open_inbox
 from hookkit.inbox.sqlite import file as sqlite_file
 from tests.applications import ENDPOINTS, SECRET, admit, make_app, message
@@ -74,7 +75,7 @@ def test_look_makes_no_file_and_no_table(hooks, tmp_path, mounts, postgres_url):
 
     no_file = check(hooks, HOOKKIT_DATABASE=f"sqlite:///{file}")
     no_tables = check(hooks, HOOKKIT_DATABASE=postgres_url)
-    refused = check(hooks, HOOKKIT_DATABASE=postgres_url, HOOKKIT_MIGRATE="check")
+    refused = check(hooks, HOOKKIT_DATABASE=postgres_url, HOOKKIT_TABLES="check")
 
     assert (no_file[0], no_tables[0], refused[0]) == (0, 0, 1)
     assert no_file[1]["ok"][-1] == f"inbox: the SQLite file {file} is made at the start"
@@ -93,7 +94,7 @@ def test_look_makes_no_file_and_no_table(hooks, tmp_path, mounts, postgres_url):
         pytest.param("nfs4", "on a network file system (nfs4)", id="network"),
     ],
 )
-def test_disk_that_keeps_no_events_is_told(hooks, tmp_path, mounts, kind, why):
+def test_disk_that_keeps_no_events_is_a_failure(hooks, tmp_path, mounts, kind, why):
     mounts(tmp_path, kind)
 
     status, found = check(hooks, HOOKKIT_DATABASE=f"sqlite:///{tmp_path}/instance/inbox.db")
@@ -125,7 +126,7 @@ def without_rights():
 
 
 @pytest.mark.parametrize("is_there", [False, True])
-def test_folder_that_can_only_be_read_is_told(hooks, folder, mounts, is_there):
+def test_read_only_folder_is_a_failure(hooks, folder, mounts, is_there):
     url = f"sqlite:///{folder}/inbox.db"
     if is_there:
         open_inbox(url).close()
@@ -138,7 +139,7 @@ def test_folder_that_can_only_be_read_is_told(hooks, folder, mounts, is_there):
     assert f"{folder} cannot be written to by the user that runs this" in found["failure"][0]
 
 
-def test_folder_that_must_not_be_looked_into_is_told(hooks, folder, mounts):
+def test_folder_without_the_right_to_look_into_is_a_failure(hooks, folder, mounts):
     (folder / "private").mkdir()
     (folder / "private").chmod(0)
 
@@ -157,7 +158,7 @@ def test_memory_keeps_nothing(hooks):
     assert found["failure"] == ["inbox: memory: it is gone with the process; for tests only"]
 
 
-def test_database_that_is_away_is_told_without_its_password(hooks):
+def test_database_that_is_away_is_named_without_its_password(hooks):
     status, found = check(hooks, HOOKKIT_DATABASE="postgresql://me:hunter2@127.0.0.1:1/inbox")
 
     assert status == 1
@@ -165,7 +166,7 @@ def test_database_that_is_away_is_told_without_its_password(hooks):
     assert "hunter2" not in str(found)
 
 
-def test_database_that_can_only_be_read_is_told(hooks, postgres_url):
+def test_read_only_database_is_a_failure(hooks, postgres_url):
     open_inbox(postgres_url).close()
     option = postgres_url.replace("options=", "options=-cdefault_transaction_read_only=on%20")
 
@@ -175,13 +176,15 @@ def test_database_that_can_only_be_read_is_told(hooks, postgres_url):
     assert "ReadOnlySqlTransaction" in found["failure"][0]
 
 
-def test_what_waits_and_what_is_dead_is_a_warning(hooks, sqlite_url, mounts):
+def test_what_waits_and_what_is_dead_is_a_warning(hooks, sqlite_url, mounts, monkeypatch):
+    now = datetime(2026, 3, 1, 10, tzinfo=UTC)
+    monkeypatch.setattr(app_state, "utc_now", lambda: now)
     inbox = open_inbox(sqlite_url)
-    admit(inbox, message("event-1"), datetime.now(UTC))
+    admit(inbox, message("event-1"), now)
     app = make_app(hooks, HOOKKIT_DATABASE=sqlite_url, HOOKKIT_RUNNER="none")
     app.extensions["hookkit"].worker.work()
     app.extensions["hookkit"].stop()
-    admit(inbox, message("event-2"), datetime.now(UTC) - timedelta(minutes=10))
+    admit(inbox, message("event-2"), now - timedelta(minutes=10))
     inbox.close()
 
     status, found = check(hooks, HOOKKIT_DATABASE=sqlite_url, HOOKKIT_RUNNER="none")
@@ -209,7 +212,7 @@ def test_handler_of_another_endpoint_is_a_warning(hooks, sqlite_url, mounts):
     assert (status, found["warning"]) == (0, ["handler lost: there is no endpoint 'suport'"])
 
 
-def test_endpoints_are_told_by_how_they_are_proven(hooks, sqlite_url, mounts):
+def test_endpoints_are_listed_with_their_proofs(hooks, sqlite_url, mounts):
     def broken():
         raise RuntimeError(SECRET)
 

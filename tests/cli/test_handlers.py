@@ -56,11 +56,15 @@ def test_handler_is_listed_with_all_that_was_said_of_it(hooks):
 def test_list_for_machines(hooks):
     hooks.on("postback", name="press", retry=RetryPolicy(max_attempts=1))(lambda event: None)
 
-    (told,) = json.loads(run(hooks, "--json"))
+    (printed,) = json.loads(run(hooks, "--json"))
 
-    assert (told["name"], told["words"], told["retry"]) == ("press", ["postback"], "1 attempt")
-    assert told["notes"][0]["renamed"] == ["conversation:postback"]
-    assert told["notes"][0]["is_exact"] is False
+    assert (printed["name"], printed["words"], printed["retry"]) == (
+        "press",
+        ["postback"],
+        "1 attempt",
+    )
+    assert printed["notes"][0]["renamed"] == ["conversation:postback"]
+    assert printed["notes"][0]["is_exact"] is False
 
 
 @pytest.mark.parametrize(
@@ -90,7 +94,7 @@ def test_list_for_machines(hooks):
         ),
     ],
 )
-def test_word_of_an_old_version_is_told(hooks, word, sentence):
+def test_word_of_an_old_version_gets_a_note(hooks, word, sentence):
     hooks.on(word, name="h")(lambda event: None)
 
     assert run(hooks).splitlines()[-1] == f"h: {sentence}"
@@ -99,15 +103,15 @@ def test_word_of_an_old_version_is_told(hooks, word, sentence):
 def test_word_that_nothing_says_is_a_mistake(hooks):
     hooks.on("sunshine/mesage", name="h")(lambda event: None)
 
-    told = run(hooks, exit_code=1)
+    printed = run(hooks, exit_code=1)
 
-    assert told.splitlines()[-1] == (
+    assert printed.splitlines()[-1] == (
         "h: no payload version of sunshine says sunshine/mesage: is it spelt right?"
     )
 
 
 @pytest.mark.parametrize("word", ["conversation:message", "*", "thread_closed", "MESSAGE"])
-def test_word_of_today_and_of_vendors_that_no_endpoint_has_is_not_told(hooks, word):
+def test_current_word_and_word_of_a_vendor_without_an_endpoint_get_no_note(hooks, word):
     hooks.on(word, name="h")(lambda event: None)
 
     assert len(run(hooks).splitlines()) == 2

@@ -1,4 +1,4 @@
-"""``flask hookkit replay``, ``prune`` and ``upgrade``."""
+"""``flask hookkit replay``, ``prune`` and ``tables``."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -152,11 +152,11 @@ def test_value_that_means_nothing_is_refused(shop, option):
     assert shop.run("replay", *option).exit_code == 2
 
 
-def test_inbox_that_is_away_is_told_in_a_sentence():
+def test_inbox_that_is_away_is_reported_in_a_sentence():
     hooks = HookKit()
     app = make_app(hooks, HOOKKIT_DATABASE="postgresql://me:hunter2@127.0.0.1:1/inbox")
 
-    for arguments in (["replay", "--all"], ["prune"], ["upgrade"]):
+    for arguments in (["replay", "--all"], ["prune"], ["tables", "upgrade"]):
         refused = app.test_cli_runner().invoke(args=["hookkit", *arguments])
 
         assert refused.exit_code == 1
@@ -200,10 +200,10 @@ def test_prune_goes_on_until_nothing_is_old_enough(tmp_path, monkeypatch):
 def test_upgrade_makes_the_tables_that_check_misses(tmp_path):
     url = f"sqlite:///{tmp_path}/inbox.db"
     hooks = HookKit()
-    app = make_app(hooks, HOOKKIT_DATABASE=url, HOOKKIT_MIGRATE="check")
+    app = make_app(hooks, HOOKKIT_DATABASE=url, HOOKKIT_TABLES="check")
     before = post(app.test_client(), message()).status_code
 
-    done = app.test_cli_runner().invoke(args=["hookkit", "upgrade"])
+    done = app.test_cli_runner().invoke(args=["hookkit", "tables", "upgrade"])
 
     engine = create_engine(url)
     assert (done.stdout, done.exit_code) == ("the tables are up to date\n", 0)

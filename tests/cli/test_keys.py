@@ -111,7 +111,7 @@ def test_body_is_signed_for_other_programs(pem):
         pytest.param(
             ["--provider", "8x8", "--key", "bad"], "must be a private RSA", id="no key in it"
         ),
-        pytest.param(["--provider", "8x8", "--key", "binary"], "it is no text", id="no text"),
+        pytest.param(["--provider", "8x8", "--key", "binary"], "it is not text", id="no text"),
         pytest.param(["--provider", "8x8", "--secret", SECRET], "must be a private", id="a secret"),
         pytest.param(
             ["--provider", "8x8", "--key", "good", "--secret", SECRET], "not both", id="both"
@@ -119,7 +119,7 @@ def test_body_is_signed_for_other_programs(pem):
         pytest.param(["--key", "good"], "give --secret", id="a key for a vendor with secrets"),
     ],
 )
-def test_wrong_proof_is_told(tmp_path, monkeypatch, command, options, mistake):
+def test_wrong_proof_is_reported(tmp_path, monkeypatch, command, options, mistake):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "good").write_bytes(pem_of(KEY))
     (tmp_path / "bad").write_bytes(public_pem_of(KEY).encode())

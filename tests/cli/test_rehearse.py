@@ -1,4 +1,4 @@
-"""``flask hookkit migrate rehearse``: a switch tried on kept deliveries, without a handler."""
+"""``flask hookkit versions rehearse``: a switch tried on kept deliveries, without a handler."""
 
 import json
 from copy import deepcopy
@@ -15,7 +15,7 @@ from hookkit.inbox.records import Kept
 from hookkit.providers.sunshine import PROVIDER
 from hookkit.switching.rehearsal import rehearse
 from tests.applications import message
-from tests.cli.test_migrate import V1_1, Shop
+from tests.cli.test_versions import V1_1, Shop
 from tests.providers.sunshine_bodies import USER_ID, v1_1, v2
 
 NOW = datetime(2026, 3, 1, 10, tzinfo=UTC)
@@ -37,27 +37,27 @@ def test_rehearsal_switches_in_the_middle_and_handles_nothing(shop):
     shop.new("e")
     seen, counts = list(shop.seen), shop.counts()
 
-    told = shop.told("rehearse", "support")
+    printed = shop.printed("rehearse", "support")
 
-    assert "deliveries replayed: 4 of v1.1 and 5 of v2; switched to v2 at 2" in told
-    assert "each of 5 facts is handled once" in told
-    (row,) = (line.split() for line in told.splitlines() if line.startswith("conversation:"))
+    assert "deliveries replayed: 4 of v1.1 and 5 of v2; switched to v2 at 2" in printed
+    assert "each of 5 facts is handled once" in printed
+    (row,) = (line.split() for line in printed.splitlines() if line.startswith("conversation:"))
     assert int(row[1]) + int(row[2]) == 5
     assert 0 < int(row[1]) < 5
     assert shop.seen == seen
     assert shop.counts() == counts
-    assert "v1.1: live" in shop.told("status", "support")
+    assert "v1.1: live" in shop.printed("status", "support")
 
 
 def test_rehearsal_for_machines(shop):
     both(shop, "a", "b")
 
-    told = json.loads(shop.told("rehearse", "support", "--to", "v2", "--json"))
+    printed = json.loads(shop.printed("rehearse", "support", "--to", "v2", "--json"))
 
-    assert told["is_clean"] is True
-    assert told["deliveries"] == {"v1.1": 2, "v2": 2}
-    assert (told["facts"], told["lost"], told["doubled"]) == (2, [], [])
-    assert told["rows"][0]["kind"] == "conversation:message"
+    assert printed["is_clean"] is True
+    assert printed["deliveries"] == {"v1.1": 2, "v2": 2}
+    assert (printed["facts"], printed["lost"], printed["doubled"]) == (2, [], [])
+    assert printed["rows"][0]["kind"] == "conversation:message"
 
 
 def test_rehearsal_of_one_version_is_refused(shop):
@@ -95,8 +95,8 @@ def old(name):
     return body
 
 
-def played(*told, window_s=10):
-    entries = [kept(number, *one) for number, one in enumerate(told, 1)]
+def played(*printed, window_s=10):
+    entries = [kept(number, *one) for number, one in enumerate(printed, 1)]
     return rehearse(PROVIDER, entries, live=["v1.1"], new="v2", window_s=window_s)
 
 
@@ -125,11 +125,11 @@ def test_what_only_the_shadow_reports_far_from_the_switch_does_not_run():
 
     assert (found.facts, found.unasked) == (3, 1)
     assert found.is_clean
-    told = "reported by the shadow alone and too far from the switch: 1"
-    assert told in list(lines_of_rehearsal(found))
+    printed = "reported by the shadow alone and too far from the switch: 1"
+    assert printed in list(lines_of_rehearsal(found))
 
 
-def test_near_facts_on_either_side_of_the_switch_are_told():
+def test_near_facts_on_both_sides_of_the_switch_are_counted():
     pressed = v2("conversation:postback", {"user": {"id": USER_ID}, "postback": {"payload": "Y"}})
     found = played(
         ("v2", message("a"), 0),
@@ -184,26 +184,26 @@ def broken(monkeypatch):
     monkeypatch.setattr("hookkit.inbox.memory_versions.runs_beside", lambda *_: True)
 
 
-def test_fact_that_is_handled_twice_is_told_and_the_command_fails(shop, broken):
+def test_fact_that_is_handled_twice_is_printed_and_the_command_fails(shop, broken):
     both(shop, "a", "b")
 
-    told = shop.refused("rehearse", "support")
+    printed = shop.refused("rehearse", "support")
 
-    assert "handled twice: message:message-of-a" in told
-    assert "is handled once" not in told
+    assert "handled twice: message:message-of-a" in printed
+    assert "is handled once" not in printed
 
 
-def test_of_many_facts_the_first_are_told(shop, broken):
+def test_first_of_many_facts_are_printed(shop, broken):
     both(shop, *(f"n{number}" for number in range(60)))
 
-    told = shop.refused("rehearse", "support").splitlines()
+    printed = shop.refused("rehearse", "support").splitlines()
 
-    named = [line for line in told if line.startswith("handled twice: ")]
+    named = [line for line in printed if line.startswith("handled twice: ")]
     assert len(named) == 21
     assert named[-1].endswith(" more")
 
 
-def test_fact_that_is_lost_is_told(shop, monkeypatch):
+def test_lost_fact_is_printed(shop, monkeypatch):
     both(shop, "a", "b")
     monkeypatch.setattr(MemoryInbox, "claim", lambda self, **_: [])
 

@@ -173,7 +173,7 @@ def test_proxy_of_the_environment_is_not_asked_about_this_machine(host):
     assert result.exit_code == 0
 
 
-def test_unreachable_server_is_told_on_one_line():
+def test_unreachable_server_is_reported_on_one_line():
     with serving() as endpoint:
         pass
 
@@ -192,7 +192,7 @@ def test_silent_server_is_not_waited_for():
     assert result.output == "Error: no answer from 127.0.0.1: timed out\n"
 
 
-def test_server_that_hangs_up_is_told_on_one_line():
+def test_server_that_hangs_up_is_reported_on_one_line():
     with socket.create_server(("127.0.0.1", 0)) as server:
 
         def hang_up():
@@ -212,7 +212,7 @@ def test_server_that_hangs_up_is_told_on_one_line():
 
 
 @pytest.mark.parametrize(
-    ("arguments", "told"),
+    ("arguments", "printed"),
     [
         pytest.param([], "Missing argument 'URL'", id="no URL"),
         pytest.param(["ftp://host/", "--unsigned"], "http://host/path", id="other protocol"),
@@ -259,11 +259,11 @@ def test_server_that_hangs_up_is_told_on_one_line():
         ),
     ],
 )
-def test_mistake_in_the_arguments_sends_nothing(arguments, told):
+def test_mistake_in_the_arguments_sends_nothing(arguments, printed):
     result = run("send", *arguments)
 
     assert result.exit_code == 2
-    assert told in " ".join(result.output.split())
+    assert printed in " ".join(result.output.split())
 
 
 def test_samples_are_listed():

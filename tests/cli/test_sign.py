@@ -50,7 +50,7 @@ def test_bytes_of_a_secret_are_those_that_were_given():
 
 
 @pytest.mark.parametrize(
-    ("arguments", "body", "told"),
+    ("arguments", "body", "printed"),
     [
         pytest.param([], b"{}", "give --secret or HOOKKIT_SECRET", id="no secret"),
         pytest.param(["--secret", SECRET, "--curl", "host/x"], b"{}", "http://host", id="no URL"),
@@ -60,11 +60,11 @@ def test_bytes_of_a_secret_are_those_that_were_given():
         ),
     ],
 )
-def test_mistake_in_the_arguments_prints_no_proof(arguments, body, told):
+def test_mistake_in_the_arguments_prints_no_proof(arguments, body, printed):
     result = run("sign", *arguments, stdin=body)
 
     assert result.exit_code == 2
-    assert told in result.output
+    assert printed in result.output
     assert "x-api-key" not in result.output
 
 

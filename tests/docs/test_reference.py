@@ -10,9 +10,7 @@ from blinker import NamedSignal
 import hookkit
 import hookkit.testing
 from hookkit import EventType, HookKit, signals
-from hookkit.cli.flask_commands.inbox import COMMANDS
-from hookkit.cli.flask_commands.versions import migrate
-from hookkit.cli.flask_commands.worker import worker
+from hookkit.cli.flask_commands import COMMANDS, versions, worker
 from hookkit.cli.main import main
 from hookkit.core.attempts import RetryPolicy
 from hookkit.core.content import Content
@@ -255,15 +253,15 @@ def test_options_of_the_worker_are_those_of_the_code():
     }
 
 
-def test_commands_of_a_migration_are_those_of_the_code():
-    rows = tables(CLI, "## flask hookkit migrate")[1:]
+def test_commands_for_versions_are_those_of_the_code():
+    rows = tables(CLI, "## flask hookkit versions")[1:]
     documented = {word.split()[0] for word in first_words(rows)}
 
     assert documented == {
-        *migrate.commands,
+        *versions.commands,
         *(
             name
-            for command in migrate.commands.values()
+            for command in versions.commands.values()
             for each in command.params
             if isinstance(each, click.Option)
             for name in each.opts

@@ -229,8 +229,8 @@ def refused_by_check(url):
         open_inbox(url, migrates=False)
     (mistake,) = refused.value.mistakes
     assert mistake.startswith("HOOKKIT_DATABASE: its tables lack ")
-    assert "flask hookkit upgrade" in mistake
-    assert 'HOOKKIT_MIGRATE to "apply"' in mistake
+    assert "flask hookkit tables upgrade" in mistake
+    assert 'HOOKKIT_TABLES to "upgrade"' in mistake
     return mistake
 
 
@@ -281,7 +281,7 @@ def test_tables_that_the_user_made_are_taken_without_check_as_well(engine, sql_u
     assert versions_in(engine) == [SCHEMA_VERSION]
 
 
-@pytest.mark.parametrize("migrates", [True, False], ids=["apply", "check"])
+@pytest.mark.parametrize("migrates", [True, False], ids=["upgrade", "check"])
 def test_tables_of_a_newer_hookkit_are_refused_and_left(engine, sql_url, migrates):
     open_inbox(sql_url).close()
     with engine.begin() as connection:
@@ -345,7 +345,7 @@ def test_role_that_may_change_no_table_needs_no_right_when_all_is_up_to_date(
     inbox.close()
 
 
-@pytest.mark.parametrize("migrates", [True, False], ids=["apply", "check"])
+@pytest.mark.parametrize("migrates", [True, False], ids=["upgrade", "check"])
 def test_role_that_may_make_no_table_is_told_so(role_url, migrates):
     with pytest.raises(ConfigurationError, match="HOOKKIT_DATABASE: ") as refused:
         open_inbox(role_url, migrates=migrates)

@@ -59,7 +59,7 @@ class Case:
         )
 
     def look(self):
-        return {use.position: use for use in self.rotation.look()}
+        return {use.position: use for use in self.rotation.report()}
 
 
 EPOCH = datetime(2024, 3, 1, 10, 0, 5, 123000, tzinfo=UTC)
@@ -73,7 +73,7 @@ def is_near(moment, other):
     return abs(moment - other) < timedelta(milliseconds=1)
 
 
-def test_each_secret_of_several_is_told_with_its_last_use():
+def test_each_secret_of_several_is_reported_with_its_last_use():
     case = Case()
     case.prove(OLD, 3)
     case.prove(OLD, 2)
@@ -98,7 +98,7 @@ def test_nothing_is_looked_up_where_each_list_has_one():
     def fail():
         raise AssertionError
 
-    assert Rotation(fail, fail, endpoints(secrets=[NEW])).look() == ()
+    assert Rotation(fail, fail, endpoints(secrets=[NEW])).report() == ()
 
 
 def test_old_secret_can_go_when_only_the_new_one_is_used(caplog):
@@ -213,7 +213,7 @@ def test_other_database_is_begun_anew():
     assert [each.last_used_at for each in case.look().values()] == [None, None]
 
 
-def test_secrets_of_every_kind_are_told():
+def test_secrets_of_every_kind_are_reported():
     lists = {"a": [NEW, OLD], "b": [ANCIENT]}
     declared = {
         "a": {"provider": "livechat", "secrets": lists},
@@ -225,7 +225,7 @@ def test_secrets_of_every_kind_are_told():
     config = {"HOOKKIT_ENDPOINTS": declared, "SECRET_KEY": KEY.encode()}
     settings = load_settings(config, load_providers(), lambda _: None)
 
-    found = Rotation(MemoryInbox, Clock(), settings.endpoints).look()
+    found = Rotation(MemoryInbox, Clock(), settings.endpoints).report()
 
     assert [(each.endpoint, each.setting, each.fingerprint) for each in found] == [
         ("a", "secrets", name_of(NEW)),

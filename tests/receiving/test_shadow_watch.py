@@ -7,7 +7,7 @@ import pytest
 from hookkit.core.entry import Admitted, Receipt, State
 from hookkit.receiving.silent_live import MOST_IN_A_ROW, ShadowWatch
 from tests.applications import message
-from tests.cli.test_migrate import Shop
+from tests.cli.test_versions import Shop
 
 
 def warnings_in(caplog):
@@ -63,7 +63,7 @@ def test_endpoint_whose_live_version_is_silent_is_told_of(caplog):
         shop.new(f"event-{number}")
 
     assert warnings_in(caplog) == ["support"]
-    assert "flask hookkit migrate status support" in caplog.text
+    assert "flask hookkit versions status support" in caplog.text
     assert message()["events"][0]["id"] not in caplog.text
 
 

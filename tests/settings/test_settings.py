@@ -46,7 +46,7 @@ def test_defaults_are_the_documented_ones():
     assert (settings.workers, settings.lease_s) == (4, 60.0)
     assert settings.retry == RetryPolicy()
     assert (settings.keep_bodies_days, settings.keep_ids_days) == (30.0, 90.0)
-    assert (settings.encryption_keys, settings.migrate) == ((), "apply")
+    assert (settings.encryption_keys, settings.tables) == ((), "upgrade")
 
 
 def test_other_keys_of_the_application_are_left_alone():
@@ -305,9 +305,14 @@ def test_mistake_in_an_endpoint_is_named_by_its_key(settings, mistake):
             id="key is a number",
         ),
         pytest.param(
-            {"HOOKKIT_MIGRATE": "never"},
-            "HOOKKIT_MIGRATE: must be one of apply, check",
-            id="migrate",
+            {"HOOKKIT_TABLES": "never"},
+            "HOOKKIT_TABLES: must be one of upgrade, check",
+            id="tables",
+        ),
+        pytest.param(
+            {"HOOKKIT_MIGRATE": "check"},
+            'HOOKKIT_MIGRATE: is called HOOKKIT_TABLES, and its "apply" is called "upgrade"',
+            id="renamed",
         ),
     ],
 )
@@ -345,13 +350,13 @@ def test_encryption_keys_keep_their_order():
 )
 def test_no_mistake_shows_what_was_taken_for_a_key(wrong):
     mistakes = mistakes_of(
-        HOOKKIT_ENCRYPTION_KEYS=[KEY, wrong], HOOKKIT_MIGRATE="x", HOOKKIT_KEEP_IDS_DAYS=-1
+        HOOKKIT_ENCRYPTION_KEYS=[KEY, wrong], HOOKKIT_TABLES="x", HOOKKIT_KEEP_IDS_DAYS=-1
     )
 
     assert [mistake.split(":")[0] for mistake in mistakes] == [
         "HOOKKIT_KEEP_IDS_DAYS",
         "HOOKKIT_ENCRYPTION_KEYS",
-        "HOOKKIT_MIGRATE",
+        "HOOKKIT_TABLES",
     ]
     assert KEY not in "".join(mistakes)
     assert not wrong or wrong not in "".join(mistakes)

@@ -55,7 +55,7 @@ def test_fact_is_not_missing_yet(at):
     assert [one.missing_new for one in found] == [0]
 
 
-def test_version_that_has_not_come_is_told():
+def test_version_that_was_not_seen_is_an_obstacle():
     found = rows(("v1.1", "m", "1", 0))
 
     assert found == [row(seen_old=1)]

@@ -7,13 +7,13 @@ from hookkit.core.triggers import explain
 from hookkit.providers import load_providers
 from hookkit.switching.counterparts import (
     counterparts,
+    has_counterparts,
+    is_registered_by_name,
     kind_of,
-    names,
     notes_on,
-    succeeds,
-    uncounted,
     waits_for,
     words_of,
+    words_without_counterpart,
 )
 
 PROVIDERS = load_providers()
@@ -77,7 +77,7 @@ def test_counterparts(provider, word, version, found):
     ],
 )
 def test_words_without_a_counterpart(provider, old, new, count):
-    assert len(uncounted(provider, old, new)) == count
+    assert len(words_without_counterpart(provider, old, new)) == count
 
 
 # "Counts: 22 / 22 / 21 / 23 / 36 / 37 / 38", as many as the vendor's list of webhook names has.
@@ -93,7 +93,7 @@ def test_actions_of_livechat_are_as_many_as_can_be_registered(version, count):
     ("old", "follows"), [("3.3", True), ("3.6", True), ("app", False), ("legacy", False)]
 )
 def test_version_succeeds_those_that_it_has_something_in_common_with(old, follows):
-    assert succeeds(LIVECHAT, "3.4", old) == follows
+    assert has_counterparts(LIVECHAT, old, "3.4") == follows
 
 
 def test_version_that_nobody_knows_has_no_words():
@@ -129,11 +129,13 @@ def test_who_waits_for_a_word(waiting, version, word, waits):
 
 
 def test_everything_names_nothing():
-    assert not names(handler("*"), SUNSHINE, "v2", "conversation:join")
-    assert names(handler("*", "conversation:*"), SUNSHINE, "v2", "conversation:join")
+    assert not is_registered_by_name(handler("*"), SUNSHINE, "v2", "conversation:join")
+    assert is_registered_by_name(
+        handler("*", "conversation:*"), SUNSHINE, "v2", "conversation:join"
+    )
 
 
-def test_versions_without_types_are_told_by_what_their_words_stand_for():
+def test_word_without_a_type_matches_what_it_stands_for():
     assert waits_for(handler("conversation:message"), CHAT, "v2.0", "TEXT")
     assert not waits_for(handler("conversation:message"), CHAT, "v2.0", "QUEUED")
 

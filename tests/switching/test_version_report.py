@@ -73,17 +73,19 @@ class Shop:
             assert post(self.app.test_client(), sent).status_code == 200
 
     def status(self, *, later_s=0):
-        migration = self.app.extensions["hookkit"].migration
+        versions = self.app.extensions["hookkit"].versions
         object.__setattr__(
-            migration, "clock", lambda: datetime.now(UTC) + timedelta(seconds=later_s)
+            versions, "clock", lambda: datetime.now(UTC) + timedelta(seconds=later_s)
         )
-        return migration.status("support")
+        return versions.status("support")
 
     def row(self, kind, **how):
         return {row.kind: row for row in self.status(**how).rows}[kind]
 
     def lines(self):
-        result = self.app.test_cli_runner().invoke(args=["hookkit", "migrate", "status", "support"])
+        result = self.app.test_cli_runner().invoke(
+            args=["hookkit", "versions", "status", "support"]
+        )
         assert result.exit_code == 0, result.output
         return result.output
 
@@ -231,13 +233,13 @@ def test_versions_in_use_are_one_side_where_bodies_of_one_look_like_anothers():
             sent = body("incoming_event", payload, version=version, secret_key=SECRET)
             assert post(app.test_client(), sent).status_code == 200
 
-    status = app.extensions["hookkit"].migration.status("support")
+    status = app.extensions["hookkit"].versions.status("support")
 
     assert (status.old, status.new, status.obstacles) == ("3.3", "3.4", [])
     assert [(row.seen_old, row.seen_new, row.paired) for row in status.rows] == [(2, 2, 2)]
     assert app.extensions["hookkit"].open_inbox().counts()[State.DONE] == 2
-    app.extensions["hookkit"].migration.switch("support", "3.4", who="ada")
-    modes = app.extensions["hookkit"].migration.status("support", "3.3").modes
+    app.extensions["hookkit"].versions.switch("support", "3.4", who="ada")
+    modes = app.extensions["hookkit"].versions.status("support", "3.3").modes
     assert {name: mode.value for name, mode in modes.items()} == {
         "3.2": "shadow",
         "3.3": "shadow",
@@ -255,7 +257,7 @@ def test_handler_of_another_endpoint_is_not_concerned():
     support = {"provider": "sunshine", "secrets": [SECRET], "versions": versions}
     app = make_app(hooks, HOOKKIT_ENDPOINTS={"support": support})
 
-    assert list(app.extensions["hookkit"].migration.status("support").handlers) == []
+    assert list(app.extensions["hookkit"].versions.status("support").handlers) == []
 
 
 def test_lines_show_where_twins_differ_and_no_word_of_a_customer():
@@ -265,16 +267,16 @@ def test_lines_show_where_twins_differ_and_no_word_of_a_customer():
     later["events"][0]["payload"]["message"]["content"]["text"] = "Something that nobody may read"
     shop.post(later)
 
-    told = shop.lines()
+    printed = shop.lines()
 
-    assert "conversation:message, 1 compared:" in told
-    assert "  conversation.type: only v2 in 1; personal (entries 1 and 2)" in told
-    assert "message.content.text: differs in 1; text of " in told
-    assert "text of 30 characters (entries 1 and 2)" in told
-    assert "nobody may read" not in told
-    assert "Rivera" not in told
-    assert "trigger of v2: conversation:message, for message:appUser; has come" in told
-    assert "handler message:appUser: message:appUser" in told
+    assert "conversation:message, 1 compared:" in printed
+    assert "  conversation.type: only v2 in 1; personal (entries 1 and 2)" in printed
+    assert "message.content.text: differs in 1; text of " in printed
+    assert "text of 30 characters (entries 1 and 2)" in printed
+    assert "nobody may read" not in printed
+    assert "Rivera" not in printed
+    assert "trigger of v2: conversation:message, for message:appUser; has come" in printed
+    assert "handler message:appUser: message:appUser" in printed
 
 
 def test_events_whose_bytes_are_gone_are_counted_and_not_compared():

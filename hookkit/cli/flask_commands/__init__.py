@@ -1,1 +1,10 @@
-"""The commands under ``flask hookkit``."""
+"""``flask hookkit``: the commands that work on one application's inbox."""
+
+from __future__ import annotations
+
+from hookkit.cli.flask_commands.handlers import handlers
+from hookkit.cli.flask_commands.inbox import check, prune, replay, tables
+from hookkit.cli.flask_commands.versions import versions
+from hookkit.cli.flask_commands.worker import worker
+
+COMMANDS = (check, handlers, prune, replay, tables, versions, worker)

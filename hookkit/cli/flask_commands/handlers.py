@@ -1,18 +1,20 @@
-"""``flask hookkit handlers``: who is registered for what, and which words are of old versions."""
+"""``flask hookkit handlers``: the registered handlers, and their words of old versions."""
 
 from __future__ import annotations
 
 import inspect
-import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import click
 from flask.cli import with_appcontext
 
-from hookkit.cli.flask_commands.inbox import aligned, state_of_app
+from hookkit.cli.flask_commands.common import echo_json, fields_of, json_option, state_of_app
+from hookkit.cli.terminal import aligned
 from hookkit.core.attempts import RetryPolicy
 from hookkit.core.handlers import Condition, Handler
+from hookkit.core.provider import Provider
 from hookkit.switching.counterparts import WordNote, notes_on
 
 _HEADINGS = ("handler", "words", "only", "retry", "flags", "function")
@@ -20,55 +22,68 @@ _CONDITIONS = ("author", "provider", "endpoint", "version")
 _FLAGS = ("transactional", "ordered", "takes_run")
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Listed:
+    """A handler as it is printed.
+
+    Attributes:
+        words: The words that it is registered for; none for a fallback.
+        only: Its conditions, by name.
+        retry: Its attempts, and the shortest time over which they are spread.
+        flags: Those of ``transactional``, ``ordered`` and ``takes_run`` that are set.
+        function: Module, name and line of the function.
+        notes: One for each word that is not in the vendor's newest payload version.
+    """
+
+    name: str
+    words: Sequence[str]
+    only: Mapping[str, str]
+    retry: str
+    flags: Sequence[str]
+    function: str
+    notes: Sequence[WordNote]
+
+
 @click.command()
-@click.option("--json", "is_json", is_flag=True, help="Print it for machines.")
+@json_option
 @with_appcontext
 def handlers(*, is_json: bool) -> None:
-    """List the handlers in the order they run, and what to know of their words.
+    """List the handlers in the order in which they run.
 
-    A word that the newest payload version of its vendor does not say any more is told, with
-    what that version says instead; and a word that no version says. The exit status is 1 when
-    there is one of the latter.
+    Below the list stands a note for each word that the vendor's newest payload version does not
+    have, with the word that replaces it. The exit status is 1 if no version has the word.
     """
-    found = [_told(each) for each in _registered()]
-    unknown = any(not note["versions"] for each in found for note in each["notes"])
+    state = state_of_app()
+    registry = state.worker.assignment.registry
+    # An application's endpoints may have changed how their provider reads.
+    providers = {each.provider.name: each.provider for each in state.settings.endpoints.values()}
+    found = [
+        _listed(each, state.settings.retry, list(providers.values()))
+        for each in (*registry.handlers.values(), *registry.fallbacks)
+    ]
     if is_json:
-        click.echo(json.dumps(found, indent=2))
+        echo_json([_json(each) for each in found])
     else:
-        for line in _lines(found):
-            click.echo(line)
-    if unknown:
+        click.echo("\n".join(_lines(found)))
+    if any(not note.versions for each in found for note in each.notes):
         raise SystemExit(1)
 
 
-def _registered() -> Iterator[Handler]:
-    registry = state_of_app().worker.assignment.registry
-    yield from registry.handlers.values()
-    yield from registry.fallbacks
-
-
-def _told(handler: Handler) -> dict[str, Any]:
-    state = state_of_app()
-    policy = handler.retry or state.settings.retry
-    # Those of the application's own endpoints, which may read by settings of their own.
-    providers = {each.provider.name: each.provider for each in state.settings.endpoints.values()}
-    notes = [
-        note for trigger in handler.triggers for note in notes_on(trigger, [*providers.values()])
-    ]
-    return {
-        "name": handler.name,
-        "words": [trigger.word for trigger in handler.triggers],
-        "only": _only(handler.condition),
-        "retry": _retry(policy) if handler.retry else f"{_retry(policy)} (default)",
-        "flags": [name for name in _FLAGS if getattr(handler, name)],
-        "function": _function(handler.function),
-        "notes": [{**_plain(note), "sentence": _sentence(note)} for note in notes],
-    }
+def _listed(handler: Handler, default: RetryPolicy, providers: list[Provider]) -> Listed:
+    return Listed(
+        name=handler.name,
+        words=[trigger.word for trigger in handler.triggers],
+        only=_only(handler.condition),
+        retry=_retry(handler.retry) if handler.retry else f"{_retry(default)} (default)",
+        flags=[name for name in _FLAGS if getattr(handler, name)],
+        function=_place(handler.function),
+        notes=[note for trigger in handler.triggers for note in notes_on(trigger, providers)],
+    )
 
 
 def _only(condition: Condition) -> dict[str, str]:
-    named = {name: getattr(condition, name) for name in _CONDITIONS}
-    only = {name: value for name, value in named.items() if value is not None}
+    values = {name: getattr(condition, name) for name in _CONDITIONS}
+    only = {name: value for name, value in values.items() if value is not None}
     if condition.when is not None:
         only["when"] = getattr(condition.when, "__qualname__", repr(condition.when))
     return only
@@ -82,53 +97,47 @@ def _retry(policy: RetryPolicy) -> str:
     return f"{policy.max_attempts} attempts, {span}"
 
 
-def _function(function: Any) -> str:
-    """Return where *function* is defined, for an editor to open."""
-    plain = inspect.unwrap(function)
-    name = f"{getattr(plain, '__module__', '?')}.{getattr(plain, '__qualname__', repr(plain))}"
-    code = getattr(plain, "__code__", None)
+def _place(function: Callable[..., Any]) -> str:
+    """Return the module, name and first line of *function*, so that an editor can open it."""
+    inner = inspect.unwrap(function)
+    name = f"{getattr(inner, '__module__', '?')}.{getattr(inner, '__qualname__', repr(inner))}"
+    code = getattr(inner, "__code__", None)
     return name if code is None else f"{name}:{code.co_firstlineno}"
 
 
-def _plain(note: WordNote) -> dict[str, Any]:
-    return {
-        "word": note.word,
-        "provider": note.provider,
-        "versions": list(note.versions),
-        "newest": note.newest,
-        "renamed": list(note.renamed),
-        "is_exact": note.is_exact,
-    }
+def _json(listed: Listed) -> dict[str, Any]:
+    notes = [{**fields_of(note), "sentence": _sentence(note)} for note in listed.notes]
+    return {**fields_of(listed), "notes": notes}
 
 
 def _sentence(note: WordNote) -> str:
     if not note.versions:
         return f"no payload version of {note.provider} says {note.word}: is it spelt right?"
-    spoken = f"{note.word} is a word of {', '.join(note.versions)}"
+    known = f"{note.word} is a word of {', '.join(note.versions)}"
     if not note.renamed:
-        return f"{spoken}; {note.newest} has none for it"
-    named = " or ".join(note.renamed)
+        return f"{known}; {note.newest} has none for it"
+    renamed = " or ".join(note.renamed)
     if note.is_exact:
-        return f"{spoken} and matches no other; {note.newest} says {named}: register that, too"
-    return f"{spoken}; it goes on matching in {note.newest}, which says {named}"
+        return f"{known} and matches no other; {note.newest} says {renamed}: register that, too"
+    return f"{known}; it goes on matching in {note.newest}, which says {renamed}"
 
 
-def _lines(found: Sequence[dict[str, Any]]) -> Iterator[str]:
+def _lines(found: Sequence[Listed]) -> Iterator[str]:
     if not found:
         yield "no handler is registered"
         return
     rows = [
         (
-            each["name"],
-            ", ".join(each["words"]) or "(fallback)",
-            ", ".join(f"{name}={value}" for name, value in each["only"].items()),
-            each["retry"],
-            ", ".join(each["flags"]),
-            each["function"],
+            each.name,
+            ", ".join(each.words) or "(fallback)",
+            ", ".join(f"{name}={value}" for name, value in each.only.items()),
+            each.retry,
+            ", ".join(each.flags),
+            each.function,
         )
         for each in found
     ]
     yield from aligned([_HEADINGS, *rows])
     for each in found:
-        for note in each["notes"]:
-            yield f"{each['name']}: {note['sentence']}"
+        for note in each.notes:
+            yield f"{each.name}: {_sentence(note)}"

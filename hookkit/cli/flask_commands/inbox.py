@@ -1,45 +1,21 @@
-"""``flask hookkit check``, ``replay``, ``prune`` and ``upgrade``."""
+"""``flask hookkit check``, ``prune``, ``replay`` and ``tables``."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
 from datetime import UTC, datetime
-from typing import Any
 
 import click
-from flask import current_app
 from flask.cli import with_appcontext
 
+from hookkit.cli.flask_commands.common import state_of_app
+from hookkit.cli.terminal import click_errors, counted
 from hookkit.core.attempts import Outcome
 from hookkit.core.entry import REPLAYABLE, Filter, State
-from hookkit.core.errors import HookkitError
+from hookkit.operating.checkup import Level
 
+_TIME = click.DateTime(["%Y-%m-%d", "%Y-%m-%dT%H:%M", "%Y-%m-%dT%H:%M:%S"])
 
-def aligned(rows: Iterable[Sequence[str]]) -> Iterator[str]:
-    """Yield *rows*, which are of one length, as lines whose columns stand below each other."""
-    table = list(rows)
-    widths = [max(map(len, column)) for column in zip(*table, strict=True)]
-    for row in table:
-        cells = (cell.ljust(width) for cell, width in zip(row, widths, strict=True))
-        yield "  ".join(cells).rstrip()
-
-
-_MOMENT = click.DateTime(["%Y-%m-%d", "%Y-%m-%dT%H:%M", "%Y-%m-%dT%H:%M:%S"])
-
-
-def state_of_app() -> Any:
-    """Return what hookkit is in the present application; the blueprint has put it there."""
-    return current_app.extensions["hookkit"]
-
-
-@contextmanager
-def told() -> Iterator[None]:
-    """Show what went wrong as a sentence, not as a traceback."""
-    try:
-        yield
-    except HookkitError as error:
-        raise click.ClickException(str(error)) from error
+_COLORS = {Level.OK: "green", Level.WARNING: "yellow", Level.FAILURE: "red"}
 
 
 @click.command()
@@ -53,16 +29,16 @@ def told() -> Iterator[None]:
 @click.option(
     "--outcome",
     type=click.Choice([outcome.value for outcome in Outcome]),
-    help="Only entries with an attempt that ended so, in their last run.",
+    help="Only entries whose last run has an attempt with this outcome.",
 )
 @click.option("--untried-by", metavar="NAME", help="Only entries that this handler never ran for.")
 @click.option("--type", "kind", help="Only entries of this event type or vendor type.")
-@click.option("--since", type=_MOMENT, help="Only entries received then or later, in UTC.")
-@click.option("--until", type=_MOMENT, help="Only entries received before that, in UTC.")
-@click.option("--handler", "handlers", multiple=True, help="Run just this handler; repeatable.")
-@click.option("--all", "is_all", is_flag=True, help="All entries: no filter is forgotten.")
+@click.option("--since", type=_TIME, help="Only entries received at this time (UTC) or later.")
+@click.option("--until", type=_TIME, help="Only entries received before this time (UTC).")
+@click.option("--handler", "handlers", multiple=True, help="Run only this handler. Repeatable.")
+@click.option("--all", "is_all", is_flag=True, help="All entries, without a filter.")
 @with_appcontext
-def replay(  # noqa: PLR0913  # an option each
+def replay(  # noqa: PLR0913  # one for each option
     *,
     entry_ids: tuple[int, ...],
     endpoint: str | None,
@@ -75,11 +51,10 @@ def replay(  # noqa: PLR0913  # an option each
     handlers: tuple[str, ...],
     is_all: bool,
 ) -> None:
-    """Run entries again: those with the given ids, or all that the options leave.
+    """Run entries again, chosen by their ids or by the options.
 
-    What is done runs every handler again, what is waiting or dead those that have not
-    succeeded. Entries that are due or running already, or whose bodies were deleted, are
-    passed over.
+    A done entry runs every handler again; a waiting or dead one runs the handlers that have
+    not succeeded. Entries that are due or running, or whose bodies were deleted, are skipped.
     """
     wanted = Filter(
         entry_ids=entry_ids or None,
@@ -93,50 +68,58 @@ def replay(  # noqa: PLR0913  # an option each
     )
     if wanted == Filter() and not is_all:
         raise click.UsageError("name entries or a filter, or say --all")
-    with told():
+    with click_errors():
         count = state_of_app().operations.replay_all(
-            wanted, handlers or None, lambda so_far: click.echo(f"{so_far} so far", err=True)
+            wanted,
+            handlers=handlers or None,
+            progress=lambda so_far: click.echo(f"{so_far} so far", err=True),
         )
-    click.echo(f"{count} {'entry runs' if count == 1 else 'entries run'} again")
+    click.echo(f"{counted(count, 'entry runs', 'entries run')} again")
 
 
 @click.command()
 @with_appcontext
 def prune() -> None:
-    """Delete what is older than the settings say: bodies first, ids later."""
-    with told():
-        state_of_app().migration.sweep()
-        bodies, ids = state_of_app().upkeep.prune(lambda _: False)
-    click.echo(f"deleted the bodies of {bodies} deliveries and {ids} entries")
+    """Delete bodies and entries that are older than the settings say.
+
+    Events that a switch of versions held back are handled first, if their twins never came.
+    """
+    state = state_of_app()
+    with click_errors():
+        state.versions.promote_held_back()
+        bodies, entries = state.upkeep.prune(lambda _: False)
+    click.echo(f"deleted the bodies of {bodies} deliveries and {entries} entries")
 
 
-@click.command()
+@click.group()
+def tables() -> None:
+    """Upgrade the tables of the inbox."""
+
+
+@tables.command()
 @with_appcontext
 def upgrade() -> None:
-    """Create the tables of the inbox, or change them to what this hookkit needs."""
-    with told():
+    """Create or change the tables as this version of hookkit needs them.
+
+    This works whatever HOOKKIT_TABLES says.
+    """
+    with click_errors():
         state_of_app().opening.upgrade()
     click.echo("the tables are up to date")
-
-
-COMMANDS = (replay, prune, upgrade)
-
-
-_COLORS = {"ok": "green", "warning": "yellow", "failure": "red"}
 
 
 @click.command()
 @click.pass_context
 @with_appcontext
 def check(context: click.Context) -> None:
-    """Look at settings, secrets, handlers and inbox, and change nothing.
+    """Check settings, secrets, handlers and inbox; change nothing.
 
-    Run it as the user and on the machine that serve. Ends with status 1 if something would
-    keep events from being received, kept or handled.
+    Run it on the machine and as the user that serve. It ends with status 1 if events could not
+    be received, kept or handled.
     """
-    levels = []
+    levels = set()
     for finding in state_of_app().checkup.findings():
-        level = finding.level.value
-        levels.append(level)
-        click.echo(f"{click.style(f'{level:8}', fg=_COLORS[level])}{finding.text}")
-    context.exit(1 if "failure" in levels else 0)
+        levels.add(finding.level)
+        level = click.style(f"{finding.level.value:8}", fg=_COLORS[finding.level])
+        click.echo(f"{level}{finding.text}")
+    context.exit(1 if Level.FAILURE in levels else 0)

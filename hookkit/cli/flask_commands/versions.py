@@ -1,185 +1,69 @@
-"""``flask hookkit migrate``: from one payload version to another."""
+"""``flask hookkit versions``: move an endpoint from one payload version to another."""
 
 from __future__ import annotations
 
 import getpass
-import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from datetime import datetime
-from enum import Enum
-from typing import Any
 
 import click
 from flask.cli import with_appcontext
 
-from hookkit.cli.flask_commands.inbox import aligned, state_of_app, told
+from hookkit.cli.flask_commands.common import echo_json, fields_of, json_option, state_of_app
+from hookkit.cli.terminal import aligned, click_errors, counted
+from hookkit.switching.comparison import Row
+from hookkit.switching.rehearsal import Rehearsal
+from hookkit.switching.switch import Status
 
 _HEADINGS = ("type", "{old}", "{new}", "paired", "not in {old}", "not in {new}", "apart", "longest")
-#: Of a long list, so many are printed.
-_MOST_FACTS = 20
 
+#: How many facts of a long list are printed.
+_MAX_FACTS = 20
 
-def lines_of(status: Any) -> Iterator[str]:
-    """Yield what people read of *status*."""
-    for version, mode in status.modes.items():
-        seen = status.last_seen.get(version)
-        when = "not seen" if seen is None else f"last seen {seen:%Y-%m-%d %H:%M:%S} UTC"
-        yield f"{version}: {mode.value}, {when}"
-    for one in status.log:
-        what = f"{one.version} {one.vendor_type}".strip()
-        yield f"{one.since:%Y-%m-%d %H:%M:%S} UTC: {what} {one.mode.value}, by {one.who}"
-    if status.rows:
-        yield from aligned(_table(status))
-        for row in status.rows:
-            yield from _fields(row, status.old, status.new)
-    if status.staying:
-        yield f"stay live in {status.old}: {', '.join(status.staying)}"
-    for each in status.triggers:
-        instead = f", for {' and '.join(each.instead_of)}" if each.instead_of else ""
-        has_come = "has come" if each.has_come else "has not come"
-        yield f"trigger of {status.new}: {each.word}{instead}; {has_come}"
-    for each in status.handlers:
-        lost = f"; is not given {', '.join(each.loses)} of {status.new}" if each.loses else ""
-        yield f"handler {each.handler}: {', '.join(each.words)}{lost}"
-    for reason in status.obstacles:
-        yield f"in the way: {reason}"
-    if not status.obstacles:
-        yield f"safe to switch to {status.new}"
-
-
-def _table(status: Any) -> Iterator[Sequence[str]]:
-    yield [heading.format(old=status.old, new=status.new) for heading in _HEADINGS]
-    for row in status.rows:
-        counts = (row.seen_old, row.seen_new, row.paired, row.missing_old, row.missing_new)
-        delays = (row.delay_s, row.longest_delay_s)
-        apart = ["" if delay is None else f"{delay:.1f} s" for delay in delays]
-        yield [row.kind, *map(str, counts), *apart]
-
-
-def _fields(row: Any, old: str, new: str) -> Iterator[str]:
-    if not row.fields:
-        return
-    yield f"{row.kind}, {row.compared} compared:"
-    for each in row.fields:
-        how = [
-            f"{words} in {count}"
-            for words, count in (
-                ("differs", each.differing),
-                (f"only {old}", each.only_old),
-                (f"only {new}", each.only_new),
-            )
-            if count
-        ]
-        example = each.example
-        values = [value for value in (example.old, example.new) if value is not None]
-        entries = f"entries {example.old_entry_id} and {example.new_entry_id}"
-        yield f"  {each.path}: {', '.join(how)}; {' and '.join(values)} ({entries})"
-
-
-def plain(status: Any) -> dict[str, Any]:
-    """Return *status* as JSON has it."""
-    named = ("endpoint", "modes", "last_seen", "log", "old", "new")
-    told = ("rows", "staying", "handlers", "triggers")
-    return {
-        **{name: _plain(getattr(status, name)) for name in (*named, *told)},
-        "is_safe": not status.obstacles,
-        "obstacles": list(status.obstacles),
-    }
-
-
-def lines_of_rehearsal(played: Any) -> Iterator[str]:
-    """Yield what people read of a rehearsal."""
-    old, new = played.old, played.new
-    counts = " and ".join(f"{count} of {name}" for name, count in played.deliveries.items())
-    at = f"{played.switched_at:%Y-%m-%d %H:%M:%S} UTC"
-    yield f"deliveries replayed: {counts}; switched to {new} at {at}"
-    yield from aligned(
-        [
-            ("type", f"handled in {old}", f"handled in {new}", "held back"),
-            *((row.kind, *map(str, row[1:])) for row in played.rows),
-        ]
-    )
-    yield f"run by the switch and after it, reported by one version alone: {played.promoted}"
-    if played.near_twice:
-        yield f"without an exact fact, handled in both versions: {played.near_twice}"
-    if played.unasked:
-        yield f"reported by the shadow alone and too far from the switch: {played.unasked}"
-    for what, facts in (("lost", played.lost), ("handled twice", played.doubled)):
-        for fact in facts[:_MOST_FACTS]:
-            yield f"{what}: {fact}"
-        if len(facts) > _MOST_FACTS:
-            yield f"{what}: {len(facts) - _MOST_FACTS} more"
-    if played.is_clean:
-        yield f"each of {played.facts} facts is handled once"
-
-
-def plain_rehearsal(played: Any) -> dict[str, Any]:
-    """Return a rehearsal as JSON has it."""
-    told: dict[str, Any] = _plain(played)
-    return {**told, "is_clean": played.is_clean}
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, Enum):
-        return value.value
-    if isinstance(value, datetime):
-        return value.isoformat()
-    if isinstance(value, Mapping):
-        return {name: _plain(each) for name, each in value.items()}
-    names = getattr(type(value), "_fields", None) or getattr(type(value), "__slots__", None)
-    if names and not isinstance(value, str):
-        return {name: _plain(getattr(value, name)) for name in names}
-    if isinstance(value, list | tuple):
-        return [_plain(each) for each in value]
-    return value
-
-
-_force = click.option("--force", "is_forced", is_flag=True, help="Do it in spite of the reasons.")
+_force = click.option("--force", "is_forced", is_flag=True, help="Ignore the reasons against it.")
 _who = click.option(
-    "--who", default=getpass.getuser, help="Kept with the switch; default is your user name."
+    "--who", default=getpass.getuser, help="Who does it, for the record. Default: your user name."
 )
 
 
 @click.group()
-def migrate() -> None:
+def versions() -> None:
     """Move an endpoint from one payload version to another."""
 
 
-@migrate.command()
+@versions.command()
 @click.argument("endpoint")
-@click.option("--to", "new", metavar="VERSION", help="Compare with this one; default: the shadow.")
-@click.option("--json", "is_json", is_flag=True, help="Print it for machines.")
+@click.option("--to", "new", metavar="VERSION", help="The version to compare. Default: the shadow.")
+@json_option
 @with_appcontext
 def status(endpoint: str, new: str | None, *, is_json: bool) -> None:
-    """Show the modes of ENDPOINT, what its versions have reported, and a verdict."""
-    with told():
-        found = state_of_app().migration.status(endpoint, new)
+    """Show the modes of ENDPOINT, and whether a switch is safe."""
+    with click_errors():
+        found = state_of_app().versions.status(endpoint, new)
     if is_json:
-        click.echo(json.dumps(plain(found), indent=2))
-        return
-    for line in lines_of(found):
-        click.echo(line)
+        log = [entry._asdict() for entry in found.log]
+        echo_json({**fields_of(found), "log": log, "is_safe": found.is_safe})
+    else:
+        click.echo("\n".join(lines_of_status(found)))
 
 
-@migrate.command()
+@versions.command()
 @click.argument("endpoint")
 @click.argument("version")
 @_force
 @_who
 @with_appcontext
 def switch(endpoint: str, version: str, who: str, *, is_forced: bool) -> None:
-    """Make VERSION live at ENDPOINT, for the next delivery in every process."""
-    with told():
-        count = state_of_app().migration.switch(endpoint, version, who=who, is_forced=is_forced)
-    runs = (
-        "event that only it has reported runs"
-        if count == 1
-        else "events that only it has reported run"
+    """Make VERSION live at ENDPOINT, in every process at once."""
+    with click_errors():
+        count = state_of_app().versions.switch(endpoint, version, who=who, is_forced=is_forced)
+    events = counted(
+        count, "event that only it has reported runs", "events that only it has reported run"
     )
-    click.echo(f"{version} is live at {endpoint}; {count} {runs} now")
+    click.echo(f"{version} is live at {endpoint}; {events} now")
 
 
-@migrate.command()
+@versions.command()
 @click.argument("endpoint")
 @click.argument("version")
 @_force
@@ -187,31 +71,112 @@ def switch(endpoint: str, version: str, who: str, *, is_forced: bool) -> None:
 @with_appcontext
 def retire(endpoint: str, version: str, who: str, *, is_forced: bool) -> None:
     """Ignore VERSION at ENDPOINT from now on."""
-    with told():
-        migration = state_of_app().migration
-        seen = migration.status(endpoint).last_seen.get(version)
-        migration.retire(endpoint, version, who=who, is_forced=is_forced)
-    when = "it was not seen lately" if seen is None else f"last seen {seen:%Y-%m-%d %H:%M:%S} UTC"
-    click.echo(f"{version} is ignored at {endpoint}; {when}")
+    of_app = state_of_app().versions
+    with click_errors():
+        seen_at = of_app.status(endpoint).last_seen.get(version)
+        of_app.retire(endpoint, version, who=who, is_forced=is_forced)
+    seen = "it was not seen lately" if seen_at is None else f"last seen {_utc(seen_at)}"
+    click.echo(f"{version} is ignored at {endpoint}; {seen}")
 
 
-@migrate.command()
+@versions.command()
 @click.argument("endpoint")
-@click.option("--to", "new", metavar="VERSION", help="Switch to this one; default: the shadow.")
-@click.option("--json", "is_json", is_flag=True, help="Print it for machines.")
+@click.option("--to", "new", metavar="VERSION", help="The version to try. Default: the shadow.")
+@json_option
 @with_appcontext
 def rehearse(endpoint: str, new: str | None, *, is_json: bool) -> None:
-    """Try a switch of ENDPOINT on its kept deliveries, in an inbox of its own.
+    """Try a switch of ENDPOINT on its kept deliveries.
 
-    The newest of both versions are replayed, with the switch in the middle. No handler runs,
-    and nothing is written. The exit status is 1 when a fact is lost or handled twice.
+    The newest deliveries of both versions are replayed into a separate inbox, with the switch
+    in the middle. No handler runs and nothing is changed. The exit status is 1 if a fact is lost
+    or handled twice.
     """
-    with told():
-        played = state_of_app().migration.rehearse(endpoint, new)
+    with click_errors():
+        found = state_of_app().versions.rehearse(endpoint, new)
     if is_json:
-        click.echo(json.dumps(plain_rehearsal(played), indent=2))
+        echo_json({**fields_of(found), "is_clean": found.is_clean})
     else:
-        for line in lines_of_rehearsal(played):
-            click.echo(line)
-    if not played.is_clean:
+        click.echo("\n".join(lines_of_rehearsal(found)))
+    if not found.is_clean:
         raise SystemExit(1)
+
+
+def lines_of_status(status: Status) -> Iterator[str]:
+    """Yield the lines that people read of *status*."""
+    for version, mode in status.modes.items():
+        seen_at = status.last_seen.get(version)
+        seen = "not seen" if seen_at is None else f"last seen {_utc(seen_at)}"
+        yield f"{version}: {mode.value}, {seen}"
+    for entry in status.log:
+        changed = f"{entry.version} {entry.vendor_type}".strip()
+        yield f"{_utc(entry.since)}: {changed} {entry.mode.value}, by {entry.who}"
+    if status.rows:
+        yield from aligned(_table(status))
+        for row in status.rows:
+            yield from _lines_of_fields(row, status)
+    if status.staying:
+        yield f"stay live in {status.old}: {', '.join(status.staying)}"
+    for tick in status.triggers:
+        replaced = f", for {' and '.join(tick.instead_of)}" if tick.instead_of else ""
+        has_come = "has come" if tick.has_come else "has not come"
+        yield f"trigger of {status.new}: {tick.word}{replaced}; {has_come}"
+    for concern in status.handlers:
+        lost = f"; is not given {', '.join(concern.loses)} of {status.new}" if concern.loses else ""
+        yield f"handler {concern.handler}: {', '.join(concern.words)}{lost}"
+    for reason in status.obstacles:
+        yield f"in the way: {reason}"
+    if status.is_safe:
+        yield f"safe to switch to {status.new}"
+
+
+def _table(status: Status) -> Iterator[Sequence[str]]:
+    yield [heading.format(old=status.old, new=status.new) for heading in _HEADINGS]
+    for row in status.rows:
+        counts = (row.seen_old, row.seen_new, row.paired, row.missing_old, row.missing_new)
+        delays_s = (row.delay_s, row.longest_delay_s)
+        apart = ["" if delay_s is None else f"{delay_s:.1f} s" for delay_s in delays_s]
+        yield [row.kind, *map(str, counts), *apart]
+
+
+def _lines_of_fields(row: Row, status: Status) -> Iterator[str]:
+    if row.fields:
+        yield f"{row.kind}, {row.compared} compared:"
+    for each in row.fields:
+        counts = {
+            "differs": each.differing,
+            f"only {status.old}": each.only_old,
+            f"only {status.new}": each.only_new,
+        }
+        how = ", ".join(f"{words} in {count}" for words, count in counts.items() if count)
+        example = each.example
+        values = " and ".join(value for value in (example.old, example.new) if value is not None)
+        entries = f"entries {example.old_entry_id} and {example.new_entry_id}"
+        yield f"  {each.path}: {how}; {values} ({entries})"
+
+
+def lines_of_rehearsal(found: Rehearsal) -> Iterator[str]:
+    """Yield the lines that people read of a rehearsal."""
+    counts = " and ".join(f"{count} of {version}" for version, count in found.deliveries.items())
+    switched_at = _utc(found.switched_at)
+    yield f"deliveries replayed: {counts}; switched to {found.new} at {switched_at}"
+    headings = ("type", f"handled in {found.old}", f"handled in {found.new}", "held back")
+    rows = [
+        (row.kind, str(row.from_old), str(row.from_new), str(row.held_back)) for row in found.rows
+    ]
+    yield from aligned([headings, *rows])
+    yield f"run by the switch and after it, reported by one version alone: {found.promoted}"
+    if found.near_twice:
+        yield f"without an exact fact, handled in both versions: {found.near_twice}"
+    if found.unasked:
+        yield f"reported by the shadow alone and too far from the switch: {found.unasked}"
+    for what, facts in (("lost", found.lost), ("handled twice", found.doubled)):
+        for fact in facts[:_MAX_FACTS]:
+            yield f"{what}: {fact}"
+        if len(facts) > _MAX_FACTS:
+            yield f"{what}: {len(facts) - _MAX_FACTS} more"
+    if found.is_clean:
+        yield f"each of {found.facts} facts is handled once"
+
+
+def _utc(moment: datetime) -> str:
+    return f"{moment:%Y-%m-%d %H:%M:%S} UTC"

@@ -1,4 +1,4 @@
-"""``flask hookkit worker``: a process that runs handlers and serves nobody."""
+"""``flask hookkit worker``: a process that runs handlers and serves no requests."""
 
 from __future__ import annotations
 
@@ -7,9 +7,8 @@ import logging
 import click
 from flask.cli import with_appcontext
 
-from hookkit.cli.flask_commands.inbox import state_of_app, told
-
-_LINE = "%(asctime)s %(levelname)s %(message)s"
+from hookkit.cli.flask_commands.common import state_of_app
+from hookkit.cli.terminal import click_errors
 
 
 @click.command()
@@ -18,47 +17,47 @@ _LINE = "%(asctime)s %(levelname)s %(message)s"
     "threads",
     type=click.IntRange(0, 256),
     metavar="N",
-    help="How many handlers run at once; default is HOOKKIT_WORKERS.",
+    help="How many handlers run at the same time. Default: HOOKKIT_WORKERS.",
 )
 @click.option(
     "--endpoint",
     "endpoints",
     multiple=True,
     metavar="NAME",
-    help="Handle only what this endpoint received; may be repeated.",
+    help="Handle only what this endpoint received. Repeatable.",
 )
 @click.option(
     "--sweep",
     "sweeps",
     is_flag=True,
-    help="Also wake the workers of Celery for what they have overlooked; with --concurrency 0,"
-    " do nothing else.",
+    help="Also wake Celery's workers for entries that they have overlooked. With"
+    " --concurrency 0, do only that.",
 )
 @click.pass_context
 @with_appcontext
 def worker(
     context: click.Context, *, threads: int | None, endpoints: tuple[str, ...], sweeps: bool
 ) -> None:
-    """Run handlers until SIGTERM or SIGINT; serve nobody.
+    """Run handlers until SIGTERM or SIGINT.
 
-    On a signal nothing more is claimed, and what runs has 10 seconds to end. A second signal
-    ends the process at once. Ends with status 0 if all that was claimed is settled, and 1 if
-    not or if it cannot start.
+    After the signal nothing more is claimed, and running handlers have 10 seconds to end. A
+    second signal ends the process at once. The exit status is 0 if everything that was claimed
+    is settled, and 1 if it is not or if the worker cannot start.
     """
     _show_log()
-    with told():
+    with click_errors():
         process = state_of_app().dedicate(threads=threads, endpoints=endpoints, sweeps=sweeps)
         is_clean = process.run()
     context.exit(0 if is_clean else 1)
 
 
 def _show_log() -> None:
-    """Print what is logged, where the application has not said what becomes of it."""
+    """Print the log to the standard error output, unless the application has set up logging."""
     logger = logging.getLogger("hookkit")
     if logger.hasHandlers():
         return
     handler = logging.StreamHandler()
-    handler.setFormatter(logging.Formatter(_LINE))
+    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
     logger.addHandler(handler)
     if logger.level == logging.NOTSET:
         logger.setLevel(logging.INFO)

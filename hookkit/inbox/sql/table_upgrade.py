@@ -88,8 +88,8 @@ def check_tables(transactions: Transactions) -> None:
         missing.insert(0, f"version {SCHEMA_VERSION} (it has version {version})")
     if missing:
         raise OutdatedError(
-            f"HOOKKIT_DATABASE: its tables lack {', '.join(missing)}; run `flask hookkit upgrade`"
-            ' as a role that may change them, or set HOOKKIT_MIGRATE to "apply"'
+            f"HOOKKIT_DATABASE: its tables lack {', '.join(missing)}; run `flask hookkit tables"
+            ' upgrade` as a role that may change them, or set HOOKKIT_TABLES to "upgrade"'
         )
 
 

@@ -37,6 +37,6 @@ def celery_runner(state: AppState) -> CeleryRunner:
         state.worker,
         celery.celery_app_of(state.app.extensions),
         next_due_at=state.next_due_at,
-        prune=state.keep_house,
-        promote=state.migration.sweep,
+        prune=state.prune_and_report,
+        promote=state.versions.promote_held_back,
     )

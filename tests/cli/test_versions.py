@@ -1,4 +1,4 @@
-"""``flask hookkit migrate``: from v1.1 to v2 of one endpoint."""
+"""``flask hookkit versions``: from v1.1 to v2 of one endpoint."""
 
 import json
 from copy import deepcopy
@@ -37,9 +37,9 @@ class Shop:
         assert post(self.app.test_client(), message(name)).status_code == 200
 
     def run(self, *arguments):
-        return self.app.test_cli_runner().invoke(args=["hookkit", "migrate", *arguments])
+        return self.app.test_cli_runner().invoke(args=["hookkit", "versions", *arguments])
 
-    def told(self, *arguments):
+    def printed(self, *arguments):
         result = self.run(*arguments)
         assert result.exit_code == 0, result.output
         return result.output
@@ -71,11 +71,11 @@ def test_status_says_what_is_safe(shop):
     shop.old("a")
     shop.new("a")
 
-    told = shop.told("status", "support").splitlines()
+    printed = shop.printed("status", "support").splitlines()
 
-    assert told[0].startswith("v1.1: live, last seen 2")
-    assert told[1].startswith("v2: shadow, last seen 2")
-    assert told[2].split() == [
+    assert printed[0].startswith("v1.1: live, last seen 2")
+    assert printed[1].startswith("v2: shadow, last seen 2")
+    assert printed[2].split() == [
         "type",
         "v1.1",
         "v2",
@@ -89,44 +89,44 @@ def test_status_says_what_is_safe(shop):
         "apart",
         "longest",
     ]
-    assert told[3].split()[:4] == ["conversation:message", "1", "1", "1"]
-    (staying,) = (line for line in told if line.startswith("stay live in v1.1: "))
+    assert printed[3].split()[:4] == ["conversation:message", "1", "1", "1"]
+    (staying,) = (line for line in printed if line.startswith("stay live in v1.1: "))
     assert "request:success" in staying
-    assert told[-1] == "safe to switch to v2"
+    assert printed[-1] == "safe to switch to v2"
 
 
 def test_status_for_machines(shop):
     shop.old("a")
     shop.new("a")
-    shop.told("switch", "support", "v2", "--who", "ada")
+    shop.printed("switch", "support", "v2", "--who", "ada")
 
-    told = json.loads(shop.told("status", "support", "--to", "v1.1", "--json"))
+    printed = json.loads(shop.printed("status", "support", "--to", "v1.1", "--json"))
 
-    assert told["modes"] == {"v1.1": "shadow", "v2": "live"}
-    assert (told["old"], told["new"], told["is_safe"]) == ("v2", "v1.1", True)
-    assert told["rows"][0]["paired"] == 1
-    fields = {each["path"]: each for each in told["rows"][0]["fields"]}
+    assert printed["modes"] == {"v1.1": "shadow", "v2": "live"}
+    assert (printed["old"], printed["new"], printed["is_safe"]) == ("v2", "v1.1", True)
+    assert printed["rows"][0]["paired"] == 1
+    fields = {each["path"]: each for each in printed["rows"][0]["fields"]}
     assert fields["conversation.type"]["only_old"] == 1
     assert fields["conversation.type"]["example"]["old"] == "personal"
-    assert told["handlers"] == [
+    assert printed["handlers"] == [
         {"handler": "greet", "words": ["conversation:message"], "loses": []}
     ]
-    assert {"message:appUser", "message:appMaker"} <= {one["word"] for one in told["triggers"]}
-    assert {one["who"] for one in told["log"]} == {"ada"}
-    assert set(told["last_seen"]) == {"v1.1", "v2"}
+    assert {"message:appUser", "message:appMaker"} <= {one["word"] for one in printed["triggers"]}
+    assert {one["who"] for one in printed["log"]} == {"ada"}
+    assert set(printed["last_seen"]) == {"v1.1", "v2"}
 
 
 def test_status_of_one_version_has_nothing_to_compare():
-    told = Shop(versions={"v2": "live"}).told("status", "support")
+    printed = Shop(versions={"v2": "live"}).printed("status", "support")
 
-    assert told == "v2: live, not seen\nin the way: there are no two versions to compare\n"
+    assert printed == "v2: live, not seen\nin the way: there are no two versions to compare\n"
 
 
 def test_switch_is_refused_until_the_new_version_is_seen(shop):
     shop.old("a")
 
     assert "v2 has not been seen: create its webhook" in shop.refused("switch", "support", "v2")
-    assert "v2 is live at support" in shop.told("switch", "support", "v2", "--force")
+    assert "v2 is live at support" in shop.printed("switch", "support", "v2", "--force")
 
 
 def test_switch_runs_what_only_the_new_version_has_reported_and_back(shop):
@@ -134,22 +134,22 @@ def test_switch_runs_what_only_the_new_version_has_reported_and_back(shop):
     shop.new("a")
     shop.new("b")
 
-    assert "v2 is live at support; 1 event that only" in shop.told("switch", "support", "v2")
+    assert "v2 is live at support; 1 event that only" in shop.printed("switch", "support", "v2")
     shop.old("b")
     shop.old("c")
     shop.new("c")
-    assert "; 0 events" in shop.told("switch", "support", "v1.1", "--who", "ada")
+    assert "; 0 events" in shop.printed("switch", "support", "v1.1", "--who", "ada")
     shop.old("d")
 
     assert shop.seen == [
         f"{version} message-of-{name}"
         for version, name in (("v1.1", "a"), ("v2", "b"), ("v2", "c"), ("v1.1", "d"))
     ]
-    assert "v1.1 live, by ada" in shop.told("status", "support")
+    assert "v1.1 live, by ada" in shop.printed("status", "support")
 
 
 def test_type_without_counterpart_stays_live(shop):
-    shop.told("switch", "support", "v2", "--force")
+    shop.printed("switch", "support", "v2", "--force")
 
     assert post(shop.app.test_client(), REQUEST).status_code == 200
     shop.old("a")
@@ -160,9 +160,9 @@ def test_type_without_counterpart_stays_live(shop):
 def test_retired_version_is_ignored(shop):
     assert "nothing else is live" in shop.refused("retire", "support", "v1.1")
     shop.old("a")
-    shop.told("switch", "support", "v2", "--force")
+    shop.printed("switch", "support", "v2", "--force")
 
-    assert "v1.1 is ignored at support; last seen 2" in shop.told("retire", "support", "v1.1")
+    assert "v1.1 is ignored at support; last seen 2" in shop.printed("retire", "support", "v1.1")
     shop.old("b")
 
     assert shop.counts() == {"done": 1, "ignored": 1}
@@ -173,22 +173,22 @@ def test_retiring_is_refused_while_a_handler_needs_the_version(shop):
     shop.hooks.on("request:success", name="log")(print)
     shop.hooks.on("request:success", name="v2 only", version="v2")(print)
     shop.hooks.on("*", name="all")(print)
-    shop.told("switch", "support", "v2", "--force")
+    shop.printed("switch", "support", "v2", "--force")
 
-    told = shop.refused("retire", "support", "v1.1")
+    printed = shop.refused("retire", "support", "v1.1")
 
-    assert "only v1.1 reports it, and handler pay waits for it" in told
-    assert "handler log waits" in told
-    assert "handler all" not in told
-    assert "v2 only" not in told
-    assert "it was not seen lately" in shop.told("retire", "support", "v1.1", "--force")
+    assert "only v1.1 reports it, and handler pay waits for it" in printed
+    assert "handler log waits" in printed
+    assert "handler all" not in printed
+    assert "v2 only" not in printed
+    assert "it was not seen lately" in shop.printed("retire", "support", "v1.1", "--force")
 
 
 def test_retiring_what_is_live_is_refused():
     shop = Shop(versions={"v1.1": "live", "v2": "live"})
 
     assert "v2 is live: switch to another" in shop.refused("retire", "support", "v2")
-    assert "v1.1 is what is live" not in shop.told("switch", "support", "v1.1", "--force")
+    assert "v1.1 is what is live" not in shop.printed("switch", "support", "v1.1", "--force")
     assert "v1.1 is what is live at support already" in shop.refused("switch", "support", "v1.1")
 
 
@@ -198,6 +198,7 @@ def test_retiring_what_is_live_is_refused():
         ({}, ("status", "sales"), "no endpoint has the name 'sales'; known are support"),
         ({"versions": {}}, ("status", "support"), "names no modes; give each version a mode"),
         ({}, ("switch", "support", "v1"), "does not list 'v1'; it lists v1.1, v2"),
+        ({}, ("status", "support", "--to", "v1"), "does not list 'v1'; it lists v1.1, v2"),
         (
             {"provider": "8x8", "secrets": None, "region": "us", "versions": {}},
             ("status", "support"),
@@ -205,7 +206,7 @@ def test_retiring_what_is_live_is_refused():
         ),
     ],
 )
-def test_mistake_is_told_as_a_sentence(endpoint, arguments, sentence):
+def test_mistake_is_printed_as_a_sentence(endpoint, arguments, sentence):
     shop = Shop.__new__(Shop)
     declared = {"provider": "sunshine", "secrets": [SECRET], "versions": VERSIONS} | endpoint
     declared = {name: value for name, value in declared.items() if value is not None}
@@ -214,23 +215,23 @@ def test_mistake_is_told_as_a_sentence(endpoint, arguments, sentence):
     assert sentence in shop.refused(*arguments)
 
 
-def test_sweep_costs_nothing_where_no_modes_are_named():
+def test_promotion_costs_nothing_where_no_modes_are_named():
     app = make_app(HookKit())
 
-    assert app.extensions["hookkit"].migration.sweep() == 0
+    assert app.extensions["hookkit"].versions.promote_held_back() == 0
     assert app.extensions["hookkit"].open_inbox().counts()[State.PENDING] == 0
 
 
-def test_sweep_runs_what_is_left_beside_a_switch(shop):
-    migration = shop.app.extensions["hookkit"].migration
-    shop.told("switch", "support", "v2", "--force")
+def test_promotion_runs_what_is_left_beside_a_switch(shop):
+    versions = shop.app.extensions["hookkit"].versions
+    shop.printed("switch", "support", "v2", "--force")
     shop.old("a")
     shop.old("b")
     shop.new("b")
 
-    assert migration.sweep() == 0
-    later = replace(migration, clock=lambda: datetime.now(UTC) + timedelta(hours=2))
-    assert later.sweep() == 1
-    assert later.sweep() == 0
+    assert versions.promote_held_back() == 0
+    later = replace(versions, clock=lambda: datetime.now(UTC) + timedelta(hours=2))
+    assert later.promote_held_back() == 1
+    assert later.promote_held_back() == 0
 
     assert shop.seen == ["v2 message-of-b", "v1.1 message-of-a"]
