@@ -64,8 +64,8 @@ def test_comparison_of_versions_reads_the_bytes_that_were_sent(opened):
     inbox = opened(NEW)
     inbox.admit(deliver(item("m-1"), body=BODY))
 
-    assert [each.body for each in inbox.versions.kept("support")] == [BODY]
-    assert [each.body for each in opened(OLD).versions.kept("support")] == [None]
+    assert [each.body for each in inbox.kept("support")] == [BODY]
+    assert [each.body for each in opened(OLD).kept("support")] == [None]
 
 
 def test_bodies_of_older_keys_are_read_as_long_as_these_are_listed(opened):

@@ -5,19 +5,25 @@ from __future__ import annotations
 import os
 import socket
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from functools import cache
 from threading import Event, Lock, Thread
-from typing import Any
+from typing import Any, TypeVar
 
 from sqlalchemy import Connection, Engine, RootTransaction, Table
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.sql.dml import Insert
 
+from hookkit import crash_points
+from hookkit.core.entry import Receipt
 from hookkit.core.errors import Unavailable
+from hookkit.inbox.postgres.admit import PostgresStorage
 from hookkit.inbox.sql import transactions
-from hookkit.inbox.sql.faults import unavailable
+from hookkit.inbox.sql.admit import admit
+from hookkit.inbox.sql.rows import PreparedDelivery
+from hookkit.inbox.sql.transactions import Exclusive, unavailable
 
 #: How late a connection may be cut, in seconds.
 _PERIOD_S = 0.25
@@ -106,6 +112,9 @@ _SCHEMA_TIMEOUT_S = 30
 _FIRST_LOCK = 0x686F6F6B6B6974
 
 
+_Answer = TypeVar("_Answer")
+
+
 class PostgresTransactions(transactions.Transactions):
     """Transactions on PostgreSQL.
 
@@ -113,48 +122,38 @@ class PostgresTransactions(transactions.Transactions):
     the winner committed, and an engine in AUTOCOMMIT would have no transactions.
     """
 
-    def __init__(self, engine: Engine, *, is_own: bool) -> None:
-        super().__init__(engine, is_own=is_own)
+    def __init__(self, engine: Engine, *, is_own: bool, migrates: bool = True) -> None:
+        super().__init__(engine, is_own=is_own, migrates=migrates)
         self._watchdog = Watchdog()
 
-    @contextmanager
-    def read(self) -> Iterator[Connection]:
-        """Begin a transaction that only reads."""
-        begin = f"SELECT set_config('statement_timeout', '{READ_TIMEOUT_S:g}s', true)"
-        with unavailable(), self._transaction("REPEATABLE READ", begin, READ_TIMEOUT_S) as its:
-            yield its
+    def write_shared(self, work: Callable[[Connection], _Answer]) -> _Answer:
+        """Return what *work* returned, in a transaction of its own: the server shares commits."""
+        with self.write() as connection:
+            return work(connection)
 
-    @contextmanager
-    def write(self) -> Iterator[Connection]:
-        """Begin a transaction whose commit waits for the disk, and that does not take long."""
-        begin = (
-            "SELECT set_config('synchronous_commit', 'on', true),"
-            f" set_config('lock_timeout', '{transactions.BUSY_TIMEOUT_S:g}s', true),"
-            f" set_config('statement_timeout', '{STATEMENT_TIMEOUT_S:g}s', true)"
-        )
-        timeout_s = TRANSACTION_TIMEOUT_S
-        with unavailable(), self._transaction("READ COMMITTED", begin, timeout_s) as its:
-            yield its
+    def admit(self, delivery: PreparedDelivery) -> Receipt:
+        """Store what is new of *delivery*, in a transaction of its own."""
+        with self.write() as connection:
+            (receipt,) = admit(connection, PostgresStorage(self, connection), [delivery])
+            crash_points.reach("admit_written")
+            return receipt
 
     def insert_unless_there(self, table: Table) -> Insert:
         """Return an insert into *table* that passes over rows that are there already."""
-        return postgresql.insert(table).on_conflict_do_nothing()
+        return _insert_unless_there(table)
 
-    def prepare(self) -> None:
-        """Do nothing: the server is configured by its operator."""
-
-    def take_turns(self, connection: Connection, turn: transactions.Turn) -> None:
-        """Wait until nobody else is inside a transaction that takes the same *turn*."""
-        if turn is not transactions.Turn.LANES:
+    def take(self, connection: Connection, what: Exclusive) -> None:
+        """Wait until no other transaction has taken or shares *what*; hold it until the end."""
+        if what is not Exclusive.LANES:
             # No vendor waits for us then, and what there is to do may take its time.
             self._take_time(connection, "0")
-        if turn is transactions.Turn.SCHEMA:
+        if what is Exclusive.SCHEMA:
             connection.exec_driver_sql(f"SET LOCAL lock_timeout = '{_SCHEMA_TIMEOUT_S}s'")
-        connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({_FIRST_LOCK + turn.value})")
+        connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({_FIRST_LOCK + what.value})")
 
-    def share_turn(self, connection: Connection, turn: transactions.Turn) -> None:
-        """Wait until nobody takes *turn*, and keep it from being taken until the end."""
-        number = _FIRST_LOCK + turn.value
+    def share(self, connection: Connection, what: Exclusive) -> None:
+        """Wait until no transaction has taken *what*; keep it from being taken until the end."""
+        number = _FIRST_LOCK + what.value
         connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock_shared({number})")
 
     def wait_as_usual(self, connection: Connection) -> None:
@@ -166,6 +165,27 @@ class PostgresTransactions(transactions.Transactions):
         """Forget the connections of the parent process, and the thread that watches them."""
         self._watchdog = Watchdog()
         super().after_fork()
+
+    @contextmanager
+    def _reading(self) -> Iterator[Connection]:
+        begin = f"SELECT set_config('statement_timeout', '{READ_TIMEOUT_S:g}s', true)"
+        with unavailable(), self._transaction("REPEATABLE READ", begin, READ_TIMEOUT_S) as its:
+            yield its
+
+    @contextmanager
+    def _writing(self) -> Iterator[Connection]:
+        """Begin a transaction whose commit waits for the disk, and that does not take long."""
+        begin = (
+            "SELECT set_config('synchronous_commit', 'on', true),"
+            f" set_config('lock_timeout', '{transactions.BUSY_TIMEOUT_S:g}s', true),"
+            f" set_config('statement_timeout', '{STATEMENT_TIMEOUT_S:g}s', true)"
+        )
+        timeout_s = TRANSACTION_TIMEOUT_S
+        with unavailable(), self._transaction("READ COMMITTED", begin, timeout_s) as its:
+            yield its
+
+    def _prepare_database(self) -> None:
+        """Do nothing: the server is configured by its operator."""
 
     def _take_time(self, connection: Connection, statement_timeout: str) -> None:
         self._watchdog.lift(connection)
@@ -216,6 +236,11 @@ class PostgresTransactions(transactions.Transactions):
                     continue
                 raise
             return connection, transaction
+
+
+@cache
+def _insert_unless_there(table: Table) -> Insert:
+    return postgresql.insert(table).on_conflict_do_nothing()
 
 
 def _silence(timeout_s: float) -> Unavailable:
