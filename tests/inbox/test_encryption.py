@@ -136,7 +136,14 @@ def test_token_that_was_changed_is_not_decrypted():
     assert BodyCipher([NEW, OLD]).decrypt(bytes(token)) is None
 
 
-@pytest.mark.parametrize("keys", [[], ["short"], [NEW, "é" * 44]])
+def test_without_a_key_bodies_stay_as_they_are_and_no_token_is_read():
+    cipher = BodyCipher([])
+
+    assert (cipher.is_on, cipher.encrypt(BODY)) == (False, BODY)
+    assert cipher.decrypt(BodyCipher([NEW]).encrypt(BODY)) is None
+
+
+@pytest.mark.parametrize("keys", [["short"], [NEW, "é" * 44]])
 def test_what_is_no_key_is_refused(keys):
     with pytest.raises(ValueError):  # noqa: PT011  # cryptography says it in its own words
         BodyCipher(keys)

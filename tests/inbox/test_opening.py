@@ -266,7 +266,7 @@ def test_switch_to_a_write_ahead_log_waits_for_a_reader(tmp_path, sqlite_url, mo
     other.execute("BEGIN")
     other.execute("SELECT * FROM theirs").fetchall()
     # What the switch does instead of polling on: the reader goes away.
-    monkeypatch.setattr(transactions.time, "sleep", lambda _: other.execute("ROLLBACK"))
+    monkeypatch.setattr("hookkit.inbox.sqlite.file.time.sleep", lambda _: other.execute("ROLLBACK"))
 
     inbox = open_inbox(f"{sqlite_url}?timeout=0")
 
