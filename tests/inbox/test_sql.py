@@ -234,6 +234,22 @@ def test_attempts_go_with_their_entry(postgres_url):
     assert left == []
 
 
+def test_claim_does_not_wait_behind_what_others_hold(postgres_url, make_engine, monkeypatch):
+    monkeypatch.setattr(transactions, "BUSY_TIMEOUT_S", 0.5)
+    inbox = open_inbox(postgres_url)
+    held, free = admit(inbox, "m-1", "m-2")
+
+    with make_engine(postgres_url).begin() as other:
+        other.execute(select(entries).where(entries.c.id == held).with_for_update())
+        claimed = inbox.claim(now=NOW, lease_s=60, limit=10, endpoints=["support"])
+        of_these = inbox.claim(now=NOW, lease_s=60, limit=10, endpoints=["support"], only=[held])
+
+    assert [entry.id for entry in claimed] == [free]
+    assert of_these == []
+    assert claim_one(inbox).id == held
+    inbox.close()
+
+
 @pytest.mark.parametrize("state", [State.PENDING, State.WAITING, State.RUNNING])
 def test_claim_walks_the_index_and_sorts_nothing(sqlite_inbox, state):
     values = {"endpoints": ["support"], "now_ms": 0, "row_limit": 10}
