@@ -99,7 +99,7 @@ class AppState:
         self._celery = celery_runner(self) if self.runner_name == "celery" else None
         self._runner: Runner | None = self._celery
         self.receiver = Receiver(
-            sender=app, inbox=self.open_inbox, finish=lambda receipt: self.runner.finish(receipt)
+            sender=app, inbox=self.open_inbox, hand_to_runner=lambda it: self.runner.finish(it)
         )
 
     @property
