@@ -64,6 +64,11 @@ def test_file_is_for_its_owner_alone(private):
     assert file_of(private).parent.stat().st_mode & 0o777 == 0o700
 
 
+def test_nothing_waits_for_the_disk(private):
+    with private._transactions.write() as connection:
+        assert connection.execute(text("PRAGMA synchronous")).scalar_one() == 0
+
+
 def test_readers_do_not_wait_for_the_writer(private):
     admit(private, "m-1")
 

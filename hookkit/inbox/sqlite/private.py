@@ -48,6 +48,7 @@ class PrivateTransactions(SqliteTransactions):
 
     def _prepare_database(self) -> None:
         self._folder.mkdir(mode=0o700, exist_ok=True)
+        self._synchronous = None
 
     def _prepare_tables(self) -> None:
         """Create all tables at once: looking for each of them would take ten times as long."""

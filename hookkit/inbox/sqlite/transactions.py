@@ -54,7 +54,8 @@ class SqliteTransactions(transactions.Transactions):
         super().__init__(engine, is_own=is_own, migrates=migrates)
         self._file_lock: sqlite_file.FileLock | None = None
         self._watched: sqlite_file.WatchedFile | None = None
-        self._synchronous = _EXTRA
+        # What each write sets on its connection; None where connections are set up with it.
+        self._synchronous: int | None = _EXTRA
         self._forget_threads()
         if is_own:
             self._set_up_connections()
@@ -165,8 +166,9 @@ class SqliteTransactions(transactions.Transactions):
             if path is not None and self._file_lock is None:
                 self._file_lock = sqlite_file.lock_beside(path)
             self._watched = None if path is None else sqlite_file.WatchedFile(path)
-        self._synchronous = _FULL if mode == "wal" else _EXTRA
+        self._synchronous = _EXTRA
         if mode == "wal":
+            self._synchronous = None if self.is_own else _FULL
             sqlite_file.warn_of_old_version()
 
     def _close_file_lock(self) -> None:
@@ -243,8 +245,7 @@ class SqliteTransactions(transactions.Transactions):
 
     @contextmanager
     def _synced(self, connection: Connection) -> Iterator[None]:
-        if self.is_own and self._synchronous == _FULL:
-            # So it was set up.
+        if self._synchronous is None:
             yield
             return
         level = connection.exec_driver_sql("PRAGMA synchronous").scalar_one()
