@@ -80,10 +80,10 @@ def open_inbox(
     """Return the inbox in *database*, its tables created where they were missing.
 
     Args:
-        database: ``memory://`` for a new store in this process; a SQLAlchemy URL of a SQLite
-            file or of PostgreSQL; an engine; or a function that returns one of these. A
-            missing folder of a SQLite file is created, readable by its owner alone, when
-            its own parent is there; so is the file.
+        database: ``memory://`` for a new store that is private to this process; a SQLAlchemy
+            URL of a SQLite file or of PostgreSQL; an engine; or a function that returns one
+            of these. A missing folder of a SQLite file is created, readable by its owner
+            alone, when its own parent is there; so is the file.
         encryption_keys: Fernet keys, newest first; with none, bodies are stored as they are.
         migrates: Whether tables may be created and changed; otherwise they are only checked.
         threads: How many threads run handlers in this process; each gets a connection more.

@@ -154,7 +154,7 @@ class ProofUse(NamedTuple):
 
 
 class Proofs(NamedTuple):
-    """What proved the deliveries from one id to another.
+    """Which secrets proved the deliveries from one id to another.
 
     Attributes:
         first_id: The first that was looked for; ids are not all there.

@@ -12,7 +12,9 @@ from itertools import chain
 import pytest
 from sqlalchemy import create_engine, event
 
+from hookkit.core.entry import State
 from hookkit.core.errors import ConfigurationError, Unavailable
+from hookkit.core.modes import Mode
 from hookkit.inbox.opening import open_inbox
 from hookkit.inbox.sql import transactions
 from hookkit.inbox.sqlite import file as sqlite_file
@@ -20,7 +22,7 @@ from hookkit.inbox.sqlite import group_commit
 from hookkit.inbox.sqlite.file import FileLock
 from hookkit.inbox.sqlite.group_commit import GroupCommit
 from hookkit.inbox.sqlite.transactions import SqliteTransactions
-from tests.inbox.making import admit, deliver, item, kept
+from tests.inbox.making import admit, deliver, item, kept, payload
 
 TIMEOUT_S = 60
 
@@ -325,6 +327,32 @@ def test_receipts_are_those_of_separate_transactions(sqlite_inbox, tmp_path):
     assert sqlite_inbox.find() == alone.find()
     assert kept(sqlite_inbox) == kept(alone)
     alone.close()
+
+
+def test_first_report_of_a_fact_owns_it_within_one_commit(sqlite_inbox):
+    both = {"v1.1": Mode.LIVE, "v2": Mode.LIVE}
+
+    def report(event_id, version, fact, **more):
+        of = payload(version=version)
+        return deliver(item(event_id, of=of, fact=fact, **more), version=version, modes=both)
+
+    receipts = admit_at_once(
+        sqlite_inbox,
+        [
+            report("m-1", "v1.1", "fact-1"),
+            report("m-2", "v2", "fact-1"),
+            report("m-3", "v2", "fact-2"),
+            report("m-2", "v2", "fact-1", text="a conflict"),
+            report("m-4", "v1.1", "fact-2"),
+            report("m-5", "v1.1", "fact-1"),
+        ],
+    )
+
+    run, twin = State.PENDING, State.TWIN
+    assert [one.admitted[0].state for one in receipts] == [run, twin, run, twin, twin, run]
+    assert [one.new_count for one in receipts] == [1, 1, 1, 0, 1, 1]
+    stored = {one.event_id: one.state for one in sqlite_inbox.find()}
+    assert stored == {"m-1": run, "m-2": twin, "m-3": run, "m-4": twin, "m-5": run}
 
 
 def test_delivery_that_cannot_be_stored_fails_no_neighbour(sqlite_inbox):

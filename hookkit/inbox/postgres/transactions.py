@@ -1,4 +1,4 @@
-"""How a transaction is run on PostgreSQL, and how a server that hangs is given up."""
+"""Transactions on PostgreSQL, and a watchdog that gives up a server that hangs."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class _Watch:
     """The socket of one connection, and until when it is left alone."""
 
     def __init__(self, file: int, until: float) -> None:
-        # Of its own: the driver may close its file, and the number be another's by then.
+        # A copy: once the driver closes its own, another file may get the number.
         self.file = os.dup(file)
         self.until = until
         self.has_cut = False
@@ -46,7 +46,7 @@ class _Watch:
 
 
 class Watchdog:
-    """Watches connections of one process, in a thread that begins with the first of them."""
+    """Closes connections of one process that take too long, in a thread of its own."""
 
     def __init__(self) -> None:
         self._watches: dict[Connection, _Watch] = {}
@@ -55,7 +55,10 @@ class Watchdog:
         self._thread: Thread | None = None
 
     def start(self, connection: Connection, timeout_s: float) -> None:
-        """Break *connection* off unless it ends in time; not where the driver shows no file."""
+        """Close *connection* after *timeout_s* seconds unless it ends before.
+
+        Without effect where the driver does not show the connection's socket.
+        """
         driver: Any = connection.connection.dbapi_connection
         try:
             watch = _Watch(driver.fileno(), time.monotonic() + timeout_s)
@@ -69,18 +72,18 @@ class Watchdog:
             self._is_needed.set()
 
     def lift(self, connection: Connection) -> None:
-        """Let *connection* take as long as it takes from now on."""
+        """Let *connection* take as long as it needs from now on."""
         with self._lock:
             if connection in self._watches:
                 self._watches[connection].until = float("inf")
 
     def has_cut(self, connection: Connection) -> bool:
-        """Tell whether *connection* was broken off."""
+        """Tell whether *connection* was closed for taking too long."""
         with self._lock:
             return connection in self._watches and self._watches[connection].has_cut
 
     def end(self, connection: Connection) -> bool:
-        """Leave *connection* alone, and tell whether it was broken off."""
+        """Stop watching *connection*; return whether it was closed for taking too long."""
         with self._lock:
             watch = self._watches.pop(connection, None)
             if watch is not None:
@@ -103,12 +106,12 @@ class Watchdog:
 STATEMENT_TIMEOUT_S = 5.0
 TRANSACTION_TIMEOUT_S = 8.0
 
-#: The same for what people ask: it may look through a large table.
+#: Seconds that a reading transaction may take: people ask for it, and tables may be large.
 READ_TIMEOUT_S = 30.0
 
 _SCHEMA_TIMEOUT_S = 30
 
-# Arbitrary numbers, from here on, that no other program is likely to lock.
+# The first of our advisory locks; an arbitrary number, which no other program is likely to use.
 _FIRST_LOCK = 0x686F6F6B6B6974
 
 
@@ -157,7 +160,7 @@ class PostgresTransactions(transactions.Transactions):
         connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock_shared({number})")
 
     def wait_as_usual(self, connection: Connection) -> None:
-        """Undo the time-outs, which are meant for hookkit's own statements."""
+        """Undo the timeouts, which are for hookkit's own statements."""
         self._take_time(connection, "DEFAULT")
         connection.exec_driver_sql("SET LOCAL lock_timeout TO DEFAULT")
 
@@ -169,8 +172,12 @@ class PostgresTransactions(transactions.Transactions):
     @contextmanager
     def _reading(self) -> Iterator[Connection]:
         begin = f"SELECT set_config('statement_timeout', '{READ_TIMEOUT_S:g}s', true)"
-        with unavailable(), self._transaction("REPEATABLE READ", begin, READ_TIMEOUT_S) as its:
-            yield its
+        timeout_s = READ_TIMEOUT_S
+        with (
+            unavailable(),
+            self._transaction("REPEATABLE READ", begin, timeout_s) as connection,
+        ):
+            yield connection
 
     @contextmanager
     def _writing(self) -> Iterator[Connection]:
@@ -181,8 +188,11 @@ class PostgresTransactions(transactions.Transactions):
             f" set_config('statement_timeout', '{STATEMENT_TIMEOUT_S:g}s', true)"
         )
         timeout_s = TRANSACTION_TIMEOUT_S
-        with unavailable(), self._transaction("READ COMMITTED", begin, timeout_s) as its:
-            yield its
+        with (
+            unavailable(),
+            self._transaction("READ COMMITTED", begin, timeout_s) as connection,
+        ):
+            yield connection
 
     def _prepare_database(self) -> None:
         """Do nothing: the server is configured by its operator."""

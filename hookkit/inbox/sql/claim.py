@@ -36,8 +36,8 @@ HELD_UP_S = 1.0
 #: The states that a claim may start from.
 CLAIMABLE = (State.PENDING, State.WAITING, State.RUNNING)
 
-# How many rows a claim in lanes looks at, of each state, and how often: what is held up is put
-# off, so that the next look meets others. Deliveries wait meanwhile.
+# How many rows of each state a claim in lanes looks at, and how often: what is held up is put
+# off, so that the next look finds others. On SQLite deliveries wait meanwhile.
 _LOOK_AT = 20
 _MOST_LOOKS = 5
 
@@ -76,7 +76,7 @@ class Due(NamedTuple):
 # Statements are built once: putting one together takes longer than SQLite does to run it.
 
 _OTHER = entries.alias("other")
-# In the words of the index ``hookkit_entries_lane``, or it is not used.
+# Written as in the index ``hookkit_entries_lane``, or the index is not used.
 _OTHER_IS_UNSETTLED = text("other.state IN ('pending', 'waiting', 'running')")
 
 # By delivery and position, not by id: on PostgreSQL the ids of one delivery are in any order.
@@ -86,7 +86,7 @@ _OTHER_IS_EARLIER = tuple_(_OTHER.c.delivery_id, _OTHER.c.position) < tuple_(
 _IS_RUNNING = entries.c.state == State.RUNNING.value
 
 _RUNNING_BESIDE = select(func.max(_OTHER.c.due_at_ms)).where(
-    # Few are running: looked up by their state, and not among all that wait in the lane.
+    # Few are running: they are looked up by their state, not among all that wait in the lane.
     _OTHER.c.state == State.RUNNING.value,
     _OTHER.c.endpoint == entries.c.endpoint,
     func.coalesce(_OTHER.c.lane, "") == entries.c.lane,
@@ -118,7 +118,7 @@ _HOLD_UP = (
     .where(entries.c.id == bindparam("entry_id"))
     .values(state=State.WAITING.value, due_at_ms=bindparam("until_ms"))
 )
-# One that waits for its next attempt may be among them. Its handlers know when they are due.
+# It may be one that waits for its next attempt: its handlers know when they are due.
 _FIRST_HELD_UP = (
     select(_OTHER.c.id)
     .where(

@@ -103,7 +103,7 @@ _FINGERPRINT = case(
 
 
 def proofs(connection: Connection, after_id: int, before_id: int | None, limit: int) -> Proofs:
-    """Return what proved the newest deliveries between two ids."""
+    """Return which secrets proved the newest deliveries between two ids."""
     if before_id is None:
         newest = connection.execute(select(func.max(deliveries.c.id))).scalar()
         before_id = (newest or 0) + 1
