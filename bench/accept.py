@@ -27,7 +27,7 @@ from hookkit.core.delivery import Envelope
 from hookkit.core.entry import Admitted, Receipt
 from hookkit.core.provider import normalize, split
 from hookkit.providers import load_providers
-from hookkit.testing.samples import find_provider, find_sample
+from hookkit.testing import find_provider, find_sample
 
 SECRET = "a-secret-for-the-benchmark"
 

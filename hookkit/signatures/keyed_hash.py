@@ -22,7 +22,7 @@ from hookkit.signatures.encodings import from_base64, from_hex
 from hookkit.signatures.shared_secret import PROOF_IN_BODY, read_document
 from hookkit.signatures.signed_text import MAX_SIGNATURES, SignedText, sent_header
 
-#: SHA-1 is for senders that leave no choice: as a MAC it is not broken, but it is weak.
+#: SHA-1 is for senders that offer nothing else: as a MAC it is weak, but not broken.
 ALGORITHMS = ("sha1", "sha256", "sha512")
 ENCODINGS = ("hex", "base64")
 SECRET_ENCODINGS = ("text", "base64", "hex")
@@ -30,16 +30,16 @@ SECRET_ENCODINGS = ("text", "base64", "hex")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class KeyedHash:
-    """Compare a header with the HMAC of what was signed.
+    """Compare a header with the HMAC of the signed text.
 
     Attributes:
         header: The header's name in lower case.
         algorithm: One of ``ALGORITHMS``.
         encoding: How the signature is written, one of ``ENCODINGS``.
-        prefix: What a signature begins with; entries that do not are passed over.
-        separator: What lies between the signatures of a list; empty where there is one.
-        secret_encoding: What the secret's text is, one of ``SECRET_ENCODINGS``.
-        signed: What is signed.
+        prefix: The beginning of a signature; entries without it are passed over.
+        separator: Stands between the signatures of a list; empty if there is only one.
+        secret_encoding: How the secret is written, one of ``SECRET_ENCODINGS``.
+        signed: The signed text.
     """
 
     header: str
@@ -68,10 +68,10 @@ class KeyedHash:
     def verify(self, delivery: Delivery, secrets: Sequence[bytes]) -> VerifiedDelivery:
         """Return *delivery* as verified by the first secret that fits.
 
-        Every signature is compared with every secret, so the time taken tells nothing.
+        Every signature is compared with every secret, so that the time taken reveals nothing.
 
         Raises:
-            Rejected: It is not proven; see ``SignedText.of`` for what can be wrong.
+            Rejected: The sender is not proven; ``SignedText.of`` lists the reasons.
             Unavailable: A secret is not written in ``secret_encoding``.
         """
         candidates, timestamp = self._read(delivery)
@@ -122,7 +122,7 @@ class KeyedHash:
         _decode(secret, self.secret_encoding)
 
     def mistakes(self) -> Iterator[str]:
-        """Yield what makes no sense, for whoever configures it."""
+        """Yield a sentence for each mistake in the configuration."""
         yield from self.signed.mistakes()
         for name, known in (
             ("algorithm", ALGORITHMS),
@@ -135,7 +135,7 @@ class KeyedHash:
             yield "timestamp_prefix: goes with a separator and a prefix"
 
     def _read(self, delivery: Delivery) -> tuple[list[str], str | None]:
-        """Return the signatures that were sent, and the timestamp if it lies beside them."""
+        """Return the signatures in the header, and the timestamp if it is among them."""
         sent = sent_header(delivery.headers, self.header)
         prefix, prefix_of_time = self.prefix, self.signed.timestamp_prefix
         if not self.separator:
@@ -163,7 +163,7 @@ class KeyedHash:
         return digest.hex() if self.encoding == "hex" else b64encode(digest).decode()
 
     def _is_hashed(self, delivery: Delivery) -> bool:
-        """Tell whether the signed URL has the body's hash; ``verify`` has compared it."""
+        """Tell whether the signed URL has the body's hash, which ``verify`` has compared."""
         name = self.signed.hash_in_query
         return bool(name) and f"&{delivery.query}".find(f"&{name}=") >= 0
 
@@ -186,7 +186,7 @@ def _decode(secret: bytes, encoding: str) -> bytes:
     return key
 
 
-#: Longer than any text that is signed so.
+#: No sender's signature, timestamp or token is as long.
 MAX_TEXT_CHARS = 256
 
 
@@ -194,8 +194,8 @@ MAX_TEXT_CHARS = 256
 class SignedFields:
     """Compare a field of an object in the body with the HMAC-SHA-256 of its timestamp and token.
 
-    Nothing stands between the two: a digit moved from one to the other makes another time,
-    which is ten times as far away and never within the tolerance.
+    Nothing stands between the two. A digit that is moved from one to the other changes the time
+    tenfold, so that it is never within the tolerance.
 
     Attributes:
         holder: The key of that object, at the top of the body.

@@ -1,10 +1,10 @@
-"""What a sender signs: a template of the parts of a delivery, and the rules for each part.
+"""The text that a sender signs: a template of the parts of a delivery, with rules for each.
 
 Rule 1: bytes are signed and bytes are verified; a body is never decoded for it.
-Rule 2: a part has one spelling. A timestamp is ASCII digits, or an instant to the second; an id
-        holds nothing that the template has around it, so that no part can grow into the next.
-Rule 3: the URL is the one that the settings name. What a proxy says it was is not believed; the
-        query is the delivery's own, for it is signed with the rest.
+Rule 2: a part has one spelling. A timestamp is ASCII digits, or an instant to the second. An id
+        holds no character of the template's constants, so that no part can grow into the next.
+Rule 3: the URL is the one in the settings, whatever a proxy says. The query is the delivery's
+        own, as it is signed with the URL.
 """
 
 from __future__ import annotations
@@ -30,16 +30,16 @@ from hookkit.core.errors import (
     TimestampInFuture,
 )
 
-#: What a template may have in braces.
+#: The names that a template may have in braces.
 PARTS = ("id", "timestamp", "url", "body", "form", "body_hash")
-#: How a sender may write when it signed.
+#: How a sender may write the time.
 UNITS = ("s", "ms", "iso")
 
-#: A list of signatures is for the rotation of keys; more would only cost time.
+#: A list of signatures is for the rotation of keys; a longer one would only cost time.
 MAX_SIGNATURES = 16
 MAX_ID_CHARS = 256
 
-#: Up to here a copy of the body costs less than to hash it in two pieces.
+#: Up to this size in bytes, copying the body costs less than hashing it in two pieces.
 _SHORT = 16 << 10
 
 _PART = re.compile(r"\{(\w+)\}")
@@ -53,14 +53,14 @@ _MILLISECOND = timedelta(milliseconds=1)
 
 
 class Template(NamedTuple):
-    """A template, taken apart once.
+    """A parsed template.
 
     Attributes:
-        pieces: Constants and names of parts by turns; a constant comes first and last.
-        names: The parts.
-        an_id: What an id may be: nothing in it stands between the parts.
-        before_body: What stands before the body, if it ends there and has the id and the
-            timestamp at most: the usual one, which is filled faster. None otherwise.
+        pieces: Constants and names of parts in turn; the first and the last are constants.
+        names: The names of the parts.
+        an_id: Matches an id, which holds no character of the constants.
+        before_body: The text before ``{body}``, if the template ends there and has no other
+            parts than the id and the timestamp: this usual case is filled faster. Else None.
     """
 
     pieces: tuple[str, ...]
@@ -74,16 +74,17 @@ class SignedText:
     """The bytes that a signature is over.
 
     Attributes:
-        template: Constants, and in braces the parts of ``PARTS``.
-        id_header: Where the id is, in lower case.
-        timestamp_header: Where the timestamp is, in lower case.
-        timestamp_prefix: Instead: how the entry of the signature header begins that has it.
+        template: Constants, and names of ``PARTS`` in braces.
+        id_header: The header with the id, in lower case.
+        timestamp_header: The header with the timestamp, in lower case.
+        timestamp_prefix: In place of that header: the beginning of the entry of the signature
+            header that holds the timestamp.
         timestamp_unit: One of ``UNITS``.
         tolerance_s: How far the timestamp may lie before or after now, in seconds.
-        public_url: Where senders post, without its query; needed where the URL is signed.
-        any_port: Whether a sender may have signed the URL with or without its default port.
-        hash_in_query: The query's parameter that has the body's SHA-256; where the signed URL
-            has it, the form is not signed.
+        public_url: The URL that senders post to, without its query; needed if it is signed.
+        any_port: Whether a sender may sign the URL with or without its default port.
+        hash_in_query: The query parameter with the body's SHA-256; if the signed URL has it, the
+            form is not signed.
     """
 
     template: str = "{body}"
@@ -95,7 +96,7 @@ class SignedText:
     public_url: str = field(default="", repr=False)
     any_port: bool = False
     hash_in_query: str = ""
-    #: The template as it is used.
+    #: The template, parsed once.
     parsed: Template = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
@@ -131,7 +132,7 @@ class SignedText:
         return {name: value for name, value in values.items() if name}
 
     def mistakes(self) -> Iterator[str]:
-        """Yield what makes no sense, for whoever configures it."""
+        """Yield a sentence for each mistake in the configuration."""
         unknown = sorted(self.names.difference(PARTS))
         if unknown:
             yield f"signed: {{{unknown[0]}}} is not known; known are {', '.join(PARTS)}"
@@ -145,17 +146,19 @@ class SignedText:
             yield f"timestamp_unit: must be one of {', '.join(UNITS)}"
 
     def of(self, delivery: Delivery, timestamp: str | None) -> list[list[bytes]]:
-        """Return what may have been signed, each as its pieces; one, but for ports.
+        """Return the texts that may have been signed, each in pieces.
+
+        There is one, or two if the port of the URL may be left out.
 
         Args:
-            delivery: What arrived; its time is checked.
-            timestamp: From the signature header, where it lies there.
+            delivery: The delivery; its timestamp is checked.
+            timestamp: The timestamp, if it is in the signature header.
 
         Raises:
-            SignatureMissing: A part is not there.
+            SignatureMissing: A part is missing.
             MalformedHeader: A part is not written as it must be.
-            MalformedBody: The form is none.
-            SignatureMismatch: The hash in the query is another body's.
+            MalformedBody: The body is not a form.
+            SignatureMismatch: The hash in the query is that of another body.
             TimestampExpired: It was signed too long ago.
             TimestampInFuture: It says that it is signed later than now.
         """
@@ -167,7 +170,7 @@ class SignedText:
         return self._fill(delivery.body, delivery.query, event_id, timestamp or "")
 
     def to_sign(self, body: bytes, event_id: str, timestamp: str, query: str = "") -> bytes:
-        """Return what a sender signs."""
+        """Return the text that a sender signs."""
         return b"".join(self._fill(body, query, event_id, timestamp)[0])
 
     def write_time(self, signed_at: datetime) -> str:
@@ -226,10 +229,10 @@ class SignedText:
             ]
 
     def _is_hash_there(self, query: str, body: bytes) -> bool:
-        """Tell whether the query has the body's hash, which must then be that of this body."""
+        """Tell whether the query has a hash of the body; raise if it is another body's."""
         try:
             found = [value for name, value in read_pairs(query) if name == self.hash_in_query]
-        except BodyUnreadable:  # a query that is none holds no parameter
+        except BodyUnreadable:  # the query has no parameters
             return False
         if not found:
             return False
@@ -278,9 +281,9 @@ def _other_port(url: str) -> str:
 
 
 def _form(body: bytes) -> bytes:
-    """Return a form's names and values, sorted and without anything between them.
+    """Return a form's names and values, sorted and with nothing between them.
 
-    Of one name, each value counts once. https://www.twilio.com/docs/usage/webhooks/webhooks-security
+    A repeated pair of name and value counts once. https://www.twilio.com/docs/usage/webhooks/webhooks-security
     """
     try:
         pairs = decode_form(body)

@@ -17,7 +17,7 @@ from hookkit.standalone import sign as prove
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SignedDelivery:
-    """What is sent to an endpoint.
+    """A delivery as its sender posts it.
 
     Attributes:
         body: The bytes to send; some schemes put their proof into them.
@@ -70,5 +70,5 @@ def sign(
 
 
 def takes_key(provider: Provider) -> bool:
-    """Tell whether *provider*'s scheme is proven by a private key, and not by a secret."""
+    """Tell whether *provider*'s scheme signs with a private key, and not with a secret."""
     return isinstance(provider.scheme, KeyScheme | KeyedSignature)

@@ -23,16 +23,18 @@ CHAT_V1, CHAT_V2, GATEWAY = "v1.0", "v2.0", "Chat Gateway v1.0"
 MAX_PING_BYTES = 1024
 
 #: What only the gateway sends.
-_GATEWAY_WORDS = {"CONVERSATION_UPDATE", "MEMBERS_CHANGED", "MESSAGE", "ACTIVITY"}
-#: What only the Chat API sends; the other words are shared.
-_CHAT_WORDS = {"AGENT_JOINED", "AGENT_LEFT", "TEXT"}
+_GATEWAY_WORDS = ("CONVERSATION_UPDATE", "MEMBERS_CHANGED", "MESSAGE", "ACTIVITY")
+#: What only the Chat API sends.
+_CHAT_WORDS = ("AGENT_JOINED", "AGENT_LEFT", "TEXT")
+#: What both send.
+_SHARED_WORDS = ("QUEUED", "TRANSFER", "WEB_HOOK_VERIFY")
 
 
 def detect_version(document: Document, headers: Headers) -> str | None:
     """Return the payload version that *document* shows.
 
-    Only a ping names its version. v1.0 and v2.0 differ by the signature alone: whatever is
-    signed is never v1.0, so that a body cannot talk itself out of being verified.
+    Only a ping names its version. v1.0 and v2.0 differ by the signature alone. What is signed is
+    never v1.0, so that no body can choose not to be verified.
     """
     word = dig_text(document, "eventType")
     if word == "WEB_HOOK_VERIFY":
@@ -49,8 +51,8 @@ def detect_version(document: Document, headers: Headers) -> str | None:
 def is_ping(delivery: Delivery) -> bool:
     """Tell whether *delivery* is an unsigned test of the URL, which carries no event.
 
-    "When a webhook is added or tested", 8x8 posts it and wants an answer of 2xx; no page says
-    whether it is signed. https://developer.8x8.com/contactcenter/docs/workflow
+    8x8 posts it "when a webhook is added or tested", and expects 2xx; no page says whether it is
+    signed. https://developer.8x8.com/contactcenter/docs/workflow
     """
     if is_signed(delivery.headers) or len(delivery.body) > MAX_PING_BYTES:
         return False
@@ -96,15 +98,11 @@ def _meanings() -> dict[str, tuple[Meaning, ...]]:
     }
 
 
-_WORDS_OF_CHAT = ("QUEUED", "AGENT_JOINED", "AGENT_LEFT", "TRANSFER", "TEXT", "WEB_HOOK_VERIFY")
-#: version -> the words that it sends; a channel sends all of them, there is nothing to tick.
+#: version -> the words that it sends; a channel sends all of them, without a choice.
 _WORDS = {
-    CHAT_V1: _WORDS_OF_CHAT,
-    CHAT_V2: _WORDS_OF_CHAT,
-    GATEWAY: (
-        *("CONVERSATION_UPDATE", "MEMBERS_CHANGED", "MESSAGE", "ACTIVITY"),
-        *("QUEUED", "TRANSFER", "WEB_HOOK_VERIFY"),
-    ),
+    CHAT_V1: (*_CHAT_WORDS, *_SHARED_WORDS),
+    CHAT_V2: (*_CHAT_WORDS, *_SHARED_WORDS),
+    GATEWAY: (*_GATEWAY_WORDS, *_SHARED_WORDS),
 }
 #: The same reading as in ``_meanings``.
 _RENAMES = {
