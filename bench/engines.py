@@ -121,7 +121,7 @@ def start_all(stack: ExitStack, folder: Path) -> dict[str, Engine]:
     engine_apps.DATABASE = stack.enter_context(postgres(folder))
     bare = engine_apps.make_bare()
     over_celery = engine_apps.make_app(engine_apps.DATABASE, "celery")
-    over_celery.extensions["hookkit"].open_inbox()  # makes the tables
+    over_celery.extensions["hookkit"].opening.inbox()  # makes the tables
     stack.callback(over_celery.extensions["hookkit"].stop)
     for kind in ("bare", "hookkit"):
         stack.enter_context(workers(kind, folder))
@@ -223,7 +223,7 @@ class OverCelery:
 
     def __init__(self, app: Any) -> None:
         self._celery_app = app.extensions["celery"]
-        self._inbox: Inbox = app.extensions["hookkit"].open_inbox()
+        self._inbox: Inbox = app.extensions["hookkit"].opening.inbox()
         self._call = caller(app)
 
     def send(self, bodies: Sequence[bytes]) -> None:
@@ -272,7 +272,7 @@ class Pool:
         self._app.extensions["hookkit"].start()
 
     def is_settled(self) -> bool:
-        return is_settled(self._app.extensions["hookkit"].open_inbox())
+        return is_settled(self._app.extensions["hookkit"].opening.inbox())
 
 
 def is_settled(inbox: Inbox) -> bool:

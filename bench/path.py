@@ -31,7 +31,7 @@ from hookkit.testing.samples import find_provider, find_sample, freshen
 GOALS = {"delivery to its 200": 22, "claim to settle": 28, "failed attempt": 30}
 
 HOUSE = Path(hookkit.__file__).parent
-SECRET = "the-secret-of-this-benchmark"  # noqa: S105  # of nothing but this
+SECRET = "the-secret-of-this-benchmark"
 
 
 class Trace:

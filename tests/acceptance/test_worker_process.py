@@ -261,8 +261,8 @@ def test_handler_that_does_not_end_in_time_makes_the_worker_say_so(tmp_path):
 
     app = make_app(hooks, HOOKKIT_DATABASE=f"sqlite:///{tmp_path}/inbox.db", HOOKKIT_RUNNER="none")
     state = app.extensions["hookkit"]
-    admit(state.open_inbox(), message(), datetime.now(UTC))
-    process = state.dedicate(threads=1)
+    admit(state.opening.inbox(), message(), datetime.now(UTC))
+    process = state.make_worker_process(threads=1)
     state.runner._grace_s = 0.01
 
     def end():

@@ -18,7 +18,7 @@ from hookkit.inbox.memory import MemoryInbox
 from hookkit.operating.housekeeping import Upkeep
 from hookkit.providers import load_providers
 from hookkit.runners import thread as pools_of_threads
-from hookkit.runners.base import IdleRunner
+from hookkit.runners.base import Runner
 from hookkit.runners.inline import InlineRunner
 from hookkit.runners.thread import ThreadRunner
 from tests.applications import admit, message
@@ -526,7 +526,7 @@ def test_inline_keeps_the_lease_of_a_slow_handler(hooks):
 
 def test_idle_runner_leaves_entries_to_others(hooks):
     pool = Pool(hooks)
-    runner = IdleRunner()
+    runner = Runner()
     for step in (runner.start, runner.after_fork, runner.stop):
         step()
 

@@ -61,7 +61,7 @@ def sqlite_client(hooks, tmp_path):
 
 
 def records(client):
-    return client.application.extensions["hookkit"].open_inbox().find()
+    return client.application.extensions["hookkit"].opening.inbox().find()
 
 
 def test_proven_delivery_is_stored_and_counted(client):
@@ -277,7 +277,7 @@ def test_database_callable_that_raises_is_503_and_quotes_nothing(hooks, caplog):
 
 
 def test_inbox_that_is_being_opened_keeps_nobody_waiting(hooks, monkeypatch, tmp_path):
-    monkeypatch.setattr("hookkit.application.inbox_opening.PATIENCE_S", 0.01)
+    monkeypatch.setattr("hookkit.application.app_state.PATIENCE_S", 0.01)
     opening, go_on = Event(), Event()
 
     def database():
@@ -302,7 +302,7 @@ def test_store_that_is_away_is_503_with_retry_after(client, monkeypatch):
         raise Unavailable("locked")
 
     post(client, message("event-0"))
-    inbox = client.application.extensions["hookkit"].open_inbox()
+    inbox = client.application.extensions["hookkit"].opening.inbox()
     monkeypatch.setattr(inbox, "admit", away)
 
     response = post(client, message())

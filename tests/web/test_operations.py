@@ -72,7 +72,7 @@ def test_many_are_replayed_and_progress_is_told(hooks, tmp_path):
     app = make_app(hooks, HOOKKIT_DATABASE=f"sqlite:///{tmp_path}/inbox.db", HOOKKIT_RUNNER="none")
     state = app.extensions["hookkit"]
     for number in range(250):
-        admit(state.open_inbox(), message(f"event-{number}"), datetime.now(UTC))
+        admit(state.opening.inbox(), message(f"event-{number}"), datetime.now(UTC))
     state.worker.work(limit=250)
 
     count = hooks.replay_all(app, Filter(state=State.DONE), progress=progress.append)
