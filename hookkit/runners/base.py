@@ -26,10 +26,7 @@ class Runner:
         """Have entries handled soon that have just become due."""
 
     def answer(self, receipt: Receipt) -> Receipt:
-        """Have a delivery's new entries handled; return what the vendor is answered."""
-        new_ids = [admitted.entry_id for admitted in receipt.admitted if admitted.is_new]
-        if new_ids:
-            self.wake(new_ids)
+        """Have the new entries of a delivery handled; return what the vendor is answered."""
         return receipt
 
     def after_fork(self) -> None:

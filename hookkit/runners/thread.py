@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable, Sequence
 from threading import Condition, Event, Thread, current_thread
 
+from hookkit.core.entry import Receipt
 from hookkit.core.errors import Unavailable
 from hookkit.handling.worker import Worker
 from hookkit.operating.housekeeping import PROMOTE_S, promote, prune
@@ -91,9 +92,16 @@ class ThreadRunner(Runner):
 
     def wake(self, entry_ids: Sequence[int]) -> None:
         """Wake one thread per entry."""
-        with self._condition:
-            self._wakeups = min(self._wakeups + len(entry_ids), self._thread_count)
-            self._condition.notify(len(entry_ids))
+        count = len(entry_ids)
+        if count:
+            with self._condition:
+                self._wakeups = min(self._wakeups + count, self._thread_count)
+                self._condition.notify(count)
+
+    def answer(self, receipt: Receipt) -> Receipt:
+        """Wake for the new entries; return *receipt* as it is."""
+        self.wake(receipt.new_ids)
+        return receipt
 
     def after_fork(self) -> None:
         """Forget the parent's threads; ``start`` makes new ones for this process."""

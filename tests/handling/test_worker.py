@@ -725,11 +725,11 @@ def test_entry_whose_lease_ran_out_behind_a_slow_one_is_asked_back_for(hooks):
 
 def test_event_that_kills_its_worker_spends_no_attempt_of_those_claimed_with_it(hooks):
     hooks.on("*", name="see")(lambda event: None)
-    dying, bench = Bench(hooks), Bench(hooks)
-    dying.worker.inbox = lambda: bench.inbox
+    bench = Bench(hooks)
+    dying = Bench(hooks, bench.inbox)
     for number in range(3):
         bench.admit(message(f"event-{number}"))
-    dying.worker.run = None  # so that nothing comes after the claim
+    dying.worker._run = None  # so that nothing comes after the claim
 
     with pytest.raises(TypeError):
         dying.worker.work(limit=3)
@@ -787,7 +787,7 @@ def test_batch_goes_on_when_a_thread_beside_it_claims_what_is_being_settled(hook
     states = bench.worker.work(limit=2)
 
     assert (seen, states) == (["event-0", "event-1"], {1: State.DONE, 2: State.DONE})
-    assert bench.worker.running_count == 0
+    assert bench.worker.leases.count == 0
 
 
 def test_batch_waits_for_an_inbox_that_is_away(hooks):
@@ -901,4 +901,4 @@ def test_forked_child_does_not_keep_its_parents_leases(hooks):
     (record,) = bench.inbox.find()
 
     assert record.state is State.DONE
-    assert bench.worker.running_count == 0
+    assert bench.worker.leases.count == 0

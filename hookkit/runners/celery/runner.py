@@ -16,6 +16,7 @@ from typing import Any
 
 from celery import Celery
 
+from hookkit.core.entry import Receipt
 from hookkit.core.errors import ConfigurationError, Unavailable
 from hookkit.handling.worker import Worker
 from hookkit.operating.housekeeping import PROMOTE_S, promote, prune
@@ -121,6 +122,11 @@ class CeleryRunner(Runner):
         """Have wake-ups published soon, without waiting for that."""
         if entry_ids:
             self._wake_ups.want(len(entry_ids), entry_ids[-1])
+
+    def answer(self, receipt: Receipt) -> Receipt:
+        """Wake for the new entries; return *receipt* as it is."""
+        self.wake(receipt.new_ids)
+        return receipt
 
     def after_fork(self) -> None:
         """Forget the parent's thread and connection."""
