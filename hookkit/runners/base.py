@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from threading import Event, Thread
 
@@ -36,37 +36,41 @@ class Runner:
         """End what runs, and give it time to settle."""
 
 
+#: The ``extra`` of the log lines at the beginning and at the end of an outage.
+_EXTRAS = ({"action": "worker_unavailable"}, {"action": "worker_available"})
+
+
 class Outage:
     """Logs once that something is away, and once that it is back.
 
     Args:
-        who: The first word of both actions, ``<who>_unavailable`` and ``<who>_available``.
-        away: The log message with a place for the reason; ``back`` is the other message.
+        away: The message at the beginning, with a place for the reason.
+        back: The message at the end.
+        extras: The ``extra`` of the first log line, and of the second.
     """
 
     def __init__(
         self,
-        who: str = "worker",
-        *,
         away: str = "the inbox cannot be reached: %s",
         back: str = "the inbox can be reached again",
+        extras: tuple[Mapping[str, str], Mapping[str, str]] = _EXTRAS,
     ) -> None:
         self.is_on = False
-        self._who = who
         self._away = away
         self._back = back
+        self._extras = extras
 
     def begin(self, reason: object) -> None:
         """Log *reason*, unless the outage has begun already."""
         if not self.is_on:
             self.is_on = True
-            _logger.warning(self._away, reason, extra={"action": f"{self._who}_unavailable"})
+            _logger.warning(self._away, reason, extra=self._extras[0])
 
     def end(self) -> None:
         """Log the end of the outage, if there is one."""
         if self.is_on:
             self.is_on = False
-            _logger.warning(self._back, extra={"action": f"{self._who}_available"})
+            _logger.warning(self._back, extra=self._extras[1])
 
 
 def renew_until(done: Event, worker: Worker) -> None:

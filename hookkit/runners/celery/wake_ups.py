@@ -120,9 +120,9 @@ class WakeUps:
         self._entry_id: int | None = None
         self._stop = Event()
         self._outage = Outage(
-            "broker",
-            away="wake-ups cannot be published (%s); a sweep sees to what is due meanwhile",
-            back="wake-ups can be published again",
+            "wake-ups cannot be published (%s); a sweep sees to what is due meanwhile",
+            "wake-ups can be published again",
+            ({"action": "broker_unavailable"}, {"action": "broker_available"}),
         )
 
     def want(self, count: int, entry_id: int | None = None) -> None:
