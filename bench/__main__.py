@@ -18,7 +18,7 @@ from bench.versions import versions
 
 @click.group()
 def main() -> None:
-    """Measure hookkit beside what it is compared with, in one run and interleaved."""
+    """Measure hookkit beside its peers, interleaved in one run."""
 
 
 main.add_command(accept)

@@ -1,8 +1,8 @@
 """The accept path beside a bare Flask view, and the cost of reading a message.
 
-Both figures are of one process and one run. The bare view does what people write by hand:
-read the body, compare the key, ``json.loads``. hookkit's side verifies, takes the body
-apart, hashes its item and admits it to a memory inbox; every delivery is a new event.
+Both figures come from one process and one run. The bare view does what people write by hand:
+it reads the body, compares the key and calls ``json.loads``. hookkit verifies, splits the body,
+hashes its item and admits it to a memory inbox. Every delivery is a new event.
 """
 
 from __future__ import annotations
@@ -68,7 +68,7 @@ def accept(rounds: int, calls: int) -> None:
 
 
 def new_bodies() -> Iterator[bytes]:
-    """Yield bodies of ever new events."""
+    """Yield bodies, each with a new event."""
     sample = find_sample(find_provider("sunshine"), "v2", "conversation-message")
     document: dict[str, Any] = json.loads(sample.body)
     event = document["events"][0]
@@ -109,7 +109,7 @@ def _hookkit_app() -> Flask:
 
 
 def environs(bodies: Iterator[bytes], count: int) -> list[dict[str, Any]]:
-    """Return what a WSGI server makes of that many new deliveries."""
+    """Return the WSGI environments of *count* new deliveries."""
     return [
         {
             "REQUEST_METHOD": "POST",

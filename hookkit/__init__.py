@@ -155,10 +155,10 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
-    """Return ``HookKit``, whose module imports Flask, when it is asked for first."""
+    """Import ``HookKit``, whose module imports Flask, when it is first used."""
     if name != "HookKit":
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    from hookkit.web.extension import HookKit  # noqa: PLC0415  # others do without Flask
+    from hookkit.web.extension import HookKit  # noqa: PLC0415  # ``verify`` works without Flask
 
     globals()[name] = HookKit
     return HookKit

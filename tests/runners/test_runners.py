@@ -209,7 +209,7 @@ def test_pool_whose_inbox_is_away_at_the_end_stops_all_the_same(batch_of_three, 
     assert "cannot give back 2 entries: locked" in caplog.text
 
 
-def test_idle_thread_takes_what_the_one_beside_it_has_set_aside(pools, hooks):
+def test_idle_thread_takes_what_another_thread_has_claimed_ahead(pools, hooks):
     together = Barrier(2)
     hooks.on("*", name="meet")(lambda event: together.wait(DEADLINE_S))
     pool = Pool(hooks)
