@@ -228,7 +228,10 @@ def test_nothing_is_imported_by_a_name_made_at_run_time(module):
 
 @pure_module
 def test_pure_module_imports_nothing_that_acts(module):
-    assert [name for name in imports_of(module) if name.split(".")[0] in IMPURE_MODULES] == []
+    acting = [name for name in imports_of(module) if name.split(".")[0] in IMPURE_MODULES]
+
+    # The rest of urllib reaches out; this module takes texts apart.
+    assert [name for name in acting if name != "urllib.parse"] == []
 
 
 @pure_module

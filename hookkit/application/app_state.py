@@ -122,7 +122,7 @@ class AppState:
         # Made here, because its tasks must be known wherever the application is loaded.
         self._celery = self._make_celery_runner() if self.runner_name == "celery" else None
         self._runner: Runner | None = self._celery
-        self.receiver = Receiver(sender=app, inbox=inbox, finish=self._hand_to_runner)
+        self.receiver = Receiver(sender=app, inbox=inbox, hand_to_runner=self._hand_to_runner)
 
     @property
     def checkup(self) -> Checkup:

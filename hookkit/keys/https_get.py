@@ -1,7 +1,7 @@
-"""One GET over HTTPS that ends when it must, whatever the server does.
+"""One GET over HTTPS that ends in time, whatever the server does.
 
-A timeout of a socket bounds the wait for the next byte: a server that sends one byte a
-second is never late. So the connection can be broken off from outside, by whoever waits.
+The timeout of a socket bounds the wait for the next byte only: a server that sends one byte a
+second never exceeds it. So another thread, which waits for the answer, can abort the connection.
 """
 
 from __future__ import annotations
@@ -19,8 +19,8 @@ from hookkit.core.errors import Unavailable
 #: A JWK of the longest key has some 1500 bytes.
 MAX_ANSWER_BYTES = 1 << 14
 
-#: "There is no such thing": 8x8 documents 404; what it says to a name that it does not
-#: like is not documented, and is no outage.
+#: Statuses that mean "there is no such key". 8x8 documents 404 alone; the others are taken for
+#: its answer to a key id that it does not accept, and not for an outage.
 _ABSENT = frozenset({400, 404, 410, 422})
 
 _HEADERS = {"Accept": "application/json", "Connection": "close", "User-Agent": "hookkit"}
@@ -29,8 +29,8 @@ _HEADERS = {"Accept": "application/json", "Connection": "close", "User-Agent": "
 class Download:
     """One GET.
 
-    Strategy: names are looked up, and nothing can break that off, in the thread that calls
-    ``run``; so that is a thread for which nobody waits longer than they want to.
+    ``run`` also resolves the name of the host, which nothing can abort. So call it in a thread
+    of its own, and stop waiting for that thread in time.
     """
 
     def __init__(self, url: str, context: ssl.SSLContext) -> None:
@@ -44,12 +44,12 @@ class Download:
         self._is_aborted = False
 
     def run(self, timeout_s: float) -> bytes | None:
-        """Return what the server answers; None when it has no such thing.
+        """Return the body of the answer; None if the server has no such thing.
 
-        No redirect is followed, no proxy used, and no certificate excused.
+        It follows no redirect, uses no proxy and accepts no invalid certificate.
 
         Raises:
-            Unavailable: There is no answer of use.
+            Unavailable: There is no usable answer.
         """
         try:
             with self._connected(time.monotonic() + timeout_s) as connected:
@@ -58,39 +58,39 @@ class Download:
             raise self._unavailable(type(error).__name__) from error
 
     def abort(self) -> None:
-        """Break the connection off, from any thread; ``run`` then ends at once."""
+        """Close the connection, from any thread, so that ``run`` ends at once."""
         with self._lock:
             self._is_aborted = True
             if self._socket is not None:
-                # Not that of SSLSocket, which also takes away what ``run`` reads from. It
-                # fails where nothing is connected yet, or not any more.
+                # Not SSLSocket.shutdown, which also removes the object that ``run`` reads from.
+                # It fails if the socket is not connected yet, or not any more.
                 with contextlib.suppress(OSError):
                     socket.socket.shutdown(self._socket, socket.SHUT_RDWR)
 
-    def _connected(self, deadline: float) -> ssl.SSLSocket:
+    def _connected(self, deadline_s: float) -> ssl.SSLSocket:
         addresses = socket.getaddrinfo(self.host, self._port, type=socket.SOCK_STREAM)
         last_error: OSError | None = None
         for tried, (family, kind, protocol, _, address) in enumerate(addresses):
-            # An address that swallows packets leaves time for the next.
-            share_s = (deadline - time.monotonic()) / (len(addresses) - tried)
+            # An address that never answers leaves time for the next.
+            share_s = (deadline_s - time.monotonic()) / (len(addresses) - tried)
             bare = socket.socket(family, kind, protocol)
             try:
                 self._watch(bare)
                 bare.settimeout(max(share_s, 0.001))
                 bare.connect(address)
-                return self._encrypted(bare, deadline)
+                return self._encrypted(bare, deadline_s)
             except OSError as error:
                 bare.close()
                 last_error = error
         raise last_error or OSError("no address")
 
-    def _encrypted(self, bare: socket.socket, deadline: float) -> ssl.SSLSocket:
+    def _encrypted(self, bare: socket.socket, deadline_s: float) -> ssl.SSLSocket:
         encrypted = self._context.wrap_socket(
             bare, server_hostname=self.host, do_handshake_on_connect=False
         )
         try:
             self._watch(encrypted)
-            encrypted.settimeout(max(deadline - time.monotonic(), 0.001))
+            encrypted.settimeout(max(deadline_s - time.monotonic(), 0.001))
             encrypted.do_handshake()
         except OSError:
             encrypted.close()

@@ -1,4 +1,8 @@
-"""Public keys: those in the settings, and those that a vendor's server has, by their id."""
+"""The public keys of an endpoint, by their id: from the settings, or from the vendor's server.
+
+``KeyMemory`` decides whether the server is asked, ``KeyServer`` asks it, and ``KeyRing`` is what
+the verification of a delivery sees.
+"""
 
 from __future__ import annotations
 
@@ -8,6 +12,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from threading import Event, Lock, Thread
+from typing import NamedTuple
 
 from hookkit.core.body import decode_body
 from hookkit.core.errors import BodyUnreadable, Unavailable
@@ -15,20 +20,28 @@ from hookkit.keys.https_get import Download
 from hookkit.signatures.detached_jws import KEY_ID
 from hookkit.signatures.rsa import RsaKey, read_key
 
-#: How long a key is good without asking again, and how long at most while that fails.
+#: How long a key is used before the server is asked again; how long at most if that fails.
 FRESH_S = 24 * 3600.0
 STALE_S = 7 * 24 * 3600.0
-#: How long such a key is used before the server that failed is asked again.
+#: How long after a failure a stale key is used before the server is asked again.
 STALE_HOLD_S = 60.0
-#: How long an id that no key has is not asked for again, and one whose asking failed.
+#: How long an id is not asked for again: one that no key has, and one whose lookup failed.
 ABSENT_S = 60.0
 FAILED_S = 5.0
-#: Lookups of unknown ids: so many at once, and one more after each such interval. One that
+#: Lookups of unknown ids: so many at once, and one more after each interval. A lookup that
 #: finds a key does not count.
 LOOKUP_BURST = 5
 LOOKUP_INTERVAL_S = 10.0
-#: A vendor has a handful; a server that went bad may have more.
+#: A vendor has a handful of keys; a server that went bad may have any number.
 MAX_KEYS = 100
+#: How long a request waits for the key server, everything included.
+TIMEOUT_S = 2.0
+#: How many lookups run at a time, also those that nobody waits for any more.
+MAX_THREADS = 8
+
+_TOO_LATE = "the key server gave no answer in time"
+
+_logger = logging.getLogger("hookkit")
 
 
 @dataclass(slots=True)
@@ -36,99 +49,115 @@ class KnownKey:
     """A key that the server had.
 
     Attributes:
-        fresh_until: After this the server is asked again.
-        stale_until: After this the key is not used, even when the server cannot be asked.
+        fresh_until_s: From then on the server is asked again.
+        stale_until_s: From then on the key is not used, even if the server gives no answer.
     """
 
     key: RsaKey
-    fresh_until: float
-    stale_until: float
+    fresh_until_s: float
+    stale_until_s: float
+
+
+class _Hold(NamedTuple):
+    """Until when a key id is not asked for, and whether because its lookup has failed."""
+
+    until_s: float
+    is_failure: bool
+
+
+class LookupBudget:
+    """How many lookups of unknown ids may begin: ``LOOKUP_BURST``, refilled one by one."""
+
+    def __init__(self, now_s: float) -> None:
+        self._left = float(LOOKUP_BURST)
+        self._counted_at_s = now_s
+
+    def take(self, now_s: float) -> bool:
+        """Take one lookup out of the budget; return False if none is left."""
+        refill = (now_s - self._counted_at_s) / LOOKUP_INTERVAL_S
+        self._left = min(self._left + refill, LOOKUP_BURST)
+        self._counted_at_s = now_s
+        if self._left < 1:
+            return False
+        self._left -= 1
+        return True
+
+    def give_back(self) -> None:
+        """Return a lookup that has found a key, so that it does not count."""
+        self._left += 1
 
 
 class KeyMemory:
-    """What is known of one key server."""
+    """What is known of one key server. Times are the seconds of its clock."""
 
-    def __init__(self, now: float) -> None:
+    def __init__(self, now_s: float) -> None:
         self._known: dict[str, KnownKey] = {}
-        #: key id -> until when it is not asked for, and whether for want of an answer
-        self._held: dict[str, tuple[float, bool]] = {}
-        self._budget = float(LOOKUP_BURST)
-        self._budget_at = now
+        self._held: dict[str, _Hold] = {}
+        self._budget = LookupBudget(now_s)
         self._is_down = False
 
-    def usable(self, key_id: str, now: float) -> KnownKey | None:
-        """Return the key that is known by this id, fresh or stale."""
+    def usable(self, key_id: str, now_s: float) -> KnownKey | None:
+        """Return the key of this id, fresh or stale; None if it is not known or too old."""
         known = self._known.get(key_id)
-        return known if known is not None and now < known.stale_until else None
+        return known if known is not None and now_s < known.stale_until_s else None
 
-    def may_ask(self, key_id: str, now: float) -> bool:
-        """Tell whether an unknown id may be asked for now; saying so counts as a lookup.
+    def may_ask(self, key_id: str, now_s: float) -> bool:
+        """Tell whether a lookup of an unknown id may begin now; if so, it counts.
 
         Raises:
-            Unavailable: Not now, because the server gave no answer a moment ago.
+            Unavailable: It may not, because the server gave no answer a moment ago.
         """
-        held_until, is_failure = self._held.get(key_id, (now, False))
-        is_held = now < held_until
-        # Whoever sends ids that no key has must not learn how to make 503s: that is an
-        # answer only while the server is known to be away.
-        if is_held or not self._has_budget(now):
-            if is_failure if is_held else self._is_down:
-                raise Unavailable("the key server gave no answer a moment ago")
-            return False
-        self._budget -= 1
-        return True
+        held = self._held.get(key_id)
+        if held is not None and now_s < held.until_s:
+            is_failure = held.is_failure
+        elif self._budget.take(now_s):
+            return True
+        else:
+            # Forged ids may have used the budget up. They must not cause a 503, so it is one
+            # only while the server is known to be down.
+            is_failure = self._is_down
+        if is_failure:
+            raise Unavailable("the key server gave no answer a moment ago")
+        return False
 
-    def learn(self, key_id: str, key: RsaKey, now: float) -> None:
+    def learn(self, key_id: str, key: RsaKey, now_s: float) -> None:
         """Note that the server has this key."""
         self._is_down = False
         self._held.pop(key_id, None)
         if key_id not in self._known:
-            self._budget += 1
+            self._budget.give_back()
             if len(self._known) >= MAX_KEYS:
                 del self._known[next(iter(self._known))]
-        self._known[key_id] = KnownKey(key, now + FRESH_S, now + STALE_S)
+        self._known[key_id] = KnownKey(key, now_s + FRESH_S, now_s + STALE_S)
 
-    def note_absent(self, key_id: str, now: float) -> None:
+    def note_absent(self, key_id: str, now_s: float) -> None:
         """Note that the server has no such key, or has it no more."""
         self._is_down = False
         self._known.pop(key_id, None)
-        self._hold(key_id, now, now + ABSENT_S, is_failure=False)
+        self._hold(key_id, now_s, _Hold(now_s + ABSENT_S, is_failure=False))
 
-    def note_failure(self, key_id: str, now: float) -> None:
-        """Note that the server gave no answer; a key that it had stays good for a while."""
+    def note_failure(self, key_id: str, now_s: float) -> None:
+        """Note that the server gave no answer; a key that it had stays usable until it is stale."""
         self._is_down = True
-        known = self.usable(key_id, now)
+        known = self.usable(key_id, now_s)
         if known is not None:
-            known.fresh_until = min(now + STALE_HOLD_S, known.stale_until)
+            known.fresh_until_s = min(now_s + STALE_HOLD_S, known.stale_until_s)
         else:
-            self._hold(key_id, now, now + FAILED_S, is_failure=True)
+            self._hold(key_id, now_s, _Hold(now_s + FAILED_S, is_failure=True))
 
-    def _has_budget(self, now: float) -> bool:
-        refill = (now - self._budget_at) / LOOKUP_INTERVAL_S
-        self._budget = min(self._budget + refill, LOOKUP_BURST)
-        self._budget_at = now
-        return self._budget >= 1
-
-    def _hold(self, key_id: str, now: float, until: float, *, is_failure: bool) -> None:
-        self._held = {other: held for other, held in self._held.items() if now < held[0]}
-        self._held[key_id] = (until, is_failure)
-
-
-#: How long a request waits for the key server, everything included.
-TIMEOUT_S = 2.0
-#: How many lookups may go on at a time, with those that nobody waits for any more.
-MAX_THREADS = 8
-
-_logger = logging.getLogger("hookkit")
+    def _hold(self, key_id: str, now_s: float, hold: _Hold) -> None:
+        self._held = {other: each for other, each in self._held.items() if now_s < each.until_s}
+        self._held[key_id] = hold
 
 
 @dataclass(slots=True)
 class _Lookup:
-    """One question to the server, and what came of it.
+    """One question to the server, and its result.
 
     Attributes:
         landed: Set once there is nothing more to wait for.
-        download: What goes on at the moment.
+        key: The result; None if the server has no such key, or ``error`` is set.
+        download: The request that is under way.
         is_given_up: Whether nobody waits any more.
     """
 
@@ -141,12 +170,14 @@ class _Lookup:
 
 
 class KeyServer:
-    """Fetches keys from a vendor, ``<base>/<key id>/public``, and remembers them.
+    """Fetches keys from a vendor, at ``<base>/<key id>/public``, and remembers them.
+
+    Each lookup has a thread of its own. Requests for the same key wait for one lookup.
 
     Args:
-        bases: Asked one after another until one has the key.
-        context: How certificates are checked; None is the system's way.
-        clock: Seconds, for what is remembered.
+        bases: The addresses to ask, one after another until one has the key.
+        context: How certificates are checked; None checks them as the system does.
+        clock: Returns seconds, from any start, for what is remembered.
         timeout_s: How long a request waits.
     """
 
@@ -166,28 +197,28 @@ class KeyServer:
         self.after_fork()
 
     def after_fork(self) -> None:
-        """Forget what goes on in the parent process; what is known stays known."""
+        """Forget in a child process the lookups of its parent; the keys stay known."""
         self._lock = Lock()
         self._lookups: dict[str, _Lookup] = {}
         self._threads = 0
 
     def find(self, key_id: str) -> RsaKey | None:
-        """Return the key with this id; None when there is none, or none may be asked for now.
+        """Return the key of this id; None if there is none, or no lookup may begin now.
 
         Raises:
-            Unavailable: The server gives no answer of use.
+            Unavailable: The server gives no usable answer.
         """
         if not KEY_ID.fullmatch(key_id):
             return None
         with self._lock:
-            now = self._clock()
-            known = self._memory.usable(key_id, now)
+            now_s = self._clock()
+            known = self._memory.usable(key_id, now_s)
             lookup = self._lookups.get(key_id)
-            if known is not None and (now < known.fresh_until or lookup is not None):
+            if known is not None and (now_s < known.fresh_until_s or lookup is not None):
                 return known.key
             is_mine = lookup is None
             if lookup is None:
-                if known is None and not self._memory.may_ask(key_id, now):
+                if known is None and not self._memory.may_ask(key_id, now_s):
                     return None
                 lookup = self._begin(key_id)
         if is_mine:
@@ -219,11 +250,11 @@ class KeyServer:
         with self._lock:
             known = self._memory.usable(lookup.key_id, self._clock())
         if known is None:
-            raise lookup.error or Unavailable("the key server gave no answer in time")
+            raise lookup.error or Unavailable(_TOO_LATE)
         return known.key
 
     def _give_up(self, lookup: _Lookup) -> None:
-        lookup.error = lookup.error or Unavailable("the key server gave no answer in time")
+        lookup.error = lookup.error or Unavailable(_TOO_LATE)
         lookup.is_given_up = True
         if lookup.download is not None:
             lookup.download.abort()
@@ -235,7 +266,7 @@ class KeyServer:
             lookup.key = self._fetch(lookup)
         except Unavailable as error:
             lookup.error = lookup.error or error
-        except Exception as error:  # noqa: BLE001  # somebody waits for it, whatever it is
+        except Exception as error:  # noqa: BLE001  # whatever it is, a request waits for the result
             lookup.error = Unavailable(f"asking the key server: {type(error).__name__}")
         self._end(lookup)
 
@@ -247,14 +278,14 @@ class KeyServer:
     def _fetch(self, lookup: _Lookup) -> RsaKey | None:
         if self._context is None:
             self._context = ssl.create_default_context()
-        deadline = time.monotonic() + self._timeout_s
+        deadline_s = time.monotonic() + self._timeout_s
         failure: Unavailable | None = None
         for asked, base in enumerate(self.bases):
             lookup.download = Download(f"{base}/{lookup.key_id}/public", self._context)
             if lookup.is_given_up:
                 break
             # A base that hangs leaves time for the next.
-            share_s = (deadline - time.monotonic()) / (len(self.bases) - asked)
+            share_s = (deadline_s - time.monotonic()) / (len(self.bases) - asked)
             try:
                 answer = lookup.download.run(share_s)
                 if answer is not None:
@@ -266,23 +297,24 @@ class KeyServer:
         return None
 
     def _land(self, lookup: _Lookup) -> None:
-        """Remember what came of *lookup*, and let those go on who wait for it.
+        """Remember the result of *lookup*, and wake those who wait for it.
 
-        One that was given up lands twice: a key that comes late is a key all the same.
+        A lookup that is given up lands, and lands again when its thread ends: a key that comes
+        late is remembered too.
         """
         with self._lock:
-            now, key_id = self._clock(), lookup.key_id
+            now_s, key_id = self._clock(), lookup.key_id
             is_first = self._lookups.get(key_id) is lookup
             if is_first:
                 del self._lookups[key_id]
             if lookup.key is not None:
-                self._memory.learn(key_id, lookup.key, now)
+                self._memory.learn(key_id, lookup.key, now_s)
             elif is_first and lookup.error is not None:
-                self._memory.note_failure(key_id, now)
+                self._memory.note_failure(key_id, now_s)
             elif is_first:
-                self._memory.note_absent(key_id, now)
+                self._memory.note_absent(key_id, now_s)
         if is_first:
-            _tell(lookup)
+            _log(lookup)
         lookup.landed.set()
 
 
@@ -291,20 +323,20 @@ class KeyRing:
     """The keys of an endpoint.
 
     Attributes:
-        given: Those in its settings.
-        server: Who has others; None when nobody has.
+        given: The keys in its settings.
+        server: Where others are fetched; None if none are.
     """
 
     given: tuple[RsaKey, ...] = ()
     server: KeyServer | None = None
 
     def find(self, key_id: str) -> Sequence[RsaKey]:
-        """Return the keys that may be the one that a sender calls *key_id*.
+        """Return the keys that a sender may mean by *key_id*.
 
-        A key that is given with this id is the only one: no server can replace it.
+        If the settings give a key with this id, it is the only one: no server can replace it.
 
         Raises:
-            Unavailable: The server cannot be asked.
+            Unavailable: The server gives no usable answer.
         """
         named = [key for key in self.given if key.key_id == key_id]
         if named:
@@ -314,7 +346,7 @@ class KeyRing:
         return nameless if fetched is None else [fetched, *nameless]
 
     def after_fork(self) -> None:
-        """Forget in a child process what goes on in its parent."""
+        """Forget in a child process the lookups of its parent."""
         if self.server is not None:
             self.server.after_fork()
 
@@ -323,7 +355,7 @@ def _read(answer: bytes, key_id: str, host: str) -> RsaKey:
     """Return the key in *answer*.
 
     Raises:
-        Unavailable: It is none, or another than the one that was asked for.
+        Unavailable: It is no usable key, or the key of another id.
     """
     try:
         key = read_key({"kid": key_id, **decode_body(answer)})
@@ -334,19 +366,13 @@ def _read(answer: bytes, key_id: str, host: str) -> RsaKey:
     return key
 
 
-def _tell(lookup: _Lookup) -> None:
-    # The id was matched: nothing in it steers a terminal.
-    if lookup.error is not None:
-        _logger.warning(
-            "cannot fetch key %s: %s",
-            lookup.key_id,
-            lookup.error,
-            extra={"action": "key_unavailable", "key_id": lookup.key_id},
-        )
+def _log(lookup: _Lookup) -> None:
+    # The id matches KEY_ID, so nothing in it steers a terminal.
+    key_id, error = lookup.key_id, lookup.error
+    if error is not None:
+        extra = {"action": "key_unavailable", "key_id": key_id}
+        _logger.warning("cannot fetch key %s: %s", key_id, error, extra=extra)
     else:
-        _logger.info(
-            "asked for key %s: %s",
-            lookup.key_id,
-            "there is none" if lookup.key is None else "fetched",
-            extra={"action": "key_fetched", "key_id": lookup.key_id},
-        )
+        result = "there is none" if lookup.key is None else "fetched"
+        extra = {"action": "key_fetched", "key_id": key_id}
+        _logger.info("asked for key %s: %s", key_id, result, extra=extra)

@@ -216,7 +216,7 @@ def _of_endpoint(endpoint: Endpoint) -> Iterator[Finding]:
         for name, secrets in protection.configured():
             try:
                 if callable(secrets):
-                    endpoint.credentials(protection, name)
+                    endpoint.secrets(protection, name)
             except Unavailable as error:
                 yield Finding(Level.FAILURE, f"endpoint {endpoint.name}: {error}")
             proofs.append(name)

@@ -163,11 +163,11 @@ class Rotation:
 def _fingerprints(endpoint: Endpoint) -> Iterator[tuple[str, list[str]]]:
     """Yield each list of secrets whose use is tracked: its setting, and the fingerprints."""
     for protection in endpoint.protections:
-        setting = protection.told
+        setting = protection.proving_setting
         if setting is None:
             continue
         try:
-            for secrets in endpoint.credential_lists(protection, setting):
+            for secrets in endpoint.secret_lists(protection, setting):
                 yield setting, [endpoint.fingerprint(each) for each in secrets]
         except Unavailable:  # each delivery reports it
             continue

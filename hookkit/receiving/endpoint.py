@@ -1,24 +1,64 @@
-"""An endpoint as the settings name it."""
+"""An endpoint as the settings describe it, and what its deliveries must prove."""
 
 from __future__ import annotations
 
-import warnings
-from collections.abc import Callable, Iterable, Iterator, Mapping
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
+from typing import TypeAlias
 
 from hookkit.core.errors import SignatureMissing, Unavailable
 from hookkit.core.ids import fingerprint_of
 from hookkit.core.modes import Mode
 from hookkit.core.provider import Provider
-from hookkit.receiving.protection import (
-    MIN_SECRET_CHARS,
-    Protection,
-    Secrets,
-    all_lists,
-    all_texts,
-    current,
-)
+from hookkit.core.scheme import Keys, Scheme
+
+#: A list of secrets, newest first; or one list for each registration, by the vendor's id of it.
+SecretList: TypeAlias = Sequence[str] | Mapping[str, Sequence[str]]
+
+#: What a setting holds: the secrets, or a callable that is asked for them at every delivery.
+Secrets: TypeAlias = SecretList | Callable[[], SecretList]
+
+#: The settings of a protection that hold secrets, in the order in which they are checked.
+SECRET_SETTINGS = ("path_token", "basic", "secrets")
+
+#: A token needs no escapes in a URL, so the bytes that are compared are the bytes that were sent.
+_TOKEN = re.compile(r"[A-Za-z0-9._~-]+")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Protection:
+    """What a delivery must prove: everything that is set.
+
+    Attributes:
+        scheme: How the sender uses ``secrets``; None means the scheme of the provider.
+        secrets: The signing secrets.
+        basic: HTTP Basic credentials, each ``user:password``.
+        path_token: What follows the endpoint's name in the URL.
+        keys: The public keys of a provider that signs with keys of its own.
+        unsigned: Whether the settings ask for neither ``secrets`` nor ``keys``, on purpose.
+    """
+
+    scheme: Scheme | None = field(default=None, repr=False)
+    secrets: Secrets | None = field(default=None, repr=False)
+    keys: Keys | None = None
+    basic: Secrets | None = field(default=None, repr=False)
+    path_token: Secrets | None = field(default=None, repr=False)
+    unsigned: bool = False
+
+    def configured(self) -> Iterator[tuple[str, Secrets]]:
+        """Yield the settings that hold secrets: the name of each, and what it holds."""
+        for name in SECRET_SETTINGS:
+            secrets: Secrets | None = getattr(self, name)
+            if secrets is not None:
+                yield name, secrets
+
+    @property
+    def proving_setting(self) -> str | None:
+        """Name of the setting whose secret proves each delivery; None if no secret does."""
+        names = [name for name, _ in self.configured()]
+        return names[-1] if names and self.keys is None else None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,16 +66,16 @@ class Endpoint:
     """A URL to which one provider posts.
 
     Attributes:
-        provider: With the options of this endpoint.
-        protection: What a delivery must show; None when the settings name none, and every
-            payload version that may come has its own.
-        version_protections: Instead of ``protection``, by payload version.
-        modes: What becomes of each payload version; None where the settings name no modes,
-            so that every version is live.
-        path: An existing URL that is used instead of prefix and name.
+        provider: The provider, with the options and the scheme of this endpoint.
+        protection: What a delivery must prove; None refuses every payload version that is not
+            in ``version_protections``.
+        version_protections: By payload version, what its deliveries must prove instead.
+        modes: The mode of each payload version that the settings name; None makes every
+            version live.
+        path: The URL's path, if it is not made of prefix and name.
         max_body_bytes: A larger body is refused.
-        verify_token: What a sender names that asks by GET whether the URL is meant.
-        fingerprint: Returns the name of a secret for people who must not know it.
+        verify_token: The tokens, one of which a sender must name in its GET challenge.
+        fingerprint: Returns the name of a secret for people who must not know the secret.
     """
 
     name: str
@@ -45,118 +85,146 @@ class Endpoint:
     modes: Mapping[str, Mode] | None = None
     path: str | None = None
     max_body_bytes: int
-    verify_token: Secrets | None = field(default=None, repr=False)
+    verify_token: Sequence[str] | Callable[[], Sequence[str]] | None = field(
+        default=None, repr=False
+    )
     fingerprint: Callable[[bytes], str] = field(default=partial(fingerprint_of, b""), repr=False)
 
     @property
     def protections(self) -> Iterator[Protection]:
-        """Every protection that a delivery to it may have to show."""
+        """The protection of the endpoint, and those of its payload versions."""
         if self.protection is not None:
             yield self.protection
         yield from self.version_protections.values()
 
     def protection_of(self, version: str | None) -> Protection | None:
-        """Return what a delivery of *version* must show; None when nothing would do."""
+        """Return what a delivery of *version* must prove; None if it must be refused.
+
+        Args:
+            version: None if the body does not show its version.
+        """
         return self.version_protections.get(version or "", self.protection)
 
-    def asks_for(self, name: str) -> bool:
-        """Tell whether any delivery must show what the setting *name* holds."""
-        return any(getattr(each, name) is not None for each in self.protections)
+    def asks_for(self, setting: str) -> bool:
+        """Tell whether any protection of the endpoint has *setting*."""
+        return any(getattr(each, setting) is not None for each in self.protections)
 
-    def credentials(
-        self, protection: Protection, name: str, registration: str | None = None
+    def secrets(
+        self, protection: Protection, setting: str, registration: str | None = None
     ) -> list[bytes]:
-        """Return what the setting *name* of *protection* holds at this moment, newest first.
+        """Return the secrets that a delivery may be proven by now, newest first.
 
-        Raises:
-            Unavailable: The callable in the settings raised, or returned nothing usable.
-        """
-        try:
-            return current(name, getattr(protection, name), registration)
-        except Unavailable as error:
-            raise Unavailable(
-                f"the {name} of endpoint {self.name!r} cannot be had: {error} of HOOKKIT_ENDPOINTS"
-            ) from None
-
-    def credential_lists(self, protection: Protection, name: str) -> list[list[bytes]]:
-        """Return every list in the setting *name* of *protection*, newest first.
-
-        Raises:
-            Unavailable: The callable in the settings raised, or returned nothing usable.
-        """
-        return all_lists(name, getattr(protection, name))
-
-    def answer_challenge(self, query: Mapping[str, str]) -> str:
-        """Return what to answer a sender that asks by GET whether the URL is meant.
-
-        Raises:
-            Rejected: It does not name the token.
-            Unavailable: The callable in the settings raised, or returned nothing usable.
-        """
-        if self.provider.challenge is None or self.verify_token is None:
-            raise SignatureMissing("nothing is configured that could prove a challenge")
-        return self.provider.challenge.reply(query, current("secrets", self.verify_token))
-
-    def after_fork(self) -> None:
-        """Forget in a child process what goes on in its parent."""
-        for protection in self.protections:
-            if protection.keys is not None:
-                protection.keys.after_fork()
-
-    def secrets(self, registration: str | None = None) -> list[bytes]:
-        """Return the endpoint's own secrets of this moment, newest first.
+        Args:
+            protection: One of the endpoint's that has *setting*.
+            setting: One of ``SECRET_SETTINGS``.
+            registration: The vendor's id of the webhook, where secrets may differ by it.
 
         Raises:
             Unavailable: The callable in the settings raised, or returned no usable secret.
         """
-        if self.protection is None or self.protection.secrets is None:
-            return []
-        return self.credentials(self.protection, "secrets", registration)
+        found = self._ask(setting, getattr(protection, setting))
+        # To look for a list first is cheaper, and most are lists.
+        if not isinstance(found, list) and isinstance(found, Mapping):
+            found = found.get(registration or "", ())
+        return [secret.encode() for secret in found]
+
+    def secret_lists(self, protection: Protection, setting: str) -> list[list[bytes]]:
+        """Return the list of each registration, or the one list; otherwise as ``secrets``."""
+        found = self._ask(setting, getattr(protection, setting))
+        lists = found.values() if isinstance(found, Mapping) else [found]
+        return [[secret.encode() for secret in each] for each in lists]
+
+    def answer_challenge(self, query: Mapping[str, str]) -> str:
+        """Return the answer to a sender that asks by GET whether the URL is meant.
+
+        Raises:
+            Rejected: The query names none of the tokens.
+            Unavailable: The callable in the settings raised, or returned no usable token.
+        """
+        if self.provider.challenge is None or self.verify_token is None:
+            raise SignatureMissing("nothing is configured that could prove a challenge")
+        tokens = self._ask("verify_token", self.verify_token)
+        return self.provider.challenge.reply(query, [token.encode() for token in tokens])
+
+    def after_fork(self) -> None:
+        """Forget in a child process the lookups of keys that its parent had begun."""
+        for protection in self.protections:
+            if protection.keys is not None:
+                protection.keys.after_fork()
+
+    def _ask(self, setting: str, given: Secrets) -> SecretList:
+        if not callable(given):
+            return given
+        try:
+            secrets = given()
+            CHECKS[setting](secrets)
+        except Exception as error:  # noqa: BLE001  # whatever the callable raises
+            # The message of the error may quote the secret.
+            raise Unavailable(
+                f"the {setting} of endpoint {self.name!r} cannot be had:"
+                f" {type(error).__name__} from the callable in HOOKKIT_ENDPOINTS"
+            ) from None
+        return secrets
 
 
-def warn_of_short_secrets(endpoints: Iterable[Endpoint]) -> None:
-    """Warn of secrets that can be guessed."""
-    for endpoint in endpoints:
-        short = {
-            name
-            for protection in endpoint.protections
-            for name, secrets in protection.configured()
-            if any(len(_guessed(name, text)) < MIN_SECRET_CHARS for text in all_texts(secrets))
-        }
-        for name in sorted(short):
-            warnings.warn(
-                f"HOOKKIT_ENDPOINTS.{endpoint.name}.{name}: one is shorter than"
-                f" {MIN_SECRET_CHARS} characters and may be guessed",
-                stacklevel=4,
-            )
+def _check_secrets(given: object) -> None:
+    if not isinstance(given, Mapping):
+        _check_list(given)
+        return
+    if not given:
+        raise ValueError('holds no secret; unverified endpoints say "unsigned": True')
+    for registration, secrets in given.items():
+        if not isinstance(registration, str) or not registration:
+            raise ValueError("every key must be the vendor's id of a webhook")
+        try:
+            _check_list(secrets)
+        except ValueError as error:
+            raise ValueError(f"{registration}: {error}") from error
 
 
-def warn_of_shadow_alone(endpoints: Iterable[Endpoint]) -> None:
-    """Warn of endpoints whose settings let nothing run."""
-    for endpoint in endpoints:
-        modes = endpoint.modes
-        if modes is not None and Mode.LIVE not in modes.values():
-            warnings.warn(
-                f"HOOKKIT_ENDPOINTS.{endpoint.name}.versions: none is live, so that nothing runs"
-                " unless `flask hookkit versions switch` has made one live",
-                stacklevel=4,
-            )
+def _check_basic(given: object) -> None:
+    for credentials in _check_list(given):
+        user, _, password = credentials.partition(":")
+        if not user or not password:
+            raise ValueError("every one must be spelt user:password")
 
 
-def warn_of_shared_secrets(endpoints: Iterable[Endpoint]) -> None:
-    """Warn of secrets that two endpoints have: who knows one's could speak for the other."""
-    owners: dict[str, set[str]] = {}
-    for endpoint in endpoints:
-        for protection in endpoint.protections:
-            for text in all_texts(protection.secrets or ()):
-                owners.setdefault(text, set()).add(endpoint.name)
-    for names in sorted({tuple(sorted(each)) for each in owners.values() if len(each) > 1}):
-        warnings.warn(
-            f"HOOKKIT_ENDPOINTS: {' and '.join(names)} have the same secret; give each its own",
-            stacklevel=4,
-        )
+def _check_path_tokens(given: object) -> None:
+    if not all(_TOKEN.fullmatch(token) for token in _check_list(given)):
+        raise ValueError("a token may have letters, digits, '.', '_', '~' and '-' only")
 
 
-def _guessed(name: str, text: str) -> str:
-    """Return the part of *text* that somebody would have to guess."""
-    return text.partition(":")[2] if name == "basic" else text
+def _check_list(given: object) -> Sequence[str]:
+    if isinstance(given, str) or not isinstance(given, Sequence):
+        raise ValueError("must be a list of texts, newest first, or a callable")  # noqa: TRY004
+    if not given:
+        raise ValueError('holds no secret; unverified endpoints say "unsigned": True')
+    if not all(isinstance(secret, str) for secret in given):
+        raise ValueError("every secret must be a text")
+    if any(not secret.strip() for secret in given):
+        raise ValueError("holds an empty secret")
+    if any(secret != secret.strip() for secret in given):
+        raise ValueError("a secret begins or ends with white space")
+    if not all(_can_be_sent(secret) for secret in given):
+        raise ValueError("a secret has characters that no header can carry")
+    if len(set(given)) < len(given):
+        raise ValueError("holds one secret twice")
+    return given
+
+
+def _can_be_sent(secret: str) -> bool:
+    try:
+        secret.encode()
+    except UnicodeEncodeError:
+        return False
+    return secret.isprintable()
+
+
+#: Setting -> a function that raises ``ValueError`` unless its argument, which is not a callable,
+#: is usable there. The message never repeats a secret.
+CHECKS: Mapping[str, Callable[[object], object]] = {
+    "secrets": _check_secrets,
+    "basic": _check_basic,
+    "path_token": _check_path_tokens,
+    "verify_token": _check_list,
+}

@@ -1,172 +1,336 @@
-"""One endpoint of ``HOOKKIT_ENDPOINTS`` -> ``Endpoint``, or every mistake in it at once."""
+"""One endpoint of ``HOOKKIT_ENDPOINTS`` -> ``Endpoint``, or every mistake in it at once.
+
+The fields in ``fields.py`` find what is wrong with one setting alone. This module finds what does
+not go together: each ``..._mistakes`` yields lines that begin with the name of a setting.
+"""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import replace
-from typing import Any
-
-from marshmallow import ValidationError, validate
-from marshmallow import fields as ma
+from typing import NamedTuple, cast
 
 from hookkit.core.delivery import Options
+from hookkit.core.mistakes import not_known
+from hookkit.core.modes import Mode
 from hookkit.core.parts import AuthorType
 from hookkit.core.provider import Provider
-from hookkit.receiving.endpoint import Endpoint
-from hookkit.receiving.protection import CHECKS, Protection
-from hookkit.settings.keys import KEY_NAMES, BasesField, KeysField, missing_proof
-from hookkit.settings.protection import (
-    CredentialsField,
-    modes_of,
-    own_protection,
-    protection_mistakes,
-    read_versions,
+from hookkit.core.scheme import KeyScheme, Scheme, SigningScheme, UrlScheme
+from hookkit.keys.ring import KeyRing, KeyServer
+from hookkit.receiving.endpoint import SECRET_SETTINGS, Endpoint, Protection, Secrets
+from hookkit.senders import SENDERS
+from hookkit.senders.sender import provider_of
+from hookkit.settings.fields import (
+    EndpointSchema,
+    PartSettings,
+    Strict,
+    VersionSchema,
+    below,
+    load_strict,
 )
-from hookkit.settings.scheme import (
-    PlacesField,
-    SchemeField,
-    check_public_url,
-    provider_for,
-    secret_mistakes,
-    signing_mistakes,
-    with_scheme,
-)
-from hookkit.settings.strict import Strict, below, load_strict
+from hookkit.signatures.shared_secret import SharedSecretField
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,99}")
 
-#: Who may be said to write what a registration delivers.
-_AUTHORS = [each.value for each in AuthorType if each is not AuthorType.UNKNOWN]
+#: The settings that name the public keys of a vendor that signs with keys of its own.
+_KEY_SETTINGS = ("keys", "region", "key_bases")
+_ANY_KEY_SETTING = "keys, region or key_bases"
+
+
+class _Part(NamedTuple):
+    """An endpoint, or one of its payload versions, as far as it could be read.
+
+    Attributes:
+        loaded: The settings that are right by themselves.
+        written: The names of all settings, also of those with a mistake.
+        provider: None if the endpoint names none, or one that is not known.
+    """
+
+    loaded: PartSettings
+    written: Collection[object]
+    provider: Provider | None
+
+    @property
+    def is_protected(self) -> bool:
+        """Whether it has a protection of its own."""
+        settings = (*SECRET_SETTINGS, *_KEY_SETTINGS)
+        return self.loaded.get("unsigned", False) or any(name in self.written for name in settings)
 
 
 def read_endpoint(
-    name: object, declared: Any, providers: Mapping[str, Provider], default_max_body: int
+    name: object, declared: object, providers: Mapping[str, Provider], default_max_body_bytes: int
 ) -> tuple[Endpoint | None, list[str]]:
     """Return the endpoint *name* as *declared*, or None and a line for each mistake."""
-    loaded, mistakes = load_strict(EndpointSchema(), declared)
+    loaded, mistakes = _load(EndpointSchema(), declared)
     if not isinstance(name, str) or not _NAME.fullmatch(name):
         mistakes.append(": the name must be letters, digits, '.', '_' and '-', at most 100")
+    if not isinstance(declared, Mapping):
+        return None, mistakes
     provider = providers.get(loaded.get("provider", ""))
     if "provider" in loaded and provider is None:
-        known = ", ".join(sorted(providers))
-        mistakes.append(f"provider: {loaded['provider']!r} is not known; known are {known}")
-    versions, more = read_versions(loaded.get("versions", {}), provider)
-    mistakes += [*more, *protection_mistakes(loaded, declared, provider)]
-    mistakes += _missing_protection(loaded, declared, versions, provider)
-    mistakes += _reading_mistakes(loaded, provider)
-    if provider is not None:
-        schemes = [each.scheme for each in versions.values() if each.scheme is not None]
-        mistakes += signing_mistakes(loaded, provider, schemes)
-        scheme = loaded.get("scheme", provider.scheme)
-        mistakes += secret_mistakes(loaded.get("secrets"), scheme)
-        for version, protection in versions.items():
-            more = list(secret_mistakes(protection.secrets, protection.scheme or scheme))
-            mistakes += below(f"versions.{version}", more)
-    if "path" in loaded and any(each.path_token for each in versions.values()):
-        mistakes.append(_NO_ROOM)
-    if mistakes or provider is None:
+        mistakes.append(f"provider: {not_known(loaded['provider'], sorted(providers))}")
+    endpoint = _Part(loaded, declared.keys(), provider)
+    versions, more = _read_versions(endpoint)
+    mistakes += [
+        *more,
+        *_protection_mistakes(endpoint),
+        *_missing_mistakes(endpoint, versions),
+        *_reading_mistakes(endpoint, versions),
+        *_signing_mistakes(endpoint, versions),
+    ]
+    if provider is None or mistakes:
         return None, mistakes
-    versions = {name: with_scheme(each, loaded) for name, each in versions.items()}
-    read_as = provider_for(loaded, provider, [each.scheme for each in versions.values()])
-    endpoint = Endpoint(
+    protections = {
+        version: _protection(part, provider, loaded)
+        for version, part in versions.items()
+        if part.is_protected
+    }
+    own = _protection(endpoint, provider, loaded) if endpoint.is_protected else None
+    found = Endpoint(
         name=str(name),
-        provider=replace(read_as, options=_options(loaded)),
-        protection=own_protection(loaded, provider),
-        version_protections=versions,
-        modes=modes_of(loaded.get("versions", {}), provider),
+        provider=_provider(loaded, provider, _schemes(versions)),
+        # The scheme of the endpoint has become the scheme of its provider.
+        protection=None if own is None else replace(own, scheme=None),
+        version_protections=protections,
+        modes=_modes(versions, provider),
         path=loaded.get("path"),
-        max_body_bytes=loaded.get("max_body", default_max_body),
+        max_body_bytes=loaded.get("max_body", default_max_body_bytes),
         verify_token=loaded.get("verify_token"),
     )
-    return endpoint, []
+    return found, []
 
 
-_NO_ROOM = "path_token: beside path, which has no room for it; make the path itself unguessable"
+def _load(schema: Strict, declared: object) -> tuple[PartSettings, list[str]]:
+    loaded, mistakes = load_strict(schema, declared)
+    return cast("PartSettings", loaded), mistakes
 
 
-def _missing_protection(
-    loaded: Mapping[str, Any],
-    declared: Any,
-    versions: Mapping[str, Protection],
-    provider: Provider | None,
-) -> Iterator[str]:
-    """Yield what is wrong when nothing proves the sender, and nobody says that this is meant."""
-    if "unsigned" not in loaded or loaded["unsigned"] or "secrets" in declared:
-        return
-    if any(name in declared for name in KEY_NAMES):  # perhaps with a mistake, which is told
-        return
-    # Where every version that is listed has its own, all others are refused.
-    listed = loaded.get("versions")
-    if not listed or set(listed) != set(versions) or "basic" in loaded or "path_token" in loaded:
-        yield missing_proof(provider)
+def _read_versions(endpoint: _Part) -> tuple[dict[str, _Part], list[str]]:
+    """Return the payload versions that *endpoint* lists, and the mistakes in all of them."""
+    parts, mistakes = {}, []
+    for version, declared in endpoint.loaded.get("versions", {}).items():
+        given = {"mode": declared} if isinstance(declared, str) else declared
+        loaded, found = _load(VersionSchema(), given)
+        written = given.keys() if isinstance(given, Mapping) else ()
+        part = parts[str(version)] = _Part(loaded, written, endpoint.provider)
+        found += _protection_mistakes(part)
+        found += _version_mistakes(part, version, endpoint.loaded)
+        mistakes += below(f"versions.{version}", found)
+    return parts, mistakes
 
 
-def _reading_mistakes(loaded: Mapping[str, Any], provider: Provider | None) -> Iterator[str]:
-    """Yield what the provider cannot read by."""
-    if "path" in loaded and "path_token" in loaded:
-        yield _NO_ROOM
+# Mistakes
+
+
+def _protection_mistakes(part: _Part) -> Iterator[str]:
+    """Yield what does not go together in what an endpoint or a version asks for."""
+    loaded, written, provider = part
+    is_unsigned = loaded.get("unsigned", False)
+    if is_unsigned and "secrets" in written:
+        yield "unsigned: true beside secrets; say which of the two is meant"
     if provider is None:
         return
-    by_registration = [
-        name
-        for name in ("version", "authors")
-        if isinstance(loaded.get(name), Mapping) and provider.registration_of is None
-    ]
-    for name in by_registration:
-        yield f"{name}: {provider.name} names no webhook in what it sends"
-    pinned = loaded.get("version")
-    for version in pinned.values() if isinstance(pinned, Mapping) else [pinned]:
+    if isinstance(provider.scheme, KeyScheme):
+        yield from _key_mistakes(loaded, provider.name, provider.scheme)
+    else:
+        for name in _KEY_SETTINGS:
+            if name in loaded:
+                yield f"{name}: {provider.name} does not sign with a key of its own"
+    is_alone = "basic" not in written and "path_token" not in written
+    if is_unsigned and is_alone and not provider.unsigned_alone:
+        yield (
+            f"unsigned: not alone with {provider.name}; basic or path_token beside it must prove"
+            " the sender"
+        )
+    if isinstance(loaded.get("secrets"), Mapping) and provider.registration_of is None:
+        yield f"secrets: must be a list; {provider.name} names no webhook in what it sends"
+
+
+def _key_mistakes(loaded: PartSettings, provider: str, scheme: KeyScheme) -> Iterator[str]:
+    """Yield what does not go together for a provider that signs with keys of its own."""
+    if "secrets" in loaded:
+        yield f"secrets: {provider} signs with a key of its own; say {_ANY_KEY_SETTING}"
+    if "scheme" in loaded:
+        yield f"scheme: {provider} signs with a key of its own"
+    if "region" in loaded and loaded["region"] not in scheme.key_bases:
+        yield f"region: {not_known(loaded['region'], scheme.key_bases)}"
+    if "region" in loaded and "key_bases" in loaded:
+        yield "key_bases: beside region; say which of the two is meant"
+    if loaded.get("unsigned") and any(name in loaded for name in _KEY_SETTINGS):
+        yield "unsigned: true beside keys; say which of the two is meant"
+
+
+def _version_mistakes(part: _Part, version: object, of_endpoint: PartSettings) -> Iterator[str]:
+    """Yield what is wrong with a payload version alone."""
+    loaded, written, provider = part
+    if "scheme" in loaded and loaded.get("unsigned"):
+        yield "scheme: beside unsigned: true; say which of the two is meant"
+    elif "scheme" in loaded and "secrets" not in written:
+        yield "scheme: needs secrets beside it; those of the endpoint are not used with it"
+    if provider is None:
+        return
+    if version not in provider.versions:
+        yield f": {provider.name} has {', '.join(provider.versions)}"
+    mode = loaded.get("mode", Mode.LIVE)
+    if mode != Mode.LIVE and not provider.parallel:
+        yield (
+            f"mode: {mode} is for versions that arrive side by side, and {provider.name} sends each"
+            " event in one version only, which changes in place"
+        )
+    scheme = of_endpoint.get("scheme", provider.scheme)
+    yield from _secret_mistakes(loaded, loaded.get("scheme", scheme))
+
+
+def _missing_mistakes(endpoint: _Part, versions: Mapping[str, _Part]) -> Iterator[str]:
+    """Yield a line if nothing proves the sender, and the settings do not say so on purpose."""
+    loaded, written, provider = endpoint
+    # A setting with a mistake is not missing: its mistake is reported already.
+    is_mistaken = "unsigned" in written and "unsigned" not in loaded
+    if loaded.get("unsigned") or is_mistaken:
+        return
+    if any(name in written for name in ("secrets", *_KEY_SETTINGS)):
+        return
+    # An endpoint may leave the proof to its versions: every other version is then refused.
+    is_left_to_versions = bool(versions) and all(part.is_protected for part in versions.values())
+    if not is_left_to_versions or "basic" in loaded or "path_token" in loaded:
+        has_keys = provider is not None and isinstance(provider.scheme, KeyScheme)
+        yield (
+            f"{_ANY_KEY_SETTING if has_keys else 'secrets'}: missing; an endpoint that verifies"
+            ' nothing says "unsigned": True'
+        )
+
+
+def _reading_mistakes(endpoint: _Part, versions: Mapping[str, _Part]) -> Iterator[str]:
+    """Yield what the URL has no room for, and what the provider cannot tell apart."""
+    loaded, _, provider = endpoint
+    if "path" in loaded and any("path_token" in p.loaded for p in (endpoint, *versions.values())):
+        yield "path_token: beside path, which has no room for it; make the path itself unguessable"
+    if provider is None:
+        return
+    pin = loaded.get("version")
+    if provider.registration_of is None:
+        for name, value in (("version", pin), ("authors", loaded.get("authors"))):
+            if isinstance(value, Mapping):
+                yield f"{name}: {provider.name} names no webhook in what it sends"
+    for version in pin.values() if isinstance(pin, Mapping) else [pin]:
         if version is not None and version not in provider.pinnable:
             known = ", ".join(provider.pinnable) or "none"
             yield f"version: {version!r} cannot be pinned; {provider.name} leaves open {known}"
 
 
-def _options(loaded: Mapping[str, Any]) -> Options:
+def _signing_mistakes(endpoint: _Part, versions: Mapping[str, _Part]) -> Iterator[str]:
+    """Yield what does not go together in how an endpoint's sender signs."""
+    loaded, _, provider = endpoint
+    if provider is None:
+        return
+    scheme = provider.scheme
+    if not isinstance(scheme, KeyScheme):
+        scheme = loaded.get("scheme", scheme)
+    schemes = [scheme, *_schemes(versions)]
+    signs_time = any(isinstance(each, SigningScheme | KeyScheme) for each in schemes)
+    if "tolerance_s" in loaded and not signs_time:
+        yield f"tolerance_s: {provider.name} signs no time"
+    signs_url = any(isinstance(each, UrlScheme) and each.signs_url for each in schemes)
+    if signs_url and "public_url" not in loaded and not loaded.get("unsigned"):
+        yield f"public_url: missing; {provider.name} signs the URL, which is not guessed"
+    if "public_url" in loaded and not signs_url:
+        yield f"public_url: {provider.name} does not sign the URL"
+    for name in ("event_id", "event_type"):
+        if name in loaded and provider.name not in SENDERS:
+            yield f"{name}: {provider.name} says itself where it is"
+    if "verify_token" in loaded and provider.challenge is None:
+        yield f"verify_token: {provider.name} asks for none"
+    yield from _secret_mistakes(loaded, scheme)
+
+
+def _schemes(versions: Mapping[str, _Part]) -> list[Scheme]:
+    """Return the schemes that payload versions have for themselves."""
+    return [part.loaded["scheme"] for part in versions.values() if "scheme" in part.loaded]
+
+
+def _secret_mistakes(loaded: PartSettings, scheme: Scheme | KeyScheme) -> Iterator[str]:
+    """Yield what is wrong with the secrets for *scheme*, as far as they can be seen."""
+    if "secrets" not in loaded or not isinstance(scheme, SigningScheme):
+        return
+    for text in visible_secrets(loaded["secrets"]):
+        try:
+            scheme.check_secret(text.encode())
+        except ValueError as error:
+            yield f"secrets: one {error}"
+
+
+def visible_secrets(secrets: Secrets) -> list[str]:
+    """Return the secrets that can be seen without a call; none if *secrets* is a callable."""
+    if callable(secrets):
+        return []
+    lists = secrets.values() if isinstance(secrets, Mapping) else [secrets]
+    return [secret for each in lists for secret in each]
+
+
+# What the settings mean, once there is no mistake in them
+
+
+def _protection(part: _Part, provider: Provider, of_endpoint: PartSettings) -> Protection:
+    loaded = part.loaded
+    scheme = loaded.get("scheme")
+    return Protection(
+        scheme=None if scheme is None else cast("Scheme", _adjusted(scheme, of_endpoint)),
+        secrets=loaded.get("secrets"),
+        keys=_keys(loaded, provider),
+        basic=loaded.get("basic"),
+        path_token=loaded.get("path_token"),
+        unsigned=loaded.get("unsigned", False),
+    )
+
+
+def _keys(loaded: PartSettings, provider: Provider) -> KeyRing | None:
+    scheme = provider.scheme
+    if not isinstance(scheme, KeyScheme) or not any(name in loaded for name in _KEY_SETTINGS):
+        return None
+    bases = loaded.get("key_bases") or scheme.key_bases.get(loaded.get("region", ""), ())
+    return KeyRing(loaded.get("keys", ()), KeyServer(bases) if bases else None)
+
+
+def _modes(versions: Mapping[str, _Part], provider: Provider) -> Mapping[str, Mode] | None:
+    """Return the mode of each version that is listed; None unless a version is given one."""
+    modes = {version: part.loaded.get("mode") for version, part in versions.items()}
+    if not provider.parallel or all(mode is None for mode in modes.values()):
+        return None
+    return {version: Mode(mode or Mode.LIVE) for version, mode in modes.items()}
+
+
+def _adjusted(scheme: Scheme | KeyScheme, of_endpoint: PartSettings) -> Scheme | KeyScheme:
+    """Return *scheme* with the tolerance and the URL of the endpoint."""
+    if "tolerance_s" in of_endpoint and isinstance(scheme, SigningScheme | KeyScheme):
+        scheme = scheme.tolerating(of_endpoint["tolerance_s"])
+    if "public_url" in of_endpoint and isinstance(scheme, UrlScheme):
+        scheme = scheme.at_url(of_endpoint["public_url"])
+    return scheme
+
+
+def _provider(
+    loaded: PartSettings, provider: Provider, of_versions: Collection[Scheme]
+) -> Provider:
+    """Return *provider* with the options, the scheme and the places of an endpoint."""
+    scheme = _adjusted(loaded.get("scheme", provider.scheme), loaded)
+    if provider.name in SENDERS:
+        provider = provider_of(
+            SENDERS[provider.name],
+            scheme=scheme,
+            event_id=loaded.get("event_id"),
+            event_type=loaded.get("event_type"),
+        )
     authors = loaded.get("authors", {})
-    return Options(
-        repeat_window_s=loaded.get("repeat_window_s"),
-        version=loaded.get("version"),
-        authors={registration: AuthorType(word) for registration, word in authors.items()},
-    )
-
-
-class _PinField(ma.Field[Any]):
-    """A payload version, or one for each registration."""
-
-    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> Any:
-        texts = [*value, *value.values()] if isinstance(value, dict) else [value]
-        if not all(isinstance(text, str) for text in texts):
-            raise ValidationError("must be a text, or a mapping of webhook ids to texts")
-        return value
-
-
-class EndpointSchema(Strict):
-    """An endpoint."""
-
-    provider = ma.String(required=True)
-    secrets = CredentialsField(CHECKS["secrets"])
-    unsigned = ma.Boolean(load_default=False, truthy={True}, falsy={False})
-    basic = CredentialsField(CHECKS["basic"])
-    path_token = CredentialsField(CHECKS["path_token"])
-    keys = KeysField()
-    region = ma.String()
-    key_bases = BasesField()
-    tolerance_s = ma.Float(validate=validate.Range(min=0))
-    scheme = SchemeField()
-    event_id = PlacesField()
-    event_type = PlacesField()
-    public_url = ma.String(validate=check_public_url)
-    verify_token = CredentialsField(CHECKS["secrets"])
-    versions = ma.Dict(error_messages={"invalid": "must map payload versions to their modes"})
-    version = _PinField()
-    authors = ma.Dict(
-        keys=ma.String(),
-        values=ma.String(
-            validate=validate.OneOf(_AUTHORS, error="must be one of {choices}"),
+    # A secret that lies in the body is kept nowhere.
+    in_body = [each.field for each in (scheme, *of_versions) if isinstance(each, SharedSecretField)]
+    return replace(
+        provider,
+        scheme=scheme,
+        blanked=tuple(dict.fromkeys((*provider.blanked, *in_body))),
+        options=Options(
+            repeat_window_s=loaded.get("repeat_window_s"),
+            version=loaded.get("version"),
+            authors={registration: AuthorType(word) for registration, word in authors.items()},
         ),
-        error_messages={"invalid": "must map webhook ids to " + ", ".join(_AUTHORS)},
     )
-    path = ma.String(validate=validate.Regexp(r"^/[^<>\s]*$", error="must start with /"))
-    max_body = ma.Integer(strict=True, validate=validate.Range(min=1))
-    repeat_window_s = ma.Float(validate=validate.Range(min=0, min_inclusive=False))

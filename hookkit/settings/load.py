@@ -3,26 +3,32 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Callable, Mapping, Sequence
+import math
+import warnings
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from functools import partial
-from typing import Any
+from typing import Any, TypeAlias
 
 from marshmallow import ValidationError, validate
 from marshmallow import fields as ma
+from sqlalchemy import URL, Engine
 
 from hookkit.core.attempts import RetryPolicy
 from hookkit.core.errors import ConfigurationError
 from hookkit.core.ids import fingerprint_of, read_key
+from hookkit.core.modes import Mode
 from hookkit.core.provider import Provider
-from hookkit.receiving.endpoint import (
-    Endpoint,
-    warn_of_shadow_alone,
-    warn_of_shared_secrets,
-    warn_of_short_secrets,
-)
-from hookkit.settings.endpoint import read_endpoint
-from hookkit.settings.strict import Strict, below, load_strict
+from hookkit.receiving.endpoint import Endpoint
+from hookkit.settings.endpoint import read_endpoint, visible_secrets
+from hookkit.settings.fields import Strict, below, load_strict
+
+#: A secret that a person can remember can be guessed by a program.
+MIN_SECRET_CHARS = 16
+
+#: What ``HOOKKIT_DATABASE`` may hold.
+Database: TypeAlias = str | URL | Engine | Callable[[], str | URL | Engine]
 
 RUNNERS = ("thread", "inline", "celery", "none")
 TABLES = ("upgrade", "check")
@@ -39,20 +45,20 @@ class Settings:
 
     Attributes:
         endpoints: By name.
-        database: URL, engine or callable; None is the default, decided when it is opened.
-        runner: None is the default, decided when it is started.
-        workers: Threads per process.
-        lease_s: How long a claimed entry belongs to its worker, in seconds.
-        retry: The policy of handlers that have none of their own.
-        keep_bodies_days: How long the bytes of settled entries are kept.
-        keep_ids_days: How long settled entries are, and stop duplicates.
-        encryption_keys: Fernet keys for bodies, newest first; none stores them as they are.
+        database: Where the inbox is; None leaves it to the default when the inbox is opened.
+        runner: One of ``RUNNERS``; None leaves it to the default when the runner is started.
+        workers: How many threads of a process run handlers.
+        lease_s: How long a claimed entry belongs to its worker.
+        retry: The policy of handlers without one of their own.
+        keep_bodies_days: How long the bodies of settled entries are kept.
+        keep_ids_days: How long settled entries are kept, so that they stop duplicates.
+        encryption_keys: Fernet keys for bodies, newest first; () stores bodies in clear.
         tables: Whether opening the inbox may change its tables (``upgrade``) or not (``check``).
-        twin_window_s: How long the twin of a fact may take to arrive.
+        twin_window_s: How long another version's report of a fact may take to arrive.
     """
 
     endpoints: Mapping[str, Endpoint]
-    database: Any = field(repr=False)  # a URL may hold a password
+    database: Database | None = field(repr=False)  # a URL may hold a password
     runner: str | None
     workers: int
     lease_s: float
@@ -67,12 +73,15 @@ class Settings:
 def load_settings(
     config: Mapping[str, Any],
     providers: Mapping[str, Provider],
-    check_database: Callable[[Any], None],
+    check_database: Callable[[Database], None],
 ) -> Settings:
     """Read the keys of *config* that start with ``HOOKKIT_``, and ``SECRET_KEY``.
 
+    It warns of settings that are allowed and probably not meant.
+
     Args:
-        check_database: Raises ``ConfigurationError`` for what cannot hold an inbox.
+        providers: By name.
+        check_database: Raises ``ConfigurationError`` for a database that cannot hold an inbox.
 
     Raises:
         ConfigurationError: Anything is wrong; every mistake is listed by its key.
@@ -84,18 +93,12 @@ def load_settings(
         mistakes.append(
             'HOOKKIT_MIGRATE: is called HOOKKIT_TABLES, and its "apply" is called "upgrade"'
         )
-    default_max_body = loaded.pop("max_body", 0)
-    loaded.pop("url_prefix", None)
-    endpoints = {}
-    named = partial(fingerprint_of, read_key(config.get("SECRET_KEY")))
-    all_declared = loaded.pop("endpoints", {})
-    for name, declared in all_declared.items():
-        endpoint, more = read_endpoint(name, declared, providers, default_max_body)
-        mistakes += below(f"HOOKKIT_ENDPOINTS.{name}", more)
-        if endpoint is not None:
-            endpoints[name] = replace(endpoint, fingerprint=named)
-    mistakes += _shared_paths(all_declared)
-    if loaded.get("keep_ids_days", 90.0) < loaded.get("keep_bodies_days", 30.0):
+    loaded.pop("url_prefix", None)  # read by ``init_app``, before the blueprint is registered
+    endpoints, more = _read_endpoints(
+        loaded.pop("endpoints", {}), providers, loaded.pop("max_body", 0), config.get("SECRET_KEY")
+    )
+    mistakes += below("HOOKKIT_ENDPOINTS", more)
+    if loaded.get("keep_ids_days", math.inf) < loaded.get("keep_bodies_days", 0):
         mistakes.append(
             "HOOKKIT_KEEP_IDS_DAYS: shorter than HOOKKIT_KEEP_BODIES_DAYS; an id outlives its body"
         )
@@ -106,33 +109,91 @@ def load_settings(
         mistakes += error.mistakes
     if mistakes:
         raise ConfigurationError(*mistakes)
-    warn_of_short_secrets(endpoints.values())
-    warn_of_shadow_alone(endpoints.values())
-    warn_of_shared_secrets(endpoints.values())
+    concerns = [*_weak_secrets(endpoints), *_shared_secrets(endpoints), *_all_held_back(endpoints)]
+    for line in below("HOOKKIT_ENDPOINTS", concerns):
+        warnings.warn(line, stacklevel=3)
     return Settings(endpoints=endpoints, **loaded)
 
 
-def _shared_paths(all_declared: Mapping[str, Any]) -> list[str]:
-    mappings = (declared for declared in all_declared.values() if isinstance(declared, dict))
-    paths = [each["path"] for each in mappings if isinstance(each.get("path"), str)]
-    return [
-        f"HOOKKIT_ENDPOINTS: two endpoints have the path {path!r}"
-        for path in sorted({path for path in paths if paths.count(path) > 1})
-    ]
+def _read_endpoints(
+    all_declared: Mapping[object, object],
+    providers: Mapping[str, Provider],
+    default_max_body_bytes: int,
+    secret_key: object,
+) -> tuple[dict[str, Endpoint], list[str]]:
+    """Return the endpoints by name, and the mistakes in all of them."""
+    endpoints: dict[str, Endpoint] = {}
+    mistakes: list[str] = []
+    fingerprint = partial(fingerprint_of, read_key(secret_key))
+    for name, declared in all_declared.items():
+        endpoint, more = read_endpoint(name, declared, providers, default_max_body_bytes)
+        mistakes += below(str(name), more)
+        if endpoint is not None:
+            endpoints[endpoint.name] = replace(endpoint, fingerprint=fingerprint)
+    return endpoints, [*mistakes, *_shared_paths(all_declared)]
 
 
-class _EncryptionKeysField(ma.Field[tuple[str, ...]]):
-    def _deserialize(
-        self, value: Any, attr: str | None, data: Any, **kwargs: Any
-    ) -> tuple[str, ...]:
-        if isinstance(value, str) or not isinstance(value, Sequence):
-            raise ValidationError("must be a list of Fernet keys, newest first")
-        if not all(isinstance(key, str) and _is_fernet_key(key) for key in value):
-            # Not which: what was taken for a key may be one.
-            raise ValidationError(
-                "one is no Fernet key; cryptography.fernet.Fernet.generate_key() makes one"
+def _weak_secrets(endpoints: Mapping[str, Endpoint]) -> Iterator[str]:
+    """Yield a line for each setting with a secret that can be guessed."""
+    for endpoint in endpoints.values():
+        weak = {
+            name
+            for protection in endpoint.protections
+            for name, secrets in protection.configured()
+            if any(
+                len(_guessed(name, text)) < MIN_SECRET_CHARS for text in visible_secrets(secrets)
             )
-        return tuple(value)
+        }
+        for name in sorted(weak):
+            yield (
+                f"{endpoint.name}.{name}: one is shorter than {MIN_SECRET_CHARS} characters and may"
+                " be guessed"
+            )
+
+
+def _guessed(setting: str, text: str) -> str:
+    """Return the part of *text* that is secret: of Basic credentials, the password alone."""
+    return text.partition(":")[2] if setting == "basic" else text
+
+
+def _shared_secrets(endpoints: Mapping[str, Endpoint]) -> Iterator[str]:
+    """Yield a line for endpoints with the same secret: its owner could send to either of them."""
+    owners: dict[str, set[str]] = {}
+    for endpoint in endpoints.values():
+        for protection in endpoint.protections:
+            for text in visible_secrets(protection.secrets or ()):
+                owners.setdefault(text, set()).add(endpoint.name)
+    for names in sorted({tuple(sorted(each)) for each in owners.values() if len(each) > 1}):
+        yield f": {' and '.join(names)} have the same secret; give each its own"
+
+
+def _all_held_back(endpoints: Mapping[str, Endpoint]) -> Iterator[str]:
+    """Yield a line for each endpoint whose settings make no version live."""
+    for endpoint in endpoints.values():
+        if endpoint.modes is not None and Mode.LIVE not in endpoint.modes.values():
+            yield (
+                f"{endpoint.name}.versions: none is live, so that nothing runs unless"
+                " `flask hookkit versions switch` has made one live"
+            )
+
+
+def _shared_paths(all_declared: Mapping[object, object]) -> Iterator[str]:
+    declared = [each for each in all_declared.values() if isinstance(each, Mapping)]
+    paths = [each["path"] for each in declared if isinstance(each.get("path"), str)]
+    for path, count in sorted(Counter(paths).items()):
+        if count > 1:
+            yield f": two endpoints have the path {path!r}"
+
+
+def _read_encryption_keys(given: Any) -> tuple[str, ...]:
+    if isinstance(given, str) or not isinstance(given, Sequence):
+        raise ValidationError("must be a list of Fernet keys, newest first")
+    if not all(isinstance(key, str) and _is_fernet_key(key) for key in given):
+        # It does not show which: the text may be a key all the same.
+        raise ValidationError(
+            "one is no Fernet key; cryptography.fernet.Fernet.generate_key() makes one"
+        )
+    return tuple(given)
 
 
 def _is_fernet_key(key: str) -> bool:
@@ -142,19 +203,18 @@ def _is_fernet_key(key: str) -> bool:
         return False
 
 
-class _RetryField(ma.Field[RetryPolicy]):
-    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> RetryPolicy:
-        if isinstance(value, RetryPolicy):
-            return value
-        names = [each.name for each in fields(RetryPolicy) if each.name != "permanent"]
-        if not isinstance(value, dict) or not set(value) <= set(names):
-            raise ValidationError(f"must be a RetryPolicy, or a mapping of {', '.join(names)}")
-        try:
-            return RetryPolicy(**value)
-        except ConfigurationError as error:
-            raise ValidationError(list(error.mistakes)) from error
-        except TypeError as error:
-            raise ValidationError("every value must be a number") from error
+def _read_retry(given: Any) -> RetryPolicy:
+    if isinstance(given, RetryPolicy):
+        return given
+    names = [each.name for each in fields(RetryPolicy) if each.name != "permanent"]
+    if not isinstance(given, dict) or not set(given) <= set(names):
+        raise ValidationError(f"must be a RetryPolicy, or a mapping of {', '.join(names)}")
+    try:
+        return RetryPolicy(**given)
+    except ConfigurationError as error:
+        raise ValidationError(list(error.mistakes)) from error
+    except TypeError as error:
+        raise ValidationError("every value must be a number") from error
 
 
 class _SettingsSchema(Strict):
@@ -177,16 +237,18 @@ class _SettingsSchema(Strict):
         validate=validate.Range(min=1, max=256),
     )
     lease_s = ma.Float(
-        load_default=60.0,
-        data_key="HOOKKIT_LEASE_S",
-        validate=validate.Range(min=1),
+        load_default=60.0, data_key="HOOKKIT_LEASE_S", validate=validate.Range(min=1)
     )
-    retry = _RetryField(load_default=RetryPolicy(), data_key="HOOKKIT_RETRY")
+    retry = ma.Function(
+        deserialize=_read_retry, load_default=RetryPolicy(), data_key="HOOKKIT_RETRY"
+    )
     keep_bodies_days = ma.Float(
         load_default=30.0, data_key="HOOKKIT_KEEP_BODIES_DAYS", validate=_DAYS
     )
     keep_ids_days = ma.Float(load_default=90.0, data_key="HOOKKIT_KEEP_IDS_DAYS", validate=_DAYS)
-    encryption_keys = _EncryptionKeysField(load_default=(), data_key="HOOKKIT_ENCRYPTION_KEYS")
+    encryption_keys = ma.Function(
+        deserialize=_read_encryption_keys, load_default=(), data_key="HOOKKIT_ENCRYPTION_KEYS"
+    )
     tables = ma.String(
         load_default="upgrade",
         data_key="HOOKKIT_TABLES",

@@ -23,9 +23,8 @@ from hookkit.providers import load_providers
 from hookkit.providers.livechat import app, legacy, v3
 from hookkit.providers.sunshine import v1, v2
 from hookkit.senders import SENDERS
-from hookkit.settings.endpoint import EndpointSchema
+from hookkit.settings.fields import EndpointSchema, VersionSchema
 from hookkit.settings.load import _SettingsSchema
-from hookkit.settings.protection import VersionSchema
 from tests.docs import write_signatures
 from tests.docs.pages import PAGES, ROOT, prose, tables, words
 

@@ -253,6 +253,43 @@ def test_name_is_found_at_whatever_address_answers(server, client_of):
     assert client_of(server.base.replace("127.0.0.1", "localhost")).find(KEY_ID)
 
 
+@pytest.fixture
+def deaf_addresses(monkeypatch):
+    """Addresses at which nobody answers -> the timeouts within which one was waited for."""
+    waited = {}
+
+    class Socket(socket.socket):
+        def connect(self, address):
+            if address in waited:
+                waited[address].append(self.gettimeout())
+                raise TimeoutError
+            super().connect(address)
+
+    monkeypatch.setattr(https_get.socket, "socket", Socket)
+    return waited
+
+
+@pytest.mark.parametrize("count", [1, 3])
+def test_address_that_never_answers_leaves_time_for_the_next(
+    server, client_of, deaf_addresses, monkeypatch, count
+):
+    server.answers[KEY_ID] = JWK
+    deaf = [("192.0.2.1", number) for number in range(count)]
+    deaf_addresses |= {address: [] for address in deaf}
+    found = [
+        (socket.AF_INET, socket.SOCK_STREAM, 0, "", address)
+        for address in [*deaf, ("127.0.0.1", server.port)]
+    ]
+    monkeypatch.setattr(https_get.socket, "getaddrinfo", lambda *_, **__: found)
+
+    assert client_of().find(KEY_ID)
+
+    for tried, address in enumerate(deaf):
+        # Nothing has used up time here: each share is that of the addresses that are left.
+        (timeout_s,) = deaf_addresses[address]
+        assert timeout_s <= PATIENCE_S / (count + 1 - tried)
+
+
 def drip(connection):
     """Send a header that never ends, one byte at a time."""
     connection.sendall(b"HTTP/1.1 200 -\r\nX: ")
@@ -444,6 +481,15 @@ def test_forged_ids_make_no_flood(server, client_of, clock):
     clock.now += LOOKUP_INTERVAL_S * 2
     assert [client.find(f"more-{number}") for number in range(500)] == [None] * 500
     assert server.asked.total() == LOOKUP_BURST + 2
+
+
+def test_time_in_which_nobody_asks_saves_up_no_lookups(server, client_of, clock):
+    client = client_of()
+
+    clock.now += LOOKUP_INTERVAL_S * LOOKUP_BURST * 100
+
+    assert [client.find(f"forged-{number}") for number in range(500)] == [None] * 500
+    assert server.asked.total() == LOOKUP_BURST
 
 
 def test_forged_ids_take_nothing_from_known_keys(server, client_of):

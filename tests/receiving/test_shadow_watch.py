@@ -1,11 +1,9 @@
 """An endpoint that receives nothing but what is not handled."""
 
-import logging
-
 import pytest
 
 from hookkit.core.entry import Admitted, Receipt, State
-from hookkit.receiving.silent_live import MOST_IN_A_ROW, ShadowWatch
+from hookkit.receiving.receiver import MOST_SHADOWS_IN_A_ROW, ShadowWatch
 from tests.applications import message
 from tests.cli.test_versions import Shop
 
@@ -20,7 +18,7 @@ def warnings_in(caplog):
 
 @pytest.fixture
 def watch():
-    return ShadowWatch(logging.getLogger("hookkit"))
+    return ShadowWatch()
 
 
 def see(watch, *states, times=1, endpoint="support"):
@@ -30,7 +28,7 @@ def see(watch, *states, times=1, endpoint="support"):
 
 
 def test_shadow_alone_is_told_once(watch, caplog):
-    see(watch, State.SHADOW, times=MOST_IN_A_ROW - 1)
+    see(watch, State.SHADOW, times=MOST_SHADOWS_IN_A_ROW - 1)
     assert warnings_in(caplog) == []
 
     see(watch, State.SHADOW, State.IGNORED, times=5)
@@ -40,9 +38,9 @@ def test_shadow_alone_is_told_once(watch, caplog):
 
 @pytest.mark.parametrize("state", [State.PENDING, State.TWIN, State.DONE])
 def test_anything_that_runs_begins_anew(watch, caplog, state):
-    see(watch, State.SHADOW, times=MOST_IN_A_ROW - 1)
+    see(watch, State.SHADOW, times=MOST_SHADOWS_IN_A_ROW - 1)
     see(watch, State.SHADOW, state)
-    see(watch, State.SHADOW, times=MOST_IN_A_ROW - 1)
+    see(watch, State.SHADOW, times=MOST_SHADOWS_IN_A_ROW - 1)
     assert warnings_in(caplog) == []
 
     see(watch, State.SHADOW)
@@ -51,15 +49,15 @@ def test_anything_that_runs_begins_anew(watch, caplog, state):
 
 
 def test_endpoints_are_counted_apart(watch, caplog):
-    see(watch, State.SHADOW, times=MOST_IN_A_ROW - 1)
-    see(watch, State.SHADOW, times=MOST_IN_A_ROW - 1, endpoint="sales")
+    see(watch, State.SHADOW, times=MOST_SHADOWS_IN_A_ROW - 1)
+    see(watch, State.SHADOW, times=MOST_SHADOWS_IN_A_ROW - 1, endpoint="sales")
 
     assert warnings_in(caplog) == []
 
 
 def test_endpoint_whose_live_version_is_silent_is_told_of(caplog):
     shop = Shop()
-    for number in range(MOST_IN_A_ROW):
+    for number in range(MOST_SHADOWS_IN_A_ROW):
         shop.new(f"event-{number}")
 
     assert warnings_in(caplog) == ["support"]
@@ -69,7 +67,7 @@ def test_endpoint_whose_live_version_is_silent_is_told_of(caplog):
 
 def test_endpoint_both_of_whose_versions_come_is_not(caplog):
     shop = Shop()
-    for number in range(MOST_IN_A_ROW):
+    for number in range(MOST_SHADOWS_IN_A_ROW):
         shop.new(f"event-{number}")
         if number == 10:
             shop.old("a")

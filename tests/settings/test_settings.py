@@ -10,7 +10,7 @@ from hookkit.core.parts import AuthorType
 from hookkit.inbox.opening import check_database
 from hookkit.inbox.sql.rows import BodyCipher
 from hookkit.providers import load_providers
-from hookkit.receiving.protection import Protection
+from hookkit.receiving.endpoint import Protection
 from hookkit.senders import SENDERS
 from hookkit.settings.load import load_settings
 
@@ -33,11 +33,15 @@ def mistakes_of(**config):
     return list(raised.value.mistakes)
 
 
+def secrets_of(endpoint, registration=None):
+    return endpoint.secrets(endpoint.protection, "secrets", registration)
+
+
 def test_defaults_are_the_documented_ones():
     settings = load()
 
     support = settings.endpoints["support"]
-    assert support.secrets() == [SECRET.encode()]
+    assert secrets_of(support) == [SECRET.encode()]
     assert support.max_body_bytes == 1 << 20
     assert support.protection == Protection(secrets=[SECRET])
     assert (support.version_protections, support.path) == ({}, None)
@@ -172,7 +176,7 @@ def test_other_keys_of_the_application_are_left_alone():
         ),
         pytest.param(
             {"versions": {"v2": "shade"}},
-            "versions.v2.mode: 'shade' is none; choose live, shadow, ignore",
+            "versions.v2.mode: 'shade' is no mode; choose live, shadow, ignore",
             id="mode",
         ),
         pytest.param({"versions": {"v2": 5}}, "versions.v2: must be a mapping", id="mode a number"),
@@ -397,7 +401,7 @@ def test_secrets_come_from_a_callable_at_every_delivery():
 
     secrets.insert(0, "a-new-secret-of-today")
 
-    assert support.secrets() == [b"a-new-secret-of-today", SECRET.encode()]
+    assert secrets_of(support) == [b"a-new-secret-of-today", SECRET.encode()]
 
 
 @pytest.mark.parametrize(
@@ -413,7 +417,7 @@ def test_callable_without_usable_secrets_verifies_nothing(secrets):
     support = load(HOOKKIT_ENDPOINTS={"s": endpoint(secrets=secrets)}).endpoints["s"]
 
     with pytest.raises(Unavailable, match="endpoint 's' cannot be had"):
-        support.secrets()
+        secrets_of(support)
 
 
 def test_unsigned_endpoint_needs_no_secret():
@@ -535,12 +539,12 @@ def test_scheme_of_the_endpoint_is_not_that_of_a_version_with_its_own():
     [
         pytest.param(
             {"versions": {"v2": {"scheme": SIGNED}}},
-            "versions.v2.scheme: without secrets beside it, which are not taken from the endpoint",
+            "versions.v2.scheme: needs secrets beside it; those of the endpoint are not used",
             id="without secrets",
         ),
         pytest.param(
             {"versions": {"v2": {"scheme": SIGNED, "unsigned": True}}},
-            "versions.v2.scheme: beside unsigned: true, with which none is asked",
+            "versions.v2.scheme: beside unsigned: true; say which of the two is meant",
             id="unsigned",
         ),
         pytest.param(
@@ -576,6 +580,63 @@ def test_mistake_in_the_scheme_of_a_version(settings, mistake):
     )
 
     assert [line for line in found if line.startswith(f"HOOKKIT_ENDPOINTS.s.{mistake}")]
+
+
+def test_every_mistake_in_a_scheme_is_reported_at_once():
+    scheme = {"header": 5, "nonsense": 1, "signed": "{body}"}
+
+    found = mistakes_of(HOOKKIT_ENDPOINTS={"s": endpoint(scheme=scheme)})
+    assert found[0] == "HOOKKIT_ENDPOINTS.s.scheme: header: must be a text"
+    assert found[1].startswith("HOOKKIT_ENDPOINTS.s.scheme: nonsense: is not known; known are ")
+    assert len(found) == 2
+
+    scheme = {"header": "x", "algorithm": "md5", "encoding": "base32"}
+    found = mistakes_of(HOOKKIT_ENDPOINTS={"s": endpoint(scheme=scheme)})
+    assert [line.split(": ")[1] for line in found] == ["algorithm", "encoding"]
+
+
+def test_mistakes_of_a_version_that_has_no_shadow_are_reported_with_it():
+    versions = {"v9.9": {"mode": "shadow", "secret": SECRET, "region": "mars"}}
+    found = mistakes_of(
+        HOOKKIT_ENDPOINTS={"s": {"provider": "8x8", "region": "us", "versions": versions}}
+    )
+
+    assert [
+        line.removeprefix("HOOKKIT_ENDPOINTS.s.versions.v9.9").split(":")[0] for line in found
+    ] == [
+        ".secret (did you mean secrets?)",
+        ".region",
+        "",
+        ".mode",
+    ]
+
+
+def test_version_with_a_mistaken_proof_is_not_said_to_have_none():
+    versions = {"v1": {"secrets": [""]}}
+
+    assert mistakes_of(HOOKKIT_ENDPOINTS={"s": {"provider": "sunshine", "versions": versions}}) == [
+        "HOOKKIT_ENDPOINTS.s.versions.v1.secrets: holds an empty secret"
+    ]
+
+
+def test_token_that_cannot_be_had_is_named_and_not_shown():
+    def fail():
+        raise OSError(SECRET)
+
+    settings = {"provider": "meta", "secrets": [SECRET], "verify_token": fail}
+    support = load(HOOKKIT_ENDPOINTS={"s": settings}).endpoints["s"]
+
+    with pytest.raises(Unavailable, match="the verify_token of endpoint 's'") as raised:
+        support.answer_challenge({"hub.verify_token": "x", "hub.challenge": "1"})
+    assert SECRET not in str(raised.value)
+
+
+def test_tokens_of_a_challenge_are_one_list():
+    settings = {"provider": "meta", "secrets": [SECRET], "verify_token": {"a": [SECRET]}}
+
+    assert mistakes_of(HOOKKIT_ENDPOINTS={"s": settings}) == [
+        "HOOKKIT_ENDPOINTS.s.verify_token: must be a list of texts, newest first, or a callable"
+    ]
 
 
 def test_vendor_with_keys_of_its_own_has_no_other_scheme():
@@ -635,8 +696,8 @@ def test_settings_by_webhook_reach_the_provider():
     loaded = load_settings({"HOOKKIT_ENDPOINTS": {"s": settings}}, {"acme": acme}, check_database)
 
     support = loaded.endpoints["s"]
-    assert support.secrets("a") == [SECRET.encode()]
-    assert support.secrets("c") == support.secrets() == []
+    assert secrets_of(support, "a") == [SECRET.encode()]
+    assert secrets_of(support, "c") == secrets_of(support) == []
     assert support.provider.options == Options(
         repeat_window_s=60, version={"a": "v1", "b": "v1.1"}, authors={"a": AuthorType.USER}
     )

@@ -152,7 +152,8 @@ def test_settings_may_come_from_prefixed_environment(hooks, monkeypatch):
 
     settings = app.extensions["hookkit"].settings
     assert (settings.workers, settings.retry) == (2, RetryPolicy(max_attempts=2))
-    assert settings.endpoints["shop"].secrets() == [b"a-secret-of-the-environment"]
+    shop = settings.endpoints["shop"]
+    assert shop.secrets(shop.protection, "secrets") == [b"a-secret-of-the-environment"]
 
 
 def test_late_handler_is_refused_once_deliveries_came(hooks, tmp_path):

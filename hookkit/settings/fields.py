@@ -1,0 +1,210 @@
+"""The settings of an endpoint one by one: what may be written, and what is read from it."""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from typing import Any, TypedDict
+
+from marshmallow import RAISE, Schema, ValidationError, validate
+from marshmallow import fields as ma
+
+from hookkit.core.mistakes import split_url
+from hookkit.core.modes import Mode
+from hookkit.core.parts import AuthorType
+from hookkit.core.scheme import Scheme
+from hookkit.receiving.endpoint import CHECKS, Secrets
+from hookkit.schemas.shape import problems
+from hookkit.senders.sender import KINDS
+from hookkit.settings.scheme import read_scheme
+from hookkit.signatures.rsa import RsaKey, read_key
+
+#: The modes, as the settings spell them.
+MODES = tuple(mode.value for mode in Mode)
+
+#: The authors whom a registration may be said to deliver the words of.
+_AUTHORS = [each.value for each in AuthorType if each is not AuthorType.UNKNOWN]
+
+# The headers of a kept delivery that begin so are hookkit's own, and no sender has sent them.
+_PLACE = re.compile(rf"(?!header:(?i:hookkit)-)({'|'.join(KINDS)}):[^\s:]{{1,200}}", re.ASCII)
+
+
+class Strict(Schema):
+    """A mapping whose keys are all known."""
+
+    class Meta:
+        """Options of marshmallow."""
+
+        unknown = RAISE
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.error_messages |= {"unknown": "no such setting", "type": "must be a mapping"}
+
+
+def load_strict(schema: Strict, given: object) -> tuple[dict[str, Any], list[str]]:
+    """Return the values in *given* that are right, and a line for each mistake."""
+    declared: Any = given  # whatever it is, the schema says what is wrong with it
+    try:
+        loaded: dict[str, Any] = schema.load(declared)
+    except ValidationError as error:
+        messages: Any = error.messages
+        valid = error.valid_data
+        mistakes: Any = {_nearest(str(key), schema): lines for key, lines in messages.items()}
+        return (valid if isinstance(valid, dict) else {}), list(problems(mistakes))
+    return loaded, []
+
+
+def below(key: str, mistakes: Iterable[str]) -> list[str]:
+    """Return the mistakes of the mapping under *key*, each with *key* in front."""
+    return [
+        f"{key}{mistake}" if mistake.startswith(":") else f"{key}.{mistake}" for mistake in mistakes
+    ]
+
+
+def _nearest(key: str, schema: Schema) -> str:
+    """Return *key*; if it is unknown, together with the setting that was probably meant."""
+    known = [each.data_key or name for name, each in schema.load_fields.items()]
+    if key == "_schema":
+        return ""
+    nearest = difflib.get_close_matches(key, known, n=1, cutoff=0.75) if key not in known else []
+    return f"{key} (did you mean {nearest[0]}?)" if nearest else key
+
+
+def _secrets(setting: str) -> ma.Field[Any]:
+    """Return a field of secrets, or of a callable that returns them."""
+
+    def read(given: Any) -> Secrets:
+        if not callable(given):
+            try:
+                CHECKS[setting](given)
+            except ValueError as error:
+                raise ValidationError(str(error)) from error
+        secrets: Secrets = given
+        return secrets
+
+    return ma.Function(deserialize=read)
+
+
+def _read_keys(given: Any) -> tuple[RsaKey, ...]:
+    """Return the public keys in *given*: JWK or PEM, or a list of them."""
+    listed = [given] if isinstance(given, str | Mapping) else given
+    if not isinstance(listed, Sequence) or isinstance(listed, bytes):
+        raise ValidationError("must be a JWK or PEM, or a list of them")
+    if not listed:
+        raise ValidationError("holds no key")
+    try:
+        keys = tuple(read_key(each) for each in listed)
+    except ValueError as error:
+        raise ValidationError(f"one {error}") from error
+    if len({each.jwk for each in keys}) < len(keys):
+        raise ValidationError("holds one key twice")
+    return keys
+
+
+def _read_places(given: Any) -> tuple[str, ...]:
+    """Return where an id or a type may be: the first place that has one counts."""
+    places = [given] if isinstance(given, str) else given
+    if not isinstance(places, list | tuple) or not all(
+        isinstance(each, str) and _PLACE.fullmatch(each) for each in places
+    ):
+        raise ValidationError(
+            "must be header:<name> or body:<path.into.it>, or a list of such texts"
+        )
+    return tuple(each.lower() if each.startswith("header:") else each for each in places)
+
+
+def _read_pin(given: Any) -> str | dict[str, str]:
+    """Return a payload version, or one for each registration."""
+    texts = [*given, *given.values()] if isinstance(given, dict) else [given]
+    if not all(isinstance(text, str) for text in texts):
+        raise ValidationError("must be a text, or a mapping of webhook ids to texts")
+    pin: str | dict[str, str] = given
+    return pin
+
+
+def _address(schemes: Collection[str], otherwise: str) -> Callable[[str], None]:
+    """Return a validator of URLs whose message is *otherwise* for what is no URL."""
+
+    def check(url: str) -> None:
+        parts = split_url(url, schemes)
+        if parts is None:
+            raise ValidationError(otherwise)
+        if parts.username is not None or "?" in url or "#" in url:
+            raise ValidationError("must be without user, query and fragment")
+
+    return check
+
+
+class PartSettings(TypedDict, total=False):
+    """The settings of an endpoint, or those of one of its payload versions, which has fewer."""
+
+    provider: str
+    mode: str
+    secrets: Secrets
+    unsigned: bool
+    basic: Secrets
+    path_token: Secrets
+    scheme: Scheme
+    keys: tuple[RsaKey, ...]
+    region: str
+    key_bases: list[str]
+    tolerance_s: float
+    event_id: tuple[str, ...]
+    event_type: tuple[str, ...]
+    public_url: str
+    verify_token: Sequence[str] | Callable[[], Sequence[str]]
+    versions: Mapping[object, object]
+    version: str | dict[str, str]
+    authors: dict[str, str]
+    path: str
+    max_body: int
+    repeat_window_s: float
+
+
+class _ProtectionSchema(Strict):
+    """What an endpoint and a payload version may both say."""
+
+    secrets = _secrets("secrets")
+    unsigned = ma.Boolean(truthy={True}, falsy={False})
+    basic = _secrets("basic")
+    path_token = _secrets("path_token")
+    scheme = ma.Function(deserialize=read_scheme)
+    keys = ma.Function(deserialize=_read_keys)
+    region = ma.String()
+    key_bases = ma.List(
+        ma.String(validate=_address(["https"], "must be an address that begins with https://")),
+        validate=validate.Length(min=1, error="holds no address"),
+    )
+
+
+class VersionSchema(_ProtectionSchema):
+    """A payload version of an endpoint."""
+
+    mode = ma.String(validate=validate.OneOf(MODES, error="{input!r} is no mode; choose {choices}"))
+
+
+class EndpointSchema(_ProtectionSchema):
+    """An endpoint."""
+
+    provider = ma.String(required=True)
+    tolerance_s = ma.Float(validate=validate.Range(min=0))
+    event_id = ma.Function(deserialize=_read_places)
+    event_type = ma.Function(deserialize=_read_places)
+    public_url = ma.String(
+        validate=_address(
+            ["http", "https"], "must be the address that the sender was given, https://..."
+        )
+    )
+    verify_token = _secrets("verify_token")
+    versions = ma.Dict(error_messages={"invalid": "must map payload versions to their modes"})
+    version = ma.Function(deserialize=_read_pin)
+    authors = ma.Dict(
+        keys=ma.String(),
+        values=ma.String(validate=validate.OneOf(_AUTHORS, error="must be one of {choices}")),
+        error_messages={"invalid": "must map webhook ids to " + ", ".join(_AUTHORS)},
+    )
+    path = ma.String(validate=validate.Regexp(r"^/[^<>\s]*$", error="must start with /"))
+    max_body = ma.Integer(strict=True, validate=validate.Range(min=1))
+    repeat_window_s = ma.Float(validate=validate.Range(min=0, min_inclusive=False))
