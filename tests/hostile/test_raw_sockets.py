@@ -1,0 +1,78 @@
+"""No server under hookkit makes a 5xx, a cut body or an answer without JSON of a bad request."""
+
+import json
+
+import pytest
+
+from tests.applications import SECRET, message
+from tests.hostile.items import EITHER, ITEMS, KEPT, REFUSED, Item, head, length
+from tests.hostile.known import KNOWN
+from tests.hostile.responses import send
+from tests.hostile.servers import COMMANDS, serving
+
+
+@pytest.fixture(scope="module")
+def server(request, tmp_path_factory):
+    with serving(request.param, tmp_path_factory.mktemp(request.param)) as running:
+        yield running
+
+
+def cases():
+    for server in COMMANDS:
+        for name in ITEMS:
+            reason = KNOWN.get((server, name))
+            marks = [] if reason is None else [pytest.mark.xfail(strict=True, reason=reason)]
+            yield pytest.param(server, name, marks=marks, id=f"{server}-{name}")
+
+
+@pytest.mark.parametrize(("server", "name"), list(cases()), indirect=["server"])
+def test_hostile_request_is_kept_whole_or_refused(server, name):
+    item = ITEMS[name]
+
+    answers = send(server, item)
+    if item.leaves:
+        assert_still_serves(server, name)
+
+    statuses = [each.status for each in answers]
+    kept = server.bodies(item.marker)
+    told = [(each.status, each.body[:200]) for each in answers]
+    assert [status for status in statuses if status >= 500] == [], told
+    assert set(kept) <= set(item.whole), f"kept {[len(body) for body in kept]}, told {told}"
+    if item.outcome == KEPT:
+        assert (statuses, kept) == ([200], [*item.whole]), told
+    if item.outcome == REFUSED:
+        assert all(status >= 400 for status in statuses), told
+    if item.outcome == EITHER:
+        assert (200 in statuses) <= bool(kept), told
+    for each in answers:
+        assert SECRET.encode() not in each.body
+        assert not each.is_ours or is_plain(name, each), (each.headers, each.body)
+    assert_says_nothing_it_must_not(server)
+
+
+def is_plain(name, answer):
+    """Tell whether it is one of hookkit's: JSON with a code, or an answer without a body."""
+    if name.startswith("challenge-") and answer.status == 200:
+        content_type = answer.headers["Content-Type"]
+        return (content_type, answer.headers["X-Content-Type-Options"]) == (
+            "text/plain; charset=utf-8",
+            "nosniff",
+        )
+    if name == "method-HEAD":
+        return answer.body == b""
+    return answer.headers["Content-Type"] == "application/json" and "code" in json.loads(
+        answer.body
+    )
+
+
+def assert_still_serves(server, name):
+    body = json.dumps(message(f"after-{name}")).encode()
+    parts = [head(length(body)), body]
+    after = Item(name="after", parts=parts, outcome=KEPT, whole=[body], marker=b"")
+    assert [each.status for each in send(server, after)] == [200]
+
+
+def assert_says_nothing_it_must_not(server):
+    log = server.log()
+    assert SECRET not in log
+    assert "hookkit/web/views.py" not in log, log[-3000:]  # a traceback leads through it
