@@ -19,17 +19,18 @@ from tests.acceptance.load import (
 )
 from tests.acceptance.pgbouncer import pgbouncer
 from tests.acceptance.servers import gunicorn, hookkit_worker
+from tests.acceptance.test_celery import wait_until_all_are_done
 from tests.applications import admit, message
 from tests.inbox.making import attempt, done
 from tests.postgres_server import own_server
 from tests.scale import SCALE
 from tests.waiting import wait_until
 
-EVENTS = 200 * SCALE
+EVENTS = 100 * SCALE
 THREADS = 8  # on 3 connections of PgBouncer's to the server
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture
 def urls():
     """Return the URL of a server, and that of PgBouncer as docs/how-to/scale-out.md has it."""
     found = program("pgbouncer")
@@ -68,6 +69,7 @@ def test_servers_and_workers_behind_it_lose_and_double_nothing(tmp_path, urls):
         load.server = server
         wait_until(lambda: len(load.acknowledged) >= EVENTS)
         load.stop.set()
+        wait_until_all_are_done(direct_url)
         assert_all_is_settled(direct_url, server, load.acknowledged)
 
     assert load.others == set()

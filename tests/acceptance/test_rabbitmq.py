@@ -19,7 +19,7 @@ from tests.rabbitmq_server import RabbitServer
 from tests.scale import SCALE
 from tests.waiting import wait_until
 
-EVENTS = 60 * SCALE
+EVENTS = 30 * SCALE
 
 
 @pytest.fixture
@@ -42,9 +42,7 @@ def test_broker_that_restarts_costs_deliveries_nothing(tmp_path, postgres_url, r
             load.server = server
             # By Celery alone: nothing sweeps yet.
             wait_until(lambda: len(server.lines("handled")) >= EVENTS)
-            running.enter_context(
-                hookkit_worker(tmp_path, "--sweep", "--concurrency", "0")
-            )
+            running.enter_context(hookkit_worker(tmp_path, "--sweep", "--concurrency", "0"))
             rabbit.stop()
             so_far = len(load.acknowledged)
             wait_until(lambda: len(load.acknowledged) >= so_far + EVENTS)

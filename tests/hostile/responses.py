@@ -17,7 +17,7 @@ QUIET_S = 2.0
 
 
 class Answer(NamedTuple):
-    """One response; ``is_ours`` tells those of the application from those of its server."""
+    """One response."""
 
     status: int
     headers: HTTPMessage
@@ -25,14 +25,14 @@ class Answer(NamedTuple):
 
     @property
     def is_ours(self) -> bool:
-        """Whether the application has answered."""
-        return self.headers.get("X-Application") is not None
+        """Whether it is an answer to a request below ``/hooks``."""
+        return self.headers.get("X-Hooks") is not None
 
 
 def send(server: RawServer, item: Item) -> list[Answer]:
     """Send *item* over a connection of its own and return every answer to it."""
     with server.connect() as connection:
-        with suppress(ConnectionError):  # the server may have answered and gone
+        with suppress(OSError):  # the server may have answered and gone
             for part in item.parts:
                 connection.sendall(part)
                 time.sleep(PAUSE_S if len(item.parts) < 5 else PAUSE_S / 5)

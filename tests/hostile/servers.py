@@ -33,7 +33,8 @@ ENDPOINTS = {
     },
 }
 
-#: ``X-Application`` tells the answers of the application from those of its server.
+#: ``X-Hooks`` tells what hookkit must have answered from the answers of the server before it and
+#: of the application beside it.
 APPLICATION = f"""
     from pathlib import Path
     from flask import Flask
@@ -51,7 +52,9 @@ APPLICATION = f"""
     def marked(wsgi):
         def call(environ, start_response):
             def start(status, headers, *exc_info):
-                return start_response(status, [*headers, ("X-Application", "1")], *exc_info)
+                if f"{{environ['PATH_INFO']}}/".startswith("/hooks/"):
+                    headers = [*headers, ("X-Hooks", "1")]
+                return start_response(status, headers, *exc_info)
             return wsgi(environ, start)
         return call
 

@@ -28,6 +28,7 @@ def cases():
 @pytest.mark.parametrize(("server", "name"), list(cases()), indirect=["server"])
 def test_hostile_request_is_kept_whole_or_refused(server, name):
     item = ITEMS[name]
+    said_before = len(server.log())
 
     answers = send(server, item)
     if item.leaves:
@@ -36,7 +37,7 @@ def test_hostile_request_is_kept_whole_or_refused(server, name):
     statuses = [each.status for each in answers]
     kept = server.bodies(item.marker)
     told = [(each.status, each.body[:200]) for each in answers]
-    assert [status for status in statuses if status >= 500] == [], told
+    assert [each.status for each in answers if is_fault(each)] == [], told
     assert set(kept) <= set(item.whole), f"kept {[len(body) for body in kept]}, told {told}"
     if item.outcome == KEPT:
         assert (statuses, kept) == ([200], [*item.whole]), told
@@ -46,8 +47,15 @@ def test_hostile_request_is_kept_whole_or_refused(server, name):
         assert (200 in statuses) <= bool(kept), told
     for each in answers:
         assert SECRET.encode() not in each.body
-        assert not each.is_ours or is_plain(name, each), (each.headers, each.body)
-    assert_says_nothing_it_must_not(server)
+        assert not each.is_ours or is_plain(name, each), (each.headers.items(), each.body)
+    said = server.log()[said_before:]
+    assert SECRET not in said
+    assert "hookkit/web/views.py" not in said, said[-3000:]  # a traceback leads through it
+
+
+def is_fault(answer):
+    """Tell whether it is a 5xx; two of them only say that a server knows no such HTTP."""
+    return answer.status >= 500 and (answer.is_ours or answer.status not in (501, 505))
 
 
 def is_plain(name, answer):
@@ -70,9 +78,3 @@ def assert_still_serves(server, name):
     parts = [head(length(body)), body]
     after = Item(name="after", parts=parts, outcome=KEPT, whole=[body], marker=b"")
     assert [each.status for each in send(server, after)] == [200]
-
-
-def assert_says_nothing_it_must_not(server):
-    log = server.log()
-    assert SECRET not in log
-    assert "hookkit/web/views.py" not in log, log[-3000:]  # a traceback leads through it
