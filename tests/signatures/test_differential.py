@@ -5,7 +5,6 @@ refused. That a library accepts more than hookkit is no fault; what was only sig
 accepted by both.
 """
 
-import base64
 import json
 import random
 from collections import Counter
