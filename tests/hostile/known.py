@@ -34,8 +34,12 @@ _ROWS: list[tuple[str, Sequence[str], Sequence[str]]] = [
     (
         H7,
         NEW_GUNICORN,
-        ["chunk-extension-of-100-kb", "chunked-with-half-an-end"]
-        + ["chunk-size-negative", "chunk-size-prefixed"],
+        [
+            "chunk-extension-of-100-kb",
+            "chunked-with-half-an-end",
+            "chunk-size-negative",
+            "chunk-size-prefixed",
+        ],
     ),
     (
         H7,
@@ -45,16 +49,27 @@ _ROWS: list[tuple[str, Sequence[str], Sequence[str]]] = [
     (
         H7,
         ["cheroot"],
-        ["length-negative", "chunked-cut-between-chunks", "chunked-cut-in-a-chunk"]
-        + ["chunk-size-of-1000-digits", "chunk-size-of-2-to-the-64"]
-        + ["chunk-ended-by-a-bare-line-feed"],
+        [
+            "length-negative",
+            "chunked-cut-between-chunks",
+            "chunked-cut-in-a-chunk",
+            "chunk-size-of-1000-digits",
+            "chunk-size-of-2-to-the-64",
+            "chunk-ended-by-a-bare-line-feed",
+        ],
     ),
     (
         H14,
         EVERY,
-        ["upgrade-to-a-websocket", "path-double-slash-inside", "path-without-a-name"]
-        + ["path-double-slash-and-another-name"]
-        + ["method-TRACE", "method-PROPFIND", "method-BREW"],
+        [
+            "upgrade-to-a-websocket",
+            "path-double-slash-inside",
+            "path-without-a-name",
+            "path-double-slash-and-another-name",
+            "method-TRACE",
+            "method-PROPFIND",
+            "method-BREW",
+        ],
     ),
     (H14, [each for each in EVERY if each != "cheroot"], ["method-CONNECT"]),
     (H14, ["waitress", "granian", "cheroot", "uwsgi"], ["method-12"]),
@@ -63,9 +78,18 @@ _ROWS: list[tuple[str, Sequence[str], Sequence[str]]] = [
     (
         H16,
         ["uwsgi"],
-        ["length-letters", "length-negative", "length-plus", "length-hex", "length-underscore"]
-        + ["length-float", "length-list", "length-arabic-digits", "length-of-5000-digits"]
-        + ["length-blank"],
+        [
+            "length-letters",
+            "length-negative",
+            "length-plus",
+            "length-hex",
+            "length-underscore",
+            "length-float",
+            "length-list",
+            "length-arabic-digits",
+            "length-of-5000-digits",
+            "length-blank",
+        ],
     ),
     (H16, ["cheroot"], ["length-plus", "length-underscore"]),
     (TAKES_THE_LAST, ["cheroot", "uwsgi"], ["two-lengths"]),
