@@ -190,6 +190,14 @@ def test_address_of_the_client_is_not_what_the_client_says(behind_nginx):
     assert "203.0.113.7" not in (folder / "addresses").read_text()
 
 
+def test_header_with_underscores_is_not_the_one_with_hyphens(behind_nginx):
+    port, _ = behind_nginx
+    body = body_of("event-underscores")
+    sent = head(f"Content-Length: {len(body)}").replace(b"X-API-Key", b"X_API_Key")
+
+    assert exchange(port, sent + body) == (401, {"code": "signature_missing"})
+
+
 def requests_in(folder):
     return len((folder / "addresses").read_text().splitlines())
 

@@ -145,7 +145,7 @@ class RawServer:
 
 
 @contextmanager
-def serving(name: str, folder: Path) -> Iterator[RawServer]:
+def serving(name: str, folder: Path, *options: str) -> Iterator[RawServer]:
     """Serve the application by the server *name* until the end of the block."""
     (folder / "application.py").write_text(textwrap.dedent(APPLICATION))
     (folder / "serve_cheroot.py").write_text(textwrap.dedent(CHEROOT))
@@ -158,7 +158,7 @@ def serving(name: str, folder: Path) -> Iterator[RawServer]:
     port = free_port()
     with (folder / "log").open("wb") as log:
         process = subprocess.Popen(
-            [sys.executable, *COMMANDS[name](port)],
+            [sys.executable, *COMMANDS[name](port), *options],
             cwd=folder,
             env=environment,
             stdout=log,
