@@ -90,6 +90,8 @@ def run_all(seconds: int) -> int:
             for number, sample in enumerate(list_samples(load_providers()[provider])):
                 Path(corpus, str(number)).write_bytes(sample.body)
             options = [f"-max_total_time={seconds}", "-verbosity=0", "-print_final_stats=1"]
+            # What fails is printed as Base64.
+            options.append(f"-artifact_prefix={corpus}/")
             command = [sys.executable, "-m", "tests.fuzz.guided", "--target", name, corpus]
             done = subprocess.run(
                 [*command, *options], check=False, capture_output=True, text=True, cwd=Path.cwd()

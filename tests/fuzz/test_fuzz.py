@@ -2,8 +2,11 @@
 
 import pytest
 
+import hookkit
+from hookkit import Rejected
 from tests.fuzz.fuzzer import Fuzzer
 from tests.fuzz.known import KNOWN
+from tests.fuzz.targets import URL
 
 #: Together 20,000 requests.
 SEEDS, EACH = (1, 2), 10_000
@@ -22,6 +25,15 @@ def test_mutated_requests_cost_nothing_and_prove_nothing(seed, record_property):
     assert report.grown_mib < MOST_GROWN_MIB
     # The mutations lead somewhere: every door was reached.
     assert min(report.statuses[status] for status in (200, 400, 401, 404, 405, 413)) > 50
+
+
+@pytest.mark.parametrize("name", ["square", "twilio"])
+@pytest.mark.xfail(strict=True, raises=UnicodeEncodeError, reason="H7: found by tests.fuzz.guided")
+def test_query_that_is_no_text_is_refused(name):
+    headers = hookkit.sign(name, b"a=1", "secret", public_url=URL)
+
+    with pytest.raises(Rejected):
+        hookkit.verify(name, headers, b"a=1", ["secret"], query="a=\ud800", public_url=URL)
 
 
 def test_fuzzer_finds_a_forgery(monkeypatch):
