@@ -170,7 +170,10 @@ class Fuzzer:
             case 0:
                 environ["CONTENT_LENGTH"] = chance.choice(LENGTHS)
             case 1:
-                environ["CONTENT_LENGTH"] = str(len(request.body) + chance.choice([-1, 1, 10**9]))
+                declared = max(0, len(request.body) + chance.choice([-1, 1, 10**9]))
+                environ["CONTENT_LENGTH"] = str(declared)
+                # What lies behind is no part of this request.
+                request.body = request.body[:declared]
             case 2:
                 del environ["CONTENT_LENGTH"]
                 environ |= {"HTTP_TRANSFER_ENCODING": "chunked", "wsgi.input_terminated": True}
