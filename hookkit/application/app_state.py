@@ -72,6 +72,9 @@ class AppState:
             lease_s=self.settings.lease_s,
             context=app.app_context,
         )
+        for endpoint in self.settings.endpoints.values():
+            for keys in endpoint.keys:
+                keys.use_book(lambda: self.open_inbox().keys)
         self.rotation = Rotation(self.open_inbox, utc_now, self.settings.endpoints)
         self.operations = Operations(
             inbox=self.open_inbox,
@@ -253,7 +256,8 @@ class AppState:
         self.opening.after_fork()
         self.worker.after_fork()
         for endpoint in self.settings.endpoints.values():
-            endpoint.after_fork()
+            for keys in endpoint.keys:
+                keys.after_fork()
         if self._runner is not None:
             self._runner.after_fork()
 

@@ -28,6 +28,8 @@ class Delivery:
         received_at: Aware UTC, cut to milliseconds.
         path_token: What the URL has behind the endpoint's name; None when it ends there.
         query: What the URL has behind its question mark, as it was sent.
+        address: The IP address that it came from; empty if that is not known. A reverse proxy
+            has its own address here, unless the application corrects that.
         document: The object in the body, once somebody had to read it to prove the sender;
             None before that. It is handed on so that nobody reads it twice.
     """
@@ -38,6 +40,7 @@ class Delivery:
     received_at: datetime
     path_token: str | None = field(default=None, repr=False)
     query: str = field(default="", repr=False)
+    address: str = ""
     document: Document | None = field(default=None, repr=False)
 
 

@@ -15,6 +15,7 @@ from typing import Any, Protocol
 from hookkit.core.attempts import Attempt
 from hookkit.core.delivery import Envelope
 from hookkit.core.entry import EVERYTHING, REPLAYABLE, Entry, Filter, Receipt, Settlement, State
+from hookkit.core.scheme import KeyBook
 from hookkit.inbox.records import STEP, Batch, EntryRecord, Proofs, Pruned
 from hookkit.inbox.version_book import VersionBook
 
@@ -22,6 +23,9 @@ from hookkit.inbox.version_book import VersionBook
 MAX_WORD_CHARS = 255
 #: Longest problem and error that are stored; what is longer is cut.
 MAX_TEXT_CHARS = 10_000
+
+#: How many public keys of one vendor's server are kept; what was fetched first goes first.
+MAX_KEPT_KEYS = 100
 
 #: An entry that is held up in its lane is not looked at again for so long, in seconds.
 HELD_UP_S = 1.0
@@ -35,11 +39,16 @@ class Inbox(Protocol):
 
     Attributes:
         versions: Switches payload versions.
+        keys: The vendors' public keys that have proved deliveries.
     """
 
     @property
     def versions(self) -> VersionBook:
         """What was switched between payload versions."""
+
+    @property
+    def keys(self) -> KeyBook:
+        """The vendors' public keys that have proved deliveries."""
 
     def admit(self, envelope: Envelope) -> Receipt:
         """Store the delivery and one entry per item that is new, in one transaction.

@@ -36,6 +36,7 @@ from hookkit.inbox.sql.claim import (
     release,
 )
 from hookkit.inbox.sql.find import counts, find, proofs
+from hookkit.inbox.sql.keys import SqlKeys
 from hookkit.inbox.sql.rows import BodyCipher, prepared
 from hookkit.inbox.sql.settle import (
     UndoneError,
@@ -86,6 +87,7 @@ class SqlInbox:
         self._insert_entry = self._transactions.insert_unless_there(entries)
         self._store = Store(self._transactions, migrates=migrates)
         self._versions = SqlVersions(self._transactions, self._store, self._decrypted)
+        self._keys = SqlKeys(self._transactions, self._store)
 
     def prepare(self) -> None:
         """See to the tables; every other method does it if need be.
@@ -101,6 +103,11 @@ class SqlInbox:
     def versions(self) -> SqlVersions:
         """What was switched between payload versions."""
         return self._versions
+
+    @property
+    def keys(self) -> SqlKeys:
+        """The vendors' public keys that have proved deliveries."""
+        return self._keys
 
     def admit(self, envelope: Envelope) -> Receipt:
         """Store the delivery and one entry per item that is new, in one transaction."""

@@ -27,6 +27,7 @@ from hookkit.inbox.memory_entries import (
     stored_delivery,
     stored_entry,
 )
+from hookkit.inbox.memory_keys import MemoryKeys
 from hookkit.inbox.memory_upkeep import fits, proofs, prune, start_over, why_refused
 from hookkit.inbox.memory_versions import MemoryVersions
 from hookkit.inbox.records import STEP, Batch, EntryRecord, Proofs, Pruned
@@ -44,11 +45,17 @@ class MemoryInbox:
         self._by_event_id: dict[tuple[str, str], StoredEntry] = {}
         self._queue = Queue(self._entries)
         self._versions = MemoryVersions(lambda: self._lock, self._entries, self._queue)
+        self._keys = MemoryKeys(lambda: self._lock)
 
     @property
     def versions(self) -> MemoryVersions:
         """What was switched between payload versions."""
         return self._versions
+
+    @property
+    def keys(self) -> MemoryKeys:
+        """The vendors' public keys that have proved deliveries."""
+        return self._keys
 
     def admit(self, envelope: Envelope) -> Receipt:
         """Store the delivery and one entry per item that is new."""
