@@ -72,9 +72,7 @@ class AppState:
             lease_s=self.settings.lease_s,
             context=app.app_context,
         )
-        for endpoint in self.settings.endpoints.values():
-            for keys in endpoint.keys:
-                keys.use_book(lambda: self.open_inbox().keys)
+        self._share_keys()
         self.rotation = Rotation(self.open_inbox, utc_now, self.settings.endpoints)
         self.operations = Operations(
             inbox=self.open_inbox,
@@ -105,6 +103,11 @@ class AppState:
         self.receiver = Receiver(
             sender=app, inbox=self.open_inbox, hand_to_runner=lambda it: self.runner.finish(it)
         )
+
+    def _share_keys(self) -> None:
+        for endpoint in self.settings.endpoints.values():
+            for keys in endpoint.keys:
+                keys.use_book(lambda: self.open_inbox().keys)
 
     @property
     def checkup(self) -> Checkup:
