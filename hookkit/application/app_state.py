@@ -72,7 +72,6 @@ class AppState:
             lease_s=self.settings.lease_s,
             context=app.app_context,
         )
-        self._share_keys()
         self.rotation = Rotation(self.open_inbox, utc_now, self.settings.endpoints)
         self.operations = Operations(
             inbox=self.open_inbox,
@@ -100,14 +99,7 @@ class AppState:
         # Its tasks must be known wherever the application is loaded.
         self._celery = celery_runner(self) if self.runner_name == "celery" else None
         self._runner: Runner | None = self._celery
-        self.receiver = Receiver(
-            sender=app, inbox=self.open_inbox, hand_to_runner=lambda it: self.runner.finish(it)
-        )
-
-    def _share_keys(self) -> None:
-        for endpoint in self.settings.endpoints.values():
-            for keys in endpoint.keys:
-                keys.use_book(lambda: self.open_inbox().keys)
+        self.receiver = self._make_receiver()
 
     @property
     def checkup(self) -> Checkup:
@@ -210,6 +202,16 @@ class AppState:
 
     def _has_due(self) -> bool:
         return self.open_inbox().has_due(self.worker.assignment.providers.keys(), now=utc_now())
+
+    def _make_receiver(self) -> Receiver:
+        for endpoint in self.settings.endpoints.values():
+            for keys in endpoint.keys:
+                keys.use_book(lambda: self.open_inbox().keys)
+        return Receiver(
+            sender=self.app,
+            inbox=self.open_inbox,
+            hand_to_runner=lambda it: self.runner.finish(it),
+        )
 
     def _make_worker(self, assignment: Assignment) -> Worker:
         return Worker(assignment, inbox=self.open_inbox, clock=utc_now, jitter=random_jitter)

@@ -1,16 +1,16 @@
 """How many look-ups of unknown key ids may begin, for whom, and who may wait for the result.
 
-Nobody knows whether a key id is forged before the vendor's server was asked for it. So whoever
-posts to an endpoint makes hookkit ask, and the number of questions is limited.
+Whether a key id is forged shows only when the vendor's server is asked for it. So anybody who
+posts to an endpoint can make hookkit ask, and the number of look-ups must be limited.
 
-Rule 1: an address that has proved a delivery, and a network that is not known for forged ids, are
-        served at once, from a budget that is larger than what one stranger sends. A share of it is
-        reserved for the former.
-Rule 2: all others share a small budget. The id that was named most often is asked for next: a
-        vendor names its key with every delivery, and a stranger who repeats an id has fewer of
-        them, for an id that no key has is not asked for again.
-Rule 3: a request waits for the result if it comes from an address or network as in rule 1, and few
-        others wait. Otherwise the vendor sends again what it was told 503 for, and the key is there.
+Rule 1: a look-up begins at once for an address that has proved a delivery, and for a network that
+        is not known for forged ids. The total is limited, and a share of it is reserved for the
+        proven addresses.
+Rule 2: all others share a small budget, and the id that was named most often is looked up next. A
+        vendor names its key with every delivery. A stranger gains nothing by repeating an id,
+        since an id without a key is not looked up again.
+Rule 3: few requests wait for a result, except those of proven addresses. The others are answered
+        503 while the look-up runs, and the vendor sends again.
 """
 
 from __future__ import annotations

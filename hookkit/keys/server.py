@@ -367,16 +367,16 @@ class KeyServer:
             extra = {"action": "key_fetched", "key_id": key_id}
             _logger.info("asked for key %s: fetched", key_id, extra=extra)
             return
-        action = "key_fetched" if error is None else "key_unavailable"
         with self._lock:
-            count = self._seldom.count(action, time.monotonic())
+            count = self._seldom.count("absent" if error is None else "failed", time.monotonic())
         if count is None:
             return
-        others = f" ({count - 1} others since the last line)" if count > 1 else ""
-        extra = {"action": action, "key_id": key_id}
+        others = "" if count == 1 else f" (and {count - 1} others since the last such line)"
         if error is None:
+            extra = {"action": "key_fetched", "key_id": key_id}
             _logger.info("asked for key %s: there is none%s", key_id, others, extra=extra)
         else:
+            extra = {"action": "key_unavailable", "key_id": key_id}
             _logger.warning("cannot fetch key %s: %s%s", key_id, error, others, extra=extra)
 
 
