@@ -65,7 +65,7 @@ class _Lookup:
 
     @property
     def is_overdue(self) -> bool:
-        """Whether it has taken too long, which nobody may have waited for."""
+        """Whether it has taken too long."""
         return time.monotonic() >= self.give_up_at_s
 
 
@@ -131,6 +131,7 @@ class KeyServer:
         if not KEY_ID.fullmatch(key_id):
             return None
         address = address[:_MAX_ADDRESS_CHARS]
+        self._give_up_overdue()
         self._load_unless_known(key_id)
         with self._lock:
             now_s = self._clock()
@@ -140,9 +141,6 @@ class KeyServer:
             if known is None and self._memory.is_held(key_id, now_s):
                 return None
             begun, awaited = self._join_or_begin(key_id, address, now_s)
-            overdue = [each for each in self._lookups.values() if each.is_overdue]
-        for each in overdue:
-            self._give_up(each)
         if begun is not None:
             self._start(begun)
         if awaited is None:
@@ -276,6 +274,13 @@ class KeyServer:
         if known is None:
             raise lookup.error or Unavailable(_TOO_LATE)
         return known.key
+
+    def _give_up_overdue(self) -> None:
+        """Break off look-ups that take too long, and that nobody may be waiting for."""
+        with self._lock:
+            overdue = [each for each in self._lookups.values() if each.is_overdue]
+        for each in overdue:
+            self._give_up(each)
 
     def _give_up(self, lookup: _Lookup) -> None:
         lookup.error = lookup.error or Unavailable(_TOO_LATE)

@@ -13,10 +13,16 @@ from hookkit import Unavailable
 from hookkit.core.errors import KeyPending
 from hookkit.keys import https_get
 from hookkit.keys import server as keys
-from hookkit.keys.budget import MAX_MISSES, SUSPECT_BURST, SUSPECTS_PER_S
+from hookkit.keys.budget import (
+    MAX_MISSES,
+    SUSPECT_BURST,
+    SUSPECTS_PER_S,
+    WAIT_BURST,
+    Charge,
+)
 from hookkit.keys.memory import ABSENT_S, FAILED_S, FRESH_S, MAX_KEYS, STALE_HOLD_S, STALE_S
 from hookkit.keys.ring import KeyRing
-from hookkit.keys.server import MAX_THREADS, RESERVED_THREADS
+from hookkit.keys.server import MAX_THREADS, MAX_WAITING, RESERVED_THREADS
 from hookkit.keys.server import KeyServer as Client
 from hookkit.signatures.rsa import read_key
 from tests.key_server import KeyServer, jwk_of, private_jwk_of, private_key, response
@@ -111,6 +117,7 @@ def test_unknown_id_is_none_and_not_asked_for_again_soon(server, client_of, cloc
     assert jwk_that_is(client) == modulus(KEY)
 
 
+# catalogue: 24
 @pytest.mark.parametrize(
     "key_id",
     [
@@ -178,6 +185,7 @@ def test_answer_of_no_use_is_no_key_and_no_stranger(server, client_of, answer):
         client_of().find(KEY_ID)
 
 
+# catalogue: 26
 def test_redirect_is_not_followed(server, client_of):
     server.answers["elsewhere"] = JWK
     where = f"{server.base}/elsewhere/public"
@@ -417,6 +425,7 @@ def test_key_that_the_server_has_no_more_is_forgotten(server, client_of, clock):
     assert client.find(KEY_ID) is None
 
 
+# catalogue: 29
 def test_old_key_is_good_while_the_server_is_down_and_not_for_ever(server, client_of, clock):
     server.answers[KEY_ID] = JWK
     client = client_of()
@@ -531,7 +540,6 @@ def test_keys_that_there_are_use_nothing_up(server, client_of):
         assert client.find(f"key-{number}")
 
 
-# catalogue: 29
 def test_server_that_is_down_is_asked_for_few_ids(server, client_of, clock):
     client = client_of()
     for number in range(50):
@@ -623,6 +631,99 @@ def test_lookups_without_an_answer_are_few(server, client_of, clock):
 
     gate.set()
     wait_until(lambda: client._threads == 0)
+
+
+def waits_for(client, key_id, address):
+    """Tell whether a request waited for the server, which gives no answer."""
+    with pytest.raises(Unavailable) as raised:
+        client.find(key_id, address)
+    return not isinstance(raised.value, KeyPending)
+
+
+def test_few_requests_of_strangers_wait_for_a_server_that_hangs(server, client_of):
+    gate = threading.Event()
+    client = client_of(timeout_s=0.01)
+    client._fetch = lambda lookup: gate.wait(PATIENCE_S) and None
+
+    waited = [waits_for(client, f"id-{n}", f"192.0.2.{n}") for n in range(MAX_THREADS)]
+
+    assert sum(waited) <= WAIT_BURST
+
+    gate.set()
+    wait_until(lambda: client._threads == 0)
+
+
+def test_key_is_looked_up_for_a_request_that_does_not_wait(server, client_of):
+    server.answers[KEY_ID] = JWK
+    client = client_of()
+    while client._budget.may_wait("192.0.2.1", Charge(), client._clock()):
+        pass
+
+    assert find_or_none(client, KEY_ID, VENDOR) == "pending"
+    wait_until(lambda: client._threads == 0)
+
+    assert jwk_that_is(client) == modulus(KEY)
+    assert server.asked == {KEY_ID: 1}
+
+
+def test_proven_address_waits_for_a_lookup_that_others_do_not_wait_for(server, client_of):
+    gate = threading.Event()
+
+    def answer(connection):
+        gate.wait(PATIENCE_S)
+        connection.sendall(response(200, json.dumps(JWK).encode()))
+
+    server.answers[KEY_ID] = answer
+    client = client_of()
+    client.note_proof("none", VENDOR)
+    while client._budget.may_wait("192.0.2.1", Charge(), client._clock()):
+        pass
+    assert find_or_none(client, KEY_ID, "192.0.2.1") == "pending"
+    assert find_or_none(client, KEY_ID, "192.0.2.2") == "pending"
+    found = []
+    waiting = threading.Thread(target=lambda: found.append(client.find(KEY_ID, VENDOR)))
+    waiting.start()
+    wait_until(lambda: client._waiting == 1)
+    gate.set()
+    waiting.join()
+
+    assert [modulus(KEY)] == [key.public.public_numbers().n for key in found]
+    assert server.asked == {KEY_ID: 1}
+
+
+def test_number_of_requests_that_wait_is_bounded(client_of):
+    client = client_of()
+    client._waiting = MAX_WAITING
+    client.note_proof("none", VENDOR)
+
+    assert find_or_none(client, KEY_ID, VENDOR) == "pending"
+    wait_until(lambda: client._threads == 0)
+
+
+@pytest.mark.parametrize("slow", SLOW, ids=lambda each: each.__name__)
+def test_lookup_that_nobody_waits_for_ends_too(server, client_of, slow):
+    server.answers[KEY_ID] = slow
+    client = client_of(timeout_s=IMPATIENCE_S)
+    client._waiting = MAX_WAITING
+    assert find_or_none(client, KEY_ID) == "pending"
+
+    def is_over():
+        find_or_none(client, "another")
+        return client._threads == 0
+
+    wait_until(is_over)
+    assert not client._lookups
+
+
+def test_old_key_is_used_while_no_thread_is_free_to_ask_anew(server, client_of, clock):
+    server.answers[KEY_ID] = JWK
+    client = client_of()
+    client.find(KEY_ID)
+    clock.now += FRESH_S
+    client._threads = MAX_THREADS
+
+    assert jwk_that_is(client) == modulus(KEY)
+    assert server.asked == {KEY_ID: 1}
 
 
 def test_process_without_threads_to_spare_is_unavailable(client_of, monkeypatch):
