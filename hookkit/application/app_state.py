@@ -122,6 +122,9 @@ class AppState:
         # Made here, because its tasks must be known wherever the application is loaded.
         self._celery = self._make_celery_runner() if self.runner_name == "celery" else None
         self._runner: Runner | None = self._celery
+        for endpoint in endpoints.values():
+            for keys in endpoint.keys:
+                keys.use_book(lambda: self.opening.inbox().keys)
         self.receiver = Receiver(sender=app, inbox=inbox, hand_to_runner=self._hand_to_runner)
 
     @property
@@ -277,7 +280,8 @@ class AppState:
         self.opening.after_fork()
         self.worker.after_fork()
         for endpoint in self.settings.endpoints.values():
-            endpoint.after_fork()
+            for keys in endpoint.keys:
+                keys.after_fork()
         if self._runner is not None:
             self._runner.after_fork()
 

@@ -32,6 +32,13 @@ class Unavailable(HookkitError):
     """Our side cannot do its part now; the vendor should send the delivery again."""
 
 
+class KeyPending(Unavailable):
+    """A vendor's key is not known yet, and this delivery does not wait for it.
+
+    A stranger can cause it by naming a key that does not exist, so it is not logged each time.
+    """
+
+
 class ReplayRefused(HookkitError):
     """The entry cannot be replayed: it does not exist, or it is running or about to run."""
 

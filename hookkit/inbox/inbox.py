@@ -35,6 +35,7 @@ from hookkit.inbox.sql.claim import (
     release,
 )
 from hookkit.inbox.sql.find import counts, find, find_kept, proofs
+from hookkit.inbox.sql.keys import KeptKeys
 from hookkit.inbox.sql.rows import BodyCipher, prepared
 from hookkit.inbox.sql.settle import (
     UndoneError,
@@ -58,12 +59,14 @@ class Inbox:
 
     Attributes:
         switches: What was switched between payload versions.
+        keys: The vendors' public keys that have proved deliveries.
     """
 
     def __init__(self, transactions: Transactions, cipher: BodyCipher) -> None:
         self._transactions = transactions
         self._cipher = cipher
         self.switches = Switches(transactions)
+        self.keys = KeptKeys(transactions)
 
     def prepare(self) -> None:
         """See to the tables; every other method does it if need be.

@@ -146,11 +146,10 @@ class Endpoint:
         tokens = self._ask("verify_token", self.verify_token)
         return self.provider.challenge.reply(query, [token.encode() for token in tokens])
 
-    def after_fork(self) -> None:
-        """Forget in a child process the lookups of keys that its parent had begun."""
-        for protection in self.protections:
-            if protection.keys is not None:
-                protection.keys.after_fork()
+    @property
+    def keys(self) -> list[Keys]:
+        """The public keys of each protection that has some."""
+        return [each.keys for each in self.protections if each.keys is not None]
 
     def _ask(self, setting: str, given: Secrets) -> SecretList:
         if not callable(given):

@@ -7,13 +7,15 @@ kept, whatever it holds: vendors do not send again what was refused.
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Callable
 
 from hookkit import crash_points, signals
 from hookkit.core.delivery import Delivery
 from hookkit.core.entry import RETRY_AFTER_S, Admitted, Receipt, State
-from hookkit.core.errors import BodyUnreadable, Rejected, Unavailable
+from hookkit.core.errors import BodyUnreadable, KeyPending, Rejected, Unavailable
 from hookkit.core.provider import parse
+from hookkit.core.seldom import Seldom
 from hookkit.inbox.inbox import Inbox
 from hookkit.receiving.endpoint import Endpoint
 from hookkit.receiving.verification import verify
@@ -48,6 +50,7 @@ class Receiver:
         self.inbox = inbox
         self.hand_to_runner = hand_to_runner
         self._shadows = ShadowWatch()
+        self._seldom = Seldom()
 
     def receive(self, endpoint: Endpoint, delivery: Delivery) -> Receipt:
         """Take *delivery* and return the answer to it; a status of 200 means that it is durable."""
@@ -69,9 +72,14 @@ class Receiver:
             if endpoint.modes is not None:
                 self._shadows.note(endpoint.name, receipt)
             self._accept(endpoint, receipt, verified.secret_index, fingerprint)
+            if verified.key is not None:
+                for keys in endpoint.keys:
+                    keys.save()
             return self.hand_to_runner(receipt)
         except Rejected as error:
             return self.reject(endpoint, error)
+        except KeyPending as error:
+            return self._postpone(endpoint, error)
         except Unavailable as error:
             return _unavailable(endpoint, error)
 
@@ -87,6 +95,19 @@ class Receiver:
             signals.delivery_rejected, self.sender, endpoint=endpoint.name, code=error.code
         )
         return Receipt(status=error.status, code=error.code)
+
+    def _postpone(self, endpoint: Endpoint, error: KeyPending) -> Receipt:
+        """Have a delivery sent again whose key is not known yet, which a stranger can cause."""
+        count = self._seldom.count(endpoint.name, time.monotonic())
+        if count is not None:
+            _logger.warning(
+                "cannot take %s to %s now: %s",
+                "a delivery" if count == 1 else f"{count} deliveries",
+                endpoint.name,
+                error,
+                extra={"action": "key_pending", "endpoint": endpoint.name, "count": count},
+            )
+        return Receipt(status=503, code="unavailable", retry_after_s=RETRY_AFTER_S)
 
     def _accept(
         self,

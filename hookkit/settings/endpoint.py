@@ -17,7 +17,8 @@ from hookkit.core.modes import Mode
 from hookkit.core.parts import AuthorType
 from hookkit.core.provider import Provider
 from hookkit.core.scheme import KeyScheme, Scheme, SigningScheme, UrlScheme
-from hookkit.keys.ring import KeyRing, KeyServer
+from hookkit.keys.ring import KeyRing
+from hookkit.keys.server import KeyServer
 from hookkit.receiving.endpoint import SECRET_SETTINGS, Endpoint, Protection, Secrets
 from hookkit.senders import SENDERS
 from hookkit.senders.sender import provider_of

@@ -68,6 +68,7 @@ def _deliver(
         received_at=now.replace(microsecond=now.microsecond // 1000 * 1000),
         path_token=path_token,
         query=environ.get("QUERY_STRING", ""),
+        address=environ.get("REMOTE_ADDR", ""),
     )
     return answer(state.receiver.receive(endpoint, delivery))
 
