@@ -11,6 +11,7 @@ from threading import Lock
 
 from flask import Flask
 
+from hookkit import log
 from hookkit.application.inbox_opening import Opening
 from hookkit.core.entry import Admitted, Receipt
 from hookkit.core.errors import ConfigurationError
@@ -262,6 +263,7 @@ class AppState:
         if self._runner is not None:
             self._runner.stop()
         self.opening.close()
+        log.flush_all()
 
 
 def utc_now() -> datetime:

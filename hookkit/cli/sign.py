@@ -60,6 +60,7 @@ def sign(
             decode_body(body)  # the proof is put into a JSON object
     if url is not None:
         file = "-" if is_enclosed else file
+        # Here and below nothing is made visible: what is printed is sent as it is.
         click.echo(_curl(url, delivery, file).encode(errors="surrogateescape"))
         return
     for name, value in _shown(delivery).items():

@@ -10,6 +10,7 @@ from hookkit import signals
 from hookkit.core.entry import Entry, Settlement, State
 from hookkit.core.event import Event, EventType
 from hookkit.core.handlers import Handler
+from hookkit.log import BoundedLog, logger
 
 #: A vendor's word comes from a payload: only one that looks like a word is repeated.
 _WORD = re.compile(r"[A-Za-z][A-Za-z0-9_:.-]{0,79}")
@@ -53,9 +54,6 @@ def _trigger(event: Event) -> str:
     return event.type.value
 
 
-_logger = logging.getLogger("hookkit")
-
-
 class Journal:
     """Tells what becomes of entries.
 
@@ -65,18 +63,21 @@ class Journal:
 
     def __init__(self, sender: object) -> None:
         self.sender = sender
-        self._unhandled_log = UnhandledLog(_logger)
+        self._unhandled_log = UnhandledLog(logger)
+        self._bounded = BoundedLog()
 
     def failed(
         self, entry: Entry, event: Event, handler: Handler, number: int, error: BaseException
     ) -> None:
         """Tell that *handler* raised in its attempt of this *number*."""
-        _logger.warning(
+        self._bounded.write(
+            logging.WARNING,
+            (handler.name,),
             "handler %s failed on entry %d, attempt %d",
             handler.name,
             entry.id,
             number,
-            exc_info=error,
+            error=error,
             extra={"action": "attempt_failed", "entry_id": entry.id, "handler": handler.name},
         )
         signals.emit(
@@ -97,15 +98,18 @@ class Journal:
     def settled(self, entry: Entry, event: Event, settlement: Settlement) -> None:
         """Tell what became of *entry*."""
         state = settlement.state
-        _logger.log(
-            logging.ERROR if state is State.DEAD else logging.INFO,
+        line = (
             "settled entry %d (%s) as %s after attempt %d",
             entry.id,
             event.type.value,
             state.value,
             entry.claims,
-            extra={"action": f"event_{state.value}", "entry_id": entry.id},
         )
+        extra = {"action": f"event_{state.value}", "entry_id": entry.id}
+        if state is State.DEAD:
+            self._bounded.write(logging.ERROR, (), *line, extra=extra)
+        else:
+            logger.info(*line, extra=extra)
         signals.emit(
             signals.event_settled, self.sender, event=event, entry_id=entry.id, state=state
         )
@@ -114,7 +118,7 @@ class Journal:
 
     def settle_unavailable(self, entry: Entry, error: Exception) -> None:
         """Tell that the store does not take the settlement of *entry* now."""
-        _logger.warning(
+        logger.warning(
             "cannot settle entry %d yet: %s",
             entry.id,
             error,
@@ -123,7 +127,7 @@ class Journal:
 
     def give_back_unavailable(self, count: int, error: Exception) -> None:
         """Tell that the store does not take back what was claimed and not begun."""
-        _logger.warning(
+        logger.warning(
             "cannot give back %d entries: %s; they are claimed again when the lease is over",
             count,
             error,
@@ -132,7 +136,7 @@ class Journal:
 
     def fenced(self, entry: Entry) -> None:
         """Tell that *entry* belongs to another claim by now."""
-        _logger.warning(
+        logger.warning(
             "entry %d outlived its lease and belongs to another worker by now",
             entry.id,
             extra={"action": "settle_fenced", "entry_id": entry.id},
