@@ -7,11 +7,13 @@ import random
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from threading import Lock
 
 from flask import Flask
 
 from hookkit import log
+from hookkit.application.gunicorn import BodyWatch, concerns_about
 from hookkit.application.inbox_opening import Opening
 from hookkit.core.entry import Admitted, Receipt
 from hookkit.core.errors import ConfigurationError
@@ -52,8 +54,11 @@ class AppState:
         upkeep: Prunes it.
         rotation: Reports which secrets are in use.
         has_received: Whether a delivery has reached the application.
+        body_watch: Gives up bodies that come too slowly, where that gets a server process killed.
         starts_in_children: Whether children of this process serve, and not the process.
     """
+
+    body_watch: BodyWatch | None = None
 
     def __init__(
         self, app: Flask, registry: HandlerRegistry, providers: Mapping[str, Provider]
@@ -112,6 +117,7 @@ class AppState:
             registry=self.worker.assignment.registry,
             database=self.opening.named,
             runner=self.runner_name,
+            server_concerns=partial(concerns_about, self.runner_name),
             clock=utc_now,
         )
 

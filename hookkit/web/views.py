@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from contextlib import nullcontext
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
@@ -56,7 +57,8 @@ def _deliver(
     state.has_received = True
     now = utc_now()
     try:
-        body = read_body(environ, endpoint.max_body_bytes)
+        with state.body_watch.reading(environ) if state.body_watch else nullcontext():
+            body = read_body(environ, endpoint.max_body_bytes)
     except (BodyTooLarge, MalformedBody) as error:
         return answer(state.receiver.reject(endpoint, error))
     delivery = Delivery(
