@@ -24,7 +24,7 @@ from bench.timing import Case, interleaved, ratio
 from hookkit import HookKit
 from hookkit.core.provider import normalize, split
 from hookkit.providers import load_providers
-from hookkit.testing.samples import find_provider, find_sample
+from hookkit.testing import find_provider, find_sample
 
 SECRET = "a-secret-for-the-benchmark"
 

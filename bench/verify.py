@@ -60,7 +60,7 @@ def _cases() -> dict[str, Case]:
     private = generate_private_key(public_exponent=65537, key_size=2048)
     scheme, now = EightByEightSignature(), datetime(2026, 3, 1, tzinfo=UTC)
     body = json.dumps({"eventType": "TEXT", "message": "x"}).encode().ljust(BODY_BYTES)
-    headers = scheme.sign(body, _pem(private), now)
+    headers = scheme.sign(body, _pem(private), now, "event-1")
     delivery = Delivery(endpoint="e", body=body, headers=headers, received_at=now)
     proof = scheme.read_proof(delivery)
     key = read_key(_public_pem(private))

@@ -24,7 +24,7 @@ from flask import Flask
 from bench.accept import SECRET, caller, environs
 from bench.timing import Case, interleaved, ratio
 from hookkit import HookKit
-from hookkit.testing.samples import find_provider, find_sample
+from hookkit.testing import find_provider, find_sample
 
 #: Goals of the project; the command fails when one is missed.
 MAX_RATIOS = {"one": 1.05, "shadow": 1.25, "live": 1.25}

@@ -81,7 +81,7 @@ MAY_IMPORT = {
         "click",
         "flask",
     },
-    "testing": {"core", "providers", "signatures"},
+    "testing": {"core", "providers", "signatures", "standalone"},
 }
 
 #: What has no clock, no chance, no environment and no way out.

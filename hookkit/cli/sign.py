@@ -15,7 +15,6 @@ from hookkit.cli.options import (
     secret_option,
 )
 from hookkit.cli.terminal import click_errors
-from hookkit.core.body import decode_body
 from hookkit.core.provider import Provider
 from hookkit.core.scheme import ProofInBody, UrlScheme
 from hookkit.testing import SignedDelivery
@@ -55,9 +54,6 @@ def sign(
     with click_errors(click.UsageError):
         delivery = prove(provider, body, secret=proof, public_url=url)
     is_enclosed = isinstance(provider.scheme, ProofInBody)
-    if is_enclosed:
-        with click_errors(click.UsageError):
-            decode_body(body)  # the proof is put into a JSON object
     if url is not None:
         file = "-" if is_enclosed else file
         # Here and below nothing is made visible: what is printed is sent as it is.

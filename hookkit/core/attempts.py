@@ -15,16 +15,16 @@ from hookkit.core.errors import ConfigurationError
 class RetryPolicy:
     """How often and how far apart a handler is tried.
 
-    The default tries 23 times over at least 12 hours, so that what breaks in the evening
-    can be mended in the morning.
+    The default tries 23 times over at least 12 hours: what breaks in the evening can be mended
+    in the morning.
 
     Attributes:
         max_attempts: Attempts in all, the first included.
         first_delay_s: Seconds between the first attempt and the second.
-        factor: What each delay is multiplied by to get the next.
-        max_delay_s: No delay is longer, in seconds, before jitter.
-        jitter: Each delay is spread by up to this fraction, either way.
-        permanent: Exceptions that no further attempt would mend: the handler gives up at once.
+        factor: Each delay is the one before times this.
+        max_delay_s: The longest delay, in seconds, before jitter.
+        jitter: Each delay is made longer or shorter by up to this fraction.
+        permanent: Exceptions that another attempt would not mend: the handler gives up at once.
     """
 
     max_attempts: int = 23
@@ -54,18 +54,18 @@ class RetryPolicy:
         """Return the seconds to wait after failed *attempt*, or None to give up.
 
         Args:
-            attempt: Which attempt failed, the first is 1.
-            jitter: A random number in [-1, 1], made outside so that this stays pure.
+            attempt: The number of the attempt that failed; the first is 1.
+            jitter: A random number from -1 to 1. The caller draws it, so that this stays pure.
         """
         if attempt >= self.max_attempts:
             return None
-        # The exponent is bounded: the delay stopped growing long before a float overflows.
+        # The delay stops growing long before this bound, which keeps the float from overflowing.
         delay_s = min(self.max_delay_s, self.first_delay_s * self.factor ** min(attempt - 1, 64))
         return delay_s * (1 + self.jitter * jitter)
 
     @property
     def shortest_span_s(self) -> float:
-        """Seconds between the first attempt and the last when every jitter shortens."""
+        """Seconds from the first attempt to the last if jitter shortens every delay."""
         return sum(self.delay_s(attempt, -1.0) or 0.0 for attempt in range(1, self.max_attempts))
 
 
@@ -83,9 +83,9 @@ class Outcome(StrEnum):
     DISCARDED = "discarded"
     #: It raised, and is tried again while attempts are left.
     FAILED = "failed"
-    #: It raised what no further attempt would mend.
+    #: It raised a permanent error, and is not tried again.
     GAVE_UP = "gave_up"
-    #: The worker was not heard of again: the handler may have run, or in part.
+    #: The worker vanished: the handler may have run, wholly or in part.
     LOST = "lost"
     #: The event was understood and no handler wanted it.
     UNHANDLED = "unhandled"
@@ -93,7 +93,7 @@ class Outcome(StrEnum):
     UNKNOWN = "unknown"
 
 
-#: A handler with one of these need not run again.
+#: After one of these a handler need not run again.
 FINISHED = frozenset({Outcome.SUCCEEDED, Outcome.DISCARDED})
 
 
@@ -102,11 +102,11 @@ class Attempt:
     """One attempt of one handler, to be recorded.
 
     Attributes:
-        handler: Its name; ``""`` when there was none to run.
-        number: Which of the handler's attempts in this run of the entry, the first is 1.
-        retry_after_s: Of FAILED: seconds until the next one; None when there is none.
-        error: What was raised, cut to a length that can be stored; None on success.
-        is_recorded: Its success was committed together with its effects already.
+        handler: The handler's name; ``""`` if there was none to run.
+        number: Counts the handler's attempts in this run of the entry; the first is 1.
+        retry_after_s: After FAILED: seconds until the next attempt; None if there is none.
+        error: The exception as text, cut to a length that can be stored; None on success.
+        is_recorded: Whether the success is already committed, together with its effects.
     """
 
     handler: str
@@ -125,9 +125,9 @@ class Tries:
 
     Attributes:
         count: Its recorded attempts in the present run of the entry.
-        is_finished: It has succeeded or discarded, and need not run again.
-        gave_up: It met a permanent error in the present run.
-        due_at: When it may be tried again; None is at once.
+        is_finished: Whether it has succeeded or discarded, and need not run again.
+        gave_up: Whether it met a permanent error in the present run.
+        due_at: When it may be tried again; None means at once.
     """
 
     count: int = 0
@@ -141,10 +141,10 @@ UNTRIED = Tries()
 
 
 class Recorded(NamedTuple):
-    """A recorded attempt, as far as it decides what follows.
+    """What matters of a recorded attempt for the next ones.
 
     Attributes:
-        replay: The run of the entry that it belongs to; 0 is the first.
+        replay: The run of the entry that it belongs to: 0 is the first, 1 the first replay.
     """
 
     handler: str
@@ -160,8 +160,9 @@ def tries_of(
 
     Args:
         recorded: Oldest first, since the entry last started over.
-        replay: The present run. Attempts of earlier ones are not counted; their successes
+        replay: The present run. Attempts of earlier runs are not counted, but their successes
             hold, unless the handler is *chosen* to run again.
+        chosen: The handlers that the present run was asked for; None means all of them.
     """
     tries: dict[str, Tries] = {}
     for each in recorded:

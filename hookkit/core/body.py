@@ -1,4 +1,4 @@
-"""Decode a body: JSON or a form, strictly. And encode it again without its secrets."""
+"""Decode a body, JSON or a form, strictly; and encode it again without its secrets."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ from typing import Any, NoReturn, TypeAlias
 
 from hookkit.core.errors import BodyUnreadable
 
-#: An object that came out of a JSON decoder: no value's type can be trusted.
+#: An object from a JSON decoder: its values may have any type.
 Document: TypeAlias = Mapping[str, Any]
 
 #: Header names in lower case; a header sent twice is joined with a comma, as WSGI does.
 Headers: TypeAlias = Mapping[str, str]
 
-#: No vendor nests deeper than about 12; what is deeper would exhaust the stack of a reader.
+#: No vendor nests deeper than about 12; a very deep body would exhaust a reader's stack.
 MAX_DEPTH = 100
 
-#: What stands where a secret was.
+#: Stands in the place of a secret.
 BLANK = "***"
 
 
@@ -38,11 +38,11 @@ def decode_body(body: bytes) -> Document:
         document = _decoder.decode(text)
     except RecursionError as error:
         raise BodyUnreadable(f"body: nested deeper than {MAX_DEPTH}") from error
-    except ValueError as error:  # also an integer of more digits than Python reads
+    except ValueError as error:  # also for an integer with more digits than Python reads
         raise BodyUnreadable("body: not JSON") from error
     if not isinstance(document, dict):
         raise BodyUnreadable("body: not a JSON object")
-    # Brackets inside texts count too: the exact walk is for the few bodies above the bound.
+    # The count includes brackets inside texts, so the few bodies above the bound are walked.
     if text.count("{") + text.count("[") > MAX_DEPTH and _depth(document) > MAX_DEPTH:
         raise BodyUnreadable(f"body: nested deeper than {MAX_DEPTH}")
     return document
@@ -54,7 +54,7 @@ def decode_list(body: bytes) -> Document:
     Raises:
         BodyUnreadable: As ``decode_body`` does.
     """
-    # What is not one list makes no object, or one with other keys beside it.
+    # Anything but one list breaks the object or adds another key to it.
     document = decode_body(b'{"items":' + body.removeprefix(codecs.BOM_UTF8) + b"}")
     if len(document) != 1 or not isinstance(document["items"], list):
         raise BodyUnreadable("body: not a JSON list")
@@ -64,21 +64,38 @@ def decode_list(body: bytes) -> Document:
 def blank(document: Document, keys: Iterable[str]) -> Document:
     """Return *document* with ``BLANK`` under each of *keys* that it has.
 
-    It is the very same object when there is nothing to blank.
+    The very same object is returned if there is nothing to blank.
     """
     found = [key for key in keys if document.get(key) not in (None, BLANK)]
     return {**document, **dict.fromkeys(found, BLANK)} if found else document
 
 
 def blank_bytes(body: bytes, keys: Iterable[str]) -> bytes:
-    """Return *body*, which no decoder reads, with the texts under *keys* blanked where they show.
+    """Return the undecodable *body* with every visible text under *keys* blanked.
 
-    The rest stays, for somebody to see what it was.
+    The rest stays, so that a person can see what arrived.
     """
     for key in keys:
         text = rb'("%s"\s*:\s*)"(?:[^"\\]|\\.)*"?' % re.escape(key.encode())
         body = re.sub(text, rb'\1"%s"' % BLANK.encode(), body, flags=re.DOTALL)
     return body
+
+
+def dig(document: object, *path: str) -> Any:
+    """Return what lies at *path* of a decoded document; None if nothing does.
+
+    Args:
+        document: What the first step is taken from.
+        path: Keys of objects, and places in arrays: ``"events", "0", "id"``.
+    """
+    for step in path:
+        if isinstance(document, dict):
+            document = document.get(step)
+        elif isinstance(document, list) and step.isascii() and step.isdigit() and len(step) < 6:
+            document = document[int(step)] if int(step) < len(document) else None
+        else:
+            return None
+    return document
 
 
 def encode_body(document: Document) -> bytes:
@@ -92,7 +109,7 @@ def _refuse_constant(name: str) -> NoReturn:
 
 def _finite(digits: str) -> float:
     number = float(digits)
-    if math.isinf(number):  # JSON to a parser, and nothing that could be written as JSON again
+    if math.isinf(number):  # 1e999 can be parsed, but infinity cannot be written as JSON
         raise ValueError(f"{digits[:20]} is out of range")
     return number
 
@@ -124,7 +141,7 @@ def decode_form(body: bytes) -> list[tuple[str, str]]:
     """Return the fields of the form in *body*, in their order.
 
     Raises:
-        BodyUnreadable: It is no form.
+        BodyUnreadable: The body is not a form.
     """
     try:
         return read_pairs(body.decode("ascii"))
@@ -136,7 +153,7 @@ def read_pairs(text: str) -> list[tuple[str, str]]:
     """Return the names and values of a form, or of a URL's query.
 
     Raises:
-        BodyUnreadable: It is none.
+        BodyUnreadable: The text is not a form.
     """
     if not text:
         return []
@@ -153,10 +170,10 @@ def read_pairs(text: str) -> list[tuple[str, str]]:
 
 
 def form_document(body: bytes) -> Document:
-    """Return a form as an object: a text by name, a list of texts where a name comes again.
+    """Return a form as an object: each name has a text, or a list of texts if it is repeated.
 
     Raises:
-        BodyUnreadable: It is no form, or an empty one.
+        BodyUnreadable: The body is not a form, or is empty.
     """
     document: dict[str, str | list[str]] = {}
     for name, value in decode_form(body):

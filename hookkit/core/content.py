@@ -1,4 +1,4 @@
-"""What a message says: one class per kind of content, told apart by ``match``."""
+"""What a message says: one class for each kind of content."""
 
 from __future__ import annotations
 
@@ -256,3 +256,13 @@ Content: TypeAlias = (
     | Cards
     | UnknownContent
 )
+
+
+def unknown_content(content: Mapping[str, Any]) -> UnknownContent:
+    """Return a content whose ``type`` no provider knows, with the whole object in ``body``."""
+    kind, text = content.get("type"), content.get("text")
+    return UnknownContent(
+        type=kind if isinstance(kind, str) else "",
+        text=text if isinstance(text, str) else "",
+        body=content,
+    )

@@ -1,4 +1,4 @@
-"""A delivery on its way in: what each step of the receiver hands to the next.
+"""A delivery on its way in: what each step of the receiver passes to the next.
 
 ``Delivery`` -> verify -> ``VerifiedDelivery`` -> parse -> ``Envelope`` of ``Item``s.
 """
@@ -26,10 +26,10 @@ class Delivery:
         body: The bytes, exactly as they arrived.
         headers: Names in lower case.
         received_at: Aware UTC, cut to milliseconds.
-        path_token: What the URL has behind the endpoint's name; None when it ends there.
-        query: What the URL has behind its question mark, as it was sent.
-        document: The object in the body, once somebody had to read it to prove the sender;
-            None before that. It is handed on so that nobody reads it twice.
+        path_token: The part of the URL after the endpoint's name; None if there is none.
+        query: The part of the URL after the question mark, as it was sent.
+        document: The decoded body, if a scheme had to decode it to prove the sender; else None.
+            It is passed on so that the body is decoded once.
     """
 
     endpoint: str
@@ -46,11 +46,11 @@ class VerifiedDelivery(NamedTuple):
 
     Attributes:
         delivery: What arrived.
-        secret_index: Which of the secrets that were asked for fitted, newest is 0; None
-            without a check.
+        secret_index: Which of the given secrets fitted, 0 is the newest; None if no secret was
+            compared.
         body_authenticated: Whether the proof covers the body's bytes.
-        is_bytewise: Whether the sender has signed these very bytes, if only by a checksum:
-            the same event in other bytes is then somebody else's.
+        is_bytewise: Whether the sender signed these very bytes, if only by a checksum: the
+            same event in other bytes is then a forgery.
         key: The public key that fitted, as a JWK in JSON; None where secrets are shared.
     """
 
@@ -63,13 +63,13 @@ class VerifiedDelivery(NamedTuple):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Proof:
-    """What a delivery brings to prove its sender by a key, before the key is known.
+    """The proof in a delivery that is signed with a key, before the key is known.
 
     Attributes:
         delivery: What arrived.
-        key_id: The key that it is said to be signed with.
-        signature: The signature.
-        signed: What the signature is over.
+        key_id: The id of the key, as the delivery names it.
+        signature: The bytes of the signature.
+        signed: The bytes that are signed.
     """
 
     delivery: Delivery
@@ -80,20 +80,29 @@ class Proof:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Options:
-    """How an endpoint's settings want its payloads read, now and on every replay.
+    """How an endpoint's payloads are read, now and on every replay, by its settings.
 
     A *registration* is one webhook as the vendor knows it, where bodies name theirs.
 
     Attributes:
-        repeat_window_s: Replaces every ``repeat_after_s``.
-        version: The payload version where bodies leave it open; one for all, or by
-            registration.
-        authors: Who writes what a registration delivers, by registration.
+        repeat_window_s: Replaces every ``repeat_after_s``, in seconds.
+        version: The payload version of bodies that leave it open; one for all of them, or one
+            for each registration.
+        authors: By registration, who writes what it delivers.
     """
 
     repeat_window_s: float | None = None
     version: str | Mapping[str, str] | None = None
     authors: Mapping[str, AuthorType] = field(default_factory=dict)
+
+
+class ItemKeys(NamedTuple):
+    """What tells an item from others: arguments of ``Payload.item``, by their names."""
+
+    event_id: str | None
+    repeat_after_s: float | None = None
+    fact: str | None = None
+    near: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -103,13 +112,14 @@ class Payload:
     Attributes:
         provider: Name of the provider that reads it.
         endpoint: Name of the endpoint that received it.
-        version: The payload version, in the vendor's spelling; ``""`` when it could not be told.
+        version: The payload version, in the vendor's spelling; ``""`` if it is not known.
         received_at: When the delivery arrived.
         headers: The headers that are kept with the delivery.
         document: The decoded object.
-        options: What the endpoint's settings say about reading it.
-        event_id: The event that the headers name, where they do; the body then holds one.
-        signed_bytes: A hash of the body, where its sender has signed these very bytes.
+        options: How the endpoint's settings want it read.
+        event_id: The event's id, if the headers name it; the body then holds one event.
+        signed_bytes: The SHA-256 of the body in hexadecimal, if its sender signed these very
+            bytes; else None.
     """
 
     provider: str
@@ -134,13 +144,14 @@ class Payload:
         near: str | None = None,
         problem: str | None = None,
     ) -> Item:
-        """Return *raw* as an item of this payload, its event id made fit to be unique.
+        """Return *raw* as an item of this payload.
 
         Args:
-            event_id: The vendor's id or a derived one; None is the one that the headers
-                name, or one derived from the content.
-            repeat_after_s: Needed where *event_id* does not tell a repetition from a redelivery.
-            near: Names the fact where that takes its time as well; not beside *fact*.
+            event_id: The vendor's id or a derived one; None takes the id in the headers, or
+                derives one from the content.
+            repeat_after_s: Needed if a new event could have the same *event_id*: seconds after
+                which an equal item is a new event.
+            near: The name of a near fact; ignored beside *fact*.
         """
         if event_id is None:
             event_id = self.event_id
@@ -171,17 +182,17 @@ class Item:
 
     Attributes:
         payload: The payload it lies in.
-        raw: The vendor's own object, narrowed to this one event: without any secret, and
-            without what belongs to the registration that delivered it. Two that differ in it
-            say different things.
+        raw: The vendor's own object, narrowed to this one event, without secrets and without
+            what belongs to the registration that delivered it. Items that differ in it say
+            different things.
         vendor_type: The vendor's word for what happened, as sent.
         event_id: Identifies the event across redeliveries, unique within the endpoint.
         previous_event_id: With ``repeat_after_s``: the event id of the time slot before.
-        repeat_after_s: Set where the vendor gives neither id nor time: the same event id
-            is a new event after this many seconds.
+        repeat_after_s: Set if the vendor gives neither id nor time: after this many seconds the
+            same event id is a new event.
         lane: Events of one lane have an order; normally the conversation's id.
-        fact: Names what happened, equal in every payload version that reports it; exactly, or
-            nearly (``core.facts``).
+        fact: The name of what happened, the same in every payload version that reports it;
+            exact or near, see ``core.facts``.
         problem: Why the item cannot be understood; it then becomes an ``unknown`` event.
     """
 
@@ -197,13 +208,13 @@ class Item:
 
     @property
     def compared(self) -> Document:
-        """What tells the same event with other content apart: the bytes, if those are signed."""
+        """What must be equal in a duplicate: the bytes if they are signed, else ``raw``."""
         signed_bytes = self.payload.signed_bytes
         return self.raw if signed_bytes is None else {"sha256": signed_bytes}
 
     @property
     def content_hash(self) -> str:
-        """Stands for ``compared``; made anew with every call."""
+        """The hash of ``compared``, computed with every call."""
         return hash_content(self.compared)
 
 
@@ -214,10 +225,10 @@ class Envelope:
     Attributes:
         body: The bytes to keep.
         headers: The headers to keep.
-        secret_index: Which secret proved the sender, newest is 0.
-        items: Never empty: what is not understood is one item with a problem.
-        modes: What the endpoint's settings make of each payload version; None where they
-            name no modes: every version is live, and nobody looks for twins.
+        secret_index: Which secret proved the sender, 0 is the newest.
+        items: Never empty: a body that is not understood is one item with a problem.
+        modes: The mode of each payload version; None if the endpoint's settings name no modes:
+            every version is live, and nobody looks for twins.
     """
 
     endpoint: str

@@ -1,4 +1,4 @@
-"""An entry of the inbox: its states, whose turn it is, and what becomes of it after a claim."""
+"""An entry of the inbox: its states, and what becomes of it after a claim."""
 
 from __future__ import annotations
 
@@ -18,57 +18,42 @@ class State(StrEnum):
     PENDING = "pending"
     #: A worker holds its lease.
     RUNNING = "running"
-    #: It is due later: a handler failed, another of its lane goes first, or it was claimed
-    #: together with another and has not begun.
+    #: It is due later: a handler failed, another entry of its lane goes first, or it was
+    #: claimed together with another and has not begun.
     WAITING = "waiting"
     #: Every handler that wanted it has succeeded, or nobody wanted it.
     DONE = "done"
     #: A handler is out of attempts: a dead letter, until somebody replays it.
     DEAD = "dead"
-    #: Of a version in shadow: kept and not run, until somebody switches to that version.
+    #: Its version is in shadow: it is kept and does not run until a person switches versions.
     SHADOW = "shadow"
     #: Another version's entry runs for the same fact.
     TWIN = "twin"
-    #: Of a version that is ignored: kept as an id.
+    #: Its version is ignored: only its id is kept.
     IGNORED = "ignored"
 
 
-#: state -> the states that may follow it.
-TRANSITIONS: dict[State, frozenset[State]] = {
-    State.PENDING: frozenset({State.RUNNING, State.WAITING}),
-    State.RUNNING: frozenset({State.RUNNING, State.WAITING, State.DONE, State.DEAD}),
-    State.WAITING: frozenset({State.RUNNING, State.PENDING}),
-    State.DONE: frozenset({State.PENDING}),
-    State.DEAD: frozenset({State.PENDING}),
-    State.SHADOW: frozenset({State.PENDING}),
-    State.TWIN: frozenset(),
-    State.IGNORED: frozenset(),
-}
-
-#: What an entry may be written as.
-FIRST = frozenset({State.PENDING, State.SHADOW, State.TWIN, State.IGNORED})
-
-#: What a replay may start from: a person does not take an entry from its worker.
+#: The states that a replay may start from: a person takes no entry from its worker.
 REPLAYABLE = frozenset({State.WAITING, State.DONE, State.DEAD})
 
-#: No worker has anything to do for an entry in one of these, now or later by itself.
+#: An entry in one of these stays as it is until a person does something.
 AT_REST = frozenset({State.DONE, State.DEAD, State.SHADOW, State.TWIN, State.IGNORED})
 
-#: What a settlement may end in.
+#: The states that a settlement may end in.
 SETTLED = frozenset({State.WAITING, State.DONE, State.DEAD})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Filter:
-    """Which entries are meant; None leaves a part open.
+    """Which entries are meant; None in an attribute means any.
 
     Attributes:
-        entry_ids: Just these.
-        outcome: An attempt of their present run ended so.
-        untried_by: No attempt of the handler of this name is recorded for them.
-        type: The event type that they were read as, or their vendor type.
-        since: Received then or later.
-        until: Received before.
+        entry_ids: Only these entries.
+        outcome: Entries with such an attempt in their present run.
+        untried_by: Entries without an attempt of the handler of this name.
+        type: Entries of this event type or vendor type.
+        since: Entries received then or later.
+        until: Entries received before.
     """
 
     entry_ids: Collection[int] | None = None
@@ -81,17 +66,17 @@ class Filter:
     until: datetime | None = None
 
 
-#: A filter that leaves all open.
+#: Every entry.
 EVERYTHING = Filter()
 
 
-#: What a vendor hears when it should come again; one with a schedule of its own ignores it.
+#: Seconds after which a vendor should send again; vendors with their own schedule ignore it.
 RETRY_AFTER_S = 10
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Admitted:
-    """What the inbox says to one item.
+    """What the inbox made of one item.
 
     Attributes:
         entry_id: The entry that holds the event, new or older.
@@ -109,13 +94,14 @@ class Admitted:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Receipt:
-    """What a delivery came to, and the status its sender is told.
+    """What a delivery came to, and the answer to its sender.
 
     Attributes:
-        admitted: Item by item, in the payload's order; empty when nothing was stored.
-        code: The machine word in the answer.
-        retry_after_s: When the sender may try again, in seconds.
-        reply: The object that a handshake is answered with, instead.
+        admitted: One for each item, in the payload's order; empty if nothing was stored.
+        status: The HTTP status.
+        code: The machine-readable word in the answer.
+        retry_after_s: When the sender should try again, in seconds; None says nothing about it.
+        reply: The object to answer a handshake with, in place of the usual one.
     """
 
     admitted: tuple[Admitted, ...] = ()
@@ -131,7 +117,7 @@ class Receipt:
 
     @property
     def duplicate_count(self) -> int:
-        """How many events were there already, conflicts included."""
+        """How many events were already there, conflicts included."""
         return len(self.admitted) - self.new_count
 
 
@@ -141,30 +127,30 @@ class Entry:
 
     Attributes:
         position: The item's place in its delivery.
-        claims: How often it was claimed in this run, this time included.
-        lost_claims: How many claims just before this one were never settled.
-        lease_token: Fences a late worker: only the token of the last claim settles.
-        tries: How far its handlers are, by name; one that has not run yet is not there.
-        generation: Successes of an older one no longer count: the entry started over.
-        replay: How often a person asked for it to run again; 0 in its first run.
-        chosen: The handlers that the person asked for; None is all of them.
-        lane: Events of one lane have an order; None has none.
-        body: None when it was encrypted with a key that is not there.
+        claim_count: How often it was claimed in this run, this claim included.
+        lost_claim_count: How many claims just before this one were never settled.
+        lease_token: Keeps a late worker out: only the token of the last claim can settle.
+        tries: By name, how far each handler is; a handler that has not run yet is missing.
+        generation: Successes of an older generation do not count: the entry started over.
+        replays: How often it was replayed; 0 in its first run.
+        chosen: The handlers that the replay was asked for; None means all of them.
+        lane: Events of one lane have an order; None means that it has no lane.
+        body: None if it was encrypted with a key that is missing.
     """
 
     id: int
     endpoint: str
     event_id: str
     position: int
-    claims: int
+    claim_count: int
     lease_token: str
     received_at: datetime
     body: bytes | None = field(repr=False)
     headers: Headers = field(repr=False)
-    lost_claims: int = 0
+    lost_claim_count: int = 0
     tries: Mapping[str, Tries] = field(default_factory=dict)
     generation: int = 1
-    replay: int = 0
+    replays: int = 0
     chosen: frozenset[str] | None = None
     lane: str | None = None
 
@@ -176,8 +162,8 @@ class Settlement:
     Attributes:
         state: DONE, WAITING or DEAD.
         retry_after_s: Of WAITING: seconds until the next handler is due.
-        attempts: To be recorded with it.
-        event_type: What the entry was read as; None leaves what is recorded.
+        attempts: The attempts to record with it.
+        event_type: The event type to record; None leaves the recorded one.
     """
 
     state: State
@@ -195,12 +181,12 @@ def settle(
 ) -> Settlement:
     """Decide what follows *attempts*.
 
-    One handler that is out of attempts does not take the others' attempts away: the entry
-    waits as long as any failed handler may be tried again, and is a dead letter after that.
+    A handler that is out of attempts takes none from the others: the entry waits as long as any
+    failed handler may be tried again, and is a dead letter after that.
 
     Args:
-        is_exhausted: A handler that has not succeeded may not run any more.
-        wait_s: Seconds until the first handler is due that was not, None without one.
+        is_exhausted: Whether a handler that has not succeeded may not run any more.
+        wait_s: Seconds until the next handler that was not due yet; None if all of them were.
     """
     failed = [each for each in attempts if each.outcome is Outcome.FAILED]
     delays_s = [each.retry_after_s for each in failed if each.retry_after_s is not None]

@@ -37,10 +37,10 @@ class ReplayRefused(HookkitError):
 
 
 class RetryLater(HookkitError):
-    """Raise it in a handler that cannot do its part yet: the attempt counts, and waits.
+    """Raise it in a handler that cannot do its part yet: the attempt counts, and is repeated.
 
     Attributes:
-        after: How long to wait, instead of what the policy would say.
+        after: How long to wait, in place of the policy's delay.
     """
 
     def __init__(self, after: timedelta, reason: str = "") -> None:
@@ -51,7 +51,7 @@ class RetryLater(HookkitError):
 
 
 class Discard(HookkitError):
-    """Raise it in a handler that has nothing to do for an event, now or ever: it is done."""
+    """Raise it in a handler that has nothing to do for an event, now or ever."""
 
     def __init__(self, reason: str) -> None:
         self.reason = reason
@@ -66,15 +66,15 @@ class SwitchRefused(HookkitError):
 
 
 class BodyUnreadable(HookkitError):
-    """A body is not the JSON object that a payload must be; the message says why."""
+    """A body cannot be decoded to the object that a payload must be; the message says why."""
 
 
 class Rejected(HookkitError):
     """The delivery is refused before its sender is proven.
 
     Attributes:
-        code: The machine word in the answer.
-        status: The HTTP status that tells the vendor.
+        code: The machine-readable word in the answer.
+        status: The HTTP status of the answer.
     """
 
     code: ClassVar[str]
@@ -103,7 +103,7 @@ class TimestampExpired(Rejected):
 
 
 class TimestampInFuture(Rejected):
-    """The delivery says that it is signed later than now, by more than is tolerated."""
+    """The signed time is later than now, by more than the endpoint tolerates."""
 
     code = "timestamp_in_future"
     status = 401
@@ -117,7 +117,7 @@ class MalformedHeader(Rejected):
 
 
 class MalformedBody(Rejected):
-    """The body did not arrive whole, or the proof that should lie in it cannot be looked for."""
+    """The body did not arrive whole, or cannot be searched for the proof that it should hold."""
 
     code = "malformed_body"
     status = 400

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import MISSING, dataclass, field, fields
 from datetime import datetime
 from enum import StrEnum
-from typing import Any
+from typing import Any, TypedDict
 
 from hookkit.core.delivery import Item
 from hookkit.core.parts import (
@@ -295,16 +295,53 @@ def _class_of(event_type: EventType) -> type[Event]:
 EVENT_CLASSES: Mapping[EventType, type[Event]] = {kind: _class_of(kind) for kind in EventType}
 
 
+class EventParts(TypedDict, total=False):
+    """What a provider has read of an event, by the names of the attributes; None says nothing."""
+
+    webhook_id: str | None
+    tenant_id: str | None
+    occurred_at: datetime | None
+    conversation: Conversation | None
+    user: User | None
+    actor: Author | None
+    source: Source | None
+    reason: str | None
+    extra: Mapping[str, Any]
+    message: Message | None
+    delivery: DeliveryReport | None
+    postback: Postback | None
+    state: str | None
+    read_at: datetime | None
+    referral: Referral | None
+    tags: tuple[str, ...] | None
+    properties: Mapping[str, Any] | None
+    access: Mapping[str, Any] | None
+    queue: Mapping[str, Any] | None
+    summary: str | None
+    transferred_to: Mapping[str, Any] | None
+    client: Client | None
+    error: ErrorInfo | None
+    surviving: User | None
+    discarded: User | None
+    surviving_conversation: Conversation | None
+    discarded_conversation: Conversation | None
+    surviving_client: Client | None
+    discarded_client: Client | None
+    metadata: Mapping[str, Any] | None
+    agent: Author | None
+
+
 def build_event(
-    item: Item, kind: EventType, parts: Mapping[str, Any], problems: Sequence[str] = ()
+    item: Item, kind: EventType, parts: EventParts, problems: Sequence[str] = ()
 ) -> Event:
-    """Return the event of *kind* that *parts* make, by the names of the event's attributes.
+    """Return the event of *kind* that *parts* make.
 
     Parts that the kind's class does not have are left out; without a part that it must
     have, the event is ``unknown`` and a problem names the part.
     """
+    given: Mapping[str, Any] = {**parts}
     required, optional = _PARTS[EVENT_CLASSES[kind]]
-    missing = [name for name in required if parts.get(name) is None]
+    missing = [name for name in required if given.get(name) is None]
     if missing:
         gaps = (f"{name}: missing, so this is no {kind.value}" for name in missing)
         return build_event(item, EventType.UNKNOWN, parts, (*problems, *gaps))
@@ -318,8 +355,8 @@ def build_event(
         received_at=item.payload.received_at,
         problems=tuple(problems),
         raw=item.raw,
-        **{name: parts[name] for name in optional if parts.get(name) is not None},
-        **{name: parts[name] for name in required},
+        **{name: given[name] for name in optional if given.get(name) is not None},
+        **{name: given[name] for name in required},
     )
 
 

@@ -1,9 +1,9 @@
 """What happened, by a name that payload versions share: exactly, or nearly.
 
 Rule 1: an exact fact is one event wherever its name stands: it has an owner.
-Rule 2: a near fact names who did what, and time tells the rest: reports of two versions pair
-        with the nearest of the other's, one to one. It never has an owner.
-Rule 3: what one version calls ``x`` another may call ``~x``, where it cannot be sure.
+Rule 2: a near fact names who did what, and time decides the rest: each report pairs with the
+        nearest report of another version, one to one. A near fact never has an owner.
+Rule 3: a version that cannot be sure may report ``~x`` where another one reports ``x``.
 """
 
 from __future__ import annotations
@@ -15,16 +15,16 @@ from typing import NamedTuple, TypeGuard
 
 from hookkit.core.ids import bounded_id
 
-#: What the name of a near fact begins with; no exact one does.
+#: The first character of a near fact's name; no exact fact's name begins with it.
 NEAR_MARK = "~"
 
 
 class Report(NamedTuple):
-    """That a version has reported a fact.
+    """A version's report of a fact.
 
     Attributes:
         entry_id: The entry that holds the report.
-        lane: Where it happened; it decides between reports that are as near in time.
+        lane: Where it happened; it decides between reports that are equally near in time.
     """
 
     entry_id: int
@@ -46,7 +46,7 @@ def is_exact(fact: str | None) -> TypeGuard[str]:
 
 
 def is_near(fact: str | None) -> TypeGuard[str]:
-    """Tell whether *fact* is told by time as well."""
+    """Tell whether *fact* is a near one, which time decides as well."""
     return fact is not None and fact.startswith(NEAR_MARK)
 
 
@@ -58,9 +58,9 @@ def plain_name(fact: str) -> str:
 def pair_nearest(
     ones: Iterable[Report], others: Iterable[Report], *, window_ms: int
 ) -> list[tuple[Report, Report]]:
-    """Return which of *ones* pairs with which of *others*: the nearest first, one to one.
+    """Return pairs of *ones* and *others*: the nearest first, each report in one pair at most.
 
-    All of them are of one fact. Those of the same lane go before those of different ones.
+    All reports are of one fact. Reports of the same lane pair first.
     """
     waiting, answering = set(ones), set(others)
     pairs = []
@@ -85,8 +85,8 @@ def _nearest(
 ) -> list[tuple[Report, Report]]:
     """Pair by time alone.
 
-    Strategy: of all pairs across, the nearest one has nothing between its two; so only
-    neighbours are looked at, and those that become neighbours when a pair has gone.
+    Strategy: nothing lies between the two reports of the nearest pair. So only neighbours are
+    looked at, and those that become neighbours when a pair is taken out.
     """
     line = sorted([(each, 0) for each in ones] + [(each, 1) for each in others], key=_in_time)
     before = list(range(-1, len(line) - 1))
@@ -123,30 +123,30 @@ def _in_time(each: tuple[Report, int]) -> tuple[tuple[int, int], int]:
     return _age(each[0]), each[1]
 
 
-class Ruling(NamedTuple):
-    """What becomes of reports of near facts that were held back.
+class Decision(NamedTuple):
+    """What becomes of reports that were held back.
 
     Attributes:
-        to_run: No other version has reported it.
-        twins: Another version's report of it has run.
+        to_run: The reports that no other version has made.
+        twins: The reports whose fact another version has reported, and run.
     """
 
     to_run: list[Report]
     twins: list[Report]
 
 
-def rule_near(
+def decide_near(
     held: Sequence[Report], ran: Sequence[Report], suppressed: Sequence[Report], *, window_ms: int
-) -> Ruling:
-    """Decide what runs of the near reports that a switch finds *held* back.
+) -> Decision:
+    """Decide which of the near reports run that a switch finds *held* back.
 
-    A report that has run stands for one of each other version, and not for two.
+    A report that has run is the twin of one report of each other version, and not of two.
 
     Args:
-        ran: Reports that have run or will, near ones and owners of exact facts.
-        suppressed: Near reports that were found to be twins before.
+        ran: Reports that have run or will: near ones, and owners of exact facts.
+        suppressed: Near reports that were already found to be twins.
     """
-    ruling = Ruling([], [])
+    decision = Decision([], [])
     taken, runners = _by_name(suppressed), _by_name(ran)
     for name, reports in _by_name(held).items():
         running = list(runners.get(name, ()))
@@ -156,28 +156,28 @@ def rule_near(
             foreign = {each for each in running if each.version != version}
             foreign -= {other for _, other in pair_nearest(before, foreign, window_ms=window_ms)}
             twins = {one for one, _ in pair_nearest(ours, foreign, window_ms=window_ms)}
-            ruling.twins.extend(each for each in ours if each in twins)
-            ruling.to_run.extend(each for each in ours if each not in twins)
+            decision.twins.extend(each for each in ours if each in twins)
+            decision.to_run.extend(each for each in ours if each not in twins)
             running += [each for each in ours if each not in twins]
-    return ruling
+    return decision
 
 
-def rule(
+def decide(
     held: Sequence[Report],
     near: Iterable[tuple[Report, bool]],
     owners: Mapping[str, Report],
     *,
     window_ms: int,
-) -> Ruling:
-    """Decide what becomes of the reports that a switch finds *held* back, exact and near ones.
+) -> Decision:
+    """Decide which of the reports run that a switch finds *held* back, exact and near ones.
 
     Args:
-        near: Near reports of about that time, each with whether it has run or will; those
-            that have not were found to be twins before.
+        near: Near reports of about that time, each with whether it has run or will; the others
+            were already found to be twins.
         owners: The owners of exact facts that a near report may mean, by the fact.
 
     Returns:
-        An exact report that is to run still has to take its fact.
+        The decision. An exact report in ``to_run`` still has to take its fact.
     """
     near = list(near)
     doubtful = names_in_doubt(held, [each for each, _ in near])
@@ -188,19 +188,19 @@ def rule(
     ]
     sure = set(certain)
     rest = [each for each in held if each not in sure]
-    told: defaultdict[str, set[str]] = defaultdict(set)
+    reporters: defaultdict[str, set[str]] = defaultdict(set)
     for each in certain:
-        told[each.fact].add(each.version)
+        reporters[each.fact].add(each.version)
     ran = [each for each, has_run in near if has_run]
-    # An owner that has its exact twin is no other report's.
-    ran += [owner for fact, owner in owners.items() if not told[fact] - {owner.version}]
+    # An owner with an exact twin is the twin of no near report.
+    ran += [owner for fact, owner in owners.items() if not reporters[fact] - {owner.version}]
     suppressed = [each for each, has_run in near if not has_run]
-    ruling = rule_near(rest, ran, suppressed, window_ms=window_ms)
-    return Ruling([*certain, *ruling.to_run], ruling.twins)
+    decision = decide_near(rest, ran, suppressed, window_ms=window_ms)
+    return Decision([*certain, *decision.to_run], decision.twins)
 
 
 def names_in_doubt(held: Iterable[Report], near: Iterable[Report]) -> set[str]:
-    """Return the names that a near report stands under."""
+    """Return the plain names of facts that a near report names."""
     return {plain_name(each.fact) for each in (*held, *near) if is_near(each.fact)}
 
 

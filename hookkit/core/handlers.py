@@ -1,4 +1,4 @@
-"""The handlers of a project: who wants an event."""
+"""The handlers of a project: which of them want an event, and which run it now."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ from hookkit.core.triggers import Trigger
 #: Takes the event, and the run when it has a second parameter.
 HandlerFunction: TypeAlias = Callable[..., Awaitable[None] | None]
 
-#: Where a name is stored it has this many characters at most.
+#: The longest handler name that the inbox can store.
 MAX_NAME_CHARS = 255
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Condition:
-    """What an event must be beside its trigger; None leaves a part open."""
+    """What an event must fulfil beside its trigger; None in an attribute accepts any."""
 
     author: str | None = None
     provider: str | None = None
@@ -44,18 +44,49 @@ class Condition:
         )
 
 
+def check_condition(
+    author: str | None,
+    provider: str | None,
+    version: str | None,
+    providers: Mapping[str, Provider],
+) -> None:
+    """Raise ``ConfigurationError`` for a condition that no event can ever fulfil."""
+    known = {
+        "author": (author, [each.value for each in AuthorType]),
+        "provider": (provider, sorted(providers)),
+        "version": (
+            version,
+            sorted(
+                {
+                    name
+                    for each in providers.values()
+                    if provider in (None, each.name)
+                    for name in each.versions
+                }
+            ),
+        ),
+    }
+    mistakes = [
+        f"on({word}={given!r}): not known; known are {', '.join(values)}"
+        for word, (given, values) in known.items()
+        if given is not None and given not in values
+    ]
+    if mistakes:
+        raise ConfigurationError(*mistakes)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Handler:
     """A registered function.
 
     Attributes:
-        name: Written to the inbox with every attempt, so it must outlive refactoring.
-        function: Called with the event, and with the run when ``takes_run``.
-        triggers: Any of them; none for a fallback.
+        name: Stored with every attempt, so it must stay the same when code is moved.
+        function: Called with the event, and with the run if ``takes_run``.
+        triggers: The handler wants events of any of them; a fallback has none.
         retry: None means the application's own policy.
-        transactional: Its effects in the inbox's database and the record of its success are
-            one commit.
-        ordered: It sees the events of one lane one at a time, in the order they arrived.
+        transactional: Whether its effects in the inbox's database and the record of its
+            success are one commit.
+        ordered: Whether it gets the events of one lane one at a time, in order of arrival.
     """
 
     name: str
@@ -70,6 +101,44 @@ class Handler:
     def may_want(self, event: Event) -> bool:
         """Tell whether *event* should reach this handler if its ``when`` agrees."""
         return any(trigger.fits(event) for trigger in self.triggers) and self.condition.holds(event)
+
+
+def takes_run(function: HandlerFunction) -> bool:
+    """Tell whether *function* has a second positional parameter, which is for the run.
+
+    Raises:
+        ConfigurationError: It cannot be called with one event, or its body would not run then.
+    """
+    if inspect.isgeneratorfunction(function) or inspect.isasyncgenfunction(function):
+        raise ConfigurationError(
+            f"handler {function.__qualname__!r} has a yield in it, so that calling it runs nothing"
+        )
+    try:
+        signature = inspect.signature(function)
+    except (TypeError, ValueError):  # some callables written in C have no signature
+        return False
+    if _can_take(signature, 2):
+        positional = [
+            each
+            for each in signature.parameters.values()
+            if each.kind in (each.POSITIONAL_ONLY, each.POSITIONAL_OR_KEYWORD)
+        ]
+        # ``def handle(event, retries=3)`` has a default of its own for something else.
+        return len(positional) >= 2 and positional[1].default is inspect.Parameter.empty
+    if _can_take(signature, 1):
+        return False
+    raise ConfigurationError(
+        f"handler {getattr(function, '__qualname__', function)!r} must take the event,"
+        " and may take the run as a second argument"
+    )
+
+
+def _can_take(signature: inspect.Signature, argument_count: int) -> bool:
+    try:
+        signature.bind(*[None] * argument_count)
+    except TypeError:
+        return False
+    return True
 
 
 class HandlerRegistry:
@@ -121,81 +190,14 @@ class HandlerRegistry:
         return tuple(name for name, each in self._handlers.items() if each.transactional)
 
 
-def takes_run(function: HandlerFunction) -> bool:
-    """Tell whether *function* has a second positional parameter, which is for the run.
-
-    Raises:
-        ConfigurationError: It cannot be called with one event, or would not run when it is.
-    """
-    if inspect.isgeneratorfunction(function) or inspect.isasyncgenfunction(function):
-        raise ConfigurationError(
-            f"handler {function.__qualname__!r} has a yield in it, so that calling it runs nothing"
-        )
-    try:
-        signature = inspect.signature(function)
-    except (TypeError, ValueError):  # some callables written in C do not tell
-        return False
-    for arguments in ((None, None), (None,)):
-        try:
-            signature.bind(*arguments)
-        except TypeError:
-            continue
-        positional = [
-            parameter
-            for parameter in signature.parameters.values()
-            if parameter.kind in (parameter.POSITIONAL_ONLY, parameter.POSITIONAL_OR_KEYWORD)
-        ]
-        return len(arguments) == 2 and len(positional) >= 2 and _wants_second(positional[1])
-    raise ConfigurationError(
-        f"handler {getattr(function, '__qualname__', function)!r} must take the event,"
-        " and may take the run as a second argument"
-    )
-
-
-def _wants_second(parameter: inspect.Parameter) -> bool:
-    # ``def handle(event, retries=3)`` has a default of its own for something else.
-    return parameter.default is parameter.empty
-
-
-def check_condition(
-    author: str | None,
-    provider: str | None,
-    version: str | None,
-    providers: Mapping[str, Provider],
-) -> None:
-    """Raise ``ConfigurationError`` for a condition that no event can ever fulfil."""
-    known = {
-        "author": (author, [each.value for each in AuthorType]),
-        "provider": (provider, sorted(providers)),
-        "version": (
-            version,
-            sorted(
-                {
-                    name
-                    for each in providers.values()
-                    if provider in (None, each.name)
-                    for name in each.versions
-                }
-            ),
-        ),
-    }
-    mistakes = [
-        f"on({word}={given!r}): not known; known are {', '.join(values)}"
-        for word, (given, values) in known.items()
-        if given is not None and given not in values
-    ]
-    if mistakes:
-        raise ConfigurationError(*mistakes)
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Turn:
     """A handler whose turn it is.
 
     Attributes:
-        number: Which of its attempts this will be, the first is 1.
-        is_lost: The attempt belonged to a claim that was never settled: it is recorded as
-            lost, and not made.
+        number: The number of the attempt; the first is 1.
+        is_lost: Whether the attempt belonged to a claim that was never settled: it is recorded
+            as lost, and not made.
     """
 
     handler: Handler
@@ -209,8 +211,8 @@ class Plan:
 
     Attributes:
         turns: In the order of the handlers; lost attempts before the one that follows them.
-        is_exhausted: A handler that has not succeeded may not run any more.
-        due_at: When the first handler is due that is not due now, None without one.
+        is_exhausted: Whether a handler that has not succeeded may not run any more.
+        due_at: When the next handler is due that is not due now; None if there is none.
     """
 
     turns: tuple[Turn, ...]
@@ -225,13 +227,16 @@ def plan(
     *,
     at_once: bool = False,
 ) -> Plan:
-    """Decide which of *handlers*, each with its greatest number of attempts, run now.
+    """Decide which of *handlers* run now.
 
-    Every handler has attempts and a due time of its own: one that fails often takes none
-    of another's. A claim that was lost counts for the handlers that were due in it.
+    Every handler has its own attempts and its own due time. A lost claim counts as an attempt
+    of each handler that was due in it.
 
     Args:
-        at_once: Whether those run as well that are not due yet.
+        entry: The claimed entry.
+        handlers: Each with its greatest number of attempts.
+        now: Aware UTC.
+        at_once: Whether handlers that are not due yet run as well.
     """
     turns: list[Turn] = []
     later: list[datetime] = []
@@ -246,7 +251,7 @@ def plan(
         elif tries.due_at is not None and tries.due_at > now and not at_once:
             later.append(tries.due_at)
         else:
-            number = tries.count + entry.lost_claims + 1
+            number = tries.count + entry.lost_claim_count + 1
             lost = range(tries.count + 1, min(number, max_attempts + 1))
             turns += [Turn(handler=handler, number=each, is_lost=True) for each in lost]
             if number <= max_attempts:

@@ -1,8 +1,8 @@
 """Names made by hashing: ids of events, hashes of content, fingerprints of secrets.
 
-A fingerprint names a secret without telling it. People who must not know a secret read logs,
+A fingerprint names a secret without revealing it. People who must not know a secret read logs,
 statistics and the inbox. They see 32 bits: enough to tell the secrets of a list apart, far too
-few to be one. A secret that can be guessed must not be found by trying guesses against its
+few to be a secret. A secret that can be guessed must not be found by trying guesses against its
 fingerprint, so the fingerprint depends on a key that those people do not have, Flask's
 ``SECRET_KEY``. Without that key, every guess is made slow.
 """
@@ -19,10 +19,10 @@ MAX_ID_CHARS = 255
 
 
 def bounded_id(text: str) -> str:
-    """Return *text* as an id that every database stores and compares byte for byte.
+    """Return *text* as an id that every database can store and compare byte for byte.
 
-    Lone surrogates cannot be encoded and PostgreSQL refuses NUL in text, so an id with
-    either is written with escapes; one that is too long becomes its hash.
+    Lone surrogates cannot be encoded and PostgreSQL refuses NUL in text, so both are written
+    as escapes. An id that is too long becomes its hash.
     """
     if not text.isascii() or "\x00" in text:
         text = text.encode("utf-8", "backslashreplace").decode().replace("\x00", "\\x00")
@@ -41,7 +41,7 @@ def hash_content(content: object) -> str:
     return hashlib.sha256(_canonical.encode(content).encode()).hexdigest()
 
 
-# What a decoder made has no circles.
+# A decoded document has no circles.
 _canonical = json.JSONEncoder(sort_keys=True, separators=(",", ":"), check_circular=False)
 
 
@@ -57,10 +57,11 @@ _COST = {"n": 1 << 14, "r": 8, "p": 1}
 
 @lru_cache(maxsize=4096)  # made once for each secret of a process
 def fingerprint_of(key: bytes, secret: bytes) -> str:
-    """Return the name of *secret*: always the same for the same *key*.
+    """Return the fingerprint of *secret*: always the same for the same *key*.
 
     Args:
-        key: Empty where there is none.
+        key: Flask's ``SECRET_KEY``; empty if there is none.
+        secret: The bytes to name.
     """
     if not key:
         return hashlib.scrypt(secret, salt=_PURPOSE, dklen=FINGERPRINT_CHARS // 2, **_COST).hex()
@@ -68,7 +69,7 @@ def fingerprint_of(key: bytes, secret: bytes) -> str:
 
 
 def read_key(secret_key: object) -> bytes:
-    """Return Flask's ``SECRET_KEY``, a text or bytes, as a key; empty where it is not set."""
+    """Return Flask's ``SECRET_KEY``, a text or bytes, as a key; empty if it is not set."""
     if isinstance(secret_key, str):
         return secret_key.encode(errors="surrogatepass")
     return secret_key if isinstance(secret_key, bytes) else b""

@@ -5,7 +5,7 @@ Rule 1: a fact has at most one owner. A live entry whose fact is free takes it a
 Rule 2: a shadow entry takes nothing until it is promoted: by a switch to its version while it
         is younger than the twin window, or because that window is over and its twin never came.
 Rule 3: an owner stays owner and runs in its own version, whatever is switched.
-Rule 4: what cannot be told the version of is always live: it has no twin.
+Rule 4: a body whose version is not known is always live: it has no twin.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ class Mode(StrEnum):
     IGNORE = "ignore"
 
 
-#: mode -> what an entry is written as while its fact is not looked at.
+#: mode -> the state of a new entry, before its fact is looked at.
 STATES: Mapping[Mode, State] = {
     Mode.LIVE: State.PENDING,
     Mode.SHADOW: State.SHADOW,
@@ -41,7 +41,7 @@ class Change(NamedTuple):
     """A mode that somebody has switched.
 
     Attributes:
-        vendor_type: ``""`` is the whole version, and undoes what was switched of its types.
+        vendor_type: ``""`` is the whole version, and undoes earlier changes of its types.
     """
 
     version: str
@@ -61,9 +61,9 @@ class Modes:
     """The modes of an endpoint at one moment.
 
     Attributes:
-        of_versions: By payload version; one that is not there is ignored.
-        of_types: By version and vendor type, where it differs from the version's.
-        has_twins: Whether two versions may report one fact, so that owners have to be kept.
+        of_versions: By payload version; a version that is missing is ignored.
+        of_types: By version and vendor type, where the mode differs from the version's.
+        has_twins: Whether two versions may report one fact, so that owners must be kept.
     """
 
     of_versions: Mapping[str, Mode]
@@ -83,12 +83,12 @@ class Modes:
         return self.of_types.get((version, vendor_type), of_version)
 
     def state_of(self, version: str, vendor_type: str) -> State:
-        """Return what an entry is written as while its fact is not looked at."""
+        """Return the state of a new entry, before its fact is looked at."""
         return STATES[self.of(version, vendor_type)]
 
 
 def modes_after(declared: Mapping[str, Mode], changes: Iterable[Change]) -> Modes:
-    """Return the modes that hold once *changes*, oldest first, override what is *declared*."""
+    """Return the modes *declared* in the settings, with *changes* applied, oldest first."""
     of_versions = dict(declared)
     of_types: dict[tuple[str, str], Mode] = {}
     for change in changes:
@@ -113,8 +113,8 @@ def switch_changes(
 ) -> tuple[Change, ...]:
     """Return what a switch to *target* changes.
 
-    What was live goes on in the shadow: its redeliveries find their owners, a fact that only
-    it has seen is noticed, and the way back stays open.
+    Versions that were live go on in shadow: their redeliveries find their owners, a fact that
+    only they have seen is noticed, and the way back stays open.
 
     Args:
         uncounted: By version, the vendor types that have no counterpart in *target*; they

@@ -6,7 +6,7 @@ import hashlib
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import date, datetime
+from datetime import datetime
 from functools import partial
 from hmac import compare_digest
 from typing import Any
@@ -22,12 +22,12 @@ from hookkit.core.triggers import Meaning
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class InlineSample:
-    """A sample.
+    """A sample payload that is written in code, and not in a file.
 
     Attributes:
         name: The sender's word for what happened.
         body: The bytes.
-        headers: What belongs to it, beside what proves it.
+        headers: The headers that belong to it, without those that prove it.
     """
 
     name: str
@@ -35,19 +35,19 @@ class InlineSample:
     headers: Mapping[str, str] = field(default_factory=dict, repr=False)
 
 
-#: What is echoed as it was asked: nothing that a browser could take for more than a text.
+#: What may be echoed: no character means anything to a browser.
 _CHALLENGE = re.compile(r"[A-Za-z0-9._~-]{1,256}", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Handshake:
-    """A signed delivery that asks whether somebody is there; it is answered once verified.
+    """A signed delivery by which a sender tests the URL; it is answered once it is verified.
 
     Attributes:
-        field: The key of the body that tells it from events.
-        value: What lies under the key.
+        field: The key of the body that distinguishes it from events.
+        value: The value under that key.
         answer: The object to answer with.
-        echo: A key whose value is answered under the same key; empty echoes none.
+        echo: A key whose value is copied into the answer; empty copies none.
     """
 
     field: str
@@ -56,7 +56,7 @@ class Handshake:
     echo: str = ""
 
     def reply(self, document: Document) -> Document | None:
-        """Return what to answer *document* with, None when it is an event."""
+        """Return the answer to *document*; None if it is an event."""
         said = document.get(self.field)
         if type(said) is not type(self.value) or said != self.value:
             return None
@@ -68,21 +68,21 @@ class Handshake:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Challenge:
-    """A GET by which a sender asks whether the URL is meant, with a token that both sides know.
+    """A GET by which a sender tests the URL, with a token that both sides know.
 
     Attributes:
-        token: The parameter of the query with the token.
-        challenge: The parameter with what is to be answered.
+        token: The query parameter that holds the token.
+        challenge: The query parameter that holds the text to answer.
     """
 
     token: str
     challenge: str
 
     def reply(self, query: Mapping[str, str], tokens: list[bytes]) -> str:
-        """Return what to answer with.
+        """Return the text to answer.
 
         Raises:
-            SignatureMissing: The query has no token, or nothing that could be answered.
+            SignatureMissing: The query has no token, or no text that may be echoed.
             SignatureMismatch: None of *tokens* fits.
         """
         sent, asked = query.get(self.token), query.get(self.challenge, "")
@@ -98,10 +98,10 @@ class Challenge:
 #: Kept with every delivery; a provider adds what its versions and its proof need.
 KEPT_HEADERS = ("content-type", "user-agent")
 
-#: Kept among them: the public key that fitted, as later proof of who said what.
+#: Kept as a header: the public key that fitted, as later proof of who said what.
 KEY_HEADER = "hookkit-key"
 
-#: Kept before them: the name of the secret that fitted.
+#: Kept as a header: the fingerprint of the secret that fitted.
 FINGERPRINT_HEADER = "hookkit-fingerprint"
 
 
@@ -112,12 +112,10 @@ class PayloadVersion:
     Attributes:
         split: Takes a payload apart; never raises, whatever the document holds.
         normalize: Reads one item; never raises, whatever the item holds.
-        fresh_ids: Paths of the texts that make a sample a new event (``events.*.id``).
-        fresh_times: Paths of the times that say when a sample happened.
-        types: The vendor's words in this version, and the event type that each has, if
-            nothing in the event says otherwise.
-        words: Those of them that a webhook can be registered for at the vendor; empty is all.
-        end_of_life: The day on which the vendor wants to have ended it, where it says.
+        fresh_ids: Paths of the ids that make a sample a new event (``events.*.id``).
+        fresh_times: Paths of the times at which a sample happened.
+        types: The vendor's words in this version, and the usual event type of each.
+        words: The words that a webhook can be registered for at the vendor; empty means all.
     """
 
     split: Callable[[Payload], Sequence[Item]]
@@ -126,7 +124,6 @@ class PayloadVersion:
     fresh_times: tuple[str, ...] = ()
     types: Mapping[str, EventType] = field(default_factory=dict, repr=False)
     words: tuple[str, ...] = field(default=(), repr=False)
-    end_of_life: date | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -136,27 +133,26 @@ class Provider:
     Attributes:
         name: As settings and triggers spell it.
         scheme: The default scheme of its endpoints.
-        detect_version: Names the payload version, or None when nothing tells it.
+        detect_version: Returns the payload version, or None if it is not known.
         versions: By name, in the vendor's spelling.
         triggers: The vendor's words, and what each stands for in the unified model.
         parallel: Whether two of its versions can be received side by side.
-        renames: A vendor's word -> the words of other versions that report the same; it holds
-            the other way round, too.
+        renames: A vendor's word -> the words of other versions that report the same; each pair
+            holds in both directions.
         kept_headers: Names of further headers to keep, in lower case.
-        blanked: Keys of the document that hold secrets: they are kept nowhere.
-        pinnable: Versions that bodies may leave open, so that the settings may pin one.
-        registration_of: Returns the vendor's id of the webhook that delivered a document,
-            so that settings may differ by it; None when bodies do not say.
+        blanked: Keys of the document that hold secrets, which are never stored.
+        pinnable: Versions that look alike in bodies, so that the settings may pin one.
+        registration_of: Returns the vendor's id of the webhook that delivered a document, so
+            that settings may differ by webhook; None if bodies do not name it.
         unsigned_alone: Whether an endpoint may be unsigned without another protection.
-        event_id_of: Returns the event that the kept headers name, where a body holds one
-            event and its id comes beside it; then it holds for a body that is not
-            understood as well.
-        is_ping: Tells an unsigned test of the URL, which is answered and not kept.
-        package: Where its samples are; None is the folder of its name.
-        options: What the settings of the endpoint say about reading.
-        decode: Reads a body, or raises ``BodyUnreadable``.
-        handshake, challenge: A delivery, and a GET, that want an answer of their own.
-        samples: Those that are in no files.
+        event_id_of: Returns the id of the event that the kept headers name, if a body holds one
+            event; it then names a body that is not understood as well.
+        is_ping: Recognizes an unsigned test of the URL, which is answered and not kept.
+        package: Where its samples are; None means the folder of its name.
+        options: How the endpoint's settings want payloads read.
+        decode: Decodes a body, or raises ``BodyUnreadable``.
+        handshake, challenge: A delivery, and a GET, that need their own answer.
+        samples: The samples that are not in files.
     """
 
     name: str
@@ -183,8 +179,8 @@ class Provider:
     def version_of(self, document: Document, headers: Headers) -> str | None:
         """Return the payload version that *document* shows, or that the settings pin.
 
-        A pin chooses among versions that look alike; it makes nothing of a body whose shape
-        is another's. None when nothing tells the version.
+        A pin only chooses among versions that look alike: a body of another shape keeps the
+        version that it shows. None if the version is not known.
         """
         shown = self.detect_version(document, headers)
         pinned = self.options.version
@@ -195,7 +191,7 @@ class Provider:
         return pinned
 
     def registration(self, document: Document) -> str | None:
-        """Return the vendor's id of the webhook that delivered *document*, where it says."""
+        """Return the vendor's id of the webhook that delivered *document*; None if unknown."""
         return None if self.registration_of is None else self.registration_of(document)
 
     def keep(self, headers: Headers) -> Headers:
@@ -210,11 +206,13 @@ def parse(
     modes: Mapping[str, Mode] | None = None,
     fingerprint: str | None = None,
 ) -> Envelope:
-    """Take a proven delivery apart; what cannot be understood becomes one item with a problem.
+    """Take a proven delivery apart; a body that is not understood is one item with a problem.
 
     Args:
-        modes: Those that the endpoint's settings name.
-        fingerprint: The name of the secret that proved it, to be kept with it.
+        provider: The provider that reads it.
+        verified: The delivery.
+        modes: The modes that the endpoint's settings name; None if they name none.
+        fingerprint: Of the secret that proved it, to be kept with it; None keeps none.
     """
     delivery = verified.delivery
     headers = provider.keep(delivery.headers)
@@ -246,9 +244,9 @@ def parse(
 
 
 def _without_secrets(provider: Provider, delivery: Delivery) -> tuple[bytes, Document | None]:
-    """Return the bytes to keep, and the object in them if it had to be read.
+    """Return the bytes to keep, and the object in them if it was decoded.
 
-    Where nothing has to be blanked, the bytes are those that arrived.
+    The bytes are those that arrived if there is nothing to blank.
     """
     body, document = delivery.body, delivery.document
     if not provider.blanked:
@@ -271,10 +269,19 @@ def split(
     document: Document | None = None,
     is_bytewise: bool = False,
 ) -> tuple[Item, ...]:
-    """Return the items in *body*, at least one; *document* is what it spells, if that is known.
+    """Return the items in *body*, at least one.
 
-    A provider that fails to take a body apart costs its items their meaning, not their
-    place in the inbox: newer code reads them on a replay.
+    If a provider fails to take a body apart, the items lose their meaning and not their place
+    in the inbox: newer code reads them on a replay.
+
+    Args:
+        provider: The provider that reads it.
+        endpoint: The endpoint's name.
+        body: The bytes that are kept.
+        headers: The headers that are kept.
+        received_at: When it arrived, aware UTC.
+        document: The decoded body, if it is decoded already.
+        is_bytewise: Whether the sender signed these very bytes.
     """
     payload_of = partial(
         Payload,
@@ -289,7 +296,7 @@ def split(
     try:
         document = provider.decode(body) if document is None else document
     except BodyUnreadable as error:
-        # There is no content to derive an id from: the bytes themselves are the identity.
+        # There is no content to derive an id from, so the id is derived from the bytes.
         nothing = payload_of(version="", document={})
         event_id = nothing.event_id or f"unreadable:{hashlib.sha256(body).hexdigest()}"
         return (nothing.item(raw={}, vendor_type="", event_id=event_id, problem=str(error)),)
@@ -305,7 +312,7 @@ def split(
     payload = payload_of(version=version, document=document)
     try:
         items = tuple(provider.versions[version].split(payload))
-    except Exception as error:  # noqa: BLE001  # whatever a provider overlooked
+    except Exception as error:  # noqa: BLE001  # a mistake of the provider
         problem = f"body: {type(error).__name__} while it was taken apart"
         return (unknown_item(payload, problem),)
     return items or (unknown_item(payload, "body: holds no event"),)

@@ -1,4 +1,4 @@
-"""How the sender of a delivery is proven: what a signature scheme is asked."""
+"""The protocols of signature schemes: how the sender of a delivery is proven."""
 
 from __future__ import annotations
 
@@ -22,9 +22,13 @@ class Scheme(Protocol):
 
         Args:
             body: The bytes to be sent.
-            secret: The endpoint's, or the private key to one of its.
-            signed_at: The time that the proof names, where it names one.
-            event_id: The id that it names, where it names one.
+            secret: A secret of the endpoint, or the private key to one of its public keys.
+            signed_at: The time to sign, if the scheme signs one.
+            event_id: The id to sign, if the scheme signs one.
+
+        Raises:
+            TypeError: The proof lies in the body, see ``ProofInBody``.
+            ValueError: *secret* is none that this scheme can use.
         """
 
 
@@ -72,22 +76,27 @@ class UrlScheme(Protocol):
 
 @runtime_checkable
 class ProofInBody(Protocol):
-    """A scheme whose proof lies in the body."""
+    """A scheme whose proof lies in the body: ``sign`` has no header to return."""
 
     def enclose(self, body: bytes, secret: bytes, signed_at: datetime) -> bytes:
-        """Return *body* with its proof in it; ``sign`` is asked for headers after that.
+        """Return *body* with its proof in it.
 
         Args:
-            signed_at: The time that the proof names, where it names one.
+            body: A JSON object.
+            secret: A secret of the endpoint.
+            signed_at: The time to sign, if the scheme signs one.
+
+        Raises:
+            BodyUnreadable: *body* is not a JSON object.
         """
 
 
 class PublicKey(Protocol):
-    """A key that checks signatures by the one algorithm that it is pinned to."""
+    """A public key that checks signatures by one algorithm, to which it is pinned."""
 
     @property
     def jwk(self) -> str:
-        """The key as JSON, to be kept as proof."""
+        """The key as a JWK in JSON, which is kept as proof."""
 
     def fits(self, signature: bytes, signed: bytes) -> bool:
         """Tell whether the key's owner has made *signature* over *signed*."""
@@ -100,25 +109,25 @@ class Keys(Protocol):
         """Return the keys that may have this id, or raise ``Unavailable``."""
 
     def after_fork(self) -> None:
-        """Forget in a child process what goes on in its parent."""
+        """Forget, in a child process, the lookups that its parent has begun."""
 
 
 @runtime_checkable
 class KeyScheme(Protocol):
     """How the sender of a delivery is proven by the vendor's own key.
 
-    It names the key that it needs, and others find it: a scheme never fetches.
+    The scheme names the key that it needs, and ``Keys`` finds it: a scheme never fetches.
     """
 
     @property
     def key_bases(self) -> Mapping[str, Sequence[str]]:
-        """Where the vendor has its public keys, ``<base>/<key id>/public``, by region."""
+        """By region, the URLs under which the vendor has its keys: ``<base>/<key id>/public``."""
 
     def tolerating(self, tolerance_s: float) -> KeyScheme:
         """Return the scheme with another tolerance, in seconds."""
 
     def read_proof(self, delivery: Delivery) -> Proof:
-        """Return what *delivery* brings as proof, or raise a subclass of ``Rejected``."""
+        """Return the proof in *delivery*, or raise a subclass of ``Rejected``."""
 
     def verify(self, proof: Proof, keys: Sequence[PublicKey]) -> VerifiedDelivery:
         """Return the delivery as verified, or raise a subclass of ``Rejected``."""

@@ -13,7 +13,7 @@ from hookkit.core.event import Event, EventType
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Meaning:
-    """What a vendor's word stands for in the unified model; None leaves a part open.
+    """What a vendor's word stands for in the unified model; None in an attribute accepts any.
 
     Attributes:
         type: The unified type.
@@ -53,7 +53,7 @@ Vocabulary: TypeAlias = Mapping[str, Mapping[str, tuple[Meaning, ...]]]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Trigger:
-    """A registered word, made ready to be asked of many events.
+    """A registered word, prepared for matching many events.
 
     Attributes:
         word: As it was written.

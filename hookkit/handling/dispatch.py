@@ -96,11 +96,11 @@ class Dispatcher:
         now = self._clock()
         attempt = Attempt(
             handler="",
-            number=entry.claims,
+            number=entry.claim_count,
             outcome=Outcome.FAILED,
             started_at=now,
             ended_at=now,
-            retry_after_s=self.assignment.retry.delay_s(entry.claims, self._jitter()),
+            retry_after_s=self.assignment.retry.delay_s(entry.claim_count, self._jitter()),
             error="the body cannot be decrypted: its key is not in HOOKKIT_ENCRYPTION_KEYS",
         )
         return settle([attempt])
@@ -143,7 +143,7 @@ class Dispatcher:
             return self._ended(turn, self._clock(), Outcome.LOST)
         run = Run(
             attempt=turn.number,
-            is_replay=entry.replay > 0,
+            is_replay=entry.replays > 0,
             entry_id=entry.id,
             logger=_handler_logger,
         )
@@ -241,7 +241,7 @@ class Dispatcher:
         unknown = event.type is EventType.UNKNOWN
         return Attempt(
             handler="",
-            number=entry.claims,
+            number=entry.claim_count,
             outcome=Outcome.UNKNOWN if unknown else Outcome.UNHANDLED,
             started_at=now,
             ended_at=now,

@@ -103,7 +103,7 @@ class Journal:
             entry.id,
             event.type.value,
             state.value,
-            entry.claims,
+            entry.claim_count,
         )
         extra = {"action": f"event_{state.value}", "entry_id": entry.id}
         if state is State.DEAD:

@@ -41,7 +41,7 @@ def begin(queue: Queue, stored: StoredEntry | None, entry: Entry, until_ms: int)
     """Have *entry*, which was set aside, run; False when it is not held any more."""
     if stored is None:
         return False
-    stored.attempt_count = entry.claims
+    stored.attempt_count = entry.claim_count
     queue.move(stored, State.RUNNING, until_ms)
     return True
 

@@ -11,7 +11,7 @@ from threading import Lock
 
 from hookkit.core.delivery import Envelope
 from hookkit.core.entry import State
-from hookkit.core.facts import Report, is_exact, is_near, rule
+from hookkit.core.facts import Report, decide, is_exact, is_near
 from hookkit.core.modes import (
     Change,
     Mode,
@@ -167,15 +167,15 @@ class MemoryVersions:
             if where == endpoint
         }
         reports = [_report(each) for each in held if each.fact]
-        ruling = rule(reports, near, owners, window_ms=window_ms)
+        decision = decide(reports, near, owners, window_ms=window_ms)
         promoted = []
-        for each in sorted(ruling.to_run):
+        for each in sorted(decision.to_run):
             entry = self._entries[each.entry_id]
             key = endpoint, each.fact
             if is_near(each.fact) or self._owners.setdefault(key, entry) is entry:
                 self._queue.move(entry, State.PENDING, now_ms)
                 promoted.append(entry.id)
-        for each in ruling.twins:
+        for each in decision.twins:
             self._queue.move(self._entries[each.entry_id], State.TWIN, None)
         return promoted
 

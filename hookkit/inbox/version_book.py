@@ -25,7 +25,7 @@ class VersionBook(Protocol):
         before it or by those after it. A SHADOW entry of a version that becomes live, younger
         than *window_s*, whose fact is free, owns that fact and is PENDING from then on. One
         of a near fact is PENDING as well, unless another version's entry of it that has run
-        or will is its twin (``core.facts.rule``): then it is a TWIN.
+        or will is its twin (``core.facts.decide``): then it is a TWIN.
 
         Args:
             who: Kept for people who look later.

@@ -1,6 +1,6 @@
-"""Providers: what hookkit knows of each vendor, found by walking the folder; and the senders.
+"""The providers: a package for each vendor, found by walking this folder, and the senders.
 
-Other packages add theirs under the entry point group ``hookkit.providers``.
+Other packages add providers under the entry point group ``hookkit.providers``.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from importlib import import_module
 from importlib.metadata import entry_points
 
 from hookkit.core.errors import ConfigurationError
+from hookkit.core.mistakes import not_known
 from hookkit.core.provider import Provider
 from hookkit.senders import SENDERS
 from hookkit.senders.sender import provider_of
@@ -42,3 +43,15 @@ def load_providers() -> Mapping[str, Provider]:
             raise ConfigurationError(f"two providers are named {provider.name!r}")
         providers[provider.name] = provider
     return providers
+
+
+def find_provider(name: str) -> Provider:
+    """Return the provider of this name.
+
+    Raises:
+        ConfigurationError: It is not known; the message lists the known ones.
+    """
+    providers = load_providers()
+    if name not in providers:
+        raise ConfigurationError(f"provider {not_known(name, sorted(providers))}")
+    return providers[name]

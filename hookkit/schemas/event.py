@@ -1,6 +1,6 @@
-"""The unified event as plain JSON types and back, made from the model's own declarations.
+"""The unified event as plain JSON types and back, derived from the model's dataclasses.
 
-What equals its default is left out, so that a dump shows what the vendor said.
+Attributes that equal their default are left out, so that a dump shows what the vendor sent.
 """
 
 from __future__ import annotations
@@ -65,7 +65,7 @@ class _Tuple(ma.List[Any]):
 
 
 class _ContentField(ma.Field[Any]):
-    """Any content; ``kind`` names its class, since a vendor's ``type`` does not always."""
+    """Any content; ``kind`` names its class, which a vendor's ``type`` does not always do."""
 
     def _serialize(self, value: Any, attr: str | None, obj: Any, **kwargs: Any) -> Any:
         if value is None:
@@ -157,7 +157,7 @@ class EventSchema(_Model.from_dict(_all_event_fields(), name="AnyEventSchema")):
     ``EventSchema().load(EventSchema().dump(event)) == event``; ``many=True`` takes lists.
 
     Raises:
-        marshmallow.ValidationError: From ``load``, for what no dump of an event looks like.
+        marshmallow.ValidationError: ``load`` got something else than a dump of an event.
     """
 
     @post_load

@@ -1,4 +1,4 @@
-"""Marshmallow fields that read what vendors send: strict about types, never raising others."""
+"""Marshmallow fields for vendors' values: strict about types, no error but ValidationError."""
 
 from __future__ import annotations
 
@@ -9,6 +9,8 @@ from typing import Any
 
 from marshmallow import ValidationError, fields
 
+from hookkit.core.body import dig
+
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 #: Unix seconds pass this in the year 5138, unix milliseconds passed it in 1973.
@@ -18,9 +20,9 @@ _HALF_MILLISECOND = timedelta(microseconds=500)
 
 
 def readable(text: str) -> str:
-    """Return *text* without lone surrogates, which JSON can spell and no database can store.
+    """Return *text* without lone surrogates, which JSON can hold and no database can store.
 
-    A handler that writes such a text down would fail at every attempt; ``raw`` keeps it.
+    A handler that stores such a text would fail at every attempt. ``raw`` keeps the original.
     """
     if text.isascii():
         return text
@@ -50,7 +52,7 @@ class Text(fields.Field[str]):
 
 
 class Word(Text):
-    """A vendor's word, translated where this model has another for it; new words are kept."""
+    """A vendor's word, translated if this model has another one for it; new words are kept."""
 
     def __init__(self, renames: Mapping[str, str], **kwargs: Any) -> None:
         super().__init__(**kwargs)
@@ -62,7 +64,7 @@ class Word(Text):
 
 
 class Truth(fields.Field[bool]):
-    """True or false, and no text that looks like it."""
+    """True or false, and no text that looks like one of them."""
 
     def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> bool:
         if isinstance(value, bool):
@@ -142,30 +144,21 @@ def _from_iso(text: str) -> datetime:
 
 def _from_unix(number: float) -> datetime:
     milliseconds = number if abs(number) > _MILLISECONDS_FROM else number * 1000
-    # Rounding the product is exact: at 1e12 a float still tells a four-thousandth of 1 apart.
+    # Rounding the product is exact: at 1e12 a float is still precise to 1/4000.
     return _EPOCH + timedelta(milliseconds=round(milliseconds))
 
 
 _ID = Id()
 
 
-def dig(document: Any, *path: str) -> Any:
-    """Return what lies at *path*, None where there is nothing or no object on the way."""
-    for key in path:
-        if not isinstance(document, dict):
-            return None
-        document = document.get(key)
-    return document
-
-
-def dig_text(document: Any, *path: str) -> str | None:
-    """Return the text at *path*; None for anything else, the empty text included."""
+def dig_text(document: object, *path: str) -> str | None:
+    """Return the text at *path*; None for anything else, also for the empty text."""
     value = dig(document, *path)
     return value if isinstance(value, str) and value else None
 
 
-def dig_id(document: Any, *path: str) -> str | None:
-    """Return the id at *path* as text; None for what is no id, the empty text included."""
+def dig_id(document: object, *path: str) -> str | None:
+    """Return the id at *path* as text; None for anything else, also for the empty text."""
     value = dig(document, *path)
     if isinstance(value, str):
         return value or None

@@ -1,19 +1,22 @@
 """Objects inside a payload, declared as marshmallow schemas and read into dataclasses.
 
-Marshmallow's own ``load`` asks every declared key and leaves out ``post_load`` once anything
-failed. A vendor's object has few of the documented keys and may have a broken one, so
-``read`` asks the keys that are there, and always builds the object from those it could read.
+Marshmallow's own ``load`` goes through every declared key, and skips ``post_load`` once one of
+them failed. A vendor's object has few of the documented keys and may have a broken one. So
+``read`` goes through the keys of the object, and always returns those that it could read.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, TypeAlias
 
 from marshmallow import EXCLUDE, Schema, ValidationError, fields
 
+#: What a shape has read: its keys are attributes that the shape declares.
+Attributes: TypeAlias = dict[str, Any]
+
 #: Where in the object -> why it could not be read; nested as the object is.
-Faults = dict[str | int, Any]
+Faults: TypeAlias = dict[str | int, Any]
 
 
 class Shape(Schema):
@@ -36,9 +39,9 @@ class Shape(Schema):
             (name, field) for name, field in self.load_fields.items() if isinstance(field, Beside)
         ]
 
-    def read(self, data: Mapping[str, Any]) -> tuple[dict[str, Any], Faults]:
+    def read(self, data: Mapping[str, Any]) -> tuple[Attributes, Faults]:
         """Return the attributes that could be read, and the faults of the others."""
-        attributes: dict[str, Any] = {}
+        attributes: Attributes = {}
         faults: Faults = {}
         keys = self._keys
         for key, value in data.items():
@@ -87,7 +90,7 @@ class Part(fields.Field[Any]):
 
 
 class Beside(fields.Field[Any]):
-    """A part whose keys lie beside the other keys of the object, not in one of their own."""
+    """A part whose keys lie beside the other keys of the object, not in an object of their own."""
 
     def __init__(self, part: fields.Field[Any]) -> None:
         super().__init__()
@@ -127,7 +130,7 @@ class OneOf(fields.Field[Any]):
 
     Attributes:
         parts: By type.
-        otherwise: Builds what has another type, from the whole object.
+        otherwise: Builds objects of any other type, from the whole object.
     """
 
     def __init__(
@@ -156,7 +159,7 @@ def _by_key(messages: Any) -> Faults:
 
 
 def problems(faults: Faults, path: str = "") -> tuple[str, ...]:
-    """Return one line per fault: where, and what was expected there."""
+    """Return a line for each fault: where it is, and what was expected there."""
     lines: list[str] = []
     for key, fault in faults.items():
         where = f"{path}[{key}]" if isinstance(key, int) else f"{path}.{key}".removeprefix(".")

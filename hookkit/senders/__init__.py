@@ -1,7 +1,7 @@
-"""Senders known by how they sign, and by where they name their events: data, a few lines each.
+"""Senders as data: how each signs, and where it puts the ids and types of its events.
 
-Their payloads are not read into the unified model: an event is ``other``, and has the payload.
-Who is read into it has a package in ``hookkit.providers``, with code of its own.
+Their payloads are not read into the unified model: every event is of type ``other``, with the
+payload in ``raw``. A vendor whose payloads are read has a package in ``hookkit.providers``.
 """
 
 from __future__ import annotations

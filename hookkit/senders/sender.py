@@ -6,38 +6,38 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from hookkit.core.body import Document, Headers, decode_body, decode_list, form_document
+from hookkit.core.body import Document, Headers, decode_body, decode_list, dig, form_document
 from hookkit.core.delivery import Item, Payload
 from hookkit.core.event import Event, EventType, build_event
 from hookkit.core.provider import Challenge, Handshake, InlineSample, PayloadVersion, Provider
 from hookkit.core.scheme import KeyScheme, Scheme, SigningScheme
 
-#: The one version that senders have: what they send is handed on as it is.
+#: The one payload version of every sender: its payloads are passed on as they are.
 VERSION = "any"
 
-#: Where an id or a type may be: ``header:<name>``, ``body:<path>``, or ``beside:<key>``, which
-#: is the name of the first key that is another one.
+#: Where an id or a type may be: ``header:<name>``, ``body:<path>``, or ``beside:<key>``: the name
+#: of the first key other than ``<key>``.
 KINDS = ("header", "body", "beside")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sender:
-    """What is known of a sender.
+    """A sender: how it signs, and where it names its events.
 
     Attributes:
         name: As settings and triggers spell it.
         title: As its owner spells it.
-        docs: Where its signature is described.
+        docs: The page that describes its signature.
         scheme: How it signs.
-        event_id: Where its events' ids are, the first that is there; see ``KINDS``.
-        event_type: Where its word for what happened is.
-        body: What a body is, one of ``DECODERS``.
-        each: The key of the list of events, where one body holds several.
-        handshake: The delivery that wants an answer of its own.
-        challenge: The GET that does.
-        retries: How it tries again, and what makes it stop.
-        vector: Where a signature to compare with is published; empty: nowhere.
-        fresh_ids: Paths of the texts that make the sample a new event.
+        event_id: Places of an event's id; the first that is there counts. See ``KINDS``.
+        event_type: Places of the sender's word for what happened.
+        body: The format of a body, one of ``DECODERS``.
+        each: The key of the list of events, if one body holds several; else empty.
+        handshake: A delivery that needs its own answer.
+        challenge: A GET that needs its own answer.
+        retries: How it sends again, and what makes it stop.
+        vector: Where an example of a signature is published; empty if nowhere.
+        fresh_ids: Paths of the ids that make the sample a new event.
         sample: A payload.
     """
 
@@ -64,10 +64,16 @@ def provider_of(
     event_id: tuple[str, ...] | None = None,
     event_type: tuple[str, ...] | None = None,
 ) -> Provider:
-    """Return *sender* as a provider, with what an endpoint says otherwise.
+    """Return *sender* as a provider.
 
-    An id that is not signed names nothing: whoever has seen one delivery could send it again
-    under another id. What is signed then stands for it, which is the content.
+    An id that is not signed is not used: somebody who has seen one delivery could send it again
+    under another id. The id is then derived from the content.
+
+    Args:
+        sender: The sender.
+        scheme: An endpoint's own scheme; None takes the sender's.
+        event_id: An endpoint's own places of the id; None takes the sender's.
+        event_type: An endpoint's own places of the type; None takes the sender's.
     """
     scheme = sender.scheme if scheme is None else scheme
     ids = sender.event_id if event_id is None else event_id
@@ -96,15 +102,15 @@ def provider_of(
 
 
 def detect_version(document: Document, headers: Headers) -> str:
-    """Return the one version that there is."""
+    """Return the only version."""
     return VERSION
 
 
 def is_signed(place: str, scheme: Scheme | KeyScheme) -> bool:
-    """Tell whether what lies at *place* cannot be changed by who has seen a delivery.
+    """Tell whether the signature covers *place*.
 
-    Who has seen a secret that is sent along can send whatever it likes: there is nothing to
-    bind an id to, and it is taken as it is.
+    It is True for a secret that is sent along: somebody who has seen it can send anything, so
+    that nothing could protect an id.
     """
     kind, _, name = place.partition(":")
     if kind != "header" or not isinstance(scheme, SigningScheme):
@@ -113,7 +119,7 @@ def is_signed(place: str, scheme: Scheme | KeyScheme) -> bool:
 
 
 def normalize(item: Item) -> Event:
-    """Return the event of *item*: documented, and without a counterpart in the model."""
+    """Return the event of *item*: documented, but without a counterpart in the model."""
     return build_event(item, EventType.OTHER, {})
 
 
@@ -126,7 +132,7 @@ def find(places: Sequence[str], document: Document, headers: Headers) -> str | N
         elif kind == "beside":
             value = next((key for key in document if key != where), None)
         else:
-            value = _dig(document, where)
+            value = dig(document, *where.split("."))
         if isinstance(value, int) and not isinstance(value, bool):
             value = str(value)
         if isinstance(value, str) and value:
@@ -152,23 +158,12 @@ def _splitter(
     return split
 
 
-def _dig(document: Any, path: str) -> Any:
-    for key in path.split("."):
-        if isinstance(document, Mapping):
-            document = document.get(key)
-        elif isinstance(document, list) and key.isascii() and key.isdigit() and len(key) < 6:
-            document = document[int(key)] if int(key) < len(document) else None
-        else:
-            return None
-    return document
-
-
 def _object_or_form(body: bytes) -> Document:
-    """Return the object or the form in *body*: the first byte tells, and no header does."""
+    """Return the object or the form in *body*: the first byte decides, and no header does."""
     return decode_body(body) if body.lstrip()[:1] == b"{" else form_document(body)
 
 
-#: What a body may be; a list is handed on as ``{"items": [...]}``.
+#: By format, what decodes a body; a list becomes ``{"items": [...]}``.
 DECODERS: Mapping[str, Callable[[bytes], Document]] = {
     "object": decode_body,
     "object or form": _object_or_form,

@@ -56,7 +56,7 @@ def read_scheme(declared: object) -> Scheme:
 def _make(kind: type[Any], given: Mapping[Any, Any]) -> Scheme:
     """Return a scheme of *kind* with the attributes that *given* names."""
     own = _keys_of(kind)
-    is_signing = any(each.name == "signed" for each in fields(kind))
+    is_signing = any(each.name == "signed" and each.init for each in fields(kind))
     of_text = _keys_of(SignedText) if is_signing else set()
     _refuse(_mistakes_in(given, own | of_text | ({"signed"} if is_signing else set())))
     values = {

@@ -1,12 +1,12 @@
-"""A JWS in compact form whose payload is sent beside it, and signed as it is.
+"""A compact JWS with a detached payload, which is signed without being encoded.
 
 https://www.rfc-editor.org/rfc/rfc7515#appendix-F (detached), and
 https://www.rfc-editor.org/rfc/rfc7797 (``b64`` false: "the payload is not base64url encoded").
 
-Rule 1: the header chooses nothing. It must say exactly what is supported, and the key is
+Rule 1: the header chooses nothing. It must name exactly what is supported, and the key is
         pinned to its algorithm (https://www.rfc-editor.org/rfc/rfc8725#section-3.1).
-Rule 2: ``jku``, ``x5u``, ``jwk`` and ``x5c``, by which a sender would bring keys of its own,
-        are not looked at.
+Rule 2: ``jku``, ``x5u``, ``jwk`` and ``x5c``, with which a sender could bring its own keys,
+        are ignored.
 """
 
 from __future__ import annotations
@@ -20,12 +20,12 @@ from hookkit.core.errors import MalformedHeader, SignatureMismatch
 from hookkit.signatures.encodings import decode, encode
 from hookkit.signatures.rsa import ALGORITHM
 
-#: A header says four things in some 60 bytes; what is longer is not worth decoding.
+#: A header has four members in some 60 bytes; a much longer one is not decoded.
 MAX_HEADER_CHARS = 1024
-#: An RSA signature of the longest key.
+#: The length of a signature by the longest RSA key.
 MAX_SIGNATURE_CHARS = 1366
 
-#: A key id ends up in a URL: nothing in it may mean anything there.
+#: A key id becomes part of a URL, so it holds no character that means something there.
 KEY_ID = re.compile(r"[A-Za-z0-9_-]{1,64}", re.ASCII)
 
 
@@ -33,9 +33,9 @@ class DetachedJws(NamedTuple):
     """The parts of a token.
 
     Attributes:
-        header: As it was sent, for it is signed so.
-        key_id: The key that the sender says it has used; fits ``KEY_ID``.
-        signature: The bytes.
+        header: The header as it was sent, which is how it is signed.
+        key_id: The id of the key that the sender names; it fits ``KEY_ID``.
+        signature: The bytes of the signature.
     """
 
     header: str
@@ -43,7 +43,7 @@ class DetachedJws(NamedTuple):
     signature: bytes
 
     def signed(self, payload: bytes) -> bytes:
-        """Return what the signature is over."""
+        """Return the bytes that are signed."""
         return b"%b.%b" % (self.header.encode(), payload)
 
 
@@ -51,9 +51,9 @@ def read_token(token: str) -> DetachedJws:
     """Take *token* apart.
 
     Raises:
-        MalformedHeader: It is no JWS with a detached payload.
-        SignatureMismatch: It is one that is not accepted: another algorithm, another way of
-            encoding, an extension that is not understood, a key id that no key has.
+        MalformedHeader: It is not a JWS with a detached payload.
+        SignatureMismatch: It has another algorithm or encoding, an unknown extension, or an
+            impossible key id.
     """
     header, middle, signature_text = _parts(token)
     if middle or len(header) > MAX_HEADER_CHARS or len(signature_text) > MAX_SIGNATURE_CHARS:
@@ -89,7 +89,7 @@ def _key_id(text: str) -> str:
         raise MalformedHeader("the token's header is no object")
     if header.get("alg") != ALGORITHM:
         raise SignatureMismatch("the token has another algorithm")
-    # Python's False == 0 and [False] == [0] are no JSON.
+    # ``is``, because Python takes 0 for False.
     if header.get("b64") is not False or header.get("crit") != ["b64"]:
         raise SignatureMismatch("the token has another encoding, or an unknown extension")
     key_id = header.get("kid")

@@ -1,4 +1,4 @@
-"""Base64, base64url and hexadecimal, strictly: one spelling for each value."""
+"""Base64, base64url and hexadecimal, strictly: each value has one spelling."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ import re
 from base64 import b64encode, urlsafe_b64encode
 from binascii import a2b_base64
 
-#: To the alphabet that the decoder knows; what base64url does not have becomes what it refuses.
+#: base64url -> the decoder's alphabet; characters of base64 alone become one that it refuses.
 _TO_BASE64 = bytes.maketrans(b"-_+/=", b"+/-_!")
 
-#: length modulo 4 -> the padding, and the last characters whose unused bits are zero.
+#: length modulo 4 -> the padding, and the last characters that have no unused bits set.
 _ENDS = {
     0: (b"", ""),
     2: (b"==", "AQgw"),
@@ -24,7 +24,7 @@ def encode(data: bytes) -> str:
 
 
 def decode(text: str) -> bytes | None:
-    """Return the bytes that *text* is the one spelling of, None when it is that of none."""
+    """Decode base64url without padding; return None unless *text* is canonical."""
     remainder = len(text) % 4
     if remainder == 1:
         return None
@@ -33,7 +33,7 @@ def decode(text: str) -> bytes | None:
         return None
     try:
         return a2b_base64(text.encode("ascii").translate(_TO_BASE64) + padding, strict_mode=True)
-    except ValueError:  # a character that is none
+    except ValueError:  # a wrong character
         return None
 
 
@@ -41,15 +41,15 @@ _HEX = re.compile(r"(?:[0-9a-f]{2})*", re.ASCII)
 
 
 def from_base64(text: str) -> bytes | None:
-    """Return the bytes that *text* is the one spelling of, None when it is that of none."""
+    """Decode base64 with padding; return None unless *text* is canonical."""
     try:
         data = binascii.a2b_base64(text.encode("ascii"), strict_mode=True)
-    except ValueError:  # not ASCII, or a character that is none
+    except ValueError:  # a wrong character
         return None
-    # No decoder looks at the unused bits of the last character.
+    # The decoder ignores the unused bits of the last character.
     return data if b64encode(data).decode() == text else None
 
 
 def from_hex(text: str) -> bytes | None:
-    """Return the bytes that *text* spells in lower case, None when it spells none."""
+    """Decode hexadecimal in lower case; return None for any other text."""
     return bytes.fromhex(text) if _HEX.fullmatch(text) else None

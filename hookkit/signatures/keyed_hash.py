@@ -13,35 +13,33 @@ from hashlib import sha256
 from hookkit.core.body import decode_body, encode_body
 from hookkit.core.delivery import Delivery, VerifiedDelivery
 from hookkit.core.errors import (
-    BodyUnreadable,
-    MalformedBody,
     MalformedHeader,
     SignatureMismatch,
     SignatureMissing,
     Unavailable,
 )
 from hookkit.signatures.encodings import from_base64, from_hex
-from hookkit.signatures.signed_text import MAX_SIGNATURES, SignedText
+from hookkit.signatures.shared_secret import PROOF_IN_BODY, read_document
+from hookkit.signatures.signed_text import MAX_SIGNATURES, SignedText, sent_header
 
-#: SHA-1 is for senders that leave no choice: as a MAC it is not broken, but it is weak.
+#: SHA-1 is for senders that offer nothing else: as a MAC it is weak, but not broken.
 ALGORITHMS = ("sha1", "sha256", "sha512")
-WEAK_ALGORITHMS = ("sha1",)
 ENCODINGS = ("hex", "base64")
 SECRET_ENCODINGS = ("text", "base64", "hex")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class KeyedHash:
-    """Compare a header with the HMAC of what was signed.
+    """Compare a header with the HMAC of the signed text.
 
     Attributes:
         header: The header's name in lower case.
         algorithm: One of ``ALGORITHMS``.
         encoding: How the signature is written, one of ``ENCODINGS``.
-        prefix: What a signature begins with; entries that do not are passed over.
-        separator: What lies between the signatures of a list; empty where there is one.
-        secret_encoding: What the secret's text is, one of ``SECRET_ENCODINGS``.
-        signed: What is signed.
+        prefix: The beginning of a signature; entries without it are passed over.
+        separator: Stands between the signatures of a list; empty if there is only one.
+        secret_encoding: How the secret is written, one of ``SECRET_ENCODINGS``.
+        signed: The signed text.
     """
 
     header: str
@@ -51,31 +49,29 @@ class KeyedHash:
     separator: str = ""
     secret_encoding: str = "text"  # noqa: S105  # a name
     signed: SignedText = field(default_factory=SignedText)
-    #: Whether the body's bytes are signed. A form's are not: its names and values are signed
-    #: without anything between them, so that some other forms have the same signature.
-    covers_body: bool = field(init=False, repr=False, compare=False)
-
-    def __post_init__(self) -> None:
-        is_covered = not self.signed.names.isdisjoint({"body", "body_hash"})
-        object.__setattr__(self, "covers_body", is_covered)
 
     @property
     def signed_headers(self) -> frozenset[str]:
-        """The headers that the signature covers."""
-        return frozenset({self.signed.id_header, self.signed.timestamp_header} - {""})
+        """The headers that are signed, in lower case."""
+        return self.signed.signed_headers
 
     @property
     def signs_url(self) -> bool:
         """Whether the URL is signed."""
-        return "url" in self.signed.names
+        return self.signed.signs_url
+
+    @property
+    def covers_body(self) -> bool:
+        """Whether the body's bytes are signed."""
+        return self.signed.covers_body
 
     def verify(self, delivery: Delivery, secrets: Sequence[bytes]) -> VerifiedDelivery:
         """Return *delivery* as verified by the first secret that fits.
 
-        Every signature is compared with every secret, so the time taken tells nothing.
+        Every signature is compared with every secret, so that the time taken reveals nothing.
 
         Raises:
-            Rejected: It is not proven; see ``SignedText.of`` for what can be wrong.
+            Rejected: The sender is not proven; ``SignedText.of`` lists the reasons.
             Unavailable: A secret is not written in ``secret_encoding``.
         """
         candidates, timestamp = self._read(delivery)
@@ -111,12 +107,7 @@ class KeyedHash:
         value = f"{self.prefix}{self._signature([text], secret)}"
         if signed.timestamp_prefix:
             value = f"{signed.timestamp_prefix}{timestamp}{self.separator}{value}"
-        headers = {self.header: value}
-        if signed.id_header:
-            headers[signed.id_header] = event_id
-        if signed.timestamp_header:
-            headers[signed.timestamp_header] = timestamp
-        return headers
+        return {self.header: value, **signed.headers(event_id, timestamp)}
 
     def tolerating(self, tolerance_s: float) -> KeyedHash:
         """Return the scheme with another tolerance, in seconds."""
@@ -131,7 +122,7 @@ class KeyedHash:
         _decode(secret, self.secret_encoding)
 
     def mistakes(self) -> Iterator[str]:
-        """Yield what makes no sense, for whoever configures it."""
+        """Yield a sentence for each mistake in the configuration."""
         yield from self.signed.mistakes()
         for name, known in (
             ("algorithm", ALGORITHMS),
@@ -144,10 +135,8 @@ class KeyedHash:
             yield "timestamp_prefix: goes with a separator and a prefix"
 
     def _read(self, delivery: Delivery) -> tuple[list[str], str | None]:
-        """Return the signatures that were sent, and the timestamp if it lies beside them."""
-        sent = delivery.headers.get(self.header)
-        if not sent:
-            raise SignatureMissing(f"header {self.header} is missing")
+        """Return the signatures in the header, and the timestamp if it is among them."""
+        sent = sent_header(delivery.headers, self.header)
         prefix, prefix_of_time = self.prefix, self.signed.timestamp_prefix
         if not self.separator:
             is_fitting = sent.startswith(prefix) and sent.isascii()
@@ -174,7 +163,7 @@ class KeyedHash:
         return digest.hex() if self.encoding == "hex" else b64encode(digest).decode()
 
     def _is_hashed(self, delivery: Delivery) -> bool:
-        """Tell whether the signed URL has the body's hash; ``verify`` has compared it."""
+        """Tell whether the signed URL has the body's hash, which ``verify`` has compared."""
         name = self.signed.hash_in_query
         return bool(name) and f"&{delivery.query}".find(f"&{name}=") >= 0
 
@@ -197,7 +186,7 @@ def _decode(secret: bytes, encoding: str) -> bytes:
     return key
 
 
-#: Longer than any text that is signed so.
+#: No sender's signature, timestamp or token is as long.
 MAX_TEXT_CHARS = 256
 
 
@@ -205,8 +194,8 @@ MAX_TEXT_CHARS = 256
 class SignedFields:
     """Compare a field of an object in the body with the HMAC-SHA-256 of its timestamp and token.
 
-    Nothing stands between the two: a digit moved from one to the other makes another time,
-    which is ten times as far away and never within the tolerance.
+    Nothing stands between the two. A digit that is moved from one to the other changes the time
+    tenfold, so that it is never within the tolerance.
 
     Attributes:
         holder: The key of that object, at the top of the body.
@@ -235,11 +224,7 @@ class SignedFields:
             TimestampExpired: It was signed too long ago.
             TimestampInFuture: It says that it is signed later than now.
         """
-        try:
-            document = delivery.document
-            document = decode_body(delivery.body) if document is None else document
-        except BodyUnreadable as error:
-            raise MalformedBody(str(error)) from error
+        document = read_document(delivery)
         found = document.get(self.holder)
         held = found if isinstance(found, Mapping) else {}
         sent, timestamp, token = (
@@ -260,18 +245,16 @@ class SignedFields:
     def sign(
         self, body: bytes, secret: bytes, signed_at: datetime, event_id: str = ""
     ) -> dict[str, str]:
-        """Return no header: the proof lies in the body."""
-        return {}
+        """Raise ``TypeError``: no header proves the body."""
+        raise TypeError(PROOF_IN_BODY)
 
     def enclose(self, body: bytes, secret: bytes, signed_at: datetime) -> bytes:
-        """Return *body* with the object that ``verify`` accepts, its token made for it.
+        """Return *body* with the object that ``verify`` accepts; its token is new.
 
-        What is not a JSON object has no room for it, and is returned as it is.
+        Raises:
+            BodyUnreadable: The body is not a JSON object, and has no room for the proof.
         """
-        try:
-            document = decode_body(body)
-        except BodyUnreadable:
-            return body
+        document = decode_body(body)
         timestamp = SignedText().write_time(signed_at)
         token = sha256(b"%b %b" % (str(signed_at).encode(), body)).hexdigest()[:50]
         mac = hmac.digest(secret, f"{timestamp}{token}".encode(), "sha256").hex()

@@ -1,8 +1,8 @@
 """Signatures by the sender's private key, checked with its public one.
 
-A key is bound to its algorithm when it is read: nothing in a delivery chooses one. Keys stand
-where other schemes have secrets, newest first, each as one line of text: PEM's middle (base64 of
-a SubjectPublicKeyInfo), or of Ed25519 the 32 bytes as base64 or hexadecimal.
+A key is bound to its algorithm when it is read: nothing in a delivery chooses one. Public keys
+take the place of secrets, newest first, each as one line of text: the middle of a PEM (base64 of
+a SubjectPublicKeyInfo), or the 32 bytes of an Ed25519 key as base64 or hexadecimal.
 """
 
 from __future__ import annotations
@@ -33,10 +33,10 @@ from cryptography.hazmat.primitives.serialization import (
 )
 
 from hookkit.core.delivery import Delivery, VerifiedDelivery
-from hookkit.core.errors import SignatureMismatch, SignatureMissing, Unavailable
+from hookkit.core.errors import SignatureMismatch, Unavailable
 from hookkit.signatures.encodings import from_base64, from_hex
 from hookkit.signatures.rsa import MAX_BITS, MIN_BITS
-from hookkit.signatures.signed_text import SignedText
+from hookkit.signatures.signed_text import SignedText, sent_header
 
 ALGORITHMS = ("ed25519", "ecdsa-p256", "rsa-sha256")
 ENCODINGS = ("hex", "base64")
@@ -61,7 +61,7 @@ _SMALL_ORDER = frozenset(
 
 _PADDING, _SHA256, _ECDSA = PKCS1v15(), SHA256(), ECDSA(SHA256())
 
-#: What a key of each algorithm is told beside signature and text.
+#: By algorithm, the arguments of a key's ``verify`` after the signature and the text.
 _ARGUMENTS: Mapping[str, tuple[Any, ...]] = {
     "ed25519": (),
     "ecdsa-p256": (_ECDSA,),
@@ -75,9 +75,9 @@ class KeyedSignature:
 
     Attributes:
         header: The header's name in lower case.
-        algorithm: One of ``ALGORITHMS``: SHA-256 is the hash of those that have a choice.
+        algorithm: One of ``ALGORITHMS``; the hash is always SHA-256 if there is a choice.
         encoding: How the signature is written, one of ``ENCODINGS``.
-        signed: What is signed.
+        signed: The signed text.
     """
 
     header: str
@@ -87,29 +87,27 @@ class KeyedSignature:
 
     @property
     def signed_headers(self) -> frozenset[str]:
-        """The headers that the signature covers."""
-        return frozenset({self.signed.id_header, self.signed.timestamp_header} - {""})
+        """The headers that are signed, in lower case."""
+        return self.signed.signed_headers
 
     @property
     def signs_url(self) -> bool:
         """Whether the URL is signed."""
-        return "url" in self.signed.names
+        return self.signed.signs_url
 
     @property
     def covers_body(self) -> bool:
         """Whether the body's bytes are signed."""
-        return not self.signed.names.isdisjoint({"body", "body_hash"})
+        return self.signed.covers_body
 
     def verify(self, delivery: Delivery, secrets: Sequence[bytes]) -> VerifiedDelivery:
         """Return *delivery* as verified by the first of the keys *secrets* that fits.
 
         Raises:
-            Rejected: It is not proven; see ``SignedText.of`` for what can be wrong.
-            Unavailable: A key is none for this algorithm.
+            Rejected: The sender is not proven; ``SignedText.of`` lists the reasons.
+            Unavailable: A key is not a key of this algorithm.
         """
-        sent = delivery.headers.get(self.header)
-        if not sent:
-            raise SignatureMissing(f"header {self.header} is missing")
+        sent = sent_header(delivery.headers, self.header)
         signature = None
         if len(sent) <= MAX_SIGNATURE_CHARS:
             signature = from_hex(sent) if self.encoding == "hex" else from_base64(sent)
@@ -131,22 +129,17 @@ class KeyedSignature:
         *,
         query: str = "",
     ) -> dict[str, str]:
-        """Return the headers that ``verify`` accepts, by the private key that *secret* spells.
+        """Return the headers that ``verify`` accepts; *secret* is a private key.
 
         Raises:
-            ValueError: It spells none of this algorithm; the message repeats nothing.
+            ValueError: It is no private key of this algorithm; the message repeats nothing.
         """
         timestamp = self.signed.write_time(signed_at)
         signature = private_signer(secret, self.algorithm)(
             self.signed.to_sign(body, event_id, timestamp, query)
         )
         text = signature.hex() if self.encoding == "hex" else b64encode(signature).decode()
-        headers = {self.header: text}
-        if self.signed.id_header:
-            headers[self.signed.id_header] = event_id
-        if self.signed.timestamp_header:
-            headers[self.signed.timestamp_header] = timestamp
-        return headers
+        return {self.header: text, **self.signed.headers(event_id, timestamp)}
 
     def tolerating(self, tolerance_s: float) -> KeyedSignature:
         """Return the scheme with another tolerance, in seconds."""
@@ -161,7 +154,7 @@ class KeyedSignature:
         _public(secret, self.algorithm)
 
     def mistakes(self) -> Iterator[str]:
-        """Yield what makes no sense, for whoever configures it."""
+        """Yield a sentence for each mistake in the configuration."""
         yield from self.signed.mistakes()
         if self.algorithm not in ALGORITHMS:
             yield f"algorithm: must be one of {', '.join(ALGORITHMS)}"
@@ -172,10 +165,10 @@ class KeyedSignature:
 
 
 def ed25519_key(raw: bytes) -> Ed25519PublicKey:
-    """Return the key of 32 bytes.
+    """Return the public key in the 32 bytes *raw*.
 
     Raises:
-        ValueError: It is none, or one under which anybody can sign.
+        ValueError: They are no key, or one under which anybody can sign.
     """
     if len(raw) != 32:
         raise ValueError("is no Ed25519 key of 32 bytes")
@@ -235,10 +228,15 @@ def _public(
 
 @lru_cache(maxsize=8)
 def private_signer(secret: bytes, algorithm: str) -> Callable[[bytes], bytes]:
-    """Return what signs with the private key that *secret* spells.
+    """Return a function that signs bytes with the private key *secret*.
+
+    Args:
+        secret: PEM, base64 of a PKCS #8 key, or the bytes of an Ed25519 key as base64 or
+            hexadecimal.
+        algorithm: One of ``ALGORITHMS``.
 
     Raises:
-        ValueError: It spells none of this algorithm; the message repeats nothing.
+        ValueError: It is no private key of this algorithm; the message repeats nothing.
     """
     text = secret.decode("ascii", "replace").strip()
     raw = _raw(text) or b""
@@ -251,7 +249,7 @@ def private_signer(secret: bytes, algorithm: str) -> Callable[[bytes], bytes]:
         else:
             key = load_der_private_key(raw, password=None)
     except (ValueError, TypeError, UnsupportedAlgorithm):
-        # What was raised may quote the key.
+        # The original error may quote the key.
         raise ValueError("is no private key") from None
     if algorithm == "ed25519" and isinstance(key, Ed25519PrivateKey):
         return key.sign

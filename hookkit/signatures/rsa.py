@@ -1,6 +1,6 @@
 """RSA keys, each pinned to RS256: the algorithm is the key's, never the sender's.
 
-Private keys are for samples and tests, which play the vendor.
+Private keys are for samples and tests, which sign in the vendor's place.
 """
 
 from __future__ import annotations
@@ -29,8 +29,8 @@ from hookkit.signatures.encodings import decode, encode
 
 ALGORITHM = "RS256"
 
-#: "A key of size 2048 bits or larger MUST be used" (RFC 7518). Time grows with the size, and
-#: a key may come from a server that went bad.
+#: "A key of size 2048 bits or larger MUST be used" (RFC 7518). A larger key takes longer, and
+#: it may come from a server that an attacker controls.
 MIN_BITS = 2048
 MAX_BITS = 8192
 MAX_EXPONENT = 1 << 32
@@ -44,9 +44,9 @@ class RsaKey:
     """A public key that checks RS256 signatures, and nothing else.
 
     Attributes:
-        key_id: What its owner calls it; None fits whatever key a sender names.
+        key_id: The owner's id of the key; None fits any id that a sender names.
         public: The key.
-        jwk: The key as JSON, to be kept as proof of who said what.
+        jwk: The key as JSON, which is kept as proof of who said what.
     """
 
     key_id: str | None
@@ -63,10 +63,10 @@ class RsaKey:
 
 
 def read_key(given: object) -> RsaKey:
-    """Return the key that *given* spells: a JWK, a JWK as JSON text, or PEM.
+    """Return the public key *given* as a JWK, as JSON text of one, or as PEM.
 
     Raises:
-        ValueError: It is none that can be used; the message says why and repeats nothing.
+        ValueError: It cannot be used; the message says why and does not repeat it.
     """
     if isinstance(given, Mapping):
         return _from_jwk(given)
@@ -90,7 +90,7 @@ def read_keys(text: str) -> list[RsaKey]:
     https://www.rfc-editor.org/rfc/rfc7517#section-5
 
     Raises:
-        ValueError: There is none that can be used; the message says why and repeats nothing.
+        ValueError: No key can be used; the message says why and repeats nothing.
     """
     try:
         found = decode_body(text.encode(errors="replace")).get("keys")
@@ -109,7 +109,7 @@ def _from_jwk(jwk: Mapping[str, object]) -> RsaKey:
         raise ValueError("is no JWK of an RSA key")
     if "d" in jwk:
         raise ValueError("is a private key; only the public half belongs here")
-    # 8x8 says none of the three; where one is said, it must agree.
+    # 8x8 sends none of alg, use and key_ops; if one is there, it must agree.
     if jwk.get("alg") not in (None, ALGORITHM) or jwk.get("use") not in (None, "sig"):
         raise ValueError(f"is a JWK for something else than {ALGORITHM} signatures")
     operations = jwk.get("key_ops")
@@ -166,7 +166,7 @@ class RsaPrivateKey:
     """A private key that makes RS256 signatures.
 
     Attributes:
-        key_id: Of a JWK its ``kid``, else made of the public half.
+        key_id: The ``kid`` of a JWK, or else an id derived from the public key.
         private: The key.
     """
 
@@ -180,10 +180,10 @@ class RsaPrivateKey:
 
 @lru_cache(maxsize=4)  # a key is used many times, and reading it takes longer than signing
 def read_private_key(given: bytes) -> RsaPrivateKey:
-    """Return the key that *given* spells: PEM, or a JWK as JSON.
+    """Return the private key *given* as PEM, or as JSON text of a JWK.
 
     Raises:
-        ValueError: It is none that can be used; the message repeats nothing.
+        ValueError: It cannot be used; the message does not repeat it.
     """
     key_id: object = None
     private: object
@@ -194,7 +194,7 @@ def read_private_key(given: bytes) -> RsaPrivateKey:
         else:
             private = load_pem_private_key(given, password=None)
     except (ValueError, TypeError, BodyUnreadable):
-        # What was raised may quote the key.
+        # The original error may quote the key.
         raise ValueError(_ERROR) from None
     if not isinstance(private, RSAPrivateKey):
         raise ValueError(_ERROR)  # noqa: TRY004  # one error for all of them

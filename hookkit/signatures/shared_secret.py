@@ -1,7 +1,7 @@
 """The sender proves itself by sending a secret along: in a header, in the body, in the URL.
 
-Such a secret says who sent the request and nothing about what is in it: the body is
-protected by TLS alone, so ``body_authenticated`` is False for every scheme here.
+Such a secret proves who sent the request, and nothing about the body: TLS alone protects that,
+so ``body_authenticated`` is False for every scheme here.
 """
 
 from __future__ import annotations
@@ -15,9 +15,16 @@ from datetime import datetime
 from functools import lru_cache
 from hashlib import sha256
 
-from hookkit.core.body import decode_body, encode_body
+from hookkit.core.body import Document, decode_body, encode_body
 from hookkit.core.delivery import Delivery, VerifiedDelivery
 from hookkit.core.errors import BodyUnreadable, MalformedBody, SignatureMismatch, SignatureMissing
+from hookkit.signatures.signed_text import sent_header
+
+#: The message of ``sign`` in schemes that have no header to return.
+PROOF_IN_BODY = (
+    "the proof lies in the body: hookkit.testing.sign(provider, body, secret=...) returns the"
+    " body with its proof"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,9 +44,7 @@ class SharedSecretHeader:
             SignatureMissing: The header is absent or empty.
             SignatureMismatch: No secret fits.
         """
-        sent = delivery.headers.get(self.header)
-        if not sent:
-            raise SignatureMissing(f"header {self.header} is missing")
+        sent = sent_header(delivery.headers, self.header)
         try:
             sent_bytes = sent.encode("latin-1")  # as WSGI decodes headers
         except UnicodeEncodeError as error:
@@ -57,8 +62,8 @@ class SharedSecretHeader:
 class SharedSecretField:
     """Compare a field of the JSON object in the body with the endpoint's secrets.
 
-    The body must be read before its sender is proven, so it is read by the one decoder that
-    bounds what reading may cost, and the object is handed on.
+    The body must be decoded before its sender is proven. So the decoder bounds what that may
+    cost, and the object is passed on.
 
     Attributes:
         field: The key, at the top of the object.
@@ -74,15 +79,11 @@ class SharedSecretField:
             SignatureMissing: The field is absent, empty or no text.
             SignatureMismatch: No secret fits.
         """
-        try:
-            document = delivery.document
-            document = decode_body(delivery.body) if document is None else document
-        except BodyUnreadable as error:
-            raise MalformedBody(str(error)) from error
+        document = read_document(delivery)
         sent = document.get(self.field)
         if not isinstance(sent, str) or not sent:
             raise SignatureMissing(f"field {self.field} is missing")
-        # JSON can spell lone surrogates, which no secret holds.
+        # JSON can hold lone surrogates, which no secret has.
         sent_bytes = sent.encode(errors="surrogatepass")
         delivery = replace(delivery, document=document)
         return _verified(delivery, sent_bytes, secrets, where=f"field {self.field}")
@@ -90,24 +91,21 @@ class SharedSecretField:
     def sign(
         self, body: bytes, secret: bytes, signed_at: datetime | None = None, event_id: str = ""
     ) -> dict[str, str]:
-        """Return no header: the proof lies in the body."""
-        return {}
+        """Raise ``TypeError``: no header proves the body."""
+        raise TypeError(PROOF_IN_BODY)
 
     def enclose(self, body: bytes, secret: bytes, signed_at: datetime | None = None) -> bytes:
         """Return *body* with the field that ``verify`` accepts.
 
-        What is not a JSON object has no room for it, and is returned as it is.
+        Raises:
+            BodyUnreadable: The body is not a JSON object, and has no room for the field.
         """
-        try:
-            document = decode_body(body)
-        except BodyUnreadable:
-            return body
-        return encode_body({**document, self.field: secret.decode()})
+        return encode_body({**decode_body(body), self.field: secret.decode()})
 
 
 @dataclass(frozen=True, slots=True)
 class BasicCredentials:
-    """Compare HTTP Basic credentials with the endpoint's, each spelt ``user:password``.
+    """Compare HTTP Basic credentials with the endpoint's, each written ``user:password``.
 
     https://www.rfc-editor.org/rfc/rfc7617
     """
@@ -137,9 +135,9 @@ class BasicCredentials:
 
 @dataclass(frozen=True, slots=True)
 class PathToken:
-    """Compare what the URL has behind the endpoint's name with the endpoint's tokens.
+    """Compare the part of the URL after the endpoint's name with the endpoint's tokens.
 
-    There is no ``sign``: who sends to the URL has sent the token.
+    There is no ``sign``: a sender proves itself by posting to the URL.
     """
 
     def verify(self, delivery: Delivery, secrets: Sequence[bytes]) -> VerifiedDelivery:
@@ -158,13 +156,13 @@ class PathToken:
 def _verified(
     delivery: Delivery, sent: bytes, secrets: Sequence[bytes], *, where: str
 ) -> VerifiedDelivery:
-    """Return *delivery* as verified by the first of *secrets* that is *sent*.
+    """Return *delivery* as verified by the first of *secrets* that equals *sent*.
 
-    Every secret is compared, so the time taken does not tell which one fitted; digests are
-    compared because they have one length, so it tells no secret's either.
+    Every secret is compared, so that the time taken does not reveal which one fitted. Digests
+    are compared, since they are equally long: the time does not reveal a secret's length.
 
     Raises:
-        SignatureMismatch: None is; *where* says what was compared.
+        SignatureMismatch: None is equal; the message says *where* the sent one was.
     """
     sent_digest = sha256(sent).digest()
     fitting = [
@@ -175,6 +173,20 @@ def _verified(
     if not fitting:
         raise SignatureMismatch(f"{where} fits no configured secret")
     return VerifiedDelivery(delivery=delivery, secret_index=fitting[0], body_authenticated=False)
+
+
+def read_document(delivery: Delivery) -> Document:
+    """Return the JSON object in the body, in which the proof lies.
+
+    Raises:
+        MalformedBody: The body is no JSON object.
+    """
+    if delivery.document is not None:
+        return delivery.document
+    try:
+        return decode_body(delivery.body)
+    except BodyUnreadable as error:
+        raise MalformedBody(str(error)) from error
 
 
 @lru_cache(maxsize=256)

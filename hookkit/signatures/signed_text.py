@@ -1,10 +1,10 @@
-"""What a sender signs: a template of the parts of a delivery, and the rules for each part.
+"""The text that a sender signs: a template of the parts of a delivery, with rules for each.
 
 Rule 1: bytes are signed and bytes are verified; a body is never decoded for it.
-Rule 2: a part has one spelling. A timestamp is ASCII digits, or an instant to the second; an id
-        holds nothing that the template has around it, so that no part can grow into the next.
-Rule 3: the URL is the one that the settings name. What a proxy says it was is not believed; the
-        query is the delivery's own, for it is signed with the rest.
+Rule 2: a part has one spelling. A timestamp is ASCII digits, or an instant to the second. An id
+        holds no character of the template's constants, so that no part can grow into the next.
+Rule 3: the URL is the one in the settings, whatever a proxy says. The query is the delivery's
+        own, as it is signed with the URL.
 """
 
 from __future__ import annotations
@@ -30,16 +30,16 @@ from hookkit.core.errors import (
     TimestampInFuture,
 )
 
-#: What a template may have in braces.
+#: The names that a template may have in braces.
 PARTS = ("id", "timestamp", "url", "body", "form", "body_hash")
-#: How a sender may write when it signed.
+#: How a sender may write the time.
 UNITS = ("s", "ms", "iso")
 
-#: A list of signatures is for the rotation of keys; more would only cost time.
+#: A list of signatures is for the rotation of keys; a longer one would only cost time.
 MAX_SIGNATURES = 16
 MAX_ID_CHARS = 256
 
-#: Up to here a copy of the body costs less than to hash it in two pieces.
+#: Up to this size in bytes, copying the body costs less than hashing it in two pieces.
 _SHORT = 16 << 10
 
 _PART = re.compile(r"\{(\w+)\}")
@@ -53,14 +53,14 @@ _MILLISECOND = timedelta(milliseconds=1)
 
 
 class Template(NamedTuple):
-    """A template, taken apart once.
+    """A parsed template.
 
     Attributes:
-        pieces: Constants and names of parts by turns; a constant comes first and last.
-        names: The parts.
-        an_id: What an id may be: nothing in it stands between the parts.
-        before_body: What stands before the body, if it ends there and has the id and the
-            timestamp at most: the usual one, which is filled faster. None otherwise.
+        pieces: Constants and names of parts in turn; the first and the last are constants.
+        names: The names of the parts.
+        an_id: Matches an id, which holds no character of the constants.
+        before_body: The text before ``{body}``, if the template ends there and has no other
+            parts than the id and the timestamp: this usual case is filled faster. Else None.
     """
 
     pieces: tuple[str, ...]
@@ -74,16 +74,17 @@ class SignedText:
     """The bytes that a signature is over.
 
     Attributes:
-        template: Constants, and in braces the parts of ``PARTS``.
-        id_header: Where the id is, in lower case.
-        timestamp_header: Where the timestamp is, in lower case.
-        timestamp_prefix: Instead: how the entry of the signature header begins that has it.
+        template: Constants, and names of ``PARTS`` in braces.
+        id_header: The header with the id, in lower case.
+        timestamp_header: The header with the timestamp, in lower case.
+        timestamp_prefix: In place of that header: the beginning of the entry of the signature
+            header that holds the timestamp.
         timestamp_unit: One of ``UNITS``.
         tolerance_s: How far the timestamp may lie before or after now, in seconds.
-        public_url: Where senders post, without its query; needed where the URL is signed.
-        any_port: Whether a sender may have signed the URL with or without its default port.
-        hash_in_query: The query's parameter that has the body's SHA-256; where the signed URL
-            has it, the form is not signed.
+        public_url: The URL that senders post to, without its query; needed if it is signed.
+        any_port: Whether a sender may sign the URL with or without its default port.
+        hash_in_query: The query parameter with the body's SHA-256; if the signed URL has it, the
+            form is not signed.
     """
 
     template: str = "{body}"
@@ -95,7 +96,7 @@ class SignedText:
     public_url: str = field(default="", repr=False)
     any_port: bool = False
     hash_in_query: str = ""
-    #: The template as it is used.
+    #: The template, parsed once.
     parsed: Template = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
@@ -106,8 +107,32 @@ class SignedText:
         """The parts that are signed."""
         return self.parsed.names
 
+    @property
+    def covers_body(self) -> bool:
+        """Whether the body's bytes are signed.
+
+        Those of a form are not: its names and values are signed with nothing between them, so
+        that some other forms have the same signature.
+        """
+        return not self.names.isdisjoint({"body", "body_hash"})
+
+    @property
+    def signs_url(self) -> bool:
+        """Whether the URL is signed."""
+        return "url" in self.names
+
+    @property
+    def signed_headers(self) -> frozenset[str]:
+        """The headers that are signed, in lower case."""
+        return frozenset({self.id_header, self.timestamp_header} - {""})
+
+    def headers(self, event_id: str, timestamp: str) -> dict[str, str]:
+        """Return the signed headers as a sender writes them."""
+        values = {self.id_header: event_id, self.timestamp_header: timestamp}
+        return {name: value for name, value in values.items() if name}
+
     def mistakes(self) -> Iterator[str]:
-        """Yield what makes no sense, for whoever configures it."""
+        """Yield a sentence for each mistake in the configuration."""
         unknown = sorted(self.names.difference(PARTS))
         if unknown:
             yield f"signed: {{{unknown[0]}}} is not known; known are {', '.join(PARTS)}"
@@ -121,46 +146,43 @@ class SignedText:
             yield f"timestamp_unit: must be one of {', '.join(UNITS)}"
 
     def of(self, delivery: Delivery, timestamp: str | None) -> list[list[bytes]]:
-        """Return what may have been signed, each as its pieces; one, but for ports.
+        """Return the texts that may have been signed, each in pieces.
+
+        There is one, or two if the port of the URL may be left out.
 
         Args:
-            delivery: What arrived; its time is checked.
-            timestamp: From the signature header, where it lies there.
+            delivery: The delivery; its timestamp is checked.
+            timestamp: The timestamp, if it is in the signature header.
 
         Raises:
-            SignatureMissing: A part is not there.
+            SignatureMissing: A part is missing.
             MalformedHeader: A part is not written as it must be.
-            MalformedBody: The form is none.
-            SignatureMismatch: The hash in the query is another body's.
+            MalformedBody: The body is not a form.
+            SignatureMismatch: The hash in the query is that of another body.
             TimestampExpired: It was signed too long ago.
             TimestampInFuture: It says that it is signed later than now.
         """
         event_id = self._id(delivery.headers) if self.id_header else ""
         if self.timestamp_header or self.timestamp_prefix:
             if timestamp is None:
-                timestamp = _sent(delivery.headers, self.timestamp_header)
+                timestamp = sent_header(delivery.headers, self.timestamp_header)
             self.check_time(timestamp, delivery.received_at)
         return self._fill(delivery.body, delivery.query, event_id, timestamp or "")
 
     def to_sign(self, body: bytes, event_id: str, timestamp: str, query: str = "") -> bytes:
-        """Return what a sender signs."""
+        """Return the text that a sender signs."""
         return b"".join(self._fill(body, query, event_id, timestamp)[0])
 
     def write_time(self, signed_at: datetime) -> str:
         """Return *signed_at* as a sender writes it."""
         if self.timestamp_unit == "iso":
             return signed_at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-        sent_ms = (signed_at - _EPOCH) // _MILLISECOND
+        sent_ms = milliseconds_of(signed_at)
         return str(sent_ms if self.timestamp_unit == "ms" else sent_ms // 1000)
 
     def check_time(self, timestamp: str, received_at: datetime) -> None:
         """Raise a subclass of ``Rejected`` unless *timestamp* is well written and near."""
-        received_ms = (received_at - _EPOCH) // _MILLISECOND
-        age_ms = received_ms - self._milliseconds(timestamp)
-        if abs(age_ms) > self.tolerance_s * 1000:
-            if age_ms > 0:
-                raise TimestampExpired("the timestamp is too long ago")
-            raise TimestampInFuture("the timestamp is later than now")
+        check_age(self._milliseconds(timestamp), received_at, self.tolerance_s)
 
     def _milliseconds(self, timestamp: str) -> int:
         if self.timestamp_unit != "iso":
@@ -170,12 +192,12 @@ class SignedText:
         if not _INSTANT.fullmatch(timestamp):
             raise MalformedHeader("the timestamp is no instant")
         try:
-            return (datetime.fromisoformat(timestamp) - _EPOCH) // _MILLISECOND
+            return milliseconds_of(datetime.fromisoformat(timestamp))
         except ValueError as error:  # the 31st of February
             raise MalformedHeader("the timestamp is no instant") from error
 
     def _id(self, headers: Headers) -> str:
-        event_id = _sent(headers, self.id_header)
+        event_id = sent_header(headers, self.id_header)
         if not self.parsed.an_id.fullmatch(event_id):
             raise MalformedHeader(f"header {self.id_header} holds what is in no id")
         return event_id
@@ -193,32 +215,24 @@ class SignedText:
     def _fill_all(
         self, body: bytes, query: str, event_id: str, timestamp: str
     ) -> Iterator[list[bytes]]:
-        pieces = self.parsed.pieces
-        texts = {"id": event_id, "timestamp": timestamp}
+        parts = {"id": event_id.encode(), "timestamp": timestamp.encode(), "body": body}
         is_hashed = bool(self.hash_in_query) and self._is_hash_there(query, body)
-        names = pieces[1::2]
-        form = _form(body) if "form" in names and not is_hashed else b""
-        for url in self._urls(query) if "url" in names else ("",):
+        if "form" in self.names:
+            parts["form"] = b"" if is_hashed else _form(body)
+        if "body_hash" in self.names:
+            parts["body_hash"] = sha256(body).hexdigest().encode()
+        for url in self._urls(query) if self.signs_url else ("",):
+            parts["url"] = url.encode()
             yield [
-                piece.encode()
-                if number % 2 == 0
-                else body
-                if piece == "body"
-                else form
-                if piece == "form"
-                else url.encode()
-                if piece == "url"
-                else sha256(body).hexdigest().encode()
-                if piece == "body_hash"
-                else texts[piece].encode()
-                for number, piece in enumerate(pieces)
+                parts[piece] if number % 2 else piece.encode()
+                for number, piece in enumerate(self.parsed.pieces)
             ]
 
     def _is_hash_there(self, query: str, body: bytes) -> bool:
-        """Tell whether the query has the body's hash, which must then be that of this body."""
+        """Tell whether the query has a hash of the body; raise if it is another body's."""
         try:
             found = [value for name, value in read_pairs(query) if name == self.hash_in_query]
-        except BodyUnreadable:  # a query that is none holds no parameter
+        except BodyUnreadable:  # the query has no parameters
             return False
         if not found:
             return False
@@ -267,9 +281,9 @@ def _other_port(url: str) -> str:
 
 
 def _form(body: bytes) -> bytes:
-    """Return a form's names and values, sorted and without anything between them.
+    """Return a form's names and values, sorted and with nothing between them.
 
-    Of one name, each value counts once. https://www.twilio.com/docs/usage/webhooks/webhooks-security
+    A repeated pair of name and value counts once. https://www.twilio.com/docs/usage/webhooks/webhooks-security
     """
     try:
         pairs = decode_form(body)
@@ -278,8 +292,33 @@ def _form(body: bytes) -> bytes:
     return "".join(f"{name}{value}" for name, value in sorted(set(pairs))).encode()
 
 
-def _sent(headers: Headers, name: str) -> str:
+def sent_header(headers: Headers, name: str) -> str:
+    """Return the header *name*, or raise ``SignatureMissing`` if it is absent or empty."""
     value = headers.get(name)
     if not value:
         raise SignatureMissing(f"header {name} is missing")
     return value
+
+
+def milliseconds_of(moment: datetime) -> int:
+    """Return the whole milliseconds from the Unix epoch to the aware *moment*."""
+    return (moment - _EPOCH) // _MILLISECOND
+
+
+def check_age(sent_ms: int, received_at: datetime, tolerance_s: float) -> None:
+    """Check that a signed time lies within the tolerance of the time of receipt.
+
+    Args:
+        sent_ms: The signed time, in milliseconds since the Unix epoch.
+        received_at: When the delivery arrived, aware.
+        tolerance_s: How far apart the two may be, either way, in seconds.
+
+    Raises:
+        TimestampExpired: It was signed too long ago.
+        TimestampInFuture: It says that it is signed later than now.
+    """
+    age_ms = milliseconds_of(received_at) - sent_ms
+    if age_ms > tolerance_s * 1000:
+        raise TimestampExpired("the timestamp is too long ago")
+    if -age_ms > tolerance_s * 1000:
+        raise TimestampInFuture("the timestamp is later than now")

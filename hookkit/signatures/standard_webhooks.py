@@ -2,8 +2,8 @@
 
 https://github.com/standard-webhooks/standard-webhooks/blob/main/spec/standard-webhooks.md
 
-The fields are joined by dots, so an id with a dot in it would move the boundary: "a" signed at
-"1" with the body "2.x" is "a.1" signed at "2" with the body "x". Such ids are refused.
+Dots join the fields, so an id with a dot could move the boundary: "a" signed at "1" with the
+body "2.x" reads as "a.1" signed at "2" with the body "x". Such ids are refused.
 """
 
 from __future__ import annotations
@@ -18,10 +18,10 @@ from functools import lru_cache
 from cryptography.exceptions import InvalidSignature
 
 from hookkit.core.delivery import Delivery, VerifiedDelivery
-from hookkit.core.errors import MalformedHeader, SignatureMismatch, SignatureMissing, Unavailable
+from hookkit.core.errors import MalformedHeader, SignatureMismatch, Unavailable
 from hookkit.signatures.encodings import from_base64
 from hookkit.signatures.public_key import ed25519_key, private_signer
-from hookkit.signatures.signed_text import MAX_SIGNATURES, SignedText
+from hookkit.signatures.signed_text import MAX_SIGNATURES, SignedText, sent_header
 
 SECRET, PUBLIC, PRIVATE = "whsec_", "whpk_", "whsk_"
 
@@ -29,9 +29,8 @@ SECRET, PUBLIC, PRIVATE = "whsec_", "whpk_", "whsk_"
 #: ones, and 16 bytes can still not be guessed.
 MIN_SECRET_BYTES = 16
 
-#: The headers of the standard, and those of the senders that were there before it.
+#: Prefixes of the headers: the standard's own, and those of senders that are older than it.
 HEADERS = ("webhook", "svix")
-_SIGNATURES = {name: f"{name}-signature" for name in HEADERS}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,21 +61,20 @@ class StandardWebhooks:
         """Return *delivery* as verified by the first secret or public key that fits.
 
         Raises:
-            Rejected: It is not proven; see ``SignedText.of`` for what can be wrong.
-            Unavailable: A secret is none of the standard's.
+            Rejected: The sender is not proven; ``SignedText.of`` lists the reasons.
+            Unavailable: A secret is not written as the standard has it.
         """
         headers = delivery.headers
-        name = "webhook" if headers.get("webhook-signature") else "svix"
-        sent = headers.get(_SIGNATURES[name])
-        if not sent:
-            raise SignatureMissing("header webhook-signature is missing")
-        entries = sent.split(" ", MAX_SIGNATURES)
+        name = "webhook"
+        if not headers.get("webhook-signature") and headers.get("svix-signature"):
+            name = "svix"
+        entries = sent_header(headers, f"{name}-signature").split(" ", MAX_SIGNATURES)
         if len(entries) > MAX_SIGNATURES:
             raise MalformedHeader(f"header {name}-signature has more than {MAX_SIGNATURES} entries")
         (pieces,) = self.signed[name].of(delivery, None)
         webhook_id, svix_id = headers.get("webhook-id"), headers.get("svix-id")
         if webhook_id and svix_id and webhook_id != svix_id:
-            # One is not signed, and would name the event where that one is looked for.
+            # One of them is not signed, and could be taken for the event's id.
             raise MalformedHeader("headers webhook-id and svix-id name two events")
         fitting = [_checker(secret)(entries, pieces) for secret in secrets]
         if True not in fitting:
@@ -87,12 +85,12 @@ class StandardWebhooks:
     def sign(
         self, body: bytes, secret: bytes, signed_at: datetime, event_id: str = ""
     ) -> dict[str, str]:
-        """Return the headers that ``verify`` accepts; a private key is spelt ``whsk_...``.
+        """Return the headers that ``verify`` accepts; a private key begins with ``whsk_``.
 
         Raises:
-            ValueError: *secret* is none of the standard's; the message repeats nothing.
+            ValueError: *secret* is not written as the standard has it; the message repeats
+                nothing.
         """
-        event_id = event_id or "msg_sample"
         signed = self.signed["webhook"]
         timestamp = signed.write_time(signed_at)
         text = signed.to_sign(body, event_id, timestamp)
@@ -102,11 +100,7 @@ class StandardWebhooks:
         else:
             mac = hmac.digest(_hmac_key(secret), text, "sha256")
             signature = "v1," + b64encode(mac).decode()
-        return {
-            "webhook-id": event_id,
-            "webhook-timestamp": timestamp,
-            "webhook-signature": signature,
-        }
+        return {**signed.headers(event_id, timestamp), "webhook-signature": signature}
 
     def tolerating(self, tolerance_s: float) -> StandardWebhooks:
         """Return the scheme with another tolerance, in seconds."""
@@ -117,7 +111,7 @@ class StandardWebhooks:
         _read(secret)
 
 
-#: Whether one of the entries fits the pieces.
+#: Takes the entries of the signature header and the signed pieces; tells whether one fits.
 _Fits = Callable[[Sequence[str], Sequence[bytes]], bool]
 
 
@@ -177,7 +171,7 @@ def _by_key(text: bytes) -> _Fits:
 
 
 def _hmac_key(secret: bytes) -> bytes:
-    """Return the key that follows ``whsec_``, which Svix lets be left out."""
+    """Return the key that follows ``whsec_``; Svix allows to leave that prefix out."""
     key = from_base64(secret.decode("ascii", "replace").removeprefix(SECRET))
     if key is None or len(key) < MIN_SECRET_BYTES:
         raise ValueError(f"is not {SECRET} and base64 of {MIN_SECRET_BYTES} bytes or more")

@@ -1,4 +1,4 @@
-"""For tests of applications: the vendors' sample payloads, made new and proven.
+"""For tests of applications: the vendors' sample payloads, as new events with a proof.
 
 ::
 
@@ -12,9 +12,9 @@
 
 from __future__ import annotations
 
+from hookkit.providers import find_provider
 from hookkit.testing.samples import (
     Sample,
-    find_provider,
     find_sample,
     freshen,
     list_samples,

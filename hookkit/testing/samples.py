@@ -1,4 +1,4 @@
-"""The vendors' sample payloads: found, made new, and changed."""
+"""The vendors' sample payloads: find them, make new events of them, change them."""
 
 from __future__ import annotations
 
@@ -19,9 +19,8 @@ from hookkit.core.errors import HookkitError
 from hookkit.core.event import MessageEvent
 from hookkit.core.parts import Author, AuthorType
 from hookkit.core.provider import PayloadVersion, Provider, normalize, split
-from hookkit.providers import load_providers
 
-#: A sample is read to see what it is, not when.
+#: A sample is read to see what it is, so any time will do.
 _ANY_TIME = datetime(2024, 1, 1, tzinfo=UTC)
 
 
@@ -34,7 +33,7 @@ class Sample:
         version: The payload version, in the vendor's spelling.
         name: The file's name without its ending.
         body: The bytes of the file.
-        headers: Those of the vendor's that belong to it; empty where the body says all.
+        headers: The vendor's headers that belong to it; empty if it needs none.
     """
 
     provider: str
@@ -49,24 +48,11 @@ class Sample:
         return document
 
 
-def find_provider(name: str) -> Provider:
-    """Return the provider of this name.
-
-    Raises:
-        HookkitError: There is none; the message names those there are.
-    """
-    providers = load_providers()
-    if name not in providers:
-        known = ", ".join(sorted(providers))
-        raise HookkitError(f"provider {name!r} is not known; known are {known}")
-    return providers[name]
-
-
 def list_samples(provider: Provider, version: str | None = None) -> list[Sample]:
-    """Return the samples of *version*, None for every version, in the order of their names.
+    """Return the samples of *version* in the order of their names; None means all versions.
 
     Raises:
-        HookkitError: The provider has no such version; the message names those it has.
+        HookkitError: The provider has no such version; the message lists its versions.
     """
     if version is not None and version not in provider.versions:
         known = ", ".join(provider.versions)
@@ -81,14 +67,14 @@ def find_sample(
     """Return one sample.
 
     Args:
-        provider: Whose.
-        version: None is the newest that has the sample; a provider names its newest last.
-        trigger: The vendor's word (``conversation:message``), or the sample's own name; both
-            take a variant (``conversation:message.image``). None is a customer's text
-            message, or anybody's where the vendor sends none of customers.
+        provider: The provider to search.
+        version: None takes the newest version that has the sample.
+        trigger: The vendor's word (``conversation:message``) or the sample's own name, with a
+            variant if you like (``conversation:message.image``). None takes a customer's text
+            message, or anybody's if the vendor sends none of customers.
 
     Raises:
-        HookkitError: There is none; the message names the nearest ones.
+        HookkitError: There is no such sample; the message names the nearest ones.
     """
     versions = list(provider.versions)[::-1] if version is None else [version]
     for each in versions:
@@ -121,7 +107,7 @@ def _load(provider: Provider, version: str) -> Iterator[Sample]:
     package = provider.package or f"hookkit.providers.{provider.name}"
     try:
         folder = files(package).joinpath("samples", version)
-    except ModuleNotFoundError:  # a foreign provider that has none to offer
+    except ModuleNotFoundError:  # another package's provider may have no samples
         return
     if not folder.is_dir():  # a version may have no sample yet
         return
@@ -140,7 +126,7 @@ def _load(provider: Provider, version: str) -> Iterator[Sample]:
 
 
 def _text(provider: Provider, samples: list[Sample]) -> Sample | None:
-    """Return a customer's text message, or anybody's where the vendor sends none of theirs."""
+    """Return a customer's text message, or anybody's if the vendor sends none of customers."""
     texts = [(each, author) for each in samples if (author := _author_of_text(provider, each))]
     theirs = [each for each, author in texts if author.type is AuthorType.USER]
     return next(iter([*theirs, *(each for each, _ in texts)]), None)
@@ -160,7 +146,7 @@ def _nearest(trigger: str | None, samples: list[Sample]) -> str:
     wanted = (trigger or "").replace(":", "-")
     if not wanted:
         return ""
-    # What it is a part of is nearer than what looks like it: "offer" is offerControl.
+    # A name that contains the word is nearer than a similar one: "offer" finds offerControl.
     holding = [name for name in names if wanted.lower() in name.lower()]
     near = holding[:3] or difflib.get_close_matches(wanted, names, n=3, cutoff=0.5)
     return f"; did you mean {' or '.join(near)}?" if near else ""
@@ -168,7 +154,7 @@ def _nearest(trigger: str | None, samples: list[Sample]) -> str:
 
 _HEX = "0123456789abcdef"
 
-#: Ids that are numbers stay exact in every language that reads JSON.
+#: Up to here every language reads a number in JSON exactly.
 _MAX_NUMBER = 1 << 53
 
 #: Unix seconds pass this in the year 5138, unix milliseconds passed it in 1973.
@@ -178,16 +164,15 @@ _MILLISECONDS_FROM = 1e11
 def freshen(
     document: Mapping[str, Any], version: PayloadVersion, *, now: datetime | None = None
 ) -> dict[str, Any]:
-    """Return a copy of *document* that is a new event: new ids, and times of now.
+    """Return a copy of *document* that is a new event, with new ids and present times.
 
-    The copy's ids look like those of the original (numbers become larger ones), equal ids stay
-    equal to each other, and its times are in the original's form. Paths that the document does
-    not have are left out.
+    New ids look like the old ones, except that numbers become larger. Equal ids stay equal.
+    Times keep their format. Paths that the document does not have are skipped.
 
     Args:
         document: The payload.
-        version: Its version, which says where ids and times are.
-        now: An aware moment; None is the moment of the call.
+        version: Its payload version, which names the paths of ids and times.
+        now: The time to write, aware; None is the moment of the call.
     """
     fresh: dict[str, Any] = copy.deepcopy(dict(document))
     moment = datetime.now(UTC) if now is None else now.astimezone(UTC)
@@ -210,30 +195,27 @@ def freshen(
 def set_path(document: dict[str, Any], path: str, value: Any) -> None:
     """Put *value* at *path* of *document*: ``events.0.payload.message.content.text``.
 
-    Objects that are missing on the way are made; elements of an array must be there.
+    Missing objects on the way are created; elements of an array must exist.
 
     Raises:
-        HookkitError: The path leads through something that is neither object nor array, or
-            to an element that is not there.
+        HookkitError: The path leads through a value that is neither an object nor an array, or
+            to an element that does not exist.
     """
     node: Any = document
     steps = path.split(".")
-    for depth, step in enumerate(steps):
-        is_last = depth == len(steps) - 1
-        place = ".".join(steps[: depth + 1])
-        if isinstance(node, dict):
-            if is_last:
-                node[step] = value
-            else:
-                node = node.setdefault(step, {})
-        elif isinstance(node, list):
-            index = _index(step, node, place)
-            if is_last:
-                node[index] = value
-            else:
-                node = node[index]
-        else:
+    for depth, step in enumerate(steps, 1):
+        place = ".".join(steps[:depth])
+        key: str | int = step
+        if isinstance(node, list):
+            key = _index(step, node, place)
+        elif not isinstance(node, dict):
             raise HookkitError(f"path {path!r}: nothing can be put at {place!r}")
+        if depth == len(steps):
+            node[key] = value
+        elif isinstance(node, dict):
+            node = node.setdefault(key, {})
+        else:
+            node = node[key]
 
 
 def _index(step: str, array: Sequence[Any], place: str) -> int:
@@ -244,7 +226,7 @@ def _index(step: str, array: Sequence[Any], place: str) -> int:
 
 
 def _replace(node: Any, steps: Sequence[str], make: Callable[[Any], Any]) -> None:
-    """Replace what is at the end of *steps*; ``*`` stands for every element of an array."""
+    """Replace the value at the end of *steps*; ``*`` means every element of an array."""
     step, *rest = steps
     keys: list[Any] = []
     if step == "*" and isinstance(node, list):
@@ -259,7 +241,7 @@ def _replace(node: Any, steps: Sequence[str], make: Callable[[Any], Any]) -> Non
 
 
 def _similar_id(old: str) -> str:
-    """Return a random id of the same look: UUID, hexadecimal, or letters and digits."""
+    """Return a random id of the same form: a UUID, hexadecimal, or letters and digits."""
     try:
         if str(uuid.UUID(old)) == old.lower():
             fresh = str(uuid.uuid4())
@@ -275,7 +257,7 @@ def _similar_id(old: str) -> str:
 
 
 def _same_form(old: Any, moment: datetime) -> Any:
-    """Return *moment* as the vendor wrote *old*: unix time, or an ISO text."""
+    """Return *moment* in the format of *old*: Unix time, or ISO 8601."""
     if isinstance(old, str):
         return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
     if isinstance(old, int | float) and not isinstance(old, bool):

@@ -10,7 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 from copy import deepcopy
 from threading import Event
 
-from hookkit.testing.samples import find_provider, find_sample
+from hookkit.testing import find_provider, find_sample
 from tests.acceptance.servers import ROOT, gunicorn
 from tests.applications import SECRET, message
 from tests.scale import SCALE

@@ -9,7 +9,7 @@ import pytest
 
 from hookkit import HookKit
 from hookkit.core.entry import State
-from hookkit.testing.samples import find_provider, find_sample
+from hookkit.testing import find_provider, find_sample
 from tests.applications import SECRET, make_app, message, post
 
 VERSIONS = {"v1.1": "live", "v2": "shadow"}

@@ -100,7 +100,7 @@ def printable():
         endpoint="support",
         event_id="e",
         position=0,
-        claims=1,
+        claim_count=1,
         lease_token="t",
         received_at=NOW,
         body=b"CONFIDENTIAL",

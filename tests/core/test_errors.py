@@ -1,3 +1,5 @@
+from datetime import timedelta
+
 import pytest
 
 from hookkit.core import errors
@@ -41,3 +43,18 @@ def test_several_mistakes_are_listed():
 
     assert error.mistakes == ("a is wrong", "b too")
     assert str(error) == "\n- a is wrong\n- b too"
+
+
+def test_handler_cannot_ask_for_an_earlier_time():
+    with pytest.raises(ValueError, match="after must not be negative"):
+        errors.RetryLater(timedelta(seconds=-1))
+
+
+def test_what_a_handler_raises_says_what_it_wants():
+    assert str(errors.RetryLater(timedelta(minutes=5))) == "asked to be run again after 0:05:00"
+    assert str(errors.RetryLater(timedelta(minutes=5), "too early")) == "too early"
+    assert errors.Discard("not ours").reason == "not ours"
+
+
+def test_refused_switch_gives_all_reasons():
+    assert str(errors.SwitchRefused("no twin", "too young")) == "no twin; too young"

@@ -4,7 +4,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hookkit.core.facts import Report, is_exact, is_near, near_fact, pair_nearest, plain_name, rule
+from hookkit.core.facts import (
+    Report,
+    decide,
+    is_exact,
+    is_near,
+    near_fact,
+    pair_nearest,
+    plain_name,
+)
 from hookkit.core.ids import MAX_ID_CHARS
 
 W = 100
@@ -22,9 +30,9 @@ def ids(pairs):
     return sorted((one.entry_id, other.entry_id) for one, other in pairs)
 
 
-def ruled(held, near=(), owners=(), window_ms=W):
-    ruling = rule(held, near, {each.fact: each for each in owners}, window_ms=window_ms)
-    return tuple([each.entry_id for each in part] for part in ruling)
+def decided(held, near=(), owners=(), window_ms=W):
+    decision = decide(held, near, {each.fact: each for each in owners}, window_ms=window_ms)
+    return tuple([each.entry_id for each in part] for part in decision)
 
 
 # Names
@@ -110,7 +118,7 @@ def test_pairs_are_those_of_looking_at_every_pair(ones, others, window_ms):
 
 
 def test_near_report_that_has_run_in_the_other_version_is_a_twin():
-    assert ruled([report(2, 5)], [(old(1, 0), True)]) == ([], [2])
+    assert decided([report(2, 5)], [(old(1, 0), True)]) == ([], [2])
 
 
 @pytest.mark.parametrize(
@@ -124,32 +132,32 @@ def test_near_report_that_has_run_in_the_other_version_is_a_twin():
     ],
 )
 def test_near_report_without_a_twin_runs(held, near):
-    assert ruled(held, near) == ([2], [])
+    assert decided(held, near) == ([2], [])
 
 
 def test_one_that_has_run_stands_for_one():
-    assert ruled([report(2, 9), report(3, 1)], [(old(1, 0), True)]) == ([2], [3])
+    assert decided([report(2, 9), report(3, 1)], [(old(1, 0), True)]) == ([2], [3])
     # It was the twin of another before.
     before = [(old(1, 0), True), (report(2, 1), False)]
-    assert ruled([report(3, 2)], before) == ([3], [])
+    assert decided([report(3, 2)], before) == ([3], [])
 
 
 def test_of_two_versions_that_were_held_back_one_runs():
-    assert ruled([report(2, 5), old(1, 0)]) == ([1], [2])
+    assert decided([report(2, 5), old(1, 0)]) == ([1], [2])
 
 
 def test_exact_report_runs_if_its_fact_is_free_and_says_nothing_of_others():
-    assert ruled([report(2, 5, "x"), report(3, 5, "~y")], [(old(1, 0, "~y"), True)]) == ([2], [3])
+    assert decided([report(2, 5, "x"), report(3, 5, "~y")], [(old(1, 0, "~y"), True)]) == ([2], [3])
 
 
 def test_near_report_may_mean_what_the_other_version_calls_exact():
     start = old(1, 0, "x")
 
-    assert ruled([report(2, 5)], owners=[start]) == ([], [2])
+    assert decided([report(2, 5)], owners=[start]) == ([], [2])
     # Its exact twin is there too: the near one is about something else.
-    assert ruled([report(2, 5), report(3, 6, "x")], owners=[start]) == ([3, 2], [])
+    assert decided([report(2, 5), report(3, 6, "x")], owners=[start]) == ([3, 2], [])
 
 
 def test_exact_report_may_be_what_has_run_as_a_near_one():
-    assert ruled([old(2, 5, "x")], [(report(1, 0), True)]) == ([], [2])
-    assert ruled([old(2, 5, "x")], [(report(1, 0, "~y"), True)]) == ([2], [])
+    assert decided([old(2, 5, "x")], [(report(1, 0), True)]) == ([], [2])
+    assert decided([old(2, 5, "x")], [(report(1, 0, "~y"), True)]) == ([2], [])

@@ -1,14 +1,23 @@
 import functools
 import operator
+import re
 from datetime import UTC, datetime
 
 import pytest
 
 from hookkit.core.errors import ConfigurationError
 from hookkit.core.event import EventType, OtherEvent
-from hookkit.core.handlers import MAX_NAME_CHARS, Condition, Handler, HandlerRegistry, takes_run
+from hookkit.core.handlers import (
+    MAX_NAME_CHARS,
+    Condition,
+    Handler,
+    HandlerRegistry,
+    check_condition,
+    takes_run,
+)
 from hookkit.core.parts import Author, AuthorType
 from hookkit.core.triggers import explain
+from hookkit.providers import load_providers
 
 EVENT = OtherEvent(
     id="1",
@@ -260,3 +269,20 @@ def test_second_parameter_is_for_the_run(function, expected):
 def test_function_that_cannot_take_an_event_is_refused(function, name):
     with pytest.raises(ConfigurationError, match=f"handler .*{name}.* must take the event"):
         takes_run(function)
+
+
+@pytest.mark.parametrize(
+    ("condition", "mistake"),
+    [
+        (("somebody", None, None), "on(author='somebody'): not known"),
+        ((None, "moonshine", None), "on(provider='moonshine'): not known"),
+        ((None, "sunshine", "3.6"), "on(version='3.6'): not known"),
+    ],
+)
+def test_condition_that_no_event_can_fulfil_is_a_mistake(condition, mistake):
+    with pytest.raises(ConfigurationError, match=re.escape(mistake)):
+        check_condition(*condition, load_providers())
+
+
+def test_condition_that_an_event_can_fulfil_is_none():
+    check_condition("user", "livechat", "3.6", load_providers())

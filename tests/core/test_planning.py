@@ -19,7 +19,7 @@ def entry(tries=None, **more):
         endpoint="support",
         event_id="m-1",
         position=0,
-        claims=1,
+        claim_count=1,
         lease_token="token",
         received_at=NOW,
         body=b"",
@@ -118,7 +118,7 @@ def test_chosen_ones_run_and_the_others_are_missed():
 
 
 def test_lost_claims_are_attempts_of_all_that_were_due_in_them():
-    lost = entry({"a": Tries(count=1), "c": Tries(count=1, is_finished=True)}, lost_claims=2)
+    lost = entry({"a": Tries(count=1), "c": Tries(count=1, is_finished=True)}, lost_claim_count=2)
 
     turns, is_exhausted, _ = planned(lost, a=9, b=9, c=9)
 
@@ -127,7 +127,7 @@ def test_lost_claims_are_attempts_of_all_that_were_due_in_them():
 
 
 def test_lost_claims_are_not_those_of_a_handler_that_is_due_later():
-    lost = entry({"a": Tries(count=1, due_at=after(5))}, lost_claims=2)
+    lost = entry({"a": Tries(count=1, due_at=after(5))}, lost_claim_count=2)
 
     assert planned(lost, a=9) == ([], False, after(5))
 
@@ -141,4 +141,4 @@ def test_lost_claims_are_not_those_of_a_handler_that_is_due_later():
     ],
 )
 def test_no_more_attempts_are_lost_than_there_were(limit, turns, is_exhausted):
-    assert planned(entry(lost_claims=2), a=limit) == (turns, is_exhausted, None)
+    assert planned(entry(lost_claim_count=2), a=limit) == (turns, is_exhausted, None)

@@ -1,6 +1,21 @@
 import pytest
 
-from hookkit.core.entry import AT_REST, FIRST, REPLAYABLE, SETTLED, TRANSITIONS, State
+from hookkit.core.entry import AT_REST, REPLAYABLE, SETTLED, State
+
+#: state -> the states that may follow it.
+TRANSITIONS = {
+    State.PENDING: {State.RUNNING, State.WAITING},
+    State.RUNNING: {State.RUNNING, State.WAITING, State.DONE, State.DEAD},
+    State.WAITING: {State.RUNNING, State.PENDING},
+    State.DONE: {State.PENDING},
+    State.DEAD: {State.PENDING},
+    State.SHADOW: {State.PENDING},
+    State.TWIN: set(),
+    State.IGNORED: set(),
+}
+
+#: What an entry may be written as.
+FIRST = {State.PENDING, State.SHADOW, State.TWIN, State.IGNORED}
 
 
 def reachable(start):

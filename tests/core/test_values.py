@@ -7,6 +7,7 @@ import pkgutil
 import pytest
 
 import hookkit.core
+from hookkit.core.event import _FROM_ITEM, EVENT_CLASSES, EventParts
 
 MODULES = [
     importlib.import_module(f"hookkit.core.{module.name}")
@@ -34,3 +35,11 @@ def test_no_value_shares_what_can_be_changed(value):
     defaults = [field.default for field in dataclasses.fields(value)]
 
     assert not any(isinstance(default, list | dict | set) for default in defaults)
+
+
+def test_parts_of_an_event_are_the_attributes_that_no_item_gives():
+    attributes = {
+        field.name for kind in EVENT_CLASSES.values() for field in dataclasses.fields(kind)
+    }
+
+    assert set(EventParts.__annotations__) == attributes - _FROM_ITEM

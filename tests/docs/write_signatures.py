@@ -2,7 +2,7 @@
 
 from hookkit.core.scheme import SigningScheme
 from hookkit.senders import SENDERS
-from hookkit.signatures.keyed_hash import WEAK_ALGORITHMS, SignedFields
+from hookkit.signatures.keyed_hash import SignedFields
 from hookkit.signatures.public_key import KeyedSignature
 from hookkit.signatures.shared_secret import SharedSecretHeader
 from hookkit.signatures.standard_webhooks import StandardWebhooks
@@ -43,7 +43,7 @@ def described(scheme):
             f"`{scheme.holder}` in the body: HMAC-sha256, hex, of its `{scheme.timestamp}` and"
             f" `{scheme.token}`; nothing else of the body"
         )
-    weak = " (weak)" if scheme.algorithm in WEAK_ALGORITHMS else ""
+    weak = " (weak)" if scheme.algorithm == "sha1" else ""
     kind = "" if isinstance(scheme, KeyedSignature) else "HMAC-"
     return (
         f"`{scheme.header}`: {kind}{scheme.algorithm}{weak}, {scheme.encoding},"

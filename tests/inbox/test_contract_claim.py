@@ -38,7 +38,7 @@ def test_claim_leases_an_entry_and_counts_the_attempt(inbox):
     entry = claim_one(inbox)
 
     assert (entry.id, entry.endpoint, entry.event_id) == (entry_id, "support", "m-1")
-    assert (entry.claims, entry.replay, entry.tries) == (1, 0, {})
+    assert (entry.claim_count, entry.replays, entry.tries) == (1, 0, {})
     assert entry.received_at == NOW
     stands = record(inbox, entry_id)
     assert (stands.state, stands.attempt_count) == (State.RUNNING, 1)
@@ -124,7 +124,7 @@ def test_waiting_entry_is_claimed_once_it_is_due(inbox):
     due = claim(inbox, at=30)
 
     assert too_early == []
-    assert [(entry.event_id, entry.claims) for entry in due] == [("m-1", 2)]
+    assert [(entry.event_id, entry.claim_count) for entry in due] == [("m-1", 2)]
 
 
 @pytest.mark.parametrize("settlement", [done(), dead()], ids=["done", "dead"])
@@ -142,7 +142,7 @@ def test_entry_whose_lease_is_over_is_claimed_again(inbox):
 
     second = claim_one(inbox, at=LEASE_S)
 
-    assert (second.id, second.claims) == (first.id, 2)
+    assert (second.id, second.claim_count) == (first.id, 2)
     assert second.lease_token != first.lease_token
 
 
@@ -198,7 +198,7 @@ def test_only_claims_a_waiting_entry_at_once(inbox):
 
     claimed = claim(inbox, only=[entry_id])
 
-    assert [(entry.id, entry.claims) for entry in claimed] == [(entry_id, 2)]
+    assert [(entry.id, entry.claim_count) for entry in claimed] == [(entry_id, 2)]
 
 
 def test_only_leaves_a_running_entry_to_its_holder(inbox):
@@ -413,7 +413,7 @@ def test_replay_of_a_done_entry_runs_every_handler_again(inbox):
 
     assert record(inbox, entry_id).state is State.PENDING
     entry = claim_one(inbox, at=10)
-    assert (entry.replay, succeeded(entry), entry.claims) == (1, set(), 1)
+    assert (entry.replays, succeeded(entry), entry.claim_count) == (1, set(), 1)
 
 
 @pytest.mark.parametrize("settle_as", [dead, waiting], ids=["dead", "waiting"])
@@ -427,7 +427,7 @@ def test_replay_runs_what_has_not_succeeded(inbox, settle_as):
     stands = record(inbox, entry_id)
     assert (stands.attempt_count, stands.next_attempt_at) == (0, None)
     entry = claim_one(inbox)
-    assert (entry.replay, succeeded(entry), entry.claims) == (1, {"greet"}, 1)
+    assert (entry.replays, succeeded(entry), entry.claim_count) == (1, {"greet"}, 1)
 
 
 def test_replay_gives_all_attempts_again_and_keeps_the_old_ones(inbox):
@@ -454,7 +454,7 @@ def test_retry_of_a_replay_is_a_replay(inbox):
 
     entry = claim_one(inbox)
 
-    assert (entry.replay, entry.claims, succeeded(entry)) == (1, 2, {"greet"})
+    assert (entry.replays, entry.claim_count, succeeded(entry)) == (1, 2, {"greet"})
 
 
 def test_second_replay_of_a_done_entry_starts_over_as_well(inbox):
@@ -493,7 +493,7 @@ def test_pending_entry_is_not_replayed(inbox):
     with pytest.raises(ReplayRefused, match=f"entry {entry_id} is pending"):
         inbox.replay(entry_id, now=NOW)
 
-    assert claim_one(inbox).replay == 0
+    assert claim_one(inbox).replays == 0
 
 
 def test_running_entry_is_not_replayed(inbox):
@@ -592,7 +592,7 @@ def test_claim_tells_whether_the_one_before_it_was_never_settled(inbox):
     inbox.settle(second, waiting(attempt("flaky", Outcome.FAILED)), now=after(LEASE_S))
     third = claim_one(inbox, at=LEASE_S + 30)
 
-    assert [entry.lost_claims for entry in (first, second, third)] == [0, 1, 0]
+    assert [entry.lost_claim_count for entry in (first, second, third)] == [0, 1, 0]
 
 
 def test_outcome_may_be_of_an_earlier_attempt(inbox):

@@ -148,7 +148,7 @@ def test_head_whose_lease_is_over_is_taken_over_before_its_lane_goes_on(inbox):
     meanwhile = next_id(inbox, at=LEASE_S)
     settle(inbox, again, done(), at=LEASE_S)
 
-    assert (again.event_id, again.lost_claims, meanwhile) == ("m-1", 1, None)
+    assert (again.event_id, again.lost_claim_count, meanwhile) == ("m-1", 1, None)
     assert not inbox.settle(late, dead(), now=after(LEASE_S))
     assert next_id(inbox, at=LEASE_S) == "m-2"
 

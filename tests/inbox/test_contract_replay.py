@@ -116,7 +116,7 @@ def test_replayed_entries_are_due_at_once_and_tell_how_often(inbox):
     stands = record(inbox, entry_id)
     assert (stands.state, stands.replay, stands.attempt_count) == (State.PENDING, 1, 0)
     assert inbox.next_due_at(["support"]) == NOW
-    assert claim_one(inbox).replay == 1
+    assert claim_one(inbox).replays == 1
 
 
 def test_many_are_walked_by_their_ids(inbox):
@@ -190,7 +190,7 @@ def test_successes_of_chosen_handlers_hold_for_the_next_replay(inbox):
     inbox.replay(entry_id, now=NOW)
 
     entry = claim_one(inbox)
-    assert (entry.chosen, succeeded(entry), entry.replay) == (None, {"greet", "log"}, 2)
+    assert (entry.chosen, succeeded(entry), entry.replays) == (None, {"greet", "log"}, 2)
 
 
 def test_replay_without_chosen_ones_forgets_them(inbox):
@@ -270,5 +270,5 @@ def test_claims_that_were_lost_in_a_row_are_counted_until_a_replay(inbox):
     replayed = claim_one(inbox, at=3 * LEASE_S)
     after_that = claim_one(inbox, at=4 * LEASE_S)
 
-    lost = [each.lost_claims for each in (*claims, replayed, after_that)]
+    lost = [each.lost_claim_count for each in (*claims, replayed, after_that)]
     assert lost == [0, 1, 2, 0, 1]

@@ -41,7 +41,7 @@ def test_only_what_is_leased_has_begun(inbox, entry_ids):
     claimed = claim(inbox, limit=1, ahead=1)
 
     assert ids(claimed) == entry_ids[:2]
-    assert [entry.claims for entry in claimed] == [1, 1]
+    assert [entry.claim_count for entry in claimed] == [1, 1]
     assert [stands(inbox, each) for each in entry_ids] == [
         (State.RUNNING, 1),
         (State.WAITING, 0),
@@ -64,8 +64,10 @@ def test_worker_that_dies_has_spent_no_attempt_of_what_it_set_aside(inbox, entry
     lost = claim(inbox, at=LEASE_S, ahead=5)
     others = claim(inbox, at=LEASE_S, ahead=5)
 
-    assert [(one.id, one.claims, one.lost_claims) for one in lost] == [(entry_ids[0], 2, 1)]
-    assert [(one.id, one.claims, one.lost_claims) for one in others] == [
+    assert [(one.id, one.claim_count, one.lost_claim_count) for one in lost] == [
+        (entry_ids[0], 2, 1)
+    ]
+    assert [(one.id, one.claim_count, one.lost_claim_count) for one in others] == [
         (each, 1, 0) for each in entry_ids[1:]
     ]
 

@@ -76,7 +76,7 @@ def test_racing_claims_never_run_two_entries_of_a_lane(inbox, shared, eager_thre
             if entry is None:
                 continue
             lane = lanes.begin(entry)
-            failed = entry.claims == 1 and entry.event_id.endswith("/2")
+            failed = entry.claim_count == 1 and entry.event_id.endswith("/2")
             lanes.end(lane)
             settlement = waiting(FAILED, retry_after_s=0) if failed else done()
             assert mine.settle(entry, settlement, now=NOW, in_lanes=True)

@@ -172,7 +172,7 @@ class Life(RuleBasedStateMachine):
             for one in expected
         ]
         assert [
-            (one.claims, one.lost_claims, told_tries(one), one.replay, one.chosen)
+            (one.claim_count, one.lost_claim_count, told_tries(one), one.replays, one.chosen)
             for one in claimed
         ] == [
             (
@@ -193,7 +193,7 @@ class Life(RuleBasedStateMachine):
 
         has_begun = self.inbox.begin(claimed, now=after(self.now), lease_s=lease)
 
-        assert has_begun == self.model.begin(entry, holder, claimed.claims, self.now, lease)
+        assert has_begun == self.model.begin(entry, holder, claimed.claim_count, self.now, lease)
 
     @precondition(lambda self: self.held)
     @rule(indices=st.lists(an_index, max_size=3))
@@ -247,7 +247,7 @@ class Life(RuleBasedStateMachine):
 
         assert told == (
             self.model.settle(entry, holder, settlement, self.now, in_lanes=False),
-            self.model.begin(next_entry, next_holder, other.claims, self.now, lease),
+            self.model.begin(next_entry, next_holder, other.claim_count, self.now, lease),
         )
 
     @precondition(lambda self: self.known)

@@ -154,7 +154,7 @@ def test_entries_of_version_1_are_worked_on(version_1, sql_url):
 
     assert (pending.event_id, pending.body, pending.tries) == ("pending", BODY, {})
     assert (waiting.event_id, succeeded(waiting)) == ("waiting", {"greet"})
-    assert (running.event_id, running.lost_claims) == ("running", 1)
+    assert (running.event_id, running.lost_claim_count) == ("running", 1)
     assert inbox.counts() == dict.fromkeys(State, 0) | {State.PENDING: 1, State.DONE: 3}
     (again,) = inbox.admit(deliver(item("done"))).admitted
     assert (again.entry_id, again.is_new) == (1, False)

@@ -1,7 +1,7 @@
 """What is peculiar to 8x8's bodies: versions, ids, flat and nested shapes, words."""
 
 import json
-from datetime import UTC, date, datetime
+from datetime import UTC, datetime
 
 import pytest
 
@@ -96,12 +96,7 @@ def test_sample_shows_its_version(sample):
     assert shown == sample.parent.name
 
 
-def test_vendors_end_of_the_chat_api_is_known():
-    assert {name: version.end_of_life for name, version in PROVIDER.versions.items()} == {
-        CHAT_V1: date(2023, 9, 30),
-        CHAT_V2: date(2023, 9, 30),
-        GATEWAY: None,
-    }
+def test_versions_never_run_side_by_side():
     assert not PROVIDER.parallel
 
 

@@ -15,6 +15,7 @@ from joserfc import jws
 from joserfc.jwk import RSAKey
 from jwt.algorithms import RSAAlgorithm
 
+import hookkit
 from hookkit.core.errors import (
     MalformedHeader,
     Rejected,
@@ -496,7 +497,7 @@ def read_other_key():
 
 @pytest.mark.parametrize("secret", [SECRET, json.dumps(private_jwk_of(PRIVATE, "key1")).encode()])
 def test_sign_is_the_inverse_of_verify(secret):
-    sent = SCHEME.sign(BODY, secret, NOW)
+    sent = hookkit.sign(SCHEME, BODY, secret.decode(), now=NOW)
 
     proof = SCHEME.read_proof(delivery(sent=sent))
     assert SCHEME.verify(proof, [KEY]).key == KEY.jwk
@@ -505,10 +506,18 @@ def test_sign_is_the_inverse_of_verify(secret):
 
 
 def test_what_is_signed_again_is_another_event():
-    first, second = (SCHEME.sign(BODY, SECRET, NOW + timedelta(milliseconds=n)) for n in (0, 1))
+    first, second, third = (
+        hookkit.sign(SCHEME, body, SECRET.decode(), now=NOW + timedelta(milliseconds=n))
+        for n, body in ((0, BODY), (1, BODY), (0, BODY + b" "))
+    )
 
     assert first[EVENT_ID] != second[EVENT_ID]
-    assert first[EVENT_ID] != SCHEME.sign(BODY + b" ", SECRET, NOW)[EVENT_ID]
+    assert first[EVENT_ID] != third[EVENT_ID]
+
+
+def test_event_without_an_id_is_not_signed():
+    with pytest.raises(ValueError, match="event_id: missing"):
+        SCHEME.sign(BODY, SECRET, NOW)
 
 
 def test_nothing_of_a_proof_is_shown():

@@ -146,7 +146,10 @@ def test_pool_that_stops_gives_back_what_it_has_not_begun(batch_of_three):
 
     pool.runner.stop()
 
-    assert [(entry.event_id, entry.claims) for entry in claimed] == [("event-1", 1), ("event-2", 1)]
+    assert [(entry.event_id, entry.claim_count) for entry in claimed] == [
+        ("event-1", 1),
+        ("event-2", 1),
+    ]
     assert pool.inbox.counts()[State.DONE] == 1
 
 

@@ -22,6 +22,7 @@ from hypothesis import strategies as st
 
 import hookkit
 from hookkit import ConfigurationError, HookKit, Rejected, VerifiedDelivery
+from hookkit.core.errors import BodyUnreadable
 from hookkit.core.provider import normalize, split
 from hookkit.core.scheme import ProofInBody, SigningScheme
 from hookkit.inbox.opening import check_database
@@ -143,7 +144,9 @@ def test_what_is_signed_is_verified(name, body, at, event_id, others):
     if name == "twilio":
         query = f"bodySHA256={sha256(body).hexdigest()}"
     url = {"public_url": URL, "query": query} if name in ("square", "twilio") else {}
-    headers = hookkit.sign(name, body, private, event_id=event_id, now=at, **url)
+    headers = {}
+    if name != "mailgun":
+        headers = hookkit.sign(name, body, private, event_id=event_id, now=at, **url)
     older = [] if name in PAIRS else ["whsec_" + base64.b64encode(each).decode() for each in others]
 
     verified = hookkit.verify(
@@ -246,7 +249,8 @@ def test_body_of_mailgun_without_room_for_a_signature_is_malformed(body):
     answer = app_of("mailgun").test_client().post("/hooks/shop", data=body)
 
     assert answer.get_json()["code"] == "malformed_body"
-    assert SENDERS["mailgun"].scheme.enclose(body, b"x", NOW) == body
+    with pytest.raises(BodyUnreadable):
+        SENDERS["mailgun"].scheme.enclose(body, b"x", NOW)
 
 
 def test_tolerance_of_mailgun_is_the_endpoints():

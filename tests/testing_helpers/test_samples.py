@@ -88,7 +88,7 @@ def test_signed_sample_is_verified(sample):
 
 
 def test_vendor_that_signs_with_a_key_needs_one():
-    with pytest.raises(HookkitError, match="the key must be a private RSA key"):
+    with pytest.raises(HookkitError, match="secret: must be a private RSA key"):
         sign(find_provider("8x8"), b"{}", secret="a-secret-of-this-test")
 
 

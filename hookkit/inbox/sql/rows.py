@@ -145,7 +145,7 @@ def attempt_row(entry: Entry, attempt: Attempt, now_ms: int) -> dict[str, object
     return {
         "entry_id": entry.id,
         "generation": entry.generation,
-        "replay_count": entry.replay,
+        "replay_count": entry.replays,
         "number": attempt.number,
         "handler": attempt.handler,
         "outcome": attempt.outcome.value,

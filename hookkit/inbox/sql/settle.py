@@ -85,7 +85,7 @@ def renew(connection: Connection, entry: Entry, until_ms: int) -> bool:
 
 def begin(connection: Connection, entry: Entry, until_ms: int) -> bool:
     """Have *entry*, which was set aside, run; False when it belongs to another claim by now."""
-    begun = _held(entry) | {"new_due_ms": until_ms, "new_count": entry.claims}
+    begun = _held(entry) | {"new_due_ms": until_ms, "new_count": entry.claim_count}
     return connection.execute(_BEGIN, begun).rowcount == 1
 
 

@@ -12,7 +12,7 @@ from sqlalchemy.sql.dml import Insert
 from hookkit import crash_points
 from hookkit.core.delivery import Envelope
 from hookkit.core.entry import State
-from hookkit.core.facts import NEAR_MARK, Report, is_exact, is_near, names_in_doubt, rule
+from hookkit.core.facts import NEAR_MARK, Report, decide, is_exact, is_near, names_in_doubt
 from hookkit.core.modes import Change, Mode, is_orphan, is_over, is_young
 from hookkit.inbox.base import from_ms, to_ms
 from hookkit.inbox.records import Kept, Switched
@@ -101,11 +101,11 @@ def promote(
     near = list(_near(connection, endpoint, min(each.received_ms for each in held) - window_ms))
     doubtful = names_in_doubt(held, [each for each, _ in near])
     owners = {each.fact: each for each in _owners(connection, endpoint, sorted(doubtful))}
-    ruling = rule(held, near, owners, window_ms=window_ms)
-    promoted = [each.entry_id for each in ruling.to_run if is_near(each.fact)]
+    decision = decide(held, near, owners, window_ms=window_ms)
+    promoted = [each.entry_id for each in decision.to_run if is_near(each.fact)]
     claims = sorted(
         Claim(each.fact, each.entry_id, each.version)
-        for each in ruling.to_run
+        for each in decision.to_run
         if is_exact(each.fact)
     )
     for page in _pages(claims):
@@ -113,7 +113,7 @@ def promote(
         promoted += [each.entry_id for each in page if taken[each.fact][0] == each.entry_id]
     for ids in _pages(sorted(promoted)):
         connection.execute(_PROMOTE, {"entry_ids": ids, "now_ms": now_ms})
-    for ids in _pages(sorted(each.entry_id for each in ruling.twins)):
+    for ids in _pages(sorted(each.entry_id for each in decision.twins)):
         connection.execute(BECOME_TWINS, {"entry_ids": ids})
     return sorted(promoted)
 

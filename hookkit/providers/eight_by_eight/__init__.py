@@ -6,8 +6,6 @@ nothing. https://developer.8x8.com/contactcenter/docs/webhook-events-reference
 
 from __future__ import annotations
 
-from datetime import date
-
 from hookkit.core.body import Document, Headers, decode_body
 from hookkit.core.delivery import Delivery
 from hookkit.core.errors import BodyUnreadable
@@ -25,16 +23,18 @@ CHAT_V1, CHAT_V2, GATEWAY = "v1.0", "v2.0", "Chat Gateway v1.0"
 MAX_PING_BYTES = 1024
 
 #: What only the gateway sends.
-_GATEWAY_WORDS = {"CONVERSATION_UPDATE", "MEMBERS_CHANGED", "MESSAGE", "ACTIVITY"}
-#: What only the Chat API sends; the other words are shared.
-_CHAT_WORDS = {"AGENT_JOINED", "AGENT_LEFT", "TEXT"}
+_GATEWAY_WORDS = ("CONVERSATION_UPDATE", "MEMBERS_CHANGED", "MESSAGE", "ACTIVITY")
+#: What only the Chat API sends.
+_CHAT_WORDS = ("AGENT_JOINED", "AGENT_LEFT", "TEXT")
+#: What both send.
+_SHARED_WORDS = ("QUEUED", "TRANSFER", "WEB_HOOK_VERIFY")
 
 
 def detect_version(document: Document, headers: Headers) -> str | None:
     """Return the payload version that *document* shows.
 
-    Only a ping names its version. v1.0 and v2.0 differ by the signature alone: whatever is
-    signed is never v1.0, so that a body cannot talk itself out of being verified.
+    Only a ping names its version. v1.0 and v2.0 differ by the signature alone. What is signed is
+    never v1.0, so that no body can choose not to be verified.
     """
     word = dig_text(document, "eventType")
     if word == "WEB_HOOK_VERIFY":
@@ -51,8 +51,8 @@ def detect_version(document: Document, headers: Headers) -> str | None:
 def is_ping(delivery: Delivery) -> bool:
     """Tell whether *delivery* is an unsigned test of the URL, which carries no event.
 
-    "When a webhook is added or tested", 8x8 posts it and wants an answer of 2xx; no page says
-    whether it is signed. https://developer.8x8.com/contactcenter/docs/workflow
+    8x8 posts it "when a webhook is added or tested", and expects 2xx; no page says whether it is
+    signed. https://developer.8x8.com/contactcenter/docs/workflow
     """
     if is_signed(delivery.headers) or len(delivery.body) > MAX_PING_BYTES:
         return False
@@ -98,15 +98,11 @@ def _meanings() -> dict[str, tuple[Meaning, ...]]:
     }
 
 
-_WORDS_OF_CHAT = ("QUEUED", "AGENT_JOINED", "AGENT_LEFT", "TRANSFER", "TEXT", "WEB_HOOK_VERIFY")
-#: version -> the words that it sends; a channel sends all of them, there is nothing to tick.
+#: version -> the words that it sends; a channel sends all of them, without a choice.
 _WORDS = {
-    CHAT_V1: _WORDS_OF_CHAT,
-    CHAT_V2: _WORDS_OF_CHAT,
-    GATEWAY: (
-        *("CONVERSATION_UPDATE", "MEMBERS_CHANGED", "MESSAGE", "ACTIVITY"),
-        *("QUEUED", "TRANSFER", "WEB_HOOK_VERIFY"),
-    ),
+    CHAT_V1: (*_CHAT_WORDS, *_SHARED_WORDS),
+    CHAT_V2: (*_CHAT_WORDS, *_SHARED_WORDS),
+    GATEWAY: (*_GATEWAY_WORDS, *_SHARED_WORDS),
 }
 #: The same reading as in ``_meanings``.
 _RENAMES = {
@@ -114,9 +110,6 @@ _RENAMES = {
     "AGENT_JOINED": ("MEMBERS_CHANGED",),
     "AGENT_LEFT": ("MEMBERS_CHANGED",),
 }
-
-#: "Will stop working after September 30, 2023", says the banner on the Chat API's pages.
-_END_OF_CHAT = date(2023, 9, 30)
 
 PROVIDER = Provider(
     name="8x8",
@@ -129,14 +122,9 @@ PROVIDER = Provider(
             normalize=normalize,
             fresh_ids=("conversationId",),
             fresh_times=("timestamp",),
-            words=_WORDS[version],
-            end_of_life=end_of_life,
+            words=words,
         )
-        for version, end_of_life in (
-            (CHAT_V1, _END_OF_CHAT),
-            (CHAT_V2, _END_OF_CHAT),
-            (GATEWAY, None),
-        )
+        for version, words in _WORDS.items()
     },
     triggers=_meanings(),
     # "Change the version [...] to update your webhook": a channel posts to one webhook, whose

@@ -1,8 +1,8 @@
-"""How one event of 8x8 is told from another, and where it happened.
+"""The id, the fact and the lane of an event of 8x8.
 
 Signed deliveries name their event in a header, "to determine that the event notification you
-received is distinct from previous ones"; a body holds one event and no id of it. v1.0 has
-neither headers nor ids.
+received is distinct from previous ones". A body holds one event and no id of it. v1.0 has
+neither the headers nor ids.
 """
 
 from __future__ import annotations
@@ -15,25 +15,25 @@ from hookkit.core.ids import hash_content, join_parts
 from hookkit.providers.eight_by_eight.signature import EVENT_ID, SIGNATURE, TENANT_ID
 from hookkit.schemas.fields import dig_id, dig_text
 
-#: A body of v1.0 without a time is told from its like by when it arrived. The vendor sends
-#: again "after a brief delay" and says no more; this is hookkit's own guess.
+#: An equal body of v1.0 without a time is a new event after this many seconds. The vendor sends
+#: again "after a brief delay" and says no more, so this is hookkit's own guess.
 REPEAT_AFTER_S = 10 * 60
 
 
 def is_signed(headers: Headers) -> bool:
-    """Tell whether a delivery has a signature, which its endpoint has then checked."""
+    """Tell whether a delivery has a signature; its endpoint has then checked it."""
     return bool(headers.get(SIGNATURE))
 
 
 def event_id_of(headers: Headers) -> str | None:
-    """Return the event that signed *headers* name; None where nothing is signed."""
+    """Return the id of the event that signed *headers* name; None if they are not signed."""
     if not is_signed(headers) or not headers.get(EVENT_ID):
         return None
     return join_parts(headers.get(TENANT_ID), headers[EVENT_ID])
 
 
 def conversation_id_of(document: Document) -> str | None:
-    """Return the conversation's id; in v1.0 the two that talk may stand for it.
+    """Return the conversation's id; in v1.0 sender and recipient may take its place.
 
     "While in version V1 your conversation was virtualized and you had to keep track of the
     Sender & Recipient tuple"; no page shows such a body any more, so the keys are a guess.
@@ -57,7 +57,7 @@ def split(payload: Payload) -> Sequence[Item]:
         payload.item(
             raw=body,
             vendor_type=vendor_type,
-            event_id=None,  # of the headers, else made of the content
+            event_id=None,  # the headers name it, or else it is derived from the content
             repeat_after_s=None if has_identity else REPEAT_AFTER_S,
             lane=conversation_id_of(body),
             fact=_fact(vendor_type, body),
@@ -66,10 +66,10 @@ def split(payload: Payload) -> Sequence[Item]:
 
 
 def _fact(vendor_type: str, body: Document) -> str | None:
-    """Return what happened, in a form that v1.0 and v2.0 share.
+    """Return the fact, by a name that v1.0 and v2.0 share.
 
-    A webhook is switched from one to the other on its URL, and what is sent again then may
-    come in the newer version.
+    A webhook is switched from one to the other at its URL, and a redelivery may then come in
+    the newer version.
     """
     conversation_id, timestamp = conversation_id_of(body), dig_id(body, "timestamp")
     if conversation_id is None or timestamp is None:

@@ -3,8 +3,8 @@
 https://developer.8x8.com/contactcenter/docs/webhook-events-reference (Chat, flat)
 https://developer.8x8.com/actions-events/docs/webhooks-events-reference (Gateway, ``data``)
 
-The gateway's own workflow page still shows a flat body, so both shapes are read whatever the
-version: the same keys are looked for beside the others and in ``data``.
+The gateway's own workflow page still shows a flat body, so every version is read in both shapes:
+the same keys are looked for at the top of the body and in ``data``.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ _AUTHOR_TYPES = {
 
 
 def author_type(word: str | None) -> AuthorType:
-    """Return who it is, by 8x8's word for it."""
+    """Return the author type for 8x8's *word*."""
     return _AUTHOR_TYPES.get(word or "", AuthorType.UNKNOWN)
 
 
@@ -51,7 +51,7 @@ SOMEBODY = Part(_somebody, SomebodyShape)
 
 
 class Party(ma.Field[Author]):
-    """Who sent it: an object, or in v1.0 an address alone."""
+    """The sender: an object, or in v1.0 only an address."""
 
     def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> Author:
         if isinstance(value, dict):
@@ -64,7 +64,7 @@ _ADDRESS = fields.Id()
 
 
 class PropertyShape(Shape):
-    """A property that the customer's own code has set."""
+    """A property that the 8x8 customer's own code has set."""
 
     key = fields.Text()
     value = fields.Anything()
@@ -85,7 +85,7 @@ class UserShape(Shape):
     properties = Many(Part(dict, PropertyShape), data_key="additionalProperties")
 
 
-#: What the unified user has no attribute for, by the vendor's names.
+#: Attributes that go into the unified user's metadata -> the vendor's names for them.
 _METADATA = {
     "company": "company",
     "case_id": "caseId",
@@ -103,7 +103,7 @@ def _user(properties: tuple[Mapping[str, Any], ...] = (), **attributes: Any) -> 
 
 
 class AttachmentShape(Shape):
-    """A file; "older" bodies have its id alone."""
+    """A file; "older" bodies have only its id."""
 
     id = fields.Id()
     type = fields.Text()
@@ -122,7 +122,7 @@ def _attachment(
 
 
 class CardShape(Shape):
-    """A card in the words of its kind, mostly an Adaptive Card."""
+    """A card in its own format, mostly an Adaptive Card."""
 
     content_type = fields.Text(data_key="contentType")
     content = fields.Object()
@@ -144,7 +144,7 @@ class QuickReplyShape(Shape):
 
 
 class DetailShape(Shape):
-    """What an event says beside when and where; each has some of these keys."""
+    """The details of an event; each word has some of these keys."""
 
     agent_id = fields.Id(data_key="agentId")
     agent_name = fields.Text(data_key="agentName")

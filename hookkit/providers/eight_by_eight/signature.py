@@ -1,35 +1,28 @@
-"""How 8x8 signs: a detached JWS over ids and times from the headers, and the body's CRC-32.
+"""How 8x8 signs: a detached JWS over ids and times in the headers, and the body's CRC-32.
 
 https://developer.8x8.com/contactcenter/docs/verify-webhook-callbacks
 https://developer.8x8.com/actions-events/docs/validating-webhook-events (the same recipe)
 
-**The body is bound by a checksum that is no MAC.** Whoever has seen one signed request can
-make another body with the same CRC-32 and send it with the same headers: it verifies. So the
-same event id with other bytes is a conflict, which is kept and never handled.
+**The checksum of the body is no MAC.** Somebody who has seen one signed request can make another
+body with the same CRC-32 and send it with the same headers: it verifies. So the same event id
+with other bytes is a conflict, which is kept and never handled.
 """
 
 from __future__ import annotations
 
 import re
 import zlib
-from base64 import urlsafe_b64encode
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime, timedelta
-from hashlib import sha256
+from datetime import datetime
 
 from hookkit.core.body import Headers
 from hookkit.core.delivery import Delivery, Proof, VerifiedDelivery
-from hookkit.core.errors import (
-    MalformedHeader,
-    SignatureMismatch,
-    SignatureMissing,
-    TimestampExpired,
-    TimestampInFuture,
-)
+from hookkit.core.errors import MalformedHeader, SignatureMismatch
 from hookkit.core.scheme import PublicKey
 from hookkit.signatures.detached_jws import read_token, write_header
 from hookkit.signatures.rsa import read_private_key
+from hookkit.signatures.signed_text import check_age, milliseconds_of, sent_header
 
 SIGNATURE = "x-8x8-signature"
 CUSTOMER_ID = "x-8x8-customer-id"
@@ -40,26 +33,23 @@ TRANSMISSION_TIME = "x-8x8-transmission-time"
 
 HEADERS = (SIGNATURE, CUSTOMER_ID, TENANT_ID, EVENT_ID, RETRY, TRANSMISSION_TIME)
 
-#: "GET .../jwk/{kid}/public", for everybody. All of the vendor's samples ask the Chat API, the
-#: gateway's reference has an address of its own; whether both have the same keys is not said.
+#: "GET .../jwk/{kid}/public", without credentials. The vendor's samples all ask the Chat API, and
+#: the gateway's reference has its own address. No page says whether both have the same keys.
 _GATEWAY = "https://api.8x8.com/chat-gateway/v1/jwk"
 KEY_BASES = {
     region: (f"https://api.8x8.com/vcc/{region}/chat/v2/jwk", _GATEWAY)
     for region in ("us", "eu", "ca", "ap")
 }
 
-#: The vendor documents no window; a retry is signed anew, with a time of its own.
+#: The vendor documents no window. A retry is signed again, with its own time.
 TOLERANCE_S = 300.0
 
-#: The ids seen are letters, digits, ``-`` and ``_``. What JSON would escape is refused, since
-#: the vendor's languages do not agree on how (PHP escapes ``/`` too, which is not refused).
+#: All known ids are letters, digits, ``-`` and ``_``. Characters that JSON escapes are refused,
+#: since languages escape them differently (PHP escapes ``/`` too, which is not refused).
 _ID = re.compile(r"[ !#-\[\]-~]{1,255}", re.ASCII)
 
-#: Retry and transmission time are signed as numbers, so each has one spelling.
+#: Retry and transmission time are signed as numbers: each number has one spelling.
 _NUMBER = re.compile(r"0|[1-9][0-9]{0,18}", re.ASCII)
-
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_MILLISECOND = timedelta(milliseconds=1)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,18 +73,19 @@ class EightByEightSignature:
         return replace(self, tolerance_s=tolerance_s)
 
     def read_proof(self, delivery: Delivery) -> Proof:
-        """Return what *delivery* brings to prove its sender; all that needs no key is checked.
+        """Return the proof in *delivery*, after checking everything that needs no key.
 
         Raises:
             SignatureMissing: One of the headers is missing or empty.
             MalformedHeader: One of them is not written as it must be.
-            SignatureMismatch: The token is of a kind that is not accepted.
+            SignatureMismatch: The token is of another kind than 8x8 uses.
             TimestampExpired: It was sent too long ago.
             TimestampInFuture: It says that it is sent later than now.
         """
-        token = read_token(_sent(delivery.headers, SIGNATURE))
+        token = read_token(sent_header(delivery.headers, SIGNATURE))
         payload = signed_payload(delivery.headers, delivery.body)
-        self._check_time(int(delivery.headers[TRANSMISSION_TIME]), delivery.received_at)
+        sent_ms = int(delivery.headers[TRANSMISSION_TIME])
+        check_age(sent_ms, delivery.received_at, self.tolerance_s)
         return Proof(
             delivery=delivery,
             key_id=token.key_id,
@@ -122,38 +113,31 @@ class EightByEightSignature:
     def sign(
         self, body: bytes, secret: bytes, signed_at: datetime, event_id: str = ""
     ) -> dict[str, str]:
-        """Return headers that prove *body*, as those of an event that was never sent before.
+        """Return the headers that prove *body*, as at the first try to deliver an event.
 
         Args:
             body: The bytes to be sent.
             secret: A private RSA key, as PEM or as a JWK.
             signed_at: The time of transmission.
-            event_id: The event's id; empty makes one.
+            event_id: The event's id.
 
         Raises:
-            ValueError: *secret* is no such key.
+            ValueError: *secret* is no such key, or *event_id* is empty.
         """
-        sent_ms = (signed_at - _EPOCH) // _MILLISECOND
-        made = sha256(b"%d %b" % (sent_ms, body)).digest()[:16]
+        if not event_id:
+            raise ValueError("event_id: missing")
         headers = {
             CUSTOMER_ID: "sampleCustomer01",
             TENANT_ID: "sampletenant01",
-            EVENT_ID: event_id or urlsafe_b64encode(made).rstrip(b"=").decode(),
+            EVENT_ID: event_id,
             RETRY: "0",
-            TRANSMISSION_TIME: str(sent_ms),
+            TRANSMISSION_TIME: str(milliseconds_of(signed_at)),
         }
         return headers | {SIGNATURE: make_token(headers, body, secret)}
 
-    def _check_time(self, sent_ms: int, received_at: datetime) -> None:
-        age_ms = (received_at - _EPOCH) // _MILLISECOND - sent_ms
-        if age_ms > self.tolerance_s * 1000:
-            raise TimestampExpired(f"header {TRANSMISSION_TIME} is too long ago")
-        if -age_ms > self.tolerance_s * 1000:
-            raise TimestampInFuture(f"header {TRANSMISSION_TIME} is later than now")
-
 
 def signed_payload(headers: Headers, body: bytes) -> bytes:
-    """Return what 8x8 has signed: "compact JSON, keys in lexicographic order".
+    """Return the text that 8x8 signs: "compact JSON, keys in lexicographic order".
 
     Raises:
         SignatureMissing: One of the headers is missing or empty.
@@ -164,7 +148,7 @@ def signed_payload(headers: Headers, body: bytes) -> bytes:
     sent_ms = _number(headers, TRANSMISSION_TIME)
     # "CRC-32 of the raw request body", unsigned; 8x8's own sample for Node makes it signed.
     checksum = zlib.crc32(body)
-    # Nothing in these texts needs an escape, so this is what a JSON encoder writes.
+    # No character of these texts needs an escape, so a JSON encoder would write the same.
     return (
         f'{{"checksum":{checksum},"cid":"{customer_id}","eid":"{event_id}",'
         f'"retry":{retry},"tid":"{tenant_id}","tt":{sent_ms}}}'
@@ -183,22 +167,15 @@ def make_token(headers: Headers, body: bytes, secret: bytes) -> str:
     return f"{header}..{signature}"
 
 
-def _sent(headers: Headers, name: str) -> str:
-    value = headers.get(name)
-    if not value:
-        raise SignatureMissing(f"header {name} is missing")
-    return value
-
-
 def _id(headers: Headers, name: str) -> str:
-    value = _sent(headers, name)
+    value = sent_header(headers, name)
     if not _ID.fullmatch(value):
         raise MalformedHeader(f"header {name} holds what is in no id")
     return value
 
 
 def _number(headers: Headers, name: str) -> str:
-    value = _sent(headers, name)
+    value = sent_header(headers, name)
     if not _NUMBER.fullmatch(value):
         raise MalformedHeader(f"header {name} is no number")
     return value

@@ -20,9 +20,9 @@ from hookkit.signatures.shared_secret import SharedSecretField
 
 
 def detect_version(document: Document, headers: Headers) -> str | None:
-    """Return the payload version that *document* shows; no body names its own.
+    """Return the payload version that *document* shows; no body names its version.
 
-    Bodies of apps have a ``payload`` too, and bodies of the legacy API no ``action``.
+    Bodies of apps have a ``payload`` too, and bodies of the legacy API have no ``action``.
     """
     if dig_text(document, "action") is not None:
         return numbered_version(document)
@@ -45,15 +45,15 @@ def _meanings() -> dict[str, tuple[Meaning, ...]]:
             Meaning(
                 type=kind,
                 vendor_types=frozenset({word, *RENAMES.get(word, ())}),
-                # Elsewhere the words that become one are told apart by nothing but themselves.
-                reasons=frozenset({v3.REASONS[word]}) if word in _TOLD_BY_REASON else None,
+                # The reason tells these words apart, which later versions report as one.
+                reasons=frozenset({v3.REASONS[word]}) if word in _WORDS_BY_REASON else None,
             ),
         )
         for word, kind in types.items()
     }
 
 
-_TOLD_BY_REASON = ("auto_access_added", "auto_access_updated", "auto_access_deleted")
+_WORDS_BY_REASON = ("auto_access_added", "auto_access_updated", "auto_access_deleted")
 
 PROVIDER = Provider(
     name="livechat",

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from hookkit.core.delivery import Item, Payload
-from hookkit.core.event import Event, EventType, build_event
+from hookkit.core.event import Event, EventParts, EventType, build_event
 from hookkit.core.parts import Author
 from hookkit.core.provider import PayloadVersion
 from hookkit.schemas import fields
@@ -34,7 +34,7 @@ EXTRA = {
 
 
 class BodyShape(Shape):
-    """A body; what it is about stands in its keys as plain values."""
+    """The keys of a body that the model has attributes for."""
 
     date = fields.Instant()
     user_id = fields.Id(data_key="userID")
@@ -46,7 +46,7 @@ _BODY = BodyShape()
 
 
 def split(payload: Payload) -> Sequence[Item]:
-    """Return the one item; its date makes its content the same in redeliveries alone."""
+    """Return the one item; its content has a date, so that only a redelivery equals it."""
     return (
         payload.item(
             raw=payload.document,
@@ -59,9 +59,9 @@ def split(payload: Payload) -> Sequence[Item]:
 def normalize(item: Item) -> Event:
     """Read a body."""
     body, faults = _BODY.read(item.raw)
-    # An account's id, which looks like a customer's and is none.
+    # The id of an account: it looks like a customer's, but no customer has it.
     actor = Author(user_id=body["user_id"]) if "user_id" in body else None
-    parts = {
+    parts: EventParts = {
         "tenant_id": body.get("organization_id") or body.get("license_id"),
         "occurred_at": body.get("date"),
         "actor": actor,

@@ -23,7 +23,7 @@ from hookkit.core.content import (
     MediaItem,
     RichMessage,
     Text,
-    UnknownContent,
+    unknown_content,
 )
 from hookkit.core.errors import BodyUnreadable
 from hookkit.schemas import fields
@@ -31,13 +31,13 @@ from hookkit.schemas.shape import Many, OneOf, Part, Shape
 
 
 class PostbackShape(Shape):
-    """The button that words come from."""
+    """The pressed button that a text comes from."""
 
     id = fields.Id()
 
 
 class TextShape(Shape):
-    """Words: of a person, of the system, or an annotation."""
+    """A text: of a person, of the system, or an annotation."""
 
     type = fields.Text()
     text = fields.Text()
@@ -49,7 +49,7 @@ def _text(postback: Mapping[str, Any] | None = None, **attributes: Any) -> Text:
 
 
 class FileShape(Shape):
-    """A file; its type tells whether it is a picture."""
+    """A file, or an image by its type."""
 
     name = fields.Text()
     media_url = fields.Text(data_key="url")
@@ -76,7 +76,7 @@ class ButtonShape(Shape):
     target = fields.Anything()
 
 
-#: Types of buttons whose value is an address.
+#: Types of buttons whose value is a URL.
 LINKS = frozenset({"url", "webview"})
 
 
@@ -124,7 +124,7 @@ class RichMessageShape(Shape):
 
 
 class ChoiceShape(Shape):
-    """An option, or one that was chosen; a group's has the group beside it."""
+    """An option, chosen or not; the option of a group names its group too."""
 
     id = fields.Id()
     group_id = fields.Id()
@@ -143,7 +143,7 @@ CHOICE = Part(_choice, ChoiceShape)
 
 
 class Answer(fields.Text):
-    """What was filled in: a text, or the option that was chosen."""
+    """An answer: a text, or the chosen option."""
 
     def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> Any:
         if isinstance(value, dict):
@@ -152,7 +152,7 @@ class Answer(fields.Text):
 
 
 class FieldShape(Shape):
-    """A question, and its answer; bodies were seen that spell ``value`` for ``answer``."""
+    """A question with its answer; some real bodies have ``value`` in place of ``answer``."""
 
     type = fields.Text()
     name = fields.Id(data_key="id")
@@ -176,7 +176,7 @@ def _field(
 
 
 class FormShape(Shape):
-    """Questions, or answers to them."""
+    """Questions, with or without answers."""
 
     questions = Many(Part(_field, FieldShape), data_key="fields")
 
@@ -190,7 +190,7 @@ def _filled_form(questions: tuple[FormField, ...] = ()) -> FormResponse:
 
 
 class CustomShape(Shape):
-    """Whatever a program had to say."""
+    """A message between programs, as sent."""
 
     body = fields.Object(data_key="content")
 
@@ -208,7 +208,7 @@ class Details(fields.Object):
 
 
 class SystemShape(Shape):
-    """What another product of the vendor's reports, since 3.6."""
+    """A report of another product of the vendor, since 3.6."""
 
     source = fields.Text()
     subtype = fields.Text()
@@ -218,15 +218,6 @@ class SystemShape(Shape):
 
 def _system(**body: Any) -> Custom:
     return Custom(type="system", body=body)
-
-
-def _unknown_content(content: Mapping[str, Any]) -> UnknownContent:
-    kind, text = content.get("type"), content.get("text")
-    return UnknownContent(
-        type=kind if isinstance(kind, str) else "",
-        text=text if isinstance(text, str) else "",
-        body=content,
-    )
 
 
 CONTENT = OneOf(
@@ -241,5 +232,5 @@ CONTENT = OneOf(
         "custom": Part(Custom, CustomShape),
         "system": Part(_system, SystemShape),
     },
-    otherwise=_unknown_content,
+    otherwise=unknown_content,
 )

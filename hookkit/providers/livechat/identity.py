@@ -1,24 +1,24 @@
 """Event ids, facts and lanes: LiveChat sends no id of a delivery, and mostly no time.
 
-A key is *strong* when it names the fact alone, as a message's id does. Elsewhere the state can
-flip back and the same body come again rightly: tagged, untagged, tagged. There the same
-content counts as a redelivery until the vendor's retries are over, and as an event after that.
+A key is *strong* if it can name only one fact, as a message's id does. Other states can flip back,
+so that the same body rightly comes again: tagged, untagged, tagged. There the same content is a
+redelivery until the vendor's retries are over, and a new event after that.
 
-No key has the registration's id or its secret in it: two webhooks for one action deliver the
-same fact twice.
+No key includes the registration's id or its secret: two webhooks for one action deliver the same
+fact twice.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import NamedTuple
 
-from hookkit.core.body import Document
+from hookkit.core.body import Document, dig
+from hookkit.core.delivery import ItemKeys
 from hookkit.core.ids import hash_content, join_parts
-from hookkit.schemas.fields import dig, dig_id
+from hookkit.schemas.fields import dig_id
 
-#: "Up to 3 times within a minute", with some minutes for slow answers in between. It was
-#: "up to 10 times within 6 hours" before March 2023: the setting repeat_window_s is for that.
+#: "Up to 3 times within a minute", and some minutes more for slow answers. Before March 2023 it
+#: was "up to 10 times within 6 hours": the setting repeat_window_s is for that.
 #: https://platform.text.com/docs/getting-started/guides/webhook-apps
 REPEAT_AFTER_S = 5 * 60
 
@@ -27,9 +27,9 @@ Path = tuple[str, ...]
 _CHAT_ID: Path = ("chat_id",)
 _THREAD_ID: Path = ("thread_id",)
 
-#: action -> what its key begins with, and where the parts of the key lie. Not among them, though
-#: each has an id: agents, whose id is an e-mail that may be deleted and created again, and
-#: incoming_customer, which may be one who was there before.
+#: action -> the beginning of its key, and the paths of the key's parts. Two that have an id are
+#: left out: an agent's is an e-mail address, which may be deleted and created again, and
+#: incoming_customer may report a customer who was there before.
 STRONG: dict[str, tuple[str, tuple[Path, ...]]] = {
     "incoming_event": ("message", (_CHAT_ID, _THREAD_ID, ("event", "id"))),
     "event_deleted": ("message-deleted", (_CHAT_ID, _THREAD_ID, ("event_id",))),
@@ -47,7 +47,7 @@ STRONG: dict[str, tuple[str, tuple[Path, ...]]] = {
     "tag_created": ("tag", (("name",), ("created_at",))),
 }
 
-#: What every version that reports it names by the same parts.
+#: The beginnings of keys that are facts: every version names them by the same parts.
 FACTS = frozenset({"message", "message-deleted", "thread", "thread-closed", "customer"})
 
 
@@ -56,8 +56,8 @@ _USER_ID: Path = ("user_id",)
 
 _TAGGED: tuple[Path, ...] = (_CHAT_ID, _THREAD_ID, ("tag",))
 
-#: action -> the near fact's name and where its parts lie, of what no id or time names exactly
-#: in every version: a time that is spelt with another precision is none.
+#: action -> the near fact's name and the paths of its parts, for actions that no id or time names
+#: exactly in every version. A time counts as none if versions send it with different precision.
 NEAR: dict[str, tuple[str, tuple[Path, ...]]] = {
     "last_seen_timestamp_updated": ("seen", (_CHAT_ID, _USER_ID)),
     "events_marked_as_seen": ("seen", (_CHAT_ID, _USER_ID)),
@@ -77,30 +77,21 @@ NEAR: dict[str, tuple[str, tuple[Path, ...]]] = {
     "event_updated": ("updated", (_CHAT_ID, ("event", "id"))),
     "agent_status_changed": ("agent-status", (("agent_id",),)),
     "routing_status_set": ("agent-status", (("agent_id",),)),
-    # customer_created names it exactly; this one may be of a customer who was there before.
+    # customer_created names it exactly, but this may be a customer who was there before.
     "incoming_customer": ("customer", (("customer", "id"),)),
 }
 
 
-class Identity(NamedTuple):
-    """How an item is told from others; see ``Payload.item``."""
-
-    event_id: str
-    repeat_after_s: int | None
-    fact: str | None
-    near: str | None
-
-
-def identify(version: str, action: str, tenant_id: str | None, body: Document) -> Identity:
-    """Return the identity of what *action* says of *body*."""
+def keys_of(version: str, action: str, tenant_id: str | None, body: Document) -> ItemKeys:
+    """Return the keys of the item that says that *action* happened to *body*."""
     key = _strong_key(action, body)
-    near = _named(NEAR, action, body)
-    near_name = None if near is None else join_parts(*near)
+    named = _named(NEAR, action, body)
+    near = None if named is None else join_parts(*named)
     if key is None:
-        key = (action, hash_content(body))
-        return Identity(_event_id(version, tenant_id, key), REPEAT_AFTER_S, None, near_name)
+        event_id = _event_id(version, tenant_id, (action, hash_content(body)))
+        return ItemKeys(event_id, repeat_after_s=REPEAT_AFTER_S, near=near)
     fact = join_parts(*key) if key[0] in FACTS else None
-    return Identity(_event_id(version, tenant_id, key), None, fact, near_name)
+    return ItemKeys(_event_id(version, tenant_id, key), fact=fact, near=near)
 
 
 def lane_of(action: str, body: Document) -> str | None:
@@ -115,7 +106,7 @@ def lane_of(action: str, body: Document) -> str | None:
 
 
 def is_access(action: str) -> bool:
-    """Tell whether *action* says who may see a chat: its ``id`` is then that chat's."""
+    """Tell whether *action* says who may see a chat; its ``id`` is then the chat's."""
     return action.removeprefix("chat_").startswith("access_")
 
 
@@ -125,10 +116,10 @@ def _event_id(version: str, tenant_id: str | None, key: tuple[str, ...]) -> str:
 
 def _strong_key(action: str, body: Document) -> tuple[str, ...] | None:
     if action == "customer_created":
-        # Some documents have the customer itself as the payload.
+        # On some pages the customer itself is the payload.
         customer_id = dig_id(body, "customer", "id") or dig_id(body, "id")
         return None if customer_id is None else ("customer", customer_id)
-    # A chat that is transferred comes again, each time it is.
+    # A transferred chat comes again with each transfer.
     if dig(body, "transferred_from") is not None:
         return None
     return _named(STRONG, action, body)
@@ -137,7 +128,7 @@ def _strong_key(action: str, body: Document) -> tuple[str, ...] | None:
 def _named(
     names: Mapping[str, tuple[str, tuple[Path, ...]]], action: str, body: Document
 ) -> tuple[str, ...] | None:
-    """Return the name and its parts; None where *body* lacks one."""
+    """Return the name and its parts; None if *body* lacks one of them."""
     if action not in names:
         return None
     name, paths = names[action]

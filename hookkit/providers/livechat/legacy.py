@@ -1,7 +1,7 @@
 """Webhooks of the legacy REST API, v1 and v2 alike; no body carries a secret.
 
-Which of ``chat``, ``visitor``, ``pre_chat_survey`` and ``ticket`` are sent is chosen when the
-webhook is registered, so any of them may be absent.
+A registration chooses which of ``chat``, ``visitor``, ``pre_chat_survey`` and ``ticket`` are
+sent, so any of them may be absent.
 https://platform.text.com/docs/management/configuration-api/v2.0
 """
 
@@ -11,9 +11,9 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from hookkit.core import event as events
-from hookkit.core.body import Document
+from hookkit.core.body import Document, dig
 from hookkit.core.delivery import Item, Payload
-from hookkit.core.event import EVENT_CLASSES, Event, EventType, build_event
+from hookkit.core.event import EVENT_CLASSES, Event, EventParts, EventType, build_event
 from hookkit.core.ids import hash_content, join_parts
 from hookkit.core.parts import Conversation, User
 from hookkit.core.provider import PayloadVersion
@@ -31,8 +31,8 @@ TYPES = {
     "canned_response_changed": EventType.OTHER,
 }
 
-#: event type -> where the parts of a key lie that names the fact alone. chat_changed is not
-#: among them, since tags can be put back, nor visitor_queued, which names no chat.
+#: event type -> the paths of a strong key's parts. chat_changed has none, since tags can be put
+#: back, nor has visitor_queued, which names no chat.
 STRONG: dict[str, tuple[Path, ...]] = {
     "chat_started": (("chat", "id"),),
     "chat_ended": (("chat", "id"), ("chat", "ended_timestamp")),
@@ -43,7 +43,14 @@ STRONG: dict[str, tuple[Path, ...]] = {
     ),
 }
 
-#: What the model has no attribute for.
+#: event type -> the path of its time in the attributes of the body.
+OCCURRED_AT: dict[str, Path] = {
+    "chat_started": ("chat", "started_at"),
+    "chat_ended": ("chat", "ended_at"),
+    "canned_response_changed": ("canned_response", "changed_at"),
+}
+
+#: Keys of a body that the model has no attribute for.
 EXTRA = ("pre_chat_survey", "ticket", "canned_response")
 
 
@@ -73,7 +80,7 @@ def _visitor(variables: tuple[Mapping[str, Any], ...] = (), **attributes: Any) -
 
 
 class RequesterShape(Shape):
-    """Who wrote a ticket."""
+    """The author of a ticket."""
 
     given_name = fields.Text(data_key="name")
     email = fields.Text(data_key="mail")
@@ -92,7 +99,7 @@ class CannedResponseShape(Shape):
 
 
 class BodyShape(Shape):
-    """A body, as far as there are data in it."""
+    """A body, without what stays in ``raw``."""
 
     chat = Part(dict, ChatShape)
     visitor = Part(_visitor, VisitorShape)
@@ -104,7 +111,7 @@ _BODY = BodyShape()
 
 
 def split(payload: Payload) -> Sequence[Item]:
-    """Return the one item; the token is nobody else's business."""
+    """Return the one item, without the secret token."""
     raw = {name: value for name, value in payload.document.items() if name != "token"}
     event_type = dig_text(raw, "event_type") or ""
     parts = [dig_id(raw, *path) for path in STRONG.get(event_type, ())]
@@ -130,11 +137,12 @@ def normalize(item: Item) -> Event:
     conversation = Conversation(id=chat["id"]) if "id" in chat else None
     if EVENT_CLASSES[kind] is events.ConversationEvent:
         conversation = conversation or Conversation()
-    parts = {
+    happened = OCCURRED_AT.get(item.vendor_type)
+    parts: EventParts = {
         "conversation": conversation,
         "user": body.get("visitor") or body.get("ticket", {}).get("requester"),
         "tenant_id": dig_id(item.raw, "license_id"),
-        "occurred_at": _occurred_at(item.vendor_type, body, chat),
+        "occurred_at": None if happened is None else dig(body, *happened),
         "tags": chat.get("tags"),
         "extra": _extra(item.raw),
     }
@@ -144,19 +152,8 @@ def normalize(item: Item) -> Event:
     return build_event(item, kind, parts, reasons)
 
 
-def _occurred_at(event_type: str, body: dict[str, Any], chat: dict[str, Any]) -> Any:
-    match event_type:
-        case "chat_started":
-            return chat.get("started_at")
-        case "chat_ended":
-            return chat.get("ended_at")
-        case "canned_response_changed":
-            return body.get("canned_response", {}).get("changed_at")
-    return None
-
-
 def _extra(raw: Document) -> dict[str, Any]:
-    # A survey that was skipped is an empty array.
+    # A skipped survey is an empty array.
     return {name: raw[name] for name in EXTRA if raw.get(name) not in (None, [])}
 
 

@@ -1,4 +1,4 @@
-"""From what was read of a payload to the parts of the unified event."""
+"""From the attributes of a payload to the parts of the unified event."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from dataclasses import replace
 from typing import Any
 
 from hookkit.core import event as events
-from hookkit.core.body import Document
+from hookkit.core.body import Document, dig
 from hookkit.core.delivery import Item
-from hookkit.core.event import EVENT_CLASSES, EventType
+from hookkit.core.event import EVENT_CLASSES, EventParts, EventType
 from hookkit.core.parts import (
     Author,
     AuthorType,
@@ -29,20 +29,17 @@ from hookkit.providers.livechat.shapes import (
     person_of,
 )
 from hookkit.schemas import fields
-from hookkit.schemas.fields import dig, dig_id
-from hookkit.schemas.shape import Faults, Shape
+from hookkit.schemas.fields import dig_id
+from hookkit.schemas.shape import Attributes, Faults, Shape
 
 #: Versions in which each property is an object with its value.
 WRAPPED_IN = frozenset({"3.0", "3.1"})
 
-#: As the words stand in bodies, with blanks -> as agents' own data spell them.
+#: The words in webhooks, with blanks -> the same words in the data of agents.
 STATES = {
     "accepting chats": "accepting_chats",
     "not accepting chats": "not_accepting_chats",
 }
-
-#: Parts of an event, or attributes that were read, by their names.
-Parts = dict[str, Any]
 
 
 class CreatedShape(Shape):
@@ -56,18 +53,18 @@ _CREATED = CreatedShape()
 
 
 def parts_of(
-    kind: EventType | None, item: Item, body: Parts, inner: Document
-) -> tuple[Parts, Faults]:
-    """Return the parts of an event of *kind*, and what of *inner* could not be read for them.
+    kind: EventType | None, item: Item, body: Attributes, inner: Document
+) -> tuple[EventParts, Faults]:
+    """Return the parts of an event of *kind*, and the faults in *inner*.
 
     Args:
-        kind: None where the action is not known.
-        item: What is read.
-        body: The attributes of its payload.
+        kind: None if the action is not known.
+        item: The item that is read.
+        body: The attributes of its payload, by a ``PayloadShape``.
         inner: The payload itself.
     """
     parts = _common_parts(item, body, inner)
-    more: Parts = {}
+    more: EventParts = {}
     faults: Faults = {}
     match EVENT_CLASSES.get(kind) if kind is not None else None:
         case events.MessageEvent:
@@ -93,10 +90,10 @@ def parts_of(
     return parts, faults
 
 
-def _common_parts(item: Item, body: Parts, inner: Document) -> Parts:
+def _common_parts(item: Item, body: Attributes, inner: Document) -> EventParts:
     additional = dig(item.payload.document, "additional_data")
     requester = dig(item.raw, "requester")
-    # Who was added or removed did the joining or leaving; who asked for it is in extra.
+    # The actor is the person who joined or left; who asked for it is in extra.
     actor_id = body.get("user_id") or body.get("requester_id") or dig_id(requester, "user_id")
     extra = {
         "requester": requester,
@@ -115,18 +112,18 @@ def _common_parts(item: Item, body: Parts, inner: Document) -> Parts:
 
 
 def _pinned(item: Item) -> AuthorType | None:
-    """Return who does what this webhook reports; a registration may filter by author."""
+    """Return the author type that the settings give to this webhook, None without one."""
     registration = dig_id(item.payload.document, "webhook_id")
     return item.payload.options.authors.get(registration or "")
 
 
-def _doer(item: Item, body: Parts) -> Author | None:
-    """Return who pressed or read something."""
+def _doer(item: Item, body: Attributes) -> Author | None:
+    """Return the person who pressed or read something."""
     user_id = body.get("user_id")
     return None if user_id is None else author_of(user_id, pinned=_pinned(item))
 
 
-def _conversation(item: Item, body: Parts, additional: Any) -> Conversation | None:
+def _conversation(item: Item, body: Attributes, additional: Any) -> Conversation | None:
     chat = body.get("chat", {})
     active = body.get("active_chat", {})
     chat_id = body.get("chat_id") or chat.get("id") or active.get("chat_id")
@@ -134,7 +131,7 @@ def _conversation(item: Item, body: Parts, additional: Any) -> Conversation | No
         body.get("thread_id")
         or chat.get("thread", {}).get("id")
         or active.get("thread_id")
-        # 3.0 and 3.1, where the registration asked for it.
+        # 3.0 and 3.1, if the registration asked for it.
         or dig_id(additional, "thread_id")
     )
     if is_access(item.vendor_type):
@@ -151,8 +148,8 @@ def _conversation(item: Item, body: Parts, additional: Any) -> Conversation | No
 def _flat(item: Item, properties: Any) -> dict[str, Any]:
     """Return properties as 3.2 and later send them: ``{"rating": {"score": 1}}``.
 
-    Before that it was ``{"rating": {"score": {"value": 1}}}``, says one page of 3.1; another
-    shows it flat, so what is flat stays so.
+    Before that it was ``{"rating": {"score": {"value": 1}}}`` by one page of 3.1. Another page
+    shows it flat, so flat properties are left as they are.
     """
     if not isinstance(properties, dict):
         return {}
@@ -170,7 +167,7 @@ def _unwrapped(value: Any) -> Any:
     return value["value"] if isinstance(value, dict) and value.keys() == {"value"} else value
 
 
-def _message_parts(item: Item, body: Parts, inner: Document, parts: Parts) -> Parts:
+def _message_parts(item: Item, body: Attributes, inner: Document, parts: EventParts) -> EventParts:
     conversation = parts["conversation"] or Conversation()
     said: Said | None = body.get("said")
     if said is None:
@@ -190,8 +187,8 @@ def _message_parts(item: Item, body: Parts, inner: Document, parts: Parts) -> Pa
     }
 
 
-def _named_message(item: Item, body: Parts, parts: Parts) -> Parts:
-    """Return the message of an action that names it by its id alone."""
+def _named_message(item: Item, body: Attributes, parts: EventParts) -> EventParts:
+    """Return the message of an action that only names its id."""
     message_id = body.get("event_id")
     if message_id is None:
         return {"message": None}
@@ -206,7 +203,7 @@ def _named_message(item: Item, body: Parts, parts: Parts) -> Parts:
     return {"message": message, "extra": {**parts["extra"], **extra}}
 
 
-def _postback(body: Parts) -> Postback | None:
+def _postback(body: Attributes) -> Postback | None:
     pressed = body.get("postback")
     if pressed is None:
         return None
@@ -214,11 +211,11 @@ def _postback(body: Parts) -> Postback | None:
     return Postback(payload=pressed.get("id"), metadata=metadata, message_id=body.get("event_id"))
 
 
-def _conversation_parts(item: Item, body: Parts, parts: Parts) -> Parts:
+def _conversation_parts(item: Item, body: Attributes, parts: EventParts) -> EventParts:
     chat = body.get("chat", {})
     thread = chat.get("thread", {})
     summary = body.get("summary", {})
-    more = {
+    more: EventParts = {
         "tags": thread.get("tags") or ((body["tag"],) if "tag" in body else None),
         "properties": _flat(item, body.get("properties") or chat.get("properties")),
         "access": body.get("access") or chat.get("access"),
@@ -233,10 +230,10 @@ def _conversation_parts(item: Item, body: Parts, parts: Parts) -> Parts:
     return {**more, **_people(body, parts["conversation"] or Conversation())}
 
 
-def _people(body: Parts, conversation: Conversation) -> Parts:
-    """Return *conversation* with those whom the body says take part, came or went."""
+def _people(body: Attributes, conversation: Conversation) -> EventParts:
+    """Return *conversation* with the people who take part, joined or left."""
     person = body.get("person")
-    if person is not None:  # came
+    if person is not None:  # joined
         here = replace(conversation, participants=(person.participant,))
         return {"conversation": here, "user": person.user, "actor": person.author}
     users = body.get("chat", {}).get("users")
@@ -244,7 +241,7 @@ def _people(body: Parts, conversation: Conversation) -> Parts:
         here = replace(conversation, participants=tuple(each.participant for each in users))
         customers = [each.user for each in users if each.user is not None]
         return {"conversation": here, "user": customers[0] if customers else None}
-    if "user_id" in body:  # went, or closed the chat
+    if "user_id" in body:  # left, or closed the chat
         gone = (Participant(user_id=body["user_id"]),)
         return {"conversation": replace(conversation, participants=gone)}
     return {"conversation": conversation}
@@ -257,10 +254,10 @@ def _queue(queue: Mapping[str, Any] | None) -> Mapping[str, Any] | None:
     return {"queued_at" if name == "queued_at_us" else name: value for name, value in queue.items()}
 
 
-def _user_parts(item: Item, body: Parts, inner: Document) -> tuple[Parts, Faults]:
+def _user_parts(item: Item, body: Attributes, inner: Document) -> tuple[EventParts, Faults]:
     person, faults = body.get("customer"), Faults()
     if person is None and "id" in body:
-        # Some documents have the customer itself as the payload of customer_created.
+        # On some pages the customer itself is the payload of customer_created.
         attributes, faults = _PERSON.read(inner)
         person = customer_of(**attributes)
     if person is None:
@@ -269,13 +266,15 @@ def _user_parts(item: Item, body: Parts, inner: Document) -> tuple[Parts, Faults
     return {"user": person.user, "occurred_at": person.created_at if is_new else None}, faults
 
 
-def _agent_parts(kind: EventType | None, body: Parts, inner: Document) -> tuple[Parts, Faults]:
+def _agent_parts(
+    kind: EventType | None, body: Attributes, inner: Document
+) -> tuple[EventParts, Faults]:
     attributes, faults = _PERSON.read(inner)
-    # 3.4 renamed agent_id to id, in one action of two.
+    # 3.4 renamed agent_id to id in one of two actions.
     agent_id = body.get("agent_id") or body.get("id")
     if agent_id is None:
         return {}, faults
-    # Bots have actions of their own, but share the one about who accepts chats.
+    # Bots have their own actions, but share the one about who accepts chats.
     said = None if kind is EventType.AGENT_STATUS else "agent"
     agent = person_of(**{**attributes, "id": agent_id, "type": said}).author
     status = body.get("status")

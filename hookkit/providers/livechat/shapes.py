@@ -1,4 +1,4 @@
-"""The objects in a payload of the APIs 3.0 to 3.7, key by key; all versions in one."""
+"""The objects in payloads of the APIs 3.0 to 3.7, key by key, for all versions together."""
 
 from __future__ import annotations
 
@@ -20,25 +20,26 @@ AUTHOR_TYPES = {
     "bot": AuthorType.BOT,
 }
 
-#: The shapes of ids in every documented body; no document promises them.
+#: The forms of ids in every documented body; no page promises them.
 ID_SHAPES = (
     (re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE), AuthorType.USER),
     (re.compile(r"[0-9a-f]{32}", re.IGNORECASE), AuthorType.BOT),
     (re.compile(r"[^@\s]+@[^@\s]+"), AuthorType.BUSINESS),
 )
 
-#: "1970-01-01T01:00:00.000000Z", or 0: has never seen anything.
+#: "1970-01-01T01:00:00.000000Z" or 0 mean: has never seen anything.
 _NEVER_SEEN_BEFORE = datetime(1971, 1, 1, tzinfo=UTC)
 
 
 def author_of(
     user_id: str | None, *, said: str | None = None, pinned: AuthorType | None = None
 ) -> Author:
-    """Return who *user_id* is.
+    """Return the author *user_id*.
 
     Args:
-        said: The vendor's word for it, where the body has one.
-        pinned: What the settings say of everybody whom this webhook reports.
+        user_id: The vendor's id.
+        said: The vendor's word for the type, if the body has one.
+        pinned: The type that the settings give to every author in this webhook.
     """
     known = AUTHOR_TYPES.get(said or "") or pinned
     if known is not None:
@@ -50,10 +51,10 @@ def author_of(
 
 
 class Person(NamedTuple):
-    """Somebody as a body describes them.
+    """A person as a body describes them.
 
     Attributes:
-        user: The same as a customer, None for everybody else.
+        user: The same person as a customer; None if they are none.
     """
 
     author: Author
@@ -109,7 +110,7 @@ def person_of(
 
 
 def customer_of(**attributes: Any) -> Person:
-    """Return the person of a webhook that speaks of customers only."""
+    """Return the person of a webhook that only reports customers."""
     return person_of(**{**attributes, "type": "customer"})
 
 
@@ -136,10 +137,10 @@ def merged(session_fields: tuple[Mapping[str, Any], ...]) -> dict[str, Any]:
     return {name: value for each in session_fields for name, value in each.items()}
 
 
-#: Event types that nobody has written.
+#: Types of events that no person has written.
 SYSTEM_TYPES = frozenset({"system_message", "system"})
 
-#: Keys of an event that the model has no place for, worth a name all the same.
+#: Keys of an event that the model has no attribute for; they go into ``extra``.
 EVENT_EXTRA = (
     "custom_id",
     "system_message_type",
@@ -155,7 +156,7 @@ EVENT_EXTRA = (
 
 
 class EventShape(Shape):
-    """Something said: ``timestamp`` and ``recipients`` are older than the words beside them."""
+    """A chat event; ``timestamp`` and ``recipients`` are older names of the keys beside them."""
 
     id = fields.Id()
     type = fields.Text()
@@ -170,7 +171,7 @@ class EventShape(Shape):
 
 
 class Said(NamedTuple):
-    """An event of a chat; its author and properties need more than itself to be read."""
+    """A chat event whose author and properties are still to be read, with the item's help."""
 
     message: Message
     author_id: str | None
@@ -190,7 +191,7 @@ def _said(
 ) -> Said:
     message = Message(
         received_at=created_at or timestamp,
-        # "agents": a note among them that no customer sees.
+        # "agents": a note that no customer sees.
         private=(visibility or recipients) == "agents",
         **attributes,
     )
@@ -208,7 +209,7 @@ class ThreadShape(Shape):
 
 
 class ChatShape(Shape):
-    """A chat, with those who take part in it."""
+    """A chat, with the people who take part in it."""
 
     id = fields.Id()
     users = Many(Part(person_of, PersonShape))
@@ -218,7 +219,7 @@ class ChatShape(Shape):
 
 
 class PostbackShape(Shape):
-    """A button that was pressed; what is more than its id came with 3.6."""
+    """A pressed button; 3.6 added all keys but its id."""
 
     id = fields.Id()
     toggled = fields.Anything()
@@ -235,7 +236,7 @@ class ActiveChatShape(Shape):
 
 
 class SummaryShape(Shape):
-    """What a thread came to, in the words of a program."""
+    """A summary of a thread, written by a program."""
 
     status = fields.Text()
     text = fields.Text()

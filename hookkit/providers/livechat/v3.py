@@ -1,6 +1,6 @@
 """The APIs 3.0 to 3.7: one action in each body, about one chat or one piece of configuration.
 
-The versions differ in names and spellings, and one reader takes them all.
+The versions differ in names and spellings, and one reader reads them all.
 https://platform.text.com/docs/management/webhooks
 """
 
@@ -13,7 +13,7 @@ from hookkit.core.body import Document
 from hookkit.core.delivery import Item, Payload
 from hookkit.core.event import Event, EventType, build_event
 from hookkit.core.provider import PayloadVersion
-from hookkit.providers.livechat.identity import identify, lane_of
+from hookkit.providers.livechat.identity import keys_of, lane_of
 from hookkit.providers.livechat.parts import parts_of
 from hookkit.providers.livechat.shapes import PayloadShape
 from hookkit.schemas.fields import dig_id, dig_text
@@ -81,7 +81,7 @@ TYPES = {
     "tag_deleted": EventType.OTHER,
 }
 
-#: The reason of actions that share a type, where the body gives none.
+#: The reason of actions that share a type, if the body gives none.
 REASONS = {
     "access_granted": "granted",
     "access_revoked": "revoked",
@@ -106,14 +106,14 @@ REASONS = {
     "auto_access_deleted": "deleted",
 }
 
-#: What belongs to the registration that delivers an item, and not to what happened.
+#: Keys that belong to the registration that delivers an item, not to what happened.
 OF_THE_REGISTRATION = frozenset({"webhook_id", "secret_key", "additional_data"})
 
 _PAYLOAD = PayloadShape()
 
 
 def split(payload: Payload) -> Sequence[Item]:
-    """Return one item; of an array, as ``auto_accesses_updated`` has, one for each element."""
+    """Return one item, or one for each element of an array, as in ``auto_accesses_updated``."""
     document = payload.document
     action = dig_text(document, "action") or ""
     key = _key_of(document)
@@ -139,20 +139,12 @@ def _item(payload: Payload, action: str, key: str, raw: Document) -> Item:
         return payload.item(
             raw=raw, vendor_type=action, event_id=None, problem=f"{key}: not an object"
         )
-    identity = identify(payload.version, action, tenant_of(raw), body)
-    return payload.item(
-        raw=raw,
-        vendor_type=action,
-        event_id=identity.event_id,
-        repeat_after_s=identity.repeat_after_s,
-        lane=lane_of(action, body),
-        fact=identity.fact,
-        near=identity.near,
-    )
+    keys = keys_of(payload.version, action, tenant_of(raw), body)
+    return payload.item(raw=raw, vendor_type=action, lane=lane_of(action, body), **keys._asdict())
 
 
 def tenant_of(document: Document) -> str | None:
-    """Return the account; 3.4 has another kind of id for it, 3.1 none."""
+    """Return the account's id; 3.4 changed the kind of id, and 3.1 has none."""
     return dig_id(document, "organization_id") or dig_id(document, "license_id")
 
 
@@ -175,7 +167,7 @@ def normalize(item: Item) -> Event:
 def _reason(action: str, body: dict[str, Any]) -> str | None:
     reason: str | None = body.get("reason")
     if action.startswith("auto_access"):
-        # auto_accesses_updated says in each element what became of it.
+        # auto_accesses_updated has a status in each element.
         reason = body.get("status")
     return reason or REASONS.get(action)
 

@@ -1,28 +1,29 @@
-"""The APIs 3.0 to 3.7: which one sent a body, and the actions of each."""
+"""The APIs 3.0 to 3.7: which of them sent a body, and the actions of each."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from typing import Any
 
-from hookkit.core.body import Document
-from hookkit.schemas.fields import dig, dig_text
+from hookkit.core.body import Document, dig
+from hookkit.schemas.fields import dig_text
 
 NUMBERED = ("3.0", "3.1", "3.2", "3.3", "3.4", "3.5", "3.6", "3.7")
 
-#: Actions by the version that brought them, within a family.
-ACTIONS_OF_3_3 = frozenset({"incoming_customer", "chat_transferred"})
-ACTIONS_OF_3_3 |= {"customer_session_fields_updated"}
+#: Actions by the version that added them.
+ACTIONS_OF_3_3 = frozenset(
+    {"incoming_customer", "chat_transferred", "customer_session_fields_updated"}
+)
 ACTIONS_OF_3_5 = frozenset({"auto_accesses_updated", "tag_created", "tag_updated", "tag_deleted"})
 ACTIONS_OF_3_6 = frozenset({"event_deleted", "thread_summary_set"})
 
-#: Types of chat events by the version that brought them.
+#: Types of chat events by the version that added them.
 EVENT_OF_3_3 = "form"
 EVENT_OF_3_6 = "system"
 
 
 def numbered_version(document: Document) -> str:
-    """Return the lowest version that *document*, which has an action, can be of."""
+    """Return the lowest version that has all of *document*, which has an action."""
     payload = document.get("payload")
     if payload is None and document.get("data") is not None:
         return "3.0"  # "The data field in webhooks was renamed to payload" in 3.1
@@ -48,14 +49,14 @@ def _from_3_4(document: Document, payload: Any) -> str:
         document.get("requester") is not None
         or action in ACTIONS_OF_3_6
         or dig_text(payload, "event", "type") == EVENT_OF_3_6
-        # "last_visit" was renamed; postbacks got the button they come from.
+        # 3.6 renamed "last_visit", and added the button to postbacks.
         or any(customer.get("visit") is not None for customer in _customers(payload))
         or dig(payload, "postback", "button_type") is not None
     ):
         return "3.6"
     if (
         action in ACTIONS_OF_3_5
-        # Samples in the documents have an array under the old name, auto_access_added.
+        # Samples on the vendor's pages have an array under the old name, auto_access_added.
         or isinstance(payload, list)
         or isinstance(dig(payload, "work_scheduler", "schedule"), list)
     ):
@@ -69,8 +70,8 @@ def _customers(payload: Any) -> Iterator[Document]:
     yield from (user for user in found if isinstance(user, dict))
 
 
-#: The first version and the last that has them -> actions. Those of the developer preview of
-#: 3.2 are left out: nobody can register for them.
+#: The first and the last version -> the actions that they have. Actions of the developer preview
+#: of 3.2 are left out: nobody can register for them.
 ACTIONS: dict[tuple[str, str], tuple[str, ...]] = {
     ("3.0", "3.1"): (
         "incoming_chat_thread",
@@ -162,7 +163,7 @@ def actions_of(version: str) -> tuple[str, ...]:
     )
 
 
-#: word -> the words that it also fires for: what it was, or was to be, called in other versions.
+#: word -> its names in other versions, which it fires for as well.
 #: https://platform.text.com/docs/management/changelog
 RENAMES: dict[str, tuple[str, ...]] = {
     "incoming_chat_thread": ("incoming_chat",),
@@ -181,7 +182,7 @@ RENAMES: dict[str, tuple[str, ...]] = {
     "user_added_to_chat": ("chat_user_added",),
     "chat_user_removed": ("user_removed_from_chat",),
     "user_removed_from_chat": ("chat_user_removed",),
-    # 3.4 has one word for all three, and sends the new state whole.
+    # 3.4 has one word for all three, and sends the whole new state.
     "access_granted": ("chat_access_granted", "chat_access_updated"),
     "chat_access_granted": ("access_granted", "chat_access_updated"),
     "access_revoked": ("chat_access_revoked", "chat_access_updated"),
@@ -200,10 +201,10 @@ RENAMES: dict[str, tuple[str, ...]] = {
     "incoming_customer": ("customer_created",),
     "last_seen_timestamp_updated": ("events_marked_as_seen",),
     "events_marked_as_seen": ("last_seen_timestamp_updated",),
-    # The changelog says no more than that the first was removed.
+    # The changelog only says that the first was removed.
     "agent_status_changed": ("routing_status_set",),
     "routing_status_set": ("agent_status_changed",),
-    # 3.5 has one word for all three, and says in each element what became of it.
+    # 3.5 has one word for all three, and a status in each element.
     "auto_access_added": ("auto_accesses_updated",),
     "auto_access_updated": ("auto_accesses_updated",),
     "auto_access_deleted": ("auto_accesses_updated",),

@@ -1,7 +1,7 @@
 """Zendesk Sunshine Conversations (once Smooch): v1, v1.1 and v2.
 
-Every version proves itself by sending the webhook's secret as ``X-API-Key``; there is no
-signature and no timestamp. https://developer.zendesk.com/api-reference/conversations/
+Every version sends the webhook's secret as ``X-API-Key``. There is no signature and no
+timestamp. https://developer.zendesk.com/api-reference/conversations/
 """
 
 from __future__ import annotations
@@ -34,12 +34,12 @@ def detect_version(document: Document, headers: Headers) -> str | None:
 
 
 def _meanings() -> dict[str, tuple[Meaning, ...]]:
-    """Return what each word stands for; words spelt like a unified type need no line."""
+    """Return what each word stands for; words that equal a unified type are left out."""
     kind = EventType
     user, business = frozenset({"user"}), frozenset({"business", "bot"})
     meanings = {
         "message": (Meaning(type=kind.MESSAGE),),
-        # The trigger of v1.x says it even where the message's role does not.
+        # In v1.x the trigger says so even if the message's role does not.
         "message:appUser": (
             Meaning(type=kind.MESSAGE, authors=user),
             Meaning(type=kind.MESSAGE, vendor_types=frozenset({"message:appUser"})),

@@ -1,4 +1,4 @@
-"""What Sunshine's messages say: the same keys in every payload version.
+"""The contents of Sunshine's messages: the same keys in every payload version.
 
 v1.x has them flat on the message, v2 in its ``content``.
 https://developer.zendesk.com/api-reference/conversations/
@@ -22,7 +22,7 @@ from hookkit.core.content import (
     MediaItem,
     Template,
     Text,
-    UnknownContent,
+    unknown_content,
 )
 from hookkit.core.content import File as FileContent
 from hookkit.schemas import fields
@@ -96,7 +96,7 @@ FORM_FIELDS = Part(_form_field, FormFieldShape)
 
 
 class TextShape(Shape):
-    """Words; ``text`` may be missing beside buttons or markup."""
+    """A text; ``text`` may be missing beside buttons or markup."""
 
     text = fields.Text()
     html = fields.Text(data_key="htmlText")
@@ -125,7 +125,7 @@ class CoordinatesShape(Shape):
 
 
 class PlaceShape(Shape):
-    """What the place is called."""
+    """The name of the place."""
 
     name = fields.Text()
     address = fields.Text()
@@ -184,19 +184,10 @@ def _form_response(
 
 
 class TemplateShape(Shape):
-    """A template in the words of its channel."""
+    """A template in the format of its channel."""
 
     text = fields.Text()
     body = fields.Object(data_key="template")
-
-
-def _unknown_content(content: Mapping[str, Any]) -> UnknownContent:
-    kind, text = content.get("type"), content.get("text")
-    return UnknownContent(
-        type=kind if isinstance(kind, str) else "",
-        text=text if isinstance(text, str) else "",
-        body=content,
-    )
 
 
 #: "Unknown types should be gracefully handled or ignored": they become ``UnknownContent``.
@@ -212,5 +203,5 @@ CONTENT = OneOf(
         "formResponse": Part(_form_response, FormResponseShape),
         "template": Part(Template, TemplateShape),
     },
-    otherwise=_unknown_content,
+    otherwise=unknown_content,
 )

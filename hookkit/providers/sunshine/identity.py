@@ -1,17 +1,16 @@
-"""Event ids and facts, by names that every payload version of Sunshine shares."""
+"""Event ids and facts of Sunshine; every payload version names a fact alike."""
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
-from hookkit.core.body import Document
+from hookkit.core.body import Document, dig
+from hookkit.core.delivery import ItemKeys
 from hookkit.core.ids import hash_content, join_parts
 from hookkit.providers.sunshine.shapes import CHANNEL_RENAMES, SDK_PLATFORMS
-from hookkit.schemas.fields import dig, dig_id, dig_text
+from hookkit.schemas.fields import dig_id, dig_text
 
 
 def message_fact(message_id: str | None, *, deleted: bool = False) -> str | None:
-    """Return the fact that a message was said, or taken back."""
+    """Return the fact that a message was sent, or deleted."""
     if message_id is None:
         return None
     return (
@@ -22,7 +21,7 @@ def message_fact(message_id: str | None, *, deleted: bool = False) -> str | None
 
 
 def delivery_fact(stage: str, message_id: str | None, destination: object) -> str | None:
-    """Return the fact that a message got to *stage* on its way to *destination*."""
+    """Return the fact that a message reached *stage* on its way to *destination*."""
     if message_id is None:
         return None
     channel = dig_text(destination, "type") or dig_text(destination, "integrationType")
@@ -43,15 +42,15 @@ def merge_fact(surviving_id: str | None, discarded_id: str | None) -> str | None
 
 
 def removal_fact(user_id: str | None) -> str | None:
-    """Return the fact that a user is gone."""
+    """Return the fact that a user was removed."""
     return None if user_id is None else join_parts("user", user_id, "removed")
 
 
 def start_fact(conversation_id: str | None) -> str | None:
     """Return the fact that a conversation began.
 
-    v1.x says so of one that was there before, too; v2 then reports a referral, whose near
-    fact has this name for that reason. v1 names no conversation.
+    v1.x also reports it for an existing conversation. v2 then reports a referral, which is why
+    its near fact has this name. v1 names no conversation.
     """
     return None if conversation_id is None else join_parts("conversation", conversation_id, "start")
 
@@ -69,12 +68,13 @@ def postback_near(user_id: str | None, payload: str | None) -> str | None:
 
 
 def client_near(what: str, user_id: str | None, channel: str | None) -> str | None:
-    """Return the near fact of a user's client; those of an SDK have another id in v2.
+    """Return the near fact of a user's client; clients of an SDK have another id in v2.
 
     Args:
-        what: ``add``, ``remove``, ``block``; or what came of a link: ``matched``,
-            ``confirmed`` or ``failed``.
-        channel: The type of the client, or its platform as v1.x calls that.
+        what: ``add``, ``remove`` or ``block``; of a link ``matched``, ``confirmed`` or
+            ``failed``.
+        user_id: The user's id.
+        channel: The type of the client, which v1.x calls its platform.
     """
     if user_id is None or channel is None:
         return None
@@ -83,32 +83,26 @@ def client_near(what: str, user_id: str | None, channel: str | None) -> str | No
 
 
 def digest(content: object) -> str | None:
-    """Return a text that stands for *content*: ids show up where what people sent must not."""
+    """Return a hash of *content*: ids are shown in places where contents must not be."""
     return None if content is None else hash_content(content)[:32]
 
 
-#: "Attempted up to 5 times over a 15 minute window", and some minutes for a slow last one.
+#: "Attempted up to 5 times over a 15 minute window", and some minutes more for a slow last one.
 #: https://developer.zendesk.com/documentation/conversations/messaging-platform/webhooks/
 REPEAT_AFTER_S = 20 * 60
 
 
-class Identity(NamedTuple):
-    """How an item is told from others; an event id of None asks for one by content."""
+def keys_of(version: str, trigger: str, body: Document, array: str | None) -> ItemKeys:
+    """Return the keys of the item that *body*, narrowed to one element of *array*, makes.
 
-    event_id: str | None
-    repeat_after_s: int | None
-    fact: str | None
-    near: str | None = None
-
-
-def identify(version: str, trigger: str, body: Document, array: str | None) -> Identity:
-    """Return the identity of a body that is narrowed to one element of *array*."""
+    An event id of None asks for one that is derived from the content.
+    """
     elements = dig(body, array) if array is not None else None
     element = elements[0] if isinstance(elements, list) and elements else elements
     fact = _fact(trigger, body, element)
     strong = fact or _strong(trigger, body, element)
     if strong is not None:
-        return Identity(f"{version}:{strong}", None, fact)
+        return ItemKeys(f"{version}:{strong}", fact=fact)
     timestamp = dig_id(body, "timestamp")
     repeat_after_s = REPEAT_AFTER_S if timestamp is None else None
     # A conversation may be started again, so that this fact makes no event id.
@@ -117,14 +111,14 @@ def identify(version: str, trigger: str, body: Document, array: str | None) -> I
     near = _near(trigger, body, element)
     detail = _detail(trigger, body, element)
     if detail is None:
-        return Identity(None, repeat_after_s, fact, near)
+        return ItemKeys(None, repeat_after_s, fact, near)
     who = (dig_id(body, "conversation", "_id"), dig_id(body, "appUser", "_id"))
     key = join_parts(trigger, *who, *detail, timestamp)
-    return Identity(f"{version}:{key}", repeat_after_s, fact, near)
+    return ItemKeys(f"{version}:{key}", repeat_after_s, fact, near)
 
 
 def _fact(trigger: str, body: Document, element: object) -> str | None:
-    """Return what happened, if v2 reports it too and both name it exactly."""
+    """Return the exact fact, if v2 reports it too and both name it exactly."""
     match trigger.split(":"):
         case ["message"] | ["message", "appUser" | "appMaker"]:
             deleted = dig(element, "deleted") is True
@@ -143,7 +137,7 @@ def _fact(trigger: str, body: Document, element: object) -> str | None:
     return None
 
 
-#: The trigger of v1.x -> what happened to a client, or came of a link.
+#: The trigger of v1.x -> what happened to a client or a link.
 _OF_CLIENTS = {
     "client:add": "add",
     "client:remove": "remove",
@@ -155,7 +149,7 @@ _OF_CLIENTS = {
 
 
 def _near(trigger: str, body: Document, element: object) -> str | None:
-    """Return what happened, where v2's report of it is told by its time as well."""
+    """Return the near fact, if v2 reports it too."""
     user_id = dig_id(body, "appUser", "_id")
     match trigger:
         case "conversation:read":
@@ -171,7 +165,7 @@ def _near(trigger: str, body: Document, element: object) -> str | None:
 
 
 def _strong(trigger: str, body: Document, element: object) -> str | None:
-    """Return a key that needs no time, of what only v1.x reports."""
+    """Return a key that needs no time, of an event that only v1.x reports."""
     match trigger.split(":"):
         case ["notification", "delivery", stage]:
             notification_id = dig_id(body, "notification", "_id")
@@ -193,7 +187,7 @@ def _strong(trigger: str, body: Document, element: object) -> str | None:
 
 
 def _detail(trigger: str, body: Document, element: object) -> tuple[str | None, ...] | None:
-    """Return what tells an event from its neighbours; None when only the whole body does."""
+    """Return what distinguishes an event from similar ones; None if only the whole body does."""
     match trigger.split(":"):
         case ["postback"]:
             action = dig(element, "action")
@@ -212,7 +206,7 @@ def _detail(trigger: str, body: Document, element: object) -> tuple[str | None, 
             client = element or dig(body, "client")
             return (dig_id(client, "_id") or dig_id(client, "id"),)
         case ["link", _]:
-            # Without a client's id, the criteria tell whom it was tried with.
+            # There is no client's id: the criteria distinguish the clients.
             criteria = digest(dig(body, "criteria"))
             return (dig_text(body, "channel"), dig_id(body, "error", "code"), criteria)
     return None
@@ -226,7 +220,7 @@ _LINK_FAILURES = frozenset({"linkCancelled", "linkFailed", "linkFailure"})
 
 
 def fact_of(vendor_type: str, inner: object) -> str | None:
-    """Return what happened, if v1.x reports it too and both name it exactly."""
+    """Return the exact fact, if v1.x reports it too and both name it exactly."""
     match vendor_type:
         case "conversation:message":
             message = dig(inner, "message")
@@ -251,7 +245,7 @@ def fact_of(vendor_type: str, inner: object) -> str | None:
 
 
 def near_of(vendor_type: str, inner: object) -> str | None:
-    """Return what happened, where v1.x's report of it is told by its time as well."""
+    """Return the near fact, if v1.x reports it too."""
     match vendor_type:
         case "conversation:read":
             return read_near(dig_id(inner, "activity", "author", "userId"))

@@ -30,12 +30,12 @@ _AUTHOR_TYPES = {
 
 
 def author_type(word: str | None) -> AuthorType:
-    """Return who wrote it, by a role of v1.x or an author type of v2."""
+    """Return the author type for a role of v1.x or an author type of v2."""
     return _AUTHOR_TYPES.get(word or "", AuthorType.UNKNOWN)
 
 
 def by_user(user: User | None) -> Author:
-    """Return the author of what only a user does: press a button, follow a link, read."""
+    """Return *user* as the author of something that only users do, such as pressing a button."""
     return Author(type=AuthorType.USER, user_id=user.id if user is not None else None)
 
 
@@ -76,7 +76,7 @@ def channel(**kwargs: Any) -> fields.Word:
 
 
 class DestinationShape(Shape):
-    """Where to; "type has been renamed to integrationType" in v2, and both are seen."""
+    """A destination; "type has been renamed to integrationType" in v2, and both occur."""
 
     type = channel()
     integration_type = channel(data_key="integrationType")
@@ -125,7 +125,7 @@ REFERRAL = Part(_referral, ReferralShape)
 
 
 class ErrorShape(Shape):
-    """What went wrong; ``underlyingError`` is in the channel's own words."""
+    """An error; ``underlyingError`` is in the channel's own format."""
 
     code = fields.Id()
     message = fields.Text()

@@ -74,9 +74,9 @@ def _reached(
 ) -> Reached:
     attributes["status"] = attributes.get("status") or _status(active=active, blocked=blocked)
     if platform not in SDK_PLATFORMS:
-        # A client of a channel repeats its id as ``id``, and old bodies have nothing else.
+        # A client of a channel repeats its id as ``id``; old bodies only have that one.
         return Reached(Client(id=id or device_guid, type=platform, **attributes), None)
-    # v2's unified sdk client has an id that v1.x does not know; its device keeps this one.
+    # In v2 the unified sdk client has another id, and its device has this one.
     moved = {
         name: attributes.pop(name) for name in ("info", "integration_id") if name in attributes
     }
@@ -164,9 +164,6 @@ def _place(unread_count: int | None = None, last_read: Any = None, **attributes:
     return Place(Conversation(**attributes), unread_count, last_read)
 
 
-PLACE = Part(_place, ConversationShape)
-
-
 def conversation_of(place: Place | None, user: User | None) -> Conversation | None:
     """Return the conversation, its only participant being *user*."""
     if place is None or (place.unread_count is None and place.last_read is None):
@@ -180,7 +177,7 @@ def conversation_of(place: Place | None, user: User | None) -> Conversation | No
 
 
 class SourceShape(Shape):
-    """The channel that something came through; its ``id`` is of no use outside the vendor."""
+    """The channel that something came through, without its ``id``, which only the vendor uses."""
 
     type = channel()
     integration_id = fields.Id(data_key="integrationId")
@@ -192,7 +189,7 @@ SOURCE = Part(Source, SourceShape)
 
 
 class AuthorShape(Shape):
-    """Who wrote a message: keys of the message itself."""
+    """The author of a message: keys of the message itself."""
 
     role = fields.Text()
     user_id = fields.Id(data_key="authorId")
@@ -207,7 +204,7 @@ def _author(role: str | None = None, **attributes: Any) -> Author:
 
 
 class QuotedShape(Shape):
-    """What a message answers to; v2 renamed ``content`` to ``message``."""
+    """The message that a message replies to; v2 renamed ``content`` to ``message``."""
 
     content = Part(lambda **attributes: _message(**attributes), lambda: MessageShape())
     message = Part(lambda **attributes: _message(**attributes), lambda: MessageShape())
@@ -247,7 +244,7 @@ def _message(
     content: Content | None = None,
     **attributes: Any,
 ) -> Message:
-    # A delivery report names a message by its id: nobody and nothing is said beside it.
+    # A delivery report only names a message's id: it has no author and no content.
     if role is None and author == Author():
         author = None
     if isinstance(content, UnknownContent) and content.body.keys() <= {"_id"}:
@@ -290,14 +287,14 @@ class NotificationShape(Shape):
 
 
 class MatchShape(Shape):
-    """Whom a notification reached."""
+    """The user whom a notification reached."""
 
     user = user_field(data_key="appUser")
     place = Part(_place, ConversationShape, data_key="conversation")
 
 
 class BodyShape(Shape):
-    """The body of any trigger: each has some of these keys; arrays hold one item by now."""
+    """The body of any trigger: each has some of these keys. Arrays are narrowed to one item."""
 
     user = user_field(data_key="appUser")
     place = Part(_place, ConversationShape, data_key="conversation")

@@ -161,7 +161,7 @@ SOURCE = Part(Source, SourceShape)
 
 
 class AuthorShape(Shape):
-    """Who did it; a user comes along whole."""
+    """The author of something, with the whole user."""
 
     type = fields.Text()
     user_id = fields.Id(data_key="userId")
@@ -190,7 +190,7 @@ SOMEBODY_FIELD = Part(_somebody, AuthorShape, data_key="author")
 
 
 class QuotedShape(Shape):
-    """What a message answers to: a message, or only its id on the channel."""
+    """The message that a message replies to, or only its id on the channel."""
 
     said = Part(
         lambda **attributes: _said(**attributes), lambda: MessageShape(), data_key="message"
@@ -205,7 +205,7 @@ def _quoted(said: Said | None = None, external_id: str | None = None) -> Message
 
 
 class MessageShape(Shape):
-    """A message; in a delivery report only its id."""
+    """A message, or in a delivery report only its id."""
 
     id = fields.Id()
     received_at = fields.Instant(data_key="received")
@@ -223,7 +223,7 @@ class MessageShape(Shape):
 
 
 class Said(NamedTuple):
-    """A message, the user who wrote it, and what the model has no attribute for."""
+    """A message, its author as a user, and keys that the model has no attribute for."""
 
     message: Message
     user: User | None
@@ -260,7 +260,7 @@ class PostbackShape(Shape):
 
 
 class PairShape(Shape):
-    """Two users that became one."""
+    """Two users who became one."""
 
     surviving = USER
     discarded = USER

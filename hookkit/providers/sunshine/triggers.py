@@ -1,6 +1,6 @@
-"""The triggers that a webhook can be registered for, by version, and what became of them.
+"""The triggers that a webhook can be registered for, by version, and their later names.
 
-v1 and v1.1 also take ``*``; v2 has no wildcard, so that each of its triggers is ticked.
+v1 and v1.1 also accept ``*``. v2 has no wildcard: each trigger is chosen by itself.
 https://developer.zendesk.com/api-reference/conversations/ ("API versioning")
 """
 
@@ -73,7 +73,7 @@ _MESSAGES = ("message", "message:appUser", "message:appMaker", "conversation:mes
 _CHANNEL = ("message:delivery:channel", "conversation:message:delivery:channel")
 _FAILURE = ("message:delivery:failure", "conversation:message:delivery:failure")
 
-#: Word -> the words of other versions for the same, either way.
+#: word -> the words of other versions that report the same; each pair holds both ways.
 RENAMES: dict[str, tuple[str, ...]] = {
     "message": ("message:appUser", "message:appMaker", "conversation:message"),
     "message:appUser": ("conversation:message",),
@@ -86,7 +86,7 @@ RENAMES: dict[str, tuple[str, ...]] = {
     "message:delivery:user": ("conversation:message:delivery:user",),
     "message:delivery:failure": ("conversation:message:delivery:failure",),
     "postback": ("conversation:postback",),
-    # The referral is for a conversation that was there before.
+    # v2 reports the start of an existing conversation as a referral.
     "conversation:start": ("conversation:create", "conversation:referral"),
     "typing:appUser": ("conversation:typing",),
     "client:block": ("client:update",),

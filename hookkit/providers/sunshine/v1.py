@@ -1,6 +1,6 @@
-"""Sunshine Conversations v1 and v1.1: one trigger in a body, arrays of what it concerns.
+"""Sunshine Conversations v1 and v1.1: a body has one trigger, and arrays of its objects.
 
-No version of v1.x has event ids: they are derived, so that a redelivery has the same one.
+v1.x has no event ids. They are derived, so that a redelivery has the same id.
 https://developer.zendesk.com/api-reference/conversations/ ("API versioning")
 """
 
@@ -8,20 +8,19 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any
 
 from hookkit.core import event as events
 from hookkit.core.body import Document
 from hookkit.core.delivery import Item, Payload
-from hookkit.core.event import EVENT_CLASSES, Event, EventType, build_event
+from hookkit.core.event import EVENT_CLASSES, Event, EventParts, EventType, build_event
 from hookkit.core.parts import Client, Conversation, Referral, Source, User
 from hookkit.core.provider import PayloadVersion, unknown_item
 from hookkit.providers.sunshine import triggers
-from hookkit.providers.sunshine.identity import identify
+from hookkit.providers.sunshine.identity import keys_of
 from hookkit.providers.sunshine.shapes import by_user, delivery_report, typing_state
 from hookkit.providers.sunshine.shapes_v1 import BodyShape, conversation_of
 from hookkit.schemas.fields import dig_id, dig_text
-from hookkit.schemas.shape import problems
+from hookkit.schemas.shape import Attributes, problems
 
 TYPES = {
     "message": EventType.MESSAGE,  # v1; the role of the message tells the direction
@@ -55,7 +54,7 @@ TYPES = {
     "passthrough:apple:interactive": EventType.OTHER,
 }
 
-#: The reason that v2 gives where it has one word for several triggers.
+#: The reason that v2 gives if it has one word for several triggers.
 REASONS = {
     "client:block": "blocked",
     "link:match": "matched",
@@ -99,7 +98,7 @@ def split(payload: Payload) -> Sequence[Item]:
 
 
 def is_pipeline_call(body: Document) -> bool:
-    """Tell a call of the v1 middleware pipeline, which looks like a message, from a webhook.
+    """Tell whether *body* is a call of the v1 middleware pipeline, which looks like a message.
 
     https://github.com/zendesk/sunshine-conversations-bot-to-agent-handoff
     """
@@ -107,18 +106,13 @@ def is_pipeline_call(body: Document) -> bool:
 
 
 def _item(payload: Payload, trigger: str, body: Document) -> Item:
-    identity = identify(payload.version, trigger, body, ARRAYS.get(trigger))
-    return payload.item(
-        raw=body,
-        vendor_type=trigger,
-        event_id=identity.event_id,
-        repeat_after_s=identity.repeat_after_s,
-        lane=dig_id(body, "conversation", "_id")
+    lane = (
+        dig_id(body, "conversation", "_id")
         or dig_id(body, "matchResult", "conversation", "_id")
-        or dig_id(body, "appUser", "_id"),
-        fact=identity.fact,
-        near=identity.near,
+        or dig_id(body, "appUser", "_id")
     )
+    keys = keys_of(payload.version, trigger, body, ARRAYS.get(trigger))
+    return payload.item(raw=body, vendor_type=trigger, lane=lane, **keys._asdict())
 
 
 def normalize(item: Item) -> Event:
@@ -137,8 +131,8 @@ def normalize(item: Item) -> Event:
     return build_event(item, kind, parts, reasons)
 
 
-def _parts(body: dict[str, Any]) -> dict[str, Any]:
-    """Return the unified parts in a body, by the names that events give them."""
+def _parts(body: Attributes) -> EventParts:
+    """Return the parts that events of every kind may have."""
     match = body.get("match", {})
     user: User | None = body.get("user") or match.get("user")
     messages = body.get("messages", ())
@@ -154,8 +148,8 @@ def _parts(body: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def _parts_of_kind(kind: EventType, body: dict[str, Any], parts: dict[str, Any]) -> dict[str, Any]:
-    """Return the parts that only events of this kind have."""
+def _parts_of_kind(kind: EventType, body: Attributes, parts: EventParts) -> EventParts:
+    """Return the parts that only events of *kind* have."""
     match EVENT_CLASSES[kind]:
         case events.MessageEvent:
             return _message_parts(body, parts)
@@ -180,7 +174,7 @@ def _parts_of_kind(kind: EventType, body: dict[str, Any], parts: dict[str, Any])
     return {}
 
 
-def _message_parts(body: dict[str, Any], parts: dict[str, Any]) -> dict[str, Any]:
+def _message_parts(body: Attributes, parts: EventParts) -> EventParts:
     message = parts["message"]
     if message is None:
         return {}
@@ -194,20 +188,20 @@ def _message_parts(body: dict[str, Any], parts: dict[str, Any]) -> dict[str, Any
     }
 
 
-def _by_user(body: dict[str, Any], parts: dict[str, Any]) -> dict[str, Any]:
-    """Return who did it, and through which channel, of what only users do."""
+def _by_user(body: Attributes, parts: EventParts) -> EventParts:
+    """Return the actor and the source of something that only users do."""
     return {"actor": by_user(parts["user"]), "source": _through_client(parts["source"], body)}
 
 
-def _through_client(source: Source | None, body: dict[str, Any]) -> Source | None:
-    """Return *source* with the body's client in it, where v2 has moved it."""
+def _through_client(source: Source | None, body: Attributes) -> Source | None:
+    """Return *source* with the body's client in it, where v2 has it."""
     reached = body.get("client")
     if reached is None:
         return source
     return replace(source or Source(), client=reached.client, device=reached.device)
 
 
-def _client(body: dict[str, Any]) -> Client | None:
+def _client(body: Attributes) -> Client | None:
     clients = body.get("clients", ())
     if clients:
         return clients[0].client  # type: ignore[no-any-return]  # built by the shape
@@ -217,7 +211,7 @@ def _client(body: dict[str, Any]) -> Client | None:
     return Client(type=body["channel"]) if "channel" in body else None
 
 
-def _merge(body: dict[str, Any]) -> dict[str, Any]:
+def _merge(body: Attributes) -> EventParts:
     discarded = body.get("discarded") or (None,)
     return {
         "surviving": body.get("surviving"),

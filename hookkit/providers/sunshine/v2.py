@@ -1,4 +1,4 @@
-"""Sunshine Conversations v2: several events in one body, each with an id of its own.
+"""Sunshine Conversations v2: a body has several events, each with its own id.
 
 https://github.com/zendesk/sunshine-conversations-api-spec (Webhooks, ``x-webhooks``)
 """
@@ -9,17 +9,17 @@ from collections.abc import Sequence
 from typing import Any
 
 from hookkit.core import event as events
-from hookkit.core.body import Document
+from hookkit.core.body import Document, dig
 from hookkit.core.delivery import Item, Payload
-from hookkit.core.event import EVENT_CLASSES, Event, EventType, build_event
+from hookkit.core.event import EVENT_CLASSES, Event, EventParts, EventType, build_event
 from hookkit.core.parts import Conversation, Referral
 from hookkit.core.provider import PayloadVersion
 from hookkit.providers.sunshine import triggers
 from hookkit.providers.sunshine.identity import fact_of, near_of
 from hookkit.providers.sunshine.shapes import by_user, delivery_report, typing_state
-from hookkit.providers.sunshine.shapes_v2 import EventShape, Said
-from hookkit.schemas.fields import dig, dig_id, dig_text
-from hookkit.schemas.shape import problems
+from hookkit.providers.sunshine.shapes_v2 import EventShape, Said, Somebody
+from hookkit.schemas.fields import dig_id, dig_text
+from hookkit.schemas.shape import Attributes, problems
 
 TYPES = {
     "conversation:create": EventType.CONVERSATION_CREATE,
@@ -58,7 +58,7 @@ _EVENT = EventShape()
 
 
 def split(payload: Payload) -> Sequence[Item]:
-    """Return one item per element of ``events``; none when that is no array."""
+    """Return one item for each element of ``events``; none if that is not an array."""
     events = payload.document.get("events")
     return [
         _item(payload, event)
@@ -90,7 +90,7 @@ def _item(payload: Payload, event: Document) -> Item:
 def normalize(item: Item) -> Event:
     """Read one element of ``events``."""
     attributes, faults = _EVENT.read(item.raw)
-    payload: dict[str, Any] = attributes.get("payload", {})
+    payload: Attributes = attributes.get("payload", {})
     parts = _parts(payload)
     parts["occurred_at"] = attributes.get("created_at")
     parts["webhook_id"] = dig_id(item.payload.document, "webhook", "id")
@@ -105,21 +105,24 @@ def normalize(item: Item) -> Event:
     return build_event(item, kind, parts, reasons)
 
 
-def _parts(payload: dict[str, Any]) -> dict[str, Any]:
-    """Return the unified parts in a payload, by the names that events give them."""
+def _parts(payload: Attributes) -> EventParts:
+    """Return the parts that events of every kind may have."""
     said: Said | None = payload.get("said")
     activity = payload.get("activity", {})
-    somebody = activity.get("somebody")
+    somebody: Somebody | None = activity.get("somebody")
     message = said.message if said is not None else None
+    author = message.author if message is not None else None
     return {
-        **{
-            name: payload.get(name)
-            for name in ("conversation", "postback", "client", "referral", "error", "metadata")
-        },
+        "conversation": payload.get("conversation"),
+        "postback": payload.get("postback"),
+        "client": payload.get("client"),
+        "referral": payload.get("referral"),
+        "error": payload.get("error"),
+        "metadata": payload.get("metadata"),
         "message": message,
-        # The user sits in three places, depending on the trigger.
+        # The user is in one of three places, depending on the trigger.
         "user": payload.get("user") or (said and said.user) or (somebody and somebody.user),
-        "actor": somebody.author if somebody else message and message.author,
+        "actor": somebody.author if somebody is not None else author,
         "source": payload.get("source") or activity.get("source"),
         "reason": payload.get("reason") or payload.get("creation_reason"),
         "state": typing_state(activity.get("type")),
@@ -127,17 +130,15 @@ def _parts(payload: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def _extra(payload: dict[str, Any], said: Said | None) -> dict[str, Any]:
+def _extra(payload: Attributes, said: Said | None) -> dict[str, Any]:
     extra = dict(said.extra) if said is not None else {}
     if payload.get("recent_notifications") is not None:
         extra["recent_notifications"] = payload["recent_notifications"]
     return extra
 
 
-def _parts_of_kind(
-    kind: EventType, payload: dict[str, Any], parts: dict[str, Any]
-) -> dict[str, Any]:
-    """Return the parts that only events of this kind have."""
+def _parts_of_kind(kind: EventType, payload: Attributes, parts: EventParts) -> EventParts:
+    """Return the parts that only events of *kind* have."""
     match EVENT_CLASSES[kind]:
         case events.MessageEvent:
             return {"conversation": parts["conversation"] or Conversation()}
@@ -160,19 +161,18 @@ def _parts_of_kind(
     return {}
 
 
-def _merge(payload: dict[str, Any]) -> dict[str, Any]:
-    pairs = {
-        name: payload.get(key, {})
-        for name, key in (("", "users"), ("_conversation", "conversations"), ("_client", "clients"))
-    }
-    merge = {
-        f"{which}{name}": pair.get(which)
-        for name, pair in pairs.items()
-        for which in ("surviving", "discarded")
-    }
+def _merge(payload: Attributes) -> EventParts:
+    users, conversations, clients = (
+        payload.get(name, {}) for name in ("users", "conversations", "clients")
+    )
     return {
-        **merge,
-        "user": merge["surviving"],
+        "surviving": users.get("surviving"),
+        "discarded": users.get("discarded"),
+        "surviving_conversation": conversations.get("surviving"),
+        "discarded_conversation": conversations.get("discarded"),
+        "surviving_client": clients.get("surviving"),
+        "discarded_client": clients.get("discarded"),
+        "user": users.get("surviving"),
         "metadata": payload.get("discarded_metadata"),
     }
 
