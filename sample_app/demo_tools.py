@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from urllib.request import ProxyHandler, build_opener
 
 from hookkit.core.entry import State
-from hookkit.inbox.base import Inbox
+from hookkit.inbox.inbox import Inbox
 from hookkit.inbox.records import EntryRecord
 from sample_app.server import ROOT
 

@@ -6,7 +6,7 @@ import pytest
 from sqlalchemy import create_engine
 
 from hookkit import HookKit, signals
-from hookkit.log import FIRST_LINES
+from hookkit.log import FIRST_LINES, flush_all
 from tests.applications import ENDPOINTS, SECRET, make_app, message, post
 
 #: Well above the bound.
@@ -20,6 +20,7 @@ def hooks():
 
 @pytest.fixture(autouse=True)
 def _everything_is_logged(caplog):
+    flush_all()  # what the tests before have left out
     caplog.set_level(logging.INFO, "hookkit")
 
 
