@@ -63,7 +63,13 @@ class Receiver:
             handshake = _answer_to_handshake(endpoint, verified.delivery)
             if handshake is not None:
                 return handshake
-            envelope = parse(endpoint.provider, verified, endpoint.modes, fingerprint)
+            envelope = parse(
+                endpoint.provider,
+                verified,
+                endpoint.modes,
+                fingerprint,
+                max_items=endpoint.max_items,
+            )
             crash_points.reach("parsed")
             receipt = self.inbox().admit(envelope)
             crash_points.reach("admitted")

@@ -6,7 +6,7 @@ https://developer.zendesk.com/api-reference/conversations/ ("API versioning")
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable
 from dataclasses import replace
 
 from hookkit.core import event as events
@@ -80,7 +80,7 @@ ARRAYS = {
 _BODY = BodyShape()
 
 
-def split(payload: Payload) -> Sequence[Item]:
+def split(payload: Payload) -> Iterable[Item]:
     """Return one item per element of the trigger's array."""
     body = payload.document
     trigger = dig_text(body, "trigger") or ""
@@ -94,7 +94,7 @@ def split(payload: Payload) -> Sequence[Item]:
     elements = body.get(array) if array is not None else None
     if array is None or not isinstance(elements, list) or len(elements) <= 1:
         return (_item(payload, trigger, body),)
-    return [_item(payload, trigger, {**body, array: [element]}) for element in elements]
+    return (_item(payload, trigger, {**body, array: [element]}) for element in elements)
 
 
 def is_pipeline_call(body: Document) -> bool:
