@@ -351,6 +351,21 @@ def unknown_item(payload: Payload, problem: str, vendor_type: str = "") -> Item:
     )
 
 
+#: So many bytes the items of one body may repeat: each is copied and hashed.
+MAX_REPEATED_BYTES = 8 << 20
+
+
+def repeats_too_much(rest: Document, count: int) -> bool:
+    """Tell whether *count* items, each with all of *rest* beside its own part, are too large."""
+    return count > 1 and count * len(encode_body(rest)) > MAX_REPEATED_BYTES
+
+
+def swollen_item(payload: Payload, vendor_type: str) -> Item:
+    """Return the whole document as one item, since its items would repeat too much of it."""
+    problem = f"body: its events would repeat more than {MAX_REPEATED_BYTES} bytes"
+    return unknown_item(payload, problem, vendor_type)
+
+
 def normalize(provider: Provider, item: Item) -> Event:
     """Read *item* into the unified model."""
     version = provider.versions.get(item.payload.version)

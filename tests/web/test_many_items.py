@@ -1,5 +1,6 @@
 """A body of very many events: nothing is lost, and nobody else waits for it."""
 
+import json
 import logging
 from collections import Counter
 from datetime import UTC, datetime
@@ -11,7 +12,7 @@ from hookkit import HookKit, signals
 from hookkit.core.delivery import Payload
 from hookkit.core.entry import EVERYTHING, State
 from hookkit.core.event import EventType
-from hookkit.core.provider import split
+from hookkit.core.provider import MAX_REPEATED_BYTES, split
 from hookkit.providers import load_providers
 from tests.applications import ENDPOINTS, make_app, message, post
 
@@ -205,5 +206,40 @@ def test_no_more_items_are_made_than_are_taken(provider, body, monkeypatch):
         max_items=1000,
     )
 
-    assert item.problem == "body: holds more than 1000 events"
-    assert len(made) == 1002
+    # What would repeat its body is not even begun.
+    assert (item.problem, len(made)) in {
+        ("body: holds more than 1000 events", 1002),
+        ("body: its events would repeat more than 8388608 bytes", 1),
+    }
+
+
+@pytest.mark.parametrize(
+    ("provider", "body"),
+    [
+        ("sunshine", {"trigger": "message:appUser", "version": "v1.1", "messages": [{}] * 1000}),
+        (
+            "livechat",
+            {
+                "webhook_id": "w",
+                "action": "auto_accesses_updated",
+                "organization_id": "o",
+                "payload": [{}] * 1000,
+            },
+        ),
+    ],
+)
+def test_events_repeat_no_more_of_their_body_than_can_be_hashed(provider, body):
+    def items_of(rest_bytes):
+        return split(
+            load_providers()[provider],
+            endpoint="e",
+            body=json.dumps({**body, "rest": "x" * rest_bytes}).encode(),
+            headers={},
+            received_at=datetime(2026, 3, 1, tzinfo=UTC),
+            max_items=1000,
+        )
+
+    assert len(items_of(1000)) == 1000
+    (item,) = items_of(MAX_REPEATED_BYTES // 1000)
+    assert item.problem == "body: its events would repeat more than 8388608 bytes"
+    assert len(item.raw["rest"]) == MAX_REPEATED_BYTES // 1000

@@ -12,7 +12,7 @@ from typing import Any
 from hookkit.core.body import Document
 from hookkit.core.delivery import Item, Payload
 from hookkit.core.event import Event, EventType, build_event
-from hookkit.core.provider import PayloadVersion
+from hookkit.core.provider import PayloadVersion, repeats_too_much, swollen_item
 from hookkit.providers.livechat.identity import keys_of, lane_of
 from hookkit.providers.livechat.parts import parts_of
 from hookkit.providers.livechat.shapes import PayloadShape
@@ -121,6 +121,9 @@ def split(payload: Payload) -> Iterable[Item]:
     inner = document.get(key)
     if not isinstance(inner, list):
         return (_item(payload, action, key, raw),)
+    rest = {name: value for name, value in raw.items() if name != key}
+    if repeats_too_much(rest, len(inner)):
+        return (swollen_item(payload, action),)
     return (_item(payload, action, key, {**raw, key: [element]}) for element in inner)
 
 

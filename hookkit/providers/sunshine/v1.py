@@ -14,7 +14,12 @@ from hookkit.core.body import Document
 from hookkit.core.delivery import Item, Payload
 from hookkit.core.event import EVENT_CLASSES, Event, EventParts, EventType, build_event
 from hookkit.core.parts import Client, Conversation, Referral, Source, User
-from hookkit.core.provider import PayloadVersion, unknown_item
+from hookkit.core.provider import (
+    PayloadVersion,
+    repeats_too_much,
+    swollen_item,
+    unknown_item,
+)
 from hookkit.providers.sunshine import triggers
 from hookkit.providers.sunshine.identity import keys_of
 from hookkit.providers.sunshine.shapes import by_user, delivery_report, typing_state
@@ -94,6 +99,9 @@ def split(payload: Payload) -> Iterable[Item]:
     elements = body.get(array) if array is not None else None
     if array is None or not isinstance(elements, list) or len(elements) <= 1:
         return (_item(payload, trigger, body),)
+    rest = {key: value for key, value in body.items() if key != array}
+    if repeats_too_much(rest, len(elements)):
+        return (swollen_item(payload, trigger),)
     return (_item(payload, trigger, {**body, array: [element]}) for element in elements)
 
 
