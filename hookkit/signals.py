@@ -11,8 +11,10 @@ from typing import Any
 
 from blinker import NamedSignal, Namespace
 
+from hookkit.log import BoundedLog
+
 _namespace = Namespace()
-_logger = logging.getLogger("hookkit")
+_log = BoundedLog()
 
 #: A delivery was refused: ``endpoint``, ``code``.
 delivery_rejected = _namespace.signal("delivery-rejected")
@@ -39,9 +41,12 @@ def emit(signal: NamedSignal, sender: object, **what: Any) -> None:
     for receiver in signal.receivers_for(sender):
         try:
             receiver(sender, **what)
-        except Exception:
-            _logger.exception(
+        except Exception as error:  # noqa: BLE001  # whatever the receiver raises
+            _log.write(
+                logging.ERROR,
+                (signal.name,),
                 "a receiver of the signal %s raised",
                 signal.name,
+                error=error,
                 extra={"action": "signal_receiver_failed", "signal": signal.name},
             )

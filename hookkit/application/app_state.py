@@ -8,12 +8,15 @@ import time
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from threading import Lock
 from typing import TYPE_CHECKING, Any
 
 from flask import Flask
 
+from hookkit import log
+from hookkit.application.gunicorn import BodyWatch, concerns_about
 from hookkit.core.entry import Receipt
 from hookkit.core.errors import ConfigurationError, Unavailable
 from hookkit.core.handlers import HandlerRegistry
@@ -69,8 +72,11 @@ class AppState:
         worker: Handles the entries.
         receiver: Takes the deliveries.
         has_received: Whether a delivery has reached the application.
+        body_watch: Gives up bodies that come too slowly, where that gets a server process killed.
         starts_in_children: Whether not this process serves, but the children that it forks.
     """
+
+    body_watch: BodyWatch | None = None
 
     def __init__(
         self, app: Flask, registry: HandlerRegistry, providers: Mapping[str, Provider]
@@ -135,6 +141,7 @@ class AppState:
             registry=self.worker.assignment.registry,
             database=self.opening.named,
             runner=self.runner_name,
+            server_concerns=partial(concerns_about, self.runner_name),
             clock=utc_now,
         )
 
@@ -290,6 +297,7 @@ class AppState:
         if self._runner is not None:
             self._runner.stop()
         self.opening.close()
+        log.flush_all()
 
 
 class Opening:

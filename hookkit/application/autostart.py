@@ -25,6 +25,7 @@ from weakref import WeakSet
 from flask import Flask, request_started
 
 from hookkit.application.app_state import AppState
+from hookkit.application.gunicorn import ADVICE, BodyWatch, killing_timeout_s
 from hookkit.core.errors import Unavailable
 
 _logger = logging.getLogger("hookkit")
@@ -45,12 +46,27 @@ def serve(state: AppState) -> None:
     """Have *state*'s runner started in each process where its application serves."""
     _states.add(state)
     request_started.connect(_on_first_request, state.app)
+    timeout_s = killing_timeout_s()
+    if timeout_s is not None:
+        state.body_watch = BodyWatch(timeout_s / 2)
+        _warn_of_killing(state, timeout_s)
     callers = list(_calling_modules())
     if any(caller.startswith(_WORKERS) for caller in callers):
         _prepare(state)
         state.start()
     elif any(caller.startswith(_MASTERS) for caller in callers):
         state.starts_in_children = True
+
+
+def _warn_of_killing(state: AppState, timeout_s: float) -> None:
+    if state.runner_name == "thread":
+        _logger.warning(
+            "one client that sends slowly gets this worker of gunicorn killed after %g seconds,"
+            " and the handlers that run in it: %s",
+            timeout_s,
+            ADVICE,
+            extra={"action": "worker_can_be_killed"},
+        )
 
 
 def _prepare(state: AppState) -> None:

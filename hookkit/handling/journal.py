@@ -10,14 +10,13 @@ from hookkit import signals
 from hookkit.core.entry import Entry, Settlement, State
 from hookkit.core.event import Event, EventType
 from hookkit.core.handlers import Handler
+from hookkit.log import BoundedLog, logger
 
 #: A vendor's word comes from a payload: it is repeated only if it looks like a word.
 _WORD = re.compile(r"[A-Za-z][A-Za-z0-9_:.-]{0,79}")
 
 #: The most kinds that are logged, so that a sender of ever new words cannot fill the log.
 MAX_KINDS = 100
-
-_logger = logging.getLogger("hookkit")
 
 
 class Journal:
@@ -31,17 +30,20 @@ class Journal:
         self._sender = sender
         self._unhandled_kinds: set[tuple[str, str]] = set()
         self._lock = Lock()
+        self._bounded = BoundedLog()
 
     def failed(
         self, entry: Entry, event: Event, handler: Handler, number: int, error: BaseException
     ) -> None:
         """Report that *handler* raised *error* in its attempt of this *number*."""
-        _logger.warning(
+        self._bounded.write(
+            logging.WARNING,
+            (handler.name,),
             "handler %s failed on entry %d, attempt %d",
             handler.name,
             entry.id,
             number,
-            exc_info=error,
+            error=error,
             extra={"action": "attempt_failed", "entry_id": entry.id, "handler": handler.name},
         )
         signals.emit(
@@ -63,7 +65,7 @@ class Journal:
                 return
             self._unhandled_kinds.add(kind)
         trigger = _trigger_of(event)
-        _logger.warning(
+        logger.warning(
             "no handler wanted %s; it is kept and can be replayed. To handle it:\n\n"
             '@hooks.on("%s")\ndef handle_%s(event):\n    ...\n',
             event.type.value,
@@ -75,15 +77,18 @@ class Journal:
     def settled(self, entry: Entry, event: Event, settlement: Settlement) -> None:
         """Report what became of *entry*."""
         state = settlement.state
-        _logger.log(
-            logging.ERROR if state is State.DEAD else logging.INFO,
+        line = (
             "settled entry %d (%s) as %s after attempt %d",
             entry.id,
             event.type.value,
             state.value,
             entry.claim_count,
-            extra={"action": f"event_{state.value}", "entry_id": entry.id},
         )
+        extra = {"action": f"event_{state.value}", "entry_id": entry.id}
+        if state is State.DEAD:
+            self._bounded.write(logging.ERROR, (), *line, extra=extra)
+        else:
+            logger.info(*line, extra=extra)
         signals.emit(
             signals.event_settled, self._sender, event=event, entry_id=entry.id, state=state
         )
@@ -92,7 +97,7 @@ class Journal:
 
     def settle_unavailable(self, entry: Entry, error: Exception) -> None:
         """Report that the settlement of *entry* could not be recorded this time."""
-        _logger.warning(
+        logger.warning(
             "cannot settle entry %d yet: %s",
             entry.id,
             error,
@@ -101,7 +106,7 @@ class Journal:
 
     def give_back_unavailable(self, count: int, error: Exception) -> None:
         """Report that *count* entries, claimed and not begun, could not be given back."""
-        _logger.warning(
+        logger.warning(
             "cannot give back %d entries: %s; they are claimed again when the lease is over",
             count,
             error,
@@ -110,7 +115,7 @@ class Journal:
 
     def fenced(self, entry: Entry) -> None:
         """Report that *entry* belongs to another claim by now."""
-        _logger.warning(
+        logger.warning(
             "entry %d outlived its lease and belongs to another worker by now",
             entry.id,
             extra={"action": "settle_fenced", "entry_id": entry.id},

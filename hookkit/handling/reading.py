@@ -10,7 +10,7 @@ from typing import Protocol
 from hookkit.core.body import Headers
 from hookkit.core.delivery import Item
 from hookkit.core.event import Event
-from hookkit.core.provider import Provider, normalize, split
+from hookkit.core.provider import Provider, max_items_of, normalize, split
 
 
 class Readable(Protocol):
@@ -64,6 +64,7 @@ class Reader:
                 body=entry.body or b"",
                 headers=entry.headers,
                 received_at=entry.received_at,
+                max_items=max_items_of(entry.event_id),
             )
             self._last = (key, items)
         return items

@@ -74,6 +74,7 @@ class Endpoint:
             version live.
         path: The URL's path, if it is not made of prefix and name.
         max_body_bytes: A larger body is refused.
+        max_items: A body of more events is kept as one, which is not understood.
         verify_token: The tokens, one of which a sender must name in its GET challenge.
         fingerprint: Returns the name of a secret for people who must not know the secret.
     """
@@ -85,6 +86,7 @@ class Endpoint:
     modes: Mapping[str, Mode] | None = None
     path: str | None = None
     max_body_bytes: int
+    max_items: int
     verify_token: Sequence[str] | Callable[[], Sequence[str]] | None = field(
         default=None, repr=False
     )

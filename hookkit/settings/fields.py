@@ -160,7 +160,13 @@ class PartSettings(TypedDict, total=False):
     authors: dict[str, str]
     path: str
     max_body: int
+    max_items: int
     repeat_window_s: float
+
+
+#: So many events are admitted in about a second; many more would not be within the time of a
+#: transaction, however often the vendor tried.
+MAX_MAX_ITEMS = 10_000
 
 
 class _ProtectionSchema(Strict):
@@ -207,4 +213,5 @@ class EndpointSchema(_ProtectionSchema):
     )
     path = ma.String(validate=validate.Regexp(r"^/[^<>\s]*$", error="must start with /"))
     max_body = ma.Integer(strict=True, validate=validate.Range(min=1))
+    max_items = ma.Integer(strict=True, validate=validate.Range(min=1, max=MAX_MAX_ITEMS))
     repeat_window_s = ma.Float(validate=validate.Range(min=0, min_inclusive=False))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from contextlib import nullcontext
 from functools import lru_cache
 from typing import IO, TYPE_CHECKING
 
@@ -58,7 +59,8 @@ def _deliver(
     state.has_received = True
     now = utc_now()
     try:
-        body = _read_body(environ, endpoint.max_body_bytes)
+        with state.body_watch.reading(environ) if state.body_watch else nullcontext():
+            body = _read_body(environ, endpoint.max_body_bytes)
     except (BodyTooLarge, MalformedBody) as error:
         return answer(state.receiver.reject(endpoint, error))
     delivery = Delivery(

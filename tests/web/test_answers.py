@@ -132,6 +132,26 @@ def test_proven_sender_is_never_refused(sqlite_client, caplog, body):
     assert body[:60].decode("latin-1") not in caplog.text or not body
 
 
+# catalogue: 66
+@pytest.mark.parametrize("key", ["id", "type"])
+def test_key_that_comes_twice_is_a_problem_and_loses_nothing(sqlite_client, caplog, key):
+    caplog.set_level(logging.DEBUG)
+    body = json.dumps(message()).encode()
+    twice = body.replace(b'"id": "event-1"', b'"%s": "other", "id": "event-1"' % key.encode())
+
+    response = post(sqlite_client, twice)
+
+    assert (response.status_code, response.json) == (
+        200,
+        {"code": "accepted", "new": 1, "duplicates": 0},
+    )
+    (record,) = records(sqlite_client)
+    assert (record.vendor_type, record.version) == ("", "")
+    assert record.problem == "body: a key twice in one object"
+    actions = [getattr(each, "action", "") for each in caplog.records]
+    assert actions.count("delivery_accepted") == 1
+
+
 @pytest.mark.parametrize("body", BAD_BODIES)
 def test_bad_body_is_a_duplicate_when_it_comes_again(sqlite_client, body):
     first = post(sqlite_client, body).json
