@@ -76,7 +76,7 @@ from hookkit.core.parts import (
 from hookkit.standalone import sign, verify
 
 if TYPE_CHECKING:
-    from hookkit.handling.run import Run
+    from hookkit.handling.dispatch import Run
     from hookkit.operating.operations import Stats
     from hookkit.operating.secret_use import SecretUse
     from hookkit.web.extension import HookKit
@@ -158,7 +158,7 @@ def __getattr__(name: str) -> Any:
     """Return what needs Flask or SQLAlchemy, which ``verify`` and ``sign`` do without."""
     if name not in ("HookKit", "Run", "SecretUse", "Stats"):
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    from hookkit.handling.run import Run  # noqa: PLC0415
+    from hookkit.handling.dispatch import Run  # noqa: PLC0415
     from hookkit.operating.operations import Stats  # noqa: PLC0415
     from hookkit.operating.secret_use import SecretUse  # noqa: PLC0415
     from hookkit.web.extension import HookKit  # noqa: PLC0415

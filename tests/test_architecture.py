@@ -45,7 +45,6 @@ MAY_IMPORT = {
         "core",
         "crash_points",
         "hookkit.inbox.records",
-        "hookkit.inbox.values",
         "sqlalchemy",
         "cryptography",
     },

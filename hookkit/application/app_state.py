@@ -21,7 +21,7 @@ from hookkit.core.entry import Receipt
 from hookkit.core.errors import ConfigurationError, Unavailable
 from hookkit.core.handlers import HandlerRegistry
 from hookkit.core.provider import Provider
-from hookkit.handling.run import Assignment
+from hookkit.handling.dispatch import Assignment
 from hookkit.handling.worker import Worker
 from hookkit.inbox.inbox import Inbox
 from hookkit.inbox.opening import MEMORY, check_database, is_memory, open_inbox

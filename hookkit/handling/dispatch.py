@@ -1,8 +1,4 @@
-"""Calls the handlers that want an event, each in a context of its own.
-
-Whatever a handler raises is the outcome of its attempt and reaches nobody else. What it returns
-is ignored.
-"""
+"""Reads an entry, and calls the handlers that its event is for, each in a context of its own."""
 
 from __future__ import annotations
 
@@ -10,20 +6,131 @@ import asyncio
 import inspect
 import logging
 import traceback
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import partial
 from threading import current_thread, main_thread
-from typing import Any
+from typing import Any, Protocol
 
 from hookkit import crash_points
 from hookkit.core.attempts import Attempt, Outcome, RetryPolicy
+from hookkit.core.body import Headers
+from hookkit.core.delivery import Item
 from hookkit.core.entry import Entry, Settlement, settle
 from hookkit.core.errors import Discard, RetryLater, Unavailable
 from hookkit.core.event import Event, EventType
-from hookkit.core.handlers import Handler, Turn, plan
+from hookkit.core.handlers import Handler, HandlerRegistry, Turn, plan
+from hookkit.core.provider import Provider, max_items_of, normalize, split
 from hookkit.handling.journal import Journal
-from hookkit.handling.run import Assignment, Run
+from hookkit.inbox.inbox import Inbox
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Run:
+    """What a handler may want to know besides the event.
+
+    Attributes:
+        attempt: The first is 1; a replay counts from 1 again.
+        is_replay: Whether a person asked for this run.
+        entry_id: The entry of the event in the inbox.
+        logger: Logs as ``hookkit.handlers``.
+        connection: For a transactional handler, a SQLAlchemy ``Connection`` to the inbox's
+            database. The worker commits what is written there together with the record of
+            success; raise an exception to roll it back.
+    """
+
+    attempt: int
+    is_replay: bool
+    entry_id: int
+    logger: logging.Logger
+    connection: Any = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Assignment:
+    """What a worker serves, and by what means.
+
+    Attributes:
+        sender: The sender of the signals: the application.
+        providers: The provider of each endpoint, by the endpoint's name.
+        registry: The handlers.
+        retry: The policy of handlers that have none of their own.
+        lease_s: How long a claimed entry belongs to its worker, in seconds.
+        context: Makes the context of one attempt; whatever the handler raises leaves it.
+        inbox: Returns the inbox; may raise ``Unavailable``.
+        clock: Returns the time as aware UTC.
+        jitter: Returns a random number in [-1, 1].
+    """
+
+    sender: object
+    providers: Mapping[str, Provider]
+    registry: HandlerRegistry
+    retry: RetryPolicy
+    lease_s: float
+    context: Callable[[], AbstractContextManager[object]]
+    inbox: Callable[[], Inbox]
+    clock: Callable[[], datetime]
+    jitter: Callable[[], float]
+
+
+class Readable(Protocol):
+    """An entry with the bytes of its delivery, claimed or not."""
+
+    @property
+    def endpoint(self) -> str: ...  # noqa: D102
+
+    @property
+    def event_id(self) -> str: ...  # noqa: D102
+
+    @property
+    def position(self) -> int: ...  # noqa: D102
+
+    @property
+    def received_at(self) -> datetime: ...  # noqa: D102
+
+    @property
+    def body(self) -> bytes | None: ...  # noqa: D102
+
+    @property
+    def headers(self) -> Headers: ...  # noqa: D102
+
+
+class Reader:
+    """Reads entries by the provider of their endpoint.
+
+    The entries of one body mostly come one after another, so the items of the last body are
+    remembered: a body of many events is split once.
+    """
+
+    def __init__(self, providers: Mapping[str, Provider]) -> None:
+        self._providers = providers
+        self._last: tuple[object, tuple[Item, ...]] = (None, ())
+
+    def read(self, entry: Readable) -> Event:
+        """Return the event of *entry*, of type ``unknown`` if its body is not readable."""
+        provider = self._providers[entry.endpoint]
+        items = self._items(provider, entry)
+        # Newer code may split differently; the position and the id stay as admitted.
+        item = items[min(entry.position, len(items) - 1)]
+        return normalize(provider, replace(item, event_id=entry.event_id))
+
+    def _items(self, provider: Provider, entry: Readable) -> tuple[Item, ...]:
+        key = (entry.endpoint, entry.received_at, entry.body, entry.headers)
+        last_key, items = self._last  # read at once: another thread may replace it
+        if key != last_key:
+            items = split(
+                provider,
+                endpoint=entry.endpoint,
+                body=entry.body or b"",
+                headers=entry.headers,
+                received_at=entry.received_at,
+                max_items=max_items_of(entry.event_id),
+            )
+            self._last = (key, items)
+        return items
+
 
 _handler_logger = logging.getLogger("hookkit.handlers")
 

@@ -20,10 +20,8 @@ from hookkit import crash_points
 from hookkit.core.entry import Entry, Settlement, State
 from hookkit.core.errors import Unavailable
 from hookkit.core.event import Event
-from hookkit.handling.dispatch import Dispatcher
+from hookkit.handling.dispatch import Assignment, Dispatcher, Reader
 from hookkit.handling.journal import Journal
-from hookkit.handling.reading import Reader
-from hookkit.handling.run import Assignment
 
 #: Seconds before each try to record a settlement that the store did not take.
 SETTLE_PAUSES_S = (0.0, 0.1, 0.5, 2.0, 5.0)

@@ -25,7 +25,17 @@ from hookkit.core.attempts import Attempt
 from hookkit.core.delivery import Envelope
 from hookkit.core.entry import EVERYTHING, Entry, Filter, Receipt, Settlement, State
 from hookkit.core.errors import ReplayRefused
-from hookkit.inbox.records import STEP, Batch, EntryRecord, Kept, Proofs, Pruned
+from hookkit.inbox.records import (
+    STEP,
+    Batch,
+    EntryRecord,
+    Kept,
+    Proofs,
+    Pruned,
+    from_ms,
+    later,
+    to_ms,
+)
 from hookkit.inbox.sql.claim import (
     choose,
     choose_in_lanes,
@@ -49,7 +59,6 @@ from hookkit.inbox.sql.settle import (
 from hookkit.inbox.sql.switches import Switches
 from hookkit.inbox.sql.transactions import Exclusive, Transactions
 from hookkit.inbox.sql.upkeep import Window, prune, replay_all, why_refused
-from hookkit.inbox.values import from_ms, later, to_ms
 
 
 class Inbox:

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from queue import Empty, SimpleQueue
 
 from hookkit.core.errors import ConfigurationError, Unavailable
-from hookkit.handling.run import Assignment
+from hookkit.handling.dispatch import Assignment
 from hookkit.runners.base import Outage, Runner
 
 

@@ -12,7 +12,7 @@ from dataclasses import replace
 from typing import NamedTuple, cast
 
 from hookkit.core.delivery import Options
-from hookkit.core.mistakes import not_known
+from hookkit.core.errors import not_known
 from hookkit.core.modes import Mode
 from hookkit.core.parts import AuthorType
 from hookkit.core.provider import Provider

@@ -10,7 +10,7 @@ from typing import Any, TypedDict
 from marshmallow import RAISE, Schema, ValidationError, validate
 from marshmallow import fields as ma
 
-from hookkit.core.mistakes import split_url
+from hookkit.core.errors import split_url
 from hookkit.core.modes import Mode
 from hookkit.core.parts import AuthorType
 from hookkit.core.scheme import Scheme

@@ -16,8 +16,7 @@ from hookkit.core.facts import Report, is_exact, is_near, pair_nearest, plain_na
 from hookkit.core.modes import Mode, modes_after, switch_changes
 from hookkit.core.provider import Provider, max_items_of, split
 from hookkit.inbox.opening import MEMORY, open_inbox
-from hookkit.inbox.records import EntryRecord, Kept
-from hookkit.inbox.values import seconds_to_ms, to_ms
+from hookkit.inbox.records import EntryRecord, Kept, seconds_to_ms, to_ms
 from hookkit.switching.counterparts import kind_of, words_without_counterpart
 
 _DONE = Settlement(state=State.DONE, retry_after_s=None, attempts=())

@@ -16,12 +16,7 @@ from typing import Any
 from flask import got_request_exception
 
 from hookkit import HookkitError
-from tests.fuzz.mutate import (
-    LENGTHS,
-    challenge,
-    mutate_document,
-    mutate_request,
-)
+from tests.fuzz.mutate import LENGTHS, challenge, mutate_document, mutate_request
 from tests.fuzz.targets import Request, facts_of, new_app, samples, sign
 
 #: So many requests go to one application: its inbox is in memory and grows.

@@ -22,8 +22,7 @@ from hookkit import (
 from hookkit.core.attempts import Outcome
 from hookkit.core.entry import State
 from hookkit.core.provider import split
-from hookkit.handling.dispatch import MAX_ERROR_CHARS, describe
-from hookkit.handling.run import Assignment
+from hookkit.handling.dispatch import MAX_ERROR_CHARS, Assignment, describe
 from hookkit.handling.worker import Worker
 from hookkit.inbox.opening import MEMORY, open_inbox
 from hookkit.providers import load_providers
@@ -329,7 +328,7 @@ def test_body_of_many_events_is_taken_apart_once(hooks, monkeypatch):
     body["events"] = [message(f"event-{number}")["events"][0] for number in range(50)]
     calls = []
     monkeypatch.setattr(
-        "hookkit.handling.reading.split", lambda *a, **k: calls.append(1) or split(*a, **k)
+        "hookkit.handling.dispatch.split", lambda *a, **k: calls.append(1) or split(*a, **k)
     )
     seen = []
     hooks.on("*", name="see")(lambda event: seen.append(event.id))

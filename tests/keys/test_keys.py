@@ -13,13 +13,7 @@ from hookkit import Unavailable
 from hookkit.core.errors import KeyPending
 from hookkit.keys import https_get
 from hookkit.keys import server as keys
-from hookkit.keys.budget import (
-    MAX_MISSES,
-    SUSPECT_BURST,
-    SUSPECTS_PER_S,
-    WAIT_BURST,
-    Charge,
-)
+from hookkit.keys.budget import MAX_MISSES, SUSPECT_BURST, SUSPECTS_PER_S, WAIT_BURST, Charge
 from hookkit.keys.memory import ABSENT_S, FAILED_S, FRESH_S, MAX_KEYS, STALE_HOLD_S, STALE_S
 from hookkit.keys.ring import KeyRing
 from hookkit.keys.server import MAX_THREADS, MAX_WAITING, RESERVED_THREADS

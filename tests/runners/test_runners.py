@@ -11,7 +11,7 @@ import pytest
 
 from hookkit import HookKit, RetryPolicy, Unavailable
 from hookkit.core.entry import State
-from hookkit.handling.run import Assignment
+from hookkit.handling.dispatch import Assignment
 from hookkit.handling.worker import Worker
 from hookkit.inbox.opening import MEMORY, open_inbox
 from hookkit.inbox.records import Pruned

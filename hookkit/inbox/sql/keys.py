@@ -8,9 +8,9 @@ from datetime import datetime
 from sqlalchemy import bindparam, delete, select, update
 
 from hookkit.core.scheme import KeptKey
+from hookkit.inbox.records import from_ms, to_ms
 from hookkit.inbox.sql.tables import keys
 from hookkit.inbox.sql.transactions import Transactions
-from hookkit.inbox.values import from_ms, to_ms
 
 #: How many public keys of one vendor's server are kept; what was fetched first goes first.
 MAX_KEPT_KEYS = 100

@@ -27,7 +27,7 @@ from sqlalchemy import (
 )
 
 from hookkit.core.ids import MAX_ID_CHARS
-from hookkit.inbox.values import MAX_WORD_CHARS
+from hookkit.inbox.records import MAX_WORD_CHARS
 
 #: Goes up with every change of the tables below; ``table_upgrade`` leads from one to the next.
 SCHEMA_VERSION = 4

@@ -14,12 +14,7 @@ from hookkit.core.body import Document
 from hookkit.core.delivery import Item, Payload
 from hookkit.core.event import EVENT_CLASSES, Event, EventParts, EventType, build_event
 from hookkit.core.parts import Client, Conversation, Referral, Source, User
-from hookkit.core.provider import (
-    PayloadVersion,
-    repeats_too_much,
-    swollen_item,
-    unknown_item,
-)
+from hookkit.core.provider import PayloadVersion, repeats_too_much, swollen_item, unknown_item
 from hookkit.providers.sunshine import triggers
 from hookkit.providers.sunshine.identity import keys_of
 from hookkit.providers.sunshine.shapes import by_user, delivery_report, typing_state
