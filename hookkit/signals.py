@@ -1,6 +1,6 @@
 """Blinker signals: what happened inside hookkit, for metrics and alerts.
 
-The sender of every signal is the Flask application. A receiver that raises is logged and
+The sender of every signal is the Flask application. An error in a receiver is logged and
 changes nothing: an observer must not decide whether an event is kept.
 """
 
@@ -18,7 +18,7 @@ _logger = logging.getLogger("hookkit")
 delivery_rejected = _namespace.signal("delivery-rejected")
 #: A delivery is durable, or held nothing new: ``endpoint``, ``receipt``.
 delivery_accepted = _namespace.signal("delivery-accepted")
-#: An event was there already: ``endpoint``, ``event_id``, ``entry_id``.
+#: An event was received before: ``endpoint``, ``event_id``, ``entry_id``.
 event_duplicate = _namespace.signal("event-duplicate")
 #: An event id came again with other content: ``endpoint``, ``event_id``, ``entry_id``.
 event_conflict = _namespace.signal("event-conflict")
@@ -33,7 +33,7 @@ event_dead = _namespace.signal("event-dead")
 
 
 def emit(signal: NamedSignal, sender: object, **what: Any) -> None:
-    """Send *signal* to each of its receivers, whatever any of them raises."""
+    """Send *signal* to each of its receivers, even if one of them raises."""
     if not signal.receivers:
         return
     for receiver in signal.receivers_for(sender):

@@ -14,7 +14,7 @@ from hookkit.core.provider import Provider, normalize, split
 
 
 class Readable(Protocol):
-    """An event in the bytes that are kept of its delivery, claimed or not."""
+    """An entry with the bytes of its delivery, claimed or not."""
 
     @property
     def endpoint(self) -> str: ...  # noqa: D102
@@ -38,8 +38,8 @@ class Readable(Protocol):
 class Reader:
     """Reads entries by the provider of their endpoint.
 
-    Strategy: a body of many events is taken apart once for all of them, since they mostly
-    come one after another; what comes from it is remembered for the last body alone.
+    The entries of one body mostly come one after another, so the items of the last body are
+    remembered: a body of many events is split once.
     """
 
     def __init__(self, providers: Mapping[str, Provider]) -> None:
@@ -47,10 +47,10 @@ class Reader:
         self._last: tuple[object, tuple[Item, ...]] = (None, ())
 
     def read(self, entry: Readable) -> Event:
-        """Return the event of *entry*; one whose body is not readable is ``unknown``."""
+        """Return the event of *entry*, of type ``unknown`` if its body is not readable."""
         provider = self._providers[entry.endpoint]
         items = self._items(provider, entry)
-        # Newer code may split differently: the place in the body and the id are as admitted.
+        # Newer code may split differently; the position and the id stay as admitted.
         item = items[min(entry.position, len(items) - 1)]
         return normalize(provider, replace(item, event_id=entry.event_id))
 

@@ -16,7 +16,7 @@ from hookkit.core.entry import RETRY_AFTER_S, Admitted, Receipt, State
 from hookkit.core.errors import BodyUnreadable, KeyPending, Rejected, Unavailable
 from hookkit.core.provider import parse
 from hookkit.core.seldom import Seldom
-from hookkit.inbox.base import Inbox
+from hookkit.inbox.inbox import Inbox
 from hookkit.receiving.endpoint import Endpoint
 from hookkit.receiving.verification import verify
 

@@ -5,8 +5,8 @@ from datetime import timedelta
 import pytest
 
 from hookkit.core.scheme import KeptKey
-from hookkit.inbox.base import MAX_KEPT_KEYS
 from hookkit.inbox.opening import open_inbox
+from hookkit.inbox.sql.keys import MAX_KEPT_KEYS
 from tests.inbox.making import NOW
 
 SERVER = "https://keys.example/jwk https://keys.example/gateway"

@@ -8,7 +8,7 @@ import pytest
 
 from hookkit import Unavailable
 from hookkit.core.scheme import KeptKey
-from hookkit.inbox.memory import MemoryInbox
+from hookkit.inbox.opening import open_inbox
 from hookkit.keys.memory import FRESH_S, STALE_S
 from hookkit.keys.server import LOAD_AGAIN_S
 from hookkit.keys.server import KeyServer as Client
@@ -56,7 +56,9 @@ def server(_server):
 
 @pytest.fixture
 def book():
-    return MemoryInbox().keys
+    inbox = open_inbox("memory://")
+    yield inbox.keys
+    inbox.close()
 
 
 @pytest.fixture

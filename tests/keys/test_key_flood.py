@@ -178,7 +178,7 @@ def test_vendor_is_heard_while_a_stranger_forges_key_ids(vendor, tmp_path, caplo
     }
     check_work(vendor, strangers, [first, second])
     check_log(caplog.records)
-    entries = app.extensions["hookkit"].open_inbox().find()
+    entries = app.extensions["hookkit"].opening.inbox().find()
     assert {each.event_id for each in entries} == {f"tenant-1:event-{n}" for n in (1, 2, 3, 4)}
 
 

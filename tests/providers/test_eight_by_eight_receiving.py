@@ -71,7 +71,7 @@ class Receiving:
 
     @property
     def entries(self):
-        return self.app.extensions["hookkit"].open_inbox().find()
+        return self.app.extensions["hookkit"].opening.inbox().find()
 
 
 def now():
@@ -622,7 +622,7 @@ def test_equal_bodies_of_one_moment_keep_their_own_headers(receiving, monkeypatc
 def test_replayed_entry_is_read_with_its_headers(sample):
     receiving = Receiving(keys=SAMPLE_JWKS, tolerance_s=A_CENTURY_S)
     receiving.post(sample.read_bytes(), headers_of(sample))
-    inbox = receiving.app.extensions["hookkit"].open_inbox()
+    inbox = receiving.app.extensions["hookkit"].opening.inbox()
     (entry,) = inbox.find()
     inbox.replay(entry.id, now=now())
 

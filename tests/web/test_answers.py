@@ -61,7 +61,7 @@ def sqlite_client(hooks, tmp_path):
 
 
 def records(client):
-    return client.application.extensions["hookkit"].open_inbox().find()
+    return client.application.extensions["hookkit"].opening.inbox().find()
 
 
 def test_proven_delivery_is_stored_and_counted(client):
@@ -277,7 +277,7 @@ def test_database_callable_that_raises_is_503_and_quotes_nothing(hooks, caplog):
 
 
 def test_inbox_that_is_being_opened_keeps_nobody_waiting(hooks, monkeypatch, tmp_path):
-    monkeypatch.setattr("hookkit.application.inbox_opening.PATIENCE_S", 0.01)
+    monkeypatch.setattr("hookkit.application.app_state.PATIENCE_S", 0.01)
     opening, go_on = Event(), Event()
 
     def database():
@@ -297,12 +297,30 @@ def test_inbox_that_is_being_opened_keeps_nobody_waiting(hooks, monkeypatch, tmp
     app.extensions["hookkit"].stop()
 
 
+@pytest.mark.parametrize(("patience_s", "tries"), [(3600.0, 1), (0.0, 2)], ids=["within", "after"])
+def test_inbox_that_could_not_be_opened_is_left_alone_for_a_moment(
+    hooks, monkeypatch, patience_s, tries
+):
+    monkeypatch.setattr("hookkit.application.app_state.PATIENCE_S", patience_s)
+    opened = []
+
+    def database():
+        opened.append(1)
+        raise RuntimeError("the database is down")
+
+    client = make_app(hooks, HOOKKIT_DATABASE=database).test_client()
+
+    answers = [post(client, message()).status_code for _ in range(2)]
+
+    assert (answers, len(opened)) == ([503, 503], tries)
+
+
 def test_store_that_is_away_is_503_with_retry_after(client, monkeypatch):
     def away(envelope):
         raise Unavailable("locked")
 
     post(client, message("event-0"))
-    inbox = client.application.extensions["hookkit"].open_inbox()
+    inbox = client.application.extensions["hookkit"].opening.inbox()
     monkeypatch.setattr(inbox, "admit", away)
 
     response = post(client, message())
@@ -410,9 +428,12 @@ def test_kept_bytes_are_exactly_what_was_sent(hooks, tmp_path):
 
     app.extensions["hookkit"].stop()
     inbox = open_inbox(url)
-    inbox.replay(1, now=app.extensions["hookkit"].worker.clock())
+    inbox.replay(1, now=app.extensions["hookkit"].worker.assignment.clock())
     (entry,) = inbox.claim(
-        now=app.extensions["hookkit"].worker.clock(), lease_s=60, limit=1, endpoints=["support"]
+        now=app.extensions["hookkit"].worker.assignment.clock(),
+        lease_s=60,
+        limit=1,
+        endpoints=["support"],
     )
     inbox.close()
     assert entry.body == body

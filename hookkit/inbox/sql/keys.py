@@ -8,10 +8,12 @@ from datetime import datetime
 from sqlalchemy import bindparam, delete, select, update
 
 from hookkit.core.scheme import KeptKey
-from hookkit.inbox.base import MAX_KEPT_KEYS, from_ms, to_ms
-from hookkit.inbox.sql.store import Store
 from hookkit.inbox.sql.tables import keys
 from hookkit.inbox.sql.transactions import Transactions
+from hookkit.inbox.values import from_ms, to_ms
+
+#: How many keys of one vendor's server are kept; the key that was fetched first goes first.
+MAX_KEPT_KEYS = 100
 
 _THIS = (keys.c.server == bindparam("at"), keys.c.key_id == bindparam("named"))
 _LOAD = (
@@ -31,20 +33,16 @@ _DROP_OLDER = delete(keys).where(
 )
 
 
-class SqlKeys:
-    """The ``KeyBook`` of a SQL inbox.
+class KeptKeys:
+    """The public keys in an inbox. Every method may raise ``Unavailable``."""
 
-    Args:
-        store: Begins transactions once the tables are there.
-    """
-
-    def __init__(self, transactions: Transactions, store: Store) -> None:
-        self._store = store
+    def __init__(self, transactions: Transactions) -> None:
+        self._transactions = transactions
         self._insert = transactions.insert_unless_there(keys)
 
     def load(self, server: str) -> Sequence[KeptKey]:
         """Return the keys of *server*, the one that was fetched last first."""
-        with self._store.reading() as connection:
+        with self._transactions.read() as connection:
             rows = connection.execute(_LOAD, {"at": server}).all()
         return [KeptKey(row.key_id, row.jwk, from_ms(row.fetched_at_ms)) for row in rows]
 
@@ -53,7 +51,7 @@ class SqlKeys:
         at_ms = to_ms(key.fetched_at)
         row = {"server": server, "key_id": key.key_id, "jwk": key.jwk, "fetched_at_ms": at_ms}
         this = {"at": server, "named": key.key_id, "at_ms": at_ms, "spelt": key.jwk}
-        with self._store.writing() as connection:
+        with self._transactions.write() as connection:
             connection.execute(self._insert, row)
             connection.execute(_REPLACE, this)
             oldest = connection.execute(_LOAD, {"at": server}).all()[-1]
@@ -62,5 +60,5 @@ class SqlKeys:
     def drop(self, server: str, key_id: str, fetched_at: datetime) -> None:
         """Forget a key that the server has no more, unless it was fetched later than that."""
         this = {"at": server, "named": key_id, "at_ms": to_ms(fetched_at)}
-        with self._store.writing() as connection:
+        with self._transactions.write() as connection:
             connection.execute(_DROP, this)
