@@ -37,7 +37,7 @@ from hookkit.core.scheme import ProofInBody
 from hookkit.providers import load_providers
 from hookkit.receiving.endpoint import Endpoint
 from hookkit.receiving.verification import verify
-from hookkit.settings.endpoint import Limits, read_endpoint
+from hookkit.settings.endpoint import read_endpoint
 from hookkit.standalone import sign
 
 SIZE_BYTES = 256 << 10
@@ -126,7 +126,7 @@ def _by_version() -> Iterator[Receiving]:
 
 
 def _receiving(name: str, declared: Mapping[str, Any], other: str) -> Receiving:
-    limits = Limits(1 << 20, MAX_UNPROVEN_BYTES)
+    limits = {"max_body": 1 << 20, "max_unproven_bytes": MAX_UNPROVEN_BYTES, "max_items": 1000}
     endpoint, mistakes = read_endpoint("shop", declared, load_providers(), limits)
     if endpoint is None:
         raise ValueError(f"{name}: {mistakes}")

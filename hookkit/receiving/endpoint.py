@@ -8,7 +8,6 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import TypeAlias
 
-from hookkit.core.body import MAX_UNPROVEN_BYTES
 from hookkit.core.errors import SignatureMissing, Unavailable
 from hookkit.core.ids import fingerprint_of
 from hookkit.core.modes import Mode
@@ -82,6 +81,7 @@ class Endpoint:
         max_body_bytes: A larger body is refused.
         max_unproven_bytes: A larger body is not decoded before it proves anything, where only
             the decoded body shows what it must prove.
+        max_items: A body of more events is kept as one, which is not understood.
         verify_token: The tokens, one of which a sender must name in its GET challenge.
         fingerprint: Returns the name of a secret for people who must not know the secret.
     """
@@ -93,7 +93,8 @@ class Endpoint:
     modes: Mapping[str, Mode] | None = None
     path: str | None = None
     max_body_bytes: int
-    max_unproven_bytes: int = MAX_UNPROVEN_BYTES
+    max_unproven_bytes: int
+    max_items: int
     verify_token: Sequence[str] | Callable[[], Sequence[str]] | None = field(
         default=None, repr=False
     )
@@ -155,11 +156,10 @@ class Endpoint:
         tokens = self._ask("verify_token", self.verify_token)
         return self.provider.challenge.reply(query, [token.encode() for token in tokens])
 
-    def after_fork(self) -> None:
-        """Forget in a child process the lookups of keys that its parent had begun."""
-        for protection in self.protections:
-            if protection.keys is not None:
-                protection.keys.after_fork()
+    @property
+    def keys(self) -> list[Keys]:
+        """The public keys of each protection that has some."""
+        return [each.keys for each in self.protections if each.keys is not None]
 
     def _ask(self, setting: str, given: Secrets) -> SecretList:
         if not callable(given):

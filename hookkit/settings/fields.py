@@ -10,7 +10,7 @@ from typing import Any, TypedDict
 from marshmallow import RAISE, Schema, ValidationError, validate
 from marshmallow import fields as ma
 
-from hookkit.core.mistakes import split_url
+from hookkit.core.errors import split_url
 from hookkit.core.modes import Mode
 from hookkit.core.parts import AuthorType
 from hookkit.core.scheme import Scheme
@@ -161,7 +161,13 @@ class PartSettings(TypedDict, total=False):
     path: str
     max_body: int
     max_unproven_bytes: int
+    max_items: int
     repeat_window_s: float
+
+
+#: So many events are admitted in about a second; many more would not be within the time of a
+#: transaction, however often the vendor tried.
+MAX_MAX_ITEMS = 10_000
 
 
 class _ProtectionSchema(Strict):
@@ -209,4 +215,5 @@ class EndpointSchema(_ProtectionSchema):
     path = ma.String(validate=validate.Regexp(r"^/[^<>\s]*$", error="must start with /"))
     max_body = ma.Integer(strict=True, validate=validate.Range(min=1))
     max_unproven_bytes = ma.Integer(strict=True, validate=validate.Range(min=1))
+    max_items = ma.Integer(strict=True, validate=validate.Range(min=1, max=MAX_MAX_ITEMS))
     repeat_window_s = ma.Float(validate=validate.Range(min=0, min_inclusive=False))

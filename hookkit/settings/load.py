@@ -22,8 +22,8 @@ from hookkit.core.ids import fingerprint_of, read_key
 from hookkit.core.modes import Mode
 from hookkit.core.provider import Provider
 from hookkit.receiving.endpoint import Endpoint
-from hookkit.settings.endpoint import Limits, read_endpoint, visible_secrets
-from hookkit.settings.fields import Strict, below, load_strict
+from hookkit.settings.endpoint import read_endpoint, visible_secrets
+from hookkit.settings.fields import MAX_MAX_ITEMS, Strict, below, load_strict
 
 #: A secret that a person can remember can be guessed by a program.
 MIN_SECRET_CHARS = 16
@@ -33,6 +33,9 @@ Database: TypeAlias = str | URL | Engine | Callable[[], str | URL | Engine]
 
 RUNNERS = ("thread", "inline", "celery", "none")
 TABLES = ("upgrade", "check")
+
+#: The limits that each endpoint may set for itself.
+ENDPOINT_LIMITS = ("max_body", "max_unproven_bytes", "max_items")
 
 # https://github.com/fernet/spec/blob/master/Spec.md#key-format
 _FERNET_KEY_BYTES = 32
@@ -95,7 +98,7 @@ def load_settings(
             'HOOKKIT_MIGRATE: is called HOOKKIT_TABLES, and its "apply" is called "upgrade"'
         )
     loaded.pop("url_prefix", None)  # read by ``init_app``, before the blueprint is registered
-    limits = Limits(loaded.pop("max_body", 0), loaded.pop("max_unproven_bytes", 0))
+    limits = {name: loaded.pop(name, 0) for name in ENDPOINT_LIMITS}
     endpoints, more = _read_endpoints(
         loaded.pop("endpoints", {}), providers, limits, config.get("SECRET_KEY")
     )
@@ -120,7 +123,7 @@ def load_settings(
 def _read_endpoints(
     all_declared: Mapping[object, object],
     providers: Mapping[str, Provider],
-    limits: Limits,
+    limits: Mapping[str, int],
     secret_key: object,
 ) -> tuple[dict[str, Endpoint], list[str]]:
     """Return the endpoints by name, and the mistakes in all of them."""
@@ -272,6 +275,12 @@ class _SettingsSchema(Strict):
         load_default=MAX_UNPROVEN_BYTES,
         data_key="HOOKKIT_MAX_UNPROVEN_BYTES",
         validate=validate.Range(min=1),
+    )
+    max_items = ma.Integer(
+        strict=True,
+        load_default=1000,
+        data_key="HOOKKIT_MAX_ITEMS",
+        validate=validate.Range(min=1, max=MAX_MAX_ITEMS),
     )
     url_prefix = ma.String(
         data_key="HOOKKIT_URL_PREFIX",

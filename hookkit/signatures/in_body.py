@@ -118,8 +118,9 @@ def _places(body: bytes, key: str) -> Iterator[int]:
         first.append(at)
         at = body.find(name, at + len(name))
     last: list[int] = []
-    at = body.rfind(name)
-    while at > max(first, default=len(body)) and len(last) < MAX_PLACES:
+    # Those from the end are needed only where there are more.
+    at = body.rfind(name) if at >= 0 else -1
+    while at >= 0 and at > first[-1] and len(last) < MAX_PLACES:
         last.append(at)
         at = body.rfind(name, 0, at)
     for each in (*first, *last):

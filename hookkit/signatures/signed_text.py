@@ -232,15 +232,14 @@ class SignedText:
 
     def _is_hash_there(self, query: str, body: bytes) -> bool:
         """Tell whether the query has a hash of the body; raise if it is another body's."""
-        try:
-            pairs = decode_form(query.encode(errors="surrogatepass"))
-        except BodyUnreadable:  # the query has no parameters
+        parameter = f"&{self.hash_in_query}="
+        _, is_there, rest = f"&{query}".partition(parameter)
+        if not is_there:
             return False
-        found = [value for name, value in pairs if name == self.hash_in_query.encode()]
-        if not found:
-            return False
-        expected = sha256(body).hexdigest().encode()
-        if not compare_digest(found[0], expected) or len(found) > 1:
+        sent, _, others = rest.partition("&")
+        expected = sha256(body).hexdigest()
+        is_once = parameter not in f"&{others}"
+        if not sent.isascii() or not compare_digest(sent, expected) or not is_once:
             raise SignatureMismatch("the hash in the URL is that of another body")
         return True
 
