@@ -183,15 +183,15 @@ _FILLINGS = {
     "open secrets": b'"secret_key":"' + b"\\n" * 3000,
     "open tokens": b'"token":"' + b"\\n" * 3000,
     "open signatures": b'"signature":{"token":"' + b"\\n" * 2000,
-    "signatures": b'{"signature":{"timestamp":"1","token":"2","signature":"3"}},',
+    "signatures": b'{"signature":{"timestamp":"1772323200","token":"2","signature":"3"}},',
     "large signatures": b'{"signature":{' + b'"":0,' * 800 + b'"":0}},',
 }
 
 #: name -> what a form is full of
 _FIELDS = {
     "form of one field": b"%41",
-    "form with an emoji": b"%F0%9F%98%80" + b"a" * 100_000,
-    "form of many fields": b"&a" * 1 + b"%41" * 80 + b"=%41" * 1 + b"%41" * 5,
+    "form with an emoji": b"%F0%9F%98%80" + b"a" * 130_000,
+    "form of many fields": b"%41" * 43 + b"=%41" + b"%41" * 43 + b"&",
     "form of equals signs": b"=",
     "form of spaces": b"+",
     "form of percent signs": b"%",
@@ -208,10 +208,11 @@ def bodies(size_bytes: int = SIZE_BYTES) -> Mapping[str, bytes]:
         room = size_bytes - 9
         found[name] = b'{"a":[' + filling * (room // len(filling)) + b"0]}"
     for name, filling in _FIELDS.items():
-        found[name] = b"a=" + filling * ((size_bytes - 2) // len(filling) or 1)
+        fields = b"a=" + filling * ((size_bytes - 2) // len(filling) or 1)
+        found[name] = fields + b"a=" if filling.endswith(b"&") else fields
     found["list"] = b"[" + b"[]," * (size_bytes // 3 - 1) + b"0]"
     found["deep"] = b'{"a":' * (size_bytes // 6) + b"}" * (size_bytes // 6)
-    keys = (b'"%x":0' % number for number in range(size_bytes // 8))
+    keys = (b'"%x":0' % number for number in range(size_bytes))
     found["keys"] = b"{" + b",".join(keys)[: size_bytes - 8].rpartition(b",")[0] + b"}"
     return found
 
