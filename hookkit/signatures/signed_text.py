@@ -224,7 +224,10 @@ class SignedText:
         if "body_hash" in self.names:
             parts["body_hash"] = sha256(body).hexdigest().encode()
         for url in self._urls(query) if self.signs_url else ("",):
-            parts["url"] = url.encode()
+            try:
+                parts["url"] = url.encode()
+            except UnicodeEncodeError as error:
+                raise MalformedHeader("the query is none that HTTP can send") from error
             yield [
                 parts[piece] if number % 2 else piece.encode()
                 for number, piece in enumerate(self.parsed.pieces)

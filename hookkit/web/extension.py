@@ -28,7 +28,7 @@ from hookkit.core.triggers import explain
 from hookkit.operating.operations import Stats
 from hookkit.providers import load_providers
 from hookkit.receiving.endpoint import Endpoint
-from hookkit.web.views import refuse_unknown, view_of
+from hookkit.web.views import answer_for_routing, refuse_unknown, view_of
 
 F = TypeVar("F", bound=HandlerFunction)
 
@@ -238,6 +238,7 @@ class HookKit:
                 setup.add_url_rule(
                     rule, endpoint="unknown", view_func=refuse_unknown, **_EVERY_METHOD
                 )
+        _answer_unroutable(setup, app, state)
         app.extensions["hookkit"] = state
         serve(state)
 
@@ -263,6 +264,28 @@ def _add_rule(setup: BlueprintSetupState, app: Flask, endpoint: Endpoint, state:
     # An existing URL has no prefix; the name makes ``request.blueprint`` right all the same.
     name = f"{setup.name_prefix}.{setup.name}.{name}".lstrip(".")
     app.add_url_rule(endpoint.path, endpoint=name, view_func=view, **_EVERY_METHOD)
+
+
+def _answer_unroutable(setup: BlueprintSetupState, app: Flask, state: AppState) -> None:
+    """Have hookkit answer the requests to its URLs that no rule fits."""
+    prefix = (setup.url_prefix or "").rstrip("/")
+    exact, above_tokens = set(), []
+    for name, endpoint in state.settings.endpoints.items():
+        url = f"{prefix}/{name}" if endpoint.path is None else endpoint.path
+        exact.add(url)
+        if endpoint.asks_for("path_token"):
+            above_tokens.append(f"{url}/")
+
+    def is_endpoint(path: str) -> bool:
+        return path in exact or path.startswith(tuple(above_tokens))
+
+    def is_ours(path: str) -> bool:
+        # Without a prefix, the rest of the URLs are the application's.
+        return is_endpoint(path) or (
+            bool(prefix) and (path == prefix or path.startswith(f"{prefix}/"))
+        )
+
+    app.before_request(answer_for_routing(is_ours, is_endpoint))
 
 
 def _state_of(app: Flask) -> AppState:

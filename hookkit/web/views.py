@@ -3,25 +3,37 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+import re
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import nullcontext
-from functools import lru_cache
-from typing import IO, TYPE_CHECKING
+from typing import IO, TYPE_CHECKING, Any
 
 from flask import Response, request
-from werkzeug.exceptions import HTTPException
+from werkzeug.exceptions import MethodNotAllowed, NotFound
+from werkzeug.routing import RequestRedirect
 from werkzeug.wsgi import get_content_length, get_input_stream
 
 from hookkit.application.app_state import AppState, utc_now
-from hookkit.core.body import Headers
 from hookkit.core.delivery import Delivery
 from hookkit.core.entry import RETRY_AFTER_S, Receipt
-from hookkit.core.errors import BodyTooLarge, MalformedBody, Rejected, Unavailable
+from hookkit.core.errors import (
+    BodyTooLarge,
+    BodyUnreadable,
+    MalformedBody,
+    MalformedHeader,
+    Rejected,
+    Unavailable,
+)
+from hookkit.core.form import decode_form
 from hookkit.receiving.endpoint import Endpoint
 
 if TYPE_CHECKING:  # the module exists for type checkers alone
     from _typeshed.wsgi import WSGIEnvironment
+
 _CHUNK_BYTES = 1 << 16
+
+#: Some servers pass on what Python's ``int`` takes, such as +5, or what they could not read.
+_LENGTH = re.compile(r"[0-9]{1,18}", re.ASCII)
 
 
 def refuse_unknown(path: str = "") -> Response:
@@ -46,11 +58,39 @@ def view_of(endpoint: Endpoint, state: AppState) -> Callable[..., Response]:
             return _challenge(endpoint, state)
         if method == "HEAD":  # some vendors probe with it
             return Response(status=200)
-        response = answer(Receipt(status=405, code="method_not_allowed"))
-        response.headers["Allow"] = "HEAD, POST"
-        return response
+        return _refuse_method()
 
     return deliver
+
+
+def _refuse_method() -> Response:
+    response = answer(Receipt(status=405, code="method_not_allowed"))
+    response.headers["Allow"] = "HEAD, POST"
+    return response
+
+
+def answer_for_routing(is_ours: Callable[[str], bool], is_endpoint: Callable[[str], bool]) -> Any:
+    """Return a ``before_request`` that answers what Flask cannot route below hookkit's URLs.
+
+    Flask would answer in HTML, and redirect to the host that the request names.
+
+    Args:
+        is_ours: Whether hookkit answers requests for a path.
+        is_endpoint: Whether an endpoint has that path.
+    """
+
+    def answer_unroutable() -> Response | None:
+        error = request.routing_exception
+        if error is None or not is_ours(request.path):
+            return None
+        if isinstance(error, MethodNotAllowed) and is_endpoint(request.path):
+            return _refuse_method()
+        if isinstance(error, MethodNotAllowed | NotFound | RequestRedirect):
+            return refuse_unknown()
+        # The Host is none, or the request asks for a web socket.
+        return answer(Receipt(status=MalformedHeader.status, code=MalformedHeader.code))
+
+    return answer_unroutable
 
 
 def _deliver(
@@ -61,12 +101,12 @@ def _deliver(
     try:
         with state.body_watch.reading(environ) if state.body_watch else nullcontext():
             body = _read_body(environ, endpoint.max_body_bytes)
-    except (BodyTooLarge, MalformedBody) as error:
+    except Rejected as error:
         return answer(state.receiver.reject(endpoint, error))
     delivery = Delivery(
         endpoint=endpoint.name,
         body=body,
-        headers=_headers(environ),
+        headers=RequestHeaders(environ),
         received_at=now.replace(microsecond=now.microsecond // 1000 * 1000),
         path_token=path_token,
         query=environ.get("QUERY_STRING", ""),
@@ -79,12 +119,16 @@ def _read_body(environ: WSGIEnvironment, max_bytes: int) -> bytes:
     """Return the bytes of the current request's body.
 
     The stream is read past Flask, whose limit is for the application's forms; the endpoint
-    has a limit of its own.
+    has a limit of its own. Whatever the server's stream raises, which is of no common class,
+    says that the body did not arrive.
 
     Raises:
         BodyTooLarge: It has, or declares, more than *max_bytes*; no more than that is read.
-        MalformedBody: It ended before its declared length.
+        MalformedBody: It ended before its declared length, or broke off.
+        MalformedHeader: Its declared length is no number.
     """
+    if not _LENGTH.fullmatch(environ.get("CONTENT_LENGTH") or "0"):
+        raise MalformedHeader("header content-length is no number")
     declared_bytes = get_content_length(environ)
     if declared_bytes is None:
         return _read_stream(get_input_stream(environ), max_bytes) or _read_chunked_before(environ)
@@ -103,7 +147,7 @@ def _read_declared(stream: IO[bytes], declared_bytes: int) -> bytes:
         body = stream.read(declared_bytes)
         while len(body) < declared_bytes and (rest := stream.read(declared_bytes - len(body))):
             body += rest
-    except OSError:
+    except Exception:  # noqa: BLE001  # each server has errors of its own
         return b""
     return body
 
@@ -112,15 +156,19 @@ def _read_stream(stream: IO[bytes], max_bytes: int) -> bytes:
     """Return the bytes of a chunked body, which Flask's own limit would cut in silence."""
     chunks: list[bytes] = []
     read_bytes = 0
-    try:
-        while chunk := stream.read(min(_CHUNK_BYTES, max_bytes + 1 - read_bytes)):
-            chunks.append(chunk)
-            read_bytes += len(chunk)
-            if read_bytes > max_bytes:
-                raise BodyTooLarge(f"sent more than {max_bytes} bytes")
-    except (HTTPException, OSError) as error:
-        raise MalformedBody("the body broke off") from error
+    while chunk := _read_some(stream, min(_CHUNK_BYTES, max_bytes + 1 - read_bytes)):
+        chunks.append(chunk)
+        read_bytes += len(chunk)
+        if read_bytes > max_bytes:
+            raise BodyTooLarge(f"sent more than {max_bytes} bytes")
     return b"".join(chunks)
+
+
+def _read_some(stream: IO[bytes], size_bytes: int) -> bytes:
+    try:
+        return stream.read(size_bytes)
+    except Exception as error:  # each server has errors of its own
+        raise MalformedBody("the body broke off") from error
 
 
 def _read_chunked_before(environ: WSGIEnvironment) -> bytes:
@@ -131,7 +179,7 @@ def _read_chunked_before(environ: WSGIEnvironment) -> bytes:
     """
     if "chunked" not in environ.get("HTTP_TRANSFER_ENCODING", "").lower():
         return b""
-    body = request.get_data()
+    body = _cached_body()
     if not body:
         raise MalformedBody("the chunked body is empty, or was read before")
     return body
@@ -139,19 +187,23 @@ def _read_chunked_before(environ: WSGIEnvironment) -> bytes:
 
 def _read_before(declared_bytes: int) -> bytes:
     """Return the body if a ``before_request`` of the application has read and cached it."""
-    try:
-        body = request.get_data()
-    except (HTTPException, OSError):
-        body = b""
+    body = _cached_body()
     if len(body) != declared_bytes:
         raise MalformedBody("the body ended before its declared length")
     return body
 
 
+def _cached_body() -> bytes:
+    try:
+        return request.get_data()
+    except Exception:  # noqa: BLE001  # each server has errors of its own
+        return b""
+
+
 def _challenge(endpoint: Endpoint, state: AppState) -> Response:
     """Answer a vendor that checks by GET whether the URL belongs to its customer."""
     try:
-        text = endpoint.answer_challenge(request.args)
+        text = endpoint.answer_challenge(_read_query(request.environ.get("QUERY_STRING", "")))
     except Rejected as error:
         return answer(state.receiver.reject(endpoint, error))
     except Unavailable:
@@ -161,20 +213,40 @@ def _challenge(endpoint: Endpoint, state: AppState) -> Response:
     return response
 
 
-def _headers(environ: WSGIEnvironment) -> Headers:
-    """Return the headers with their names in lower case."""
-    headers = {
-        _header_name(key): value for key, value in environ.items() if key.startswith("HTTP_")
-    }
-    if "CONTENT_TYPE" in environ:
-        headers["content-type"] = environ["CONTENT_TYPE"]
-    return headers
+def _read_query(query: str) -> Mapping[str, str]:
+    """Return the parameters in *query*; of those with one name, the first.
+
+    Raises:
+        MalformedHeader: It is written as no form may be.
+    """
+    try:
+        pairs = decode_form(query.encode("latin-1"))  # as WSGI decodes URLs
+        return {name.decode(): value.decode() for name, value in reversed(pairs)}
+    except (BodyUnreadable, UnicodeError) as error:
+        raise MalformedHeader("the query is not written as a form") from error
 
 
-@lru_cache(maxsize=256)
-def _header_name(key: str) -> str:
-    # A vendor sends the same headers every time.
-    return key.removeprefix("HTTP_").replace("_", "-").lower()
+class RequestHeaders(Mapping[str, str]):
+    """The headers of a request by their names in lower case.
+
+    Each is looked up when somebody asks for it: a stranger can send any number of them.
+    """
+
+    def __init__(self, environ: Mapping[str, Any]) -> None:
+        self._environ = environ
+
+    def __getitem__(self, name: str) -> str:
+        key = name.upper().replace("-", "_")
+        value: str = self._environ[key if key == "CONTENT_TYPE" else f"HTTP_{key}"]
+        return value
+
+    def __iter__(self) -> Iterator[str]:
+        for key in self._environ:
+            if key.startswith("HTTP_") or key == "CONTENT_TYPE":
+                yield key.removeprefix("HTTP_").replace("_", "-").lower()
+
+    def __len__(self) -> int:
+        return sum(1 for _ in self)
 
 
 def answer(receipt: Receipt) -> Response:
