@@ -72,6 +72,13 @@ def _nearest(key: str, schema: Schema) -> str:
     return f"{key} (did you mean {nearest[0]}?)" if nearest else key
 
 
+def _read_unsigned(given: Any) -> bool:
+    # Not by equality: 1 and 1.0 equal True, and no number may switch a proof off.
+    if not isinstance(given, bool):
+        raise ValidationError("must be True or False; True accepts what no secret proves")
+    return given
+
+
 def _secrets(setting: str) -> ma.Field[Any]:
     """Return a field of secrets, or of a callable that returns them."""
 
@@ -174,7 +181,7 @@ class _ProtectionSchema(Strict):
     """What an endpoint and a payload version may both say."""
 
     secrets = _secrets("secrets")
-    unsigned = ma.Boolean(truthy={True}, falsy={False})
+    unsigned = ma.Function(deserialize=_read_unsigned)
     basic = _secrets("basic")
     path_token = _secrets("path_token")
     scheme = ma.Function(deserialize=read_scheme)
