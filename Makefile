@@ -59,6 +59,7 @@ bench: .venv/stamp ## hookkit, its peers and the limit, side by side
 	@$(BIN)/python -m bench private
 	@$(BIN)/python -m bench path
 	@$(BIN)/python -m bench signatures
+	@$(BIN)/python -m bench unproven
 	@$(BIN)/python -m bench verify
 	@$(BIN)/python -m bench versions
 	@$(BIN)/python -m bench engines

@@ -40,8 +40,10 @@ class InlineSample:
 _CHALLENGE = re.compile(r"[A-Za-z0-9._~-]{1,256}", re.ASCII)
 
 
-#: What may be echoed in JSON: a text that is written there as it was sent, of 1 KiB at most.
-_ECHO = re.compile(r"[!#-\[\]-~]{1,1024}", re.ASCII)
+MAX_ECHO_CHARS = 1024
+
+#: What may be echoed in JSON: a text that is written there as it was sent.
+_ECHO = re.compile(rf"[!#-\[\]-~]{{1,{MAX_ECHO_CHARS}}}", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

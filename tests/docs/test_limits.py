@@ -4,9 +4,10 @@ import re
 
 import pytest
 
-from hookkit.core.body import MAX_DEPTH, MAX_FIELDS
+from hookkit.core.body import MAX_DEPTH
+from hookkit.core.form import MAX_FIELDS
 from hookkit.core.ids import MAX_ID_CHARS
-from hookkit.core.provider import MAX_REPEATED_BYTES
+from hookkit.core.provider import MAX_ECHO_CHARS, MAX_REPEATED_BYTES
 from hookkit.handling.journal import MAX_KINDS
 from hookkit.inbox.sql.keys import MAX_KEPT_KEYS
 from hookkit.keys.budget import TOTAL_PER_S
@@ -14,7 +15,9 @@ from hookkit.log import FIRST_LINES, PERIOD_S
 from hookkit.providers import load_providers
 from hookkit.settings.fields import MAX_MAX_ITEMS
 from hookkit.settings.load import load_settings
+from hookkit.signatures.in_body import MAX_PLACES, MAX_SECRET_BYTES
 from hookkit.signatures.signed_text import MAX_SIGNATURES
+from hookkit.signatures.standard_webhooks import MAX_KEY_SIGNATURES
 from tests.docs.pages import ROOT
 
 SETTINGS = load_settings(
@@ -25,12 +28,17 @@ SETTINGS = load_settings(
 ENDPOINT = SETTINGS.endpoints["support"]
 LIMITS = {
     "bytes of a body": ENDPOINT.max_body_bytes,
+    "bytes that are decoded before a proof": ENDPOINT.max_unproven_bytes,
     "events in a body": ENDPOINT.max_items,
     "the highest value of that setting": MAX_MAX_ITEMS,
     "bytes that the events of a body repeat of it": MAX_REPEATED_BYTES,
     "depth of a JSON body": MAX_DEPTH,
     "fields of a form": MAX_FIELDS,
     "signatures in a header": MAX_SIGNATURES,
+    "of them, signatures by private keys": MAX_KEY_SIGNATURES,
+    "bytes of a secret that lies in the body": MAX_SECRET_BYTES,
+    "places that a large body is searched for it, from either end": MAX_PLACES,
+    "characters that are echoed": MAX_ECHO_CHARS,
     "characters of an event id": MAX_ID_CHARS,
     "log lines of one kind in a minute": FIRST_LINES,
     "kinds of unhandled events that are logged": MAX_KINDS,

@@ -7,12 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from tests.hostile.servers import COMMANDS
-
-OLD_GUNICORN = ("gunicorn-lowest-sync", "gunicorn-lowest-gthread")
-NEW_GUNICORN = ("gunicorn-sync", "gunicorn-gthread", "gunicorn-gevent")
-EVERY = tuple(COMMANDS)
-
 HIDES_CUTS = "granian ends a chunked body that broke off, or is none, as if it were whole"
 READS_NO_CHUNKS = "uWSGI hands no chunked body on; hookkit answers 400"
 TAKES_ANY_NUMBER = "cheroot takes whatever Python's int() takes"

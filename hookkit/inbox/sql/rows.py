@@ -9,7 +9,6 @@ import hashlib
 import json
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from functools import lru_cache
 from itertools import islice
 from typing import Any, TypeAlias, TypeVar
 
@@ -121,18 +120,12 @@ def _delivery_row(envelope: Envelope, received_at_ms: int, cipher: BodyCipher) -
         "version": storable_text(envelope.version, MAX_WORD_CHARS),
         "received_at_ms": received_at_ms,
         "body": cipher.encrypt(envelope.body),
-        "headers": _headers_json(tuple(envelope.headers.items())),
+        "headers": json.dumps(dict(envelope.headers)),
         "body_sha256": hashlib.sha256(envelope.body).hexdigest(),
         "secret_index": envelope.secret_index,
         "is_conflict": False,
         "is_encrypted": cipher.is_on,
     }
-
-
-@lru_cache(maxsize=128)
-def _headers_json(headers: tuple[tuple[str, str], ...]) -> str:
-    # Most deliveries of a vendor have the same ones.
-    return json.dumps(dict(headers))
 
 
 def _entry_row(envelope: Envelope, position: int, item: Item, received_at_ms: int) -> Values:
