@@ -1,5 +1,6 @@
 """A stranger's delivery costs next to nothing before it is refused, whatever is in it."""
 
+import sys
 from dataclasses import replace
 
 import pytest
@@ -24,7 +25,17 @@ ENDPOINTS = list(endpoints())
 every_endpoint = pytest.mark.parametrize("at", ENDPOINTS, ids=lambda each: each.name)
 
 
+@pytest.fixture
+def untraced():
+    """What is measured is hookkit, and not what coverage does at every line."""
+    tracer = sys.gettrace()
+    sys.settrace(None)
+    yield
+    sys.settrace(tracer)
+
+
 # catalogue: 72
+@pytest.mark.usefixtures("untraced")
 @every_endpoint
 def test_stranger_costs_a_few_hashes_and_a_megabyte(at):
     one_hash_ms = hash_ms()

@@ -8,7 +8,13 @@ from datetime import UTC, datetime
 import pytest
 
 from hookkit.core.delivery import Delivery, Options
-from hookkit.core.errors import MalformedBody, SignatureMismatch, SignatureMissing, Unavailable
+from hookkit.core.errors import (
+    BodyTooLarge,
+    MalformedBody,
+    SignatureMismatch,
+    SignatureMissing,
+    Unavailable,
+)
 from hookkit.core.event import EventType, build_event
 from hookkit.core.provider import PayloadVersion, Provider, parse
 from hookkit.receiving.endpoint import Endpoint, Protection
@@ -352,3 +358,100 @@ def test_no_repr_shows_what_proves_a_sender():
     shown = repr(at) + repr(sent) + repr(verify(at, sent))
 
     assert not any(each in shown for each in (SECRET, BASIC, TOKEN))
+
+
+# Large bodies, which are decoded for nobody
+
+LARGE = {"room": "x" * 1000}
+
+
+@pytest.fixture
+def undecodable(monkeypatch):
+    """A decoder that must not be called."""
+    fail = replace(IN_HEADER, decode=lambda _: pytest.fail("was decoded"))
+    monkeypatch.setattr("tests.receiving.test_verification.IN_HEADER", fail)
+
+
+BY_VERSION = {"1": {"secrets": [SECRET]}, "2": {"secrets": [OLD_SECRET]}, "old": {"basic": [BASIC]}}
+
+
+@pytest.mark.parametrize(
+    ("sent", "error"),
+    [
+        ({}, SignatureMissing),
+        ({"x_key": "wrong"}, SignatureMismatch),
+        ({"basic": "vendor:wrong"}, SignatureMismatch),
+        ({"x_key": "wrong", "basic": "vendor:wrong"}, SignatureMismatch),
+    ],
+)
+@pytest.mark.usefixtures("undecodable")
+def test_large_body_is_not_decoded_for_who_fits_no_version(sent, error):
+    with pytest.raises(error):
+        verify(endpoint(IN_HEADER, versions=BY_VERSION), delivery(LARGE, **sent))
+
+
+@pytest.mark.parametrize(
+    ("version", "sent", "is_taken"),
+    [
+        ("1", {"x_key": SECRET}, True),
+        ("2", {"x_key": OLD_SECRET}, True),
+        ("old", {"basic": BASIC}, True),
+        ("1", {"x_key": OLD_SECRET}, False),
+        ("2", {"x_key": SECRET}, False),
+        ("1", {"basic": BASIC}, False),
+        ("old", {"x_key": SECRET}, False),
+        ("new", {"x_key": SECRET}, False),
+    ],
+)
+def test_proof_that_opens_a_large_body_must_be_that_of_its_version(version, sent, is_taken):
+    at = endpoint(IN_HEADER, versions=BY_VERSION)
+    large = delivery(LARGE | {"version": version}, **sent)
+
+    if is_taken:
+        assert verify(at, large).delivery.body == large.body
+    else:
+        with pytest.raises((SignatureMismatch, SignatureMissing)):
+            verify(at, large)
+
+
+def test_secret_of_another_registration_opens_a_large_body_and_proves_nothing():
+    at = endpoint(secrets={"a": [SECRET], "b": [OLD_SECRET]})
+
+    right = LARGE | {"webhook": "b", "secret": OLD_SECRET}
+    assert verify(at, delivery(right)).delivery.document == right
+    with pytest.raises(SignatureMismatch):
+        verify(at, delivery(LARGE | {"webhook": "b", "secret": SECRET}))
+
+
+def test_large_body_of_an_open_version_is_too_large():
+    at = endpoint(IN_HEADER, secrets=[SECRET], versions={"old": {"unsigned": True}})
+    large = LARGE | {"version": "old"}
+
+    with pytest.raises(BodyTooLarge) as raised:
+        verify(at, delivery(large))
+    assert raised.value.status == 413
+    assert verify(at, delivery({"version": "old"})).secret_index is None
+    assert verify(replace(at, max_unproven_bytes=2000), delivery(large)).secret_index is None
+    # Whoever proves something is not a stranger, whatever the version asks for.
+    assert verify(at, delivery(large, x_key=SECRET)).secret_index is None
+    assert verify(at, delivery(LARGE, x_key=SECRET)).secret_index == 0
+
+
+def test_secrets_that_cannot_be_had_are_our_fault_unless_others_fit():
+    def fail():
+        raise RuntimeError(SECRET)
+
+    at = endpoint(IN_HEADER, versions={"1": {"secrets": fail}, "2": {"secrets": [SECRET]}})
+
+    assert verify(at, delivery(LARGE | {"version": "2"}, x_key=SECRET)).secret_index == 0
+    for sent in ({"x_key": "wrong"}, {}):
+        with pytest.raises(Unavailable):
+            verify(at, delivery(LARGE | {"version": "2"}, **sent))
+
+
+def test_large_body_that_cannot_be_decoded_has_no_version():
+    at = endpoint(IN_HEADER, secrets=[SECRET], versions={"1": {"secrets": [OLD_SECRET]}})
+    large = delivery(body=b"x" * 1001, x_key=OLD_SECRET)
+
+    with pytest.raises(SignatureMismatch):
+        verify(at, large)

@@ -274,6 +274,36 @@ def test_handshake_of_slack_is_answered_when_it_is_signed():
     assert deliver(app, odd).get_json()["code"] == "accepted"
 
 
+# catalogue: 75
+@pytest.mark.parametrize(
+    ("challenge", "is_echoed"),
+    [
+        ("a" * 1024, True),
+        ("a" * 1025, False),
+        ("", False),
+        ("<b>", True),
+        ("a b", False),
+        ("\u00e9", False),
+        ('a"b', False),
+        ("a\\b", False),
+        ("a\n", False),
+        ("\ud800", False),
+        (["a"], False),
+        ({"a": 1}, False),
+    ],
+)
+def test_challenge_of_slack_is_echoed_if_it_is_a_short_word(challenge, is_echoed):
+    body = json.dumps({"type": "url_verification", "challenge": challenge}).encode()
+
+    answer = deliver(app_of("slack"), delivery_of("slack", body))
+
+    assert answer.status_code == 200
+    assert answer.mimetype == "application/json"
+    expected = {"challenge": challenge} if is_echoed else None
+    assert answer.get_json() == expected or answer.get_json()["code"] == "accepted"
+    assert ("code" in answer.get_json()) != is_echoed
+
+
 def test_ping_of_discord_is_answered_when_it_is_signed():
     app = app_of("discord")
 

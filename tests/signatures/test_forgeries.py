@@ -447,3 +447,20 @@ def test_field_of_another_kind_is_refused(odd):
     for name in fields:
         assert not is_enclosed_accepted({**document, "signature": {**fields, name: odd}})
     assert not is_enclosed_accepted({**document, "signature": odd})
+
+
+def test_two_signatures_by_keys_are_looked_at_and_a_third_is_too_many():
+    scheme = StandardWebhooks()
+    headers = scheme.sign(BODY, SVIX_PRIVATE.encode(), NOW, "msg_1")
+    right = headers["webhook-signature"]
+    wrong = "v1a," + base64.b64encode(bytes(64)).decode()
+
+    def verify(*entries):
+        sent = headers | {"webhook-signature": " ".join(entries)}
+        delivery = Delivery(endpoint="e", body=BODY, headers=sent, received_at=NOW)
+        return scheme.verify(delivery, [SVIX_PUBLIC.encode()])
+
+    for entries in ([wrong, right], [right, wrong], ["v1,AAAA", "v1,BBBB", wrong, right]):
+        assert verify(*entries).secret_index == 0
+    with pytest.raises(MalformedHeader):
+        verify(wrong, wrong, right)

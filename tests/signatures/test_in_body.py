@@ -138,3 +138,13 @@ def test_signature_of_mailgun_counts_at_the_top_alone():
         MAILGUN.verify(
             delivery({"inner": {"signature": signature}, "room": ROOM}), [SECRET.encode()]
         )
+
+
+@pytest.mark.parametrize(
+    "after", [b"", b" 1", b" :", b':"new', b':"\\x"', b':{"a":}', b":{", b":[]", b':{"\xff":1}']
+)
+def test_key_that_no_value_follows_proves_nothing(after):
+    for scheme, key in ((FIELD, b"secret_key"), (MAILGUN, b"signature")):
+        body = b'{"room":"%b","%b"%b' % (ROOM.encode(), key, after)
+        with pytest.raises(SignatureMissing):
+            scheme.verify(delivery(body), [b"new"])
