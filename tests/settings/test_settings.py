@@ -43,6 +43,7 @@ def test_defaults_are_the_documented_ones():
     support = settings.endpoints["support"]
     assert secrets_of(support) == [SECRET.encode()]
     assert support.max_body_bytes == 1 << 20
+    assert support.max_unproven_bytes == 8 << 10
     assert support.protection == Protection(secrets=[SECRET])
     assert (support.version_protections, support.path) == ({}, None)
     assert support.provider.options == Options()
@@ -107,6 +108,16 @@ def test_other_keys_of_the_application_are_left_alone():
             for value in ("yes", 1, 1.0, "True", 0)
         ),
         pytest.param({"path": "hook"}, "path: must start with /", id="path"),
+        pytest.param(
+            {"max_unproven_bytes": 0},
+            "max_unproven_bytes: Must be greater than or equal to 1.",
+            id="unproven bytes",
+        ),
+        pytest.param(
+            {"provider": "livechat", "secrets": ["x" * 513]},
+            "secrets: one is longer than 512 bytes, so it is not looked for",
+            id="secret too long for a body",
+        ),
         pytest.param({"max_body": 0}, "max_body: Must be greater than or equal to 1.", id="body"),
         pytest.param(
             {"repeat_window_s": 0}, "repeat_window_s: Must be greater than 0.", id="window"

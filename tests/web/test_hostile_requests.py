@@ -12,6 +12,7 @@ from flask import Flask
 from werkzeug.test import EnvironBuilder, run_wsgi_app
 
 from hookkit import HookKit
+from hookkit.web.views import RequestHeaders
 from tests.applications import ENDPOINTS, SECRET, make_app, message, post
 
 TOKEN = "the-token-of-the-challenge"
@@ -279,6 +280,16 @@ def test_underscores_in_a_header_are_left_to_the_server(app):
     """In WSGI both spellings are one name; docs/how-to/deploy.md says which servers drop one."""
     assert send(app, HTTP_X_API_KEY=SECRET)[0] == 200
     assert send(app, HTTP_X_API_KEY="wrong", **{"HTTP_X-API-KEY": SECRET})[0] == 401
+
+
+def test_headers_are_looked_up_by_their_names_in_lower_case():
+    environ = {"HTTP_X_API_KEY": "a", "CONTENT_TYPE": "b", "CONTENT_LENGTH": "3", "wsgi.input": 4}
+
+    headers = RequestHeaders(environ)
+
+    assert dict(headers) == {"x-api-key": "a", "content-type": "b"}
+    assert len(headers) == 2
+    assert headers.get("content-length") is None
 
 
 def test_three_hundred_hostile_requests_leave_no_memory():
