@@ -27,6 +27,11 @@ MAX_SIGNATURE_CHARS = 1366
 #: A key id becomes part of a URL, so it holds no character that means something there.
 KEY_ID = re.compile(r"[A-Za-z0-9_-]{1,64}", re.ASCII)
 
+#: The header as ``write_header`` spells it, which is read faster so than by a JSON decoder.
+_USUAL = re.compile(
+    rb'\{"b64":false,"crit":\["b64"\],"kid":"([A-Za-z0-9_-]{1,64})","alg":"RS256"\}'
+)
+
 
 class DetachedJws(NamedTuple):
     """The parts of a token.
@@ -78,9 +83,12 @@ def _parts(token: str) -> list[str]:
 
 
 def _key_id(text: str) -> str:
-    data = decode(text)
+    data = decode(text) or b""
+    usual = _USUAL.fullmatch(data)
+    if usual is not None:
+        return usual[1].decode()
     try:
-        header: Any = _decoder.decode((data or b"").decode())
+        header: Any = _decoder.decode(data.decode())
     except (ValueError, RecursionError) as error:
         raise MalformedHeader("the token's header is not JSON in base64url") from error
     if not isinstance(header, dict):
