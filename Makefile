@@ -57,11 +57,12 @@ bench: .venv/stamp ## hookkit, its peers and the limit, side by side
 	@$(BIN)/python -m bench growth
 	@$(BIN)/python -m bench outage
 	@$(BIN)/python -m bench private
-	@$(BIN)/python -m bench path
 	@$(BIN)/python -m bench signatures
 	@$(BIN)/python -m bench verify
 	@$(BIN)/python -m bench versions
 	@$(BIN)/python -m bench engines
+	@# last: it fails as long as a path passes more files than its goal
+	@$(BIN)/python -m bench path
 
 format: .venv/stamp ## mend what can be mended mechanically
 	$(BIN)/ruff check --fix

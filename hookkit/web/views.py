@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from contextlib import nullcontext
-from functools import lru_cache
 from typing import IO, TYPE_CHECKING
 
 from flask import Response, request
@@ -171,9 +170,8 @@ def _headers(environ: WSGIEnvironment) -> Headers:
     return headers
 
 
-@lru_cache(maxsize=256)
 def _header_name(key: str) -> str:
-    # A vendor sends the same headers every time.
+    """Return the name of a header in lower case, given its key in a WSGI environment."""
     return key.removeprefix("HTTP_").replace("_", "-").lower()
 
 

@@ -44,9 +44,13 @@ def send_slowly(port, headers):
         while time.monotonic() < give_up_at:
             client.sendall(b"1\r\nx\r\n" if b"chunked" in headers else b"x")
             try:
-                return client.recv(65536)
+                answer = client.recv(65536)
             except TimeoutError:
                 continue
+            client.settimeout(None)
+            while piece := client.recv(65536):  # headers and body may come apart
+                answer += piece
+            return answer
     return b""
 
 

@@ -34,17 +34,29 @@ def test_client_that_sends_slowly_holds_up_others_under_a_sync_worker_only(name,
         assert len(server.bodies()) == 2
 
 
-def test_client_that_sends_slowly_ends_a_sync_worker(tmp_path):
-    body = body_of("event-slow")
-
+def test_headers_that_come_slowly_end_a_sync_worker(tmp_path):
     with (
         serving("gunicorn-sync", tmp_path, "--timeout=1") as server,
         server.connect() as dripping,
     ):
-        dripping.sendall(head(length(body)) + body[:-10])
+        dripping.sendall(head(length(body_of("event-slow")))[:-2])
         wait_until(lambda: "WORKER TIMEOUT" in server.log())
 
         assert server.bodies() == []
+
+
+def test_body_that_comes_slowly_is_given_up_before_it_ends_a_sync_worker(tmp_path):
+    body = body_of("event-slow")
+
+    with (
+        serving("gunicorn-sync", tmp_path, "--timeout=2") as server,
+        server.connect() as dripping,
+    ):
+        dripping.sendall(head(length(body)) + body[:-10])
+
+        assert status_on(dripping) == 400
+        assert server.bodies() == []
+        assert "WORKER TIMEOUT" not in server.log()
 
 
 def status_on(connection):
