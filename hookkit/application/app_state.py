@@ -24,7 +24,7 @@ from hookkit.core.provider import Provider
 from hookkit.handling.dispatch import Assignment
 from hookkit.handling.worker import Worker
 from hookkit.inbox.inbox import Inbox
-from hookkit.inbox.opening import MEMORY, check_database, is_memory, open_inbox
+from hookkit.inbox.opening import MEMORY, accept_loss, check_database, is_memory, open_inbox
 from hookkit.operating.checkup import Checkup
 from hookkit.operating.housekeeping import Upkeep
 from hookkit.operating.operations import Operations
@@ -361,6 +361,15 @@ class Opening:
             Unavailable: It cannot be opened now.
         """
         open_inbox(self.named()).close()
+
+    def accept_loss(self) -> int:
+        """Have a SQLite file used as it is; return the newest event that it was known to hold.
+
+        Raises:
+            ConfigurationError: The inbox is no SQLite file.
+            Unavailable: The callable in the settings raised.
+        """
+        return accept_loss(self.named())
 
     def after_fork(self) -> None:
         """Forget the parent's connections, and a lock that it may have held."""

@@ -6,6 +6,7 @@ is locked or down just now is ``Unavailable``. No message shows a URL: it may ho
 
 from __future__ import annotations
 
+import logging
 import os
 import sqlite3
 import tempfile
@@ -27,6 +28,7 @@ from hookkit.inbox.inbox import Inbox
 from hookkit.inbox.postgres.transactions import PostgresTransactions
 from hookkit.inbox.sql.rows import BodyCipher
 from hookkit.inbox.sql.transactions import BUSY_TIMEOUT_S, Transactions, brief_reason
+from hookkit.inbox.sqlite.loss import forget, loss_of_missing
 from hookkit.inbox.sqlite.transactions import PrivateTransactions, SqliteTransactions
 
 #: What ``HOOKKIT_DATABASE`` may hold.
@@ -49,6 +51,12 @@ _POSTGRES_OPTIONS: dict[str, object] = {
 # psycopg takes this one as a number, and from no URL. PgBouncer before 1.21 gives transactions
 # other sessions, where nothing is prepared: https://www.psycopg.org/psycopg3/docs/advanced/prepare.html
 _PREPARE = "prepare_threshold"
+
+# SQLAlchemy logs the rows that it reads at DEBUG, bodies among them, whatever hide_parameters says.
+_LOGGING_NAME = "hookkit"
+logging.getLogger(f"sqlalchemy.engine.Engine.{_LOGGING_NAME}").addFilter(
+    lambda record: record.levelno > logging.DEBUG
+)
 
 # Connections of one process that stay open, and that may be open at once, beside one for each
 # thread that runs handlers.
@@ -121,6 +129,24 @@ def _transactions(database: str | URL | Engine, *, migrates: bool, threads: int)
         engine, is_own = _own_engine(url, threads), True
     kind = SqliteTransactions if engine.dialect.name == "sqlite" else PostgresTransactions
     return kind(engine, is_own=is_own, migrates=migrates)
+
+
+def accept_loss(database: Database) -> int:
+    """Have the SQLite file of *database* used as it is, whatever it has lost.
+
+    Returns:
+        The number of the newest event that it was known to hold; 0 if none was.
+
+    Raises:
+        ConfigurationError: It is no file that hookkit opens by its name.
+    """
+    if isinstance(database, str | URL) and not is_memory(database):
+        url = parse_url(database)
+        if url.get_backend_name() == "sqlite" and "uri" not in url.query:
+            return forget(Path(url.database or "").resolve())
+    raise ConfigurationError(
+        f"{_SETTING}: only a SQLite file that is named by its path is known to have lost events"
+    )
 
 
 def check_database(database: object) -> None:
@@ -208,6 +234,7 @@ def _own_engine(url: URL, threads: int = 0) -> Engine:
         engine = create_engine(
             url,
             hide_parameters=True,
+            logging_name=_LOGGING_NAME,
             connect_args=options,
             pool_size=_POOL_SIZE,
             pool_timeout=BUSY_TIMEOUT_S,
@@ -260,6 +287,10 @@ def _create_file(url: URL) -> None:
     if url.query.get("uri") is not None:
         return
     path = Path(url.database or "").absolute()
+    if not os.path.exists(path):  # noqa: PTH110  # this user may not look into a folder
+        loss = loss_of_missing(path.resolve())
+        if loss is not None:
+            raise ConfigurationError(f"{_SETTING}: {path}: {loss}")
     try:
         path.parent.mkdir(mode=0o700, exist_ok=True)
         os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))

@@ -19,6 +19,7 @@ from hookkit.inbox.inbox import Inbox
 from hookkit.inbox.opening import MEMORY, open_inbox, parse_url
 from hookkit.inbox.sql.table_upgrade import OutdatedError
 from hookkit.inbox.sqlite.file import NETWORK_TYPES, mount_type
+from hookkit.inbox.sqlite.loss import loss_of_missing
 from hookkit.receiving.endpoint import Endpoint
 from hookkit.settings.load import Settings
 
@@ -97,6 +98,9 @@ def _concerns(path: Path, *, exists: bool) -> Iterator[str]:
             f"it is in a container's own layer ({kind}), and gone with the container; mount a"
             " volume there, or use PostgreSQL"
         )
+    loss = None if exists else loss_of_missing(path.resolve())
+    if loss is not None:
+        yield loss
     for each in [folder, path] if exists else [folder]:
         # This also finds a read-only file system, even for root.
         if not os.access(each, os.W_OK, effective_ids=os.access in os.supports_effective_ids):

@@ -77,6 +77,7 @@ OF_APP = {
     "handlers": [(), ("--json",)],
     "prune": [()],
     "replay": [("--all",), ("--type", f"type {HOSTILE}"), ("--handler", f"no {HOSTILE}", "--all")],
+    "tables accept-loss": [()],
     "tables upgrade": [()],
     "versions rehearse": [("support",), ("support", "--json")],
     "versions retire": [("support", "v1.1")],

@@ -1,9 +1,11 @@
 """What ``HOOKKIT_DATABASE`` may hold, and what is said when it cannot be opened."""
 
+import logging
 import sqlite3
 import stat
 import sys
 from contextlib import ExitStack
+from datetime import UTC, datetime
 
 import pytest
 from sqlalchemy import create_engine, make_url, text
@@ -12,6 +14,8 @@ from sqlalchemy.pool import StaticPool
 from hookkit.core.errors import ConfigurationError, Unavailable
 from hookkit.inbox.opening import check_database, open_inbox
 from hookkit.inbox.sql import transactions
+from tests.applications import admit as admit_body
+from tests.applications import message
 from tests.inbox.making import admit
 
 
@@ -293,3 +297,18 @@ def test_user_who_may_not_create_tables_is_refused(postgres_url):
 
     assert "InsufficientPrivilege" in why
     assert "check the rights of its user" in why
+
+
+def test_log_of_our_own_engine_holds_no_body_at_any_level(sql_url, caplog):
+    caplog.set_level(logging.DEBUG, "sqlalchemy")
+    inbox = open_inbox(sql_url)
+    admit_body(inbox, message(text="Where is my order?"), datetime(2026, 3, 1, tzinfo=UTC))
+    (claimed,) = inbox.claim(
+        now=datetime(2026, 3, 2, tzinfo=UTC), lease_s=60, limit=1, endpoints=["support"]
+    )
+    inbox.close()
+
+    assert b"Where is my order?" in claimed.body
+    assert "SELECT" in caplog.text
+    assert "Where is my order?" not in caplog.text
+    assert "event-1" not in caplog.text

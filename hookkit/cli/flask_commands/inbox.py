@@ -108,6 +108,20 @@ def upgrade() -> None:
     show("the tables are up to date")
 
 
+@tables.command("accept-loss")
+@with_appcontext
+def accept_loss() -> None:
+    """Go on with an inbox that has lost events.
+
+    hookkit refuses a SQLite file that holds less than it has acknowledged, such as a backup that
+    was put in its place. Give this command while nothing else uses the file.
+    """
+    with click_errors():
+        number = state_of_app().opening.accept_loss()
+    lost = f"; events up to number {number} were lost sight of" if number else ""
+    show(f"the inbox is used as it is{lost}")
+
+
 @click.command()
 @click.pass_context
 @with_appcontext

@@ -42,6 +42,11 @@ class SqliteStorage:
         self._last_ids: dict[Table, int] = {}
         self._unwritten: dict[Table, list[Values]] = {deliveries: [], entries: []}
 
+    @property
+    def newest_entry_id(self) -> int | None:
+        """The highest id of an entry that was stored; None if none was."""
+        return self._last_ids.get(entries)
+
     def changes(self, endpoint: str) -> Sequence[Change]:
         """Return what was switched at *endpoint*, oldest first."""
         rows = self._driver.execute(_CHANGES, (endpoint,))

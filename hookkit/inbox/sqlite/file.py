@@ -150,6 +150,11 @@ def file_of(connection: Connection) -> Path | None:
     return None
 
 
+def lock_path(path: Path) -> Path:
+    """Return where the lock of the database at *path* is."""
+    return path.with_name(f"{path.name}-hookkit-lock")
+
+
 def lock_beside(path: Path) -> FileLock | None:
     """Return the lock of the database at *path*; None where only SQLite's own will do.
 
@@ -158,7 +163,7 @@ def lock_beside(path: Path) -> FileLock | None:
     if not IS_SUPPORTED:
         return None
     mode = stat.S_IMODE(path.stat().st_mode) & 0o666
-    lock = FileLock(path.with_name(f"{path.name}-hookkit-lock"), mode)
+    lock = FileLock(lock_path(path), mode)
     try:
         lock.open()
     except OSError:
@@ -224,6 +229,11 @@ class WatchedFile:
     def __init__(self, path: Path) -> None:
         self._path = path
         self._identity = self._look()
+
+    @property
+    def is_there(self) -> bool:
+        """Whether it was there when it was last looked for."""
+        return self._identity is not None
 
     def has_gone(self) -> bool:
         """Tell whether it is no longer there; another file in its place is reported once."""

@@ -6,11 +6,11 @@ import os
 import shutil
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import cache
 from pathlib import Path
 from threading import Lock
-from typing import Any, TypeVar
+from typing import Any, NoReturn, TypeVar
 from weakref import finalize
 
 from sqlalchemy import Connection, Engine, Table, event
@@ -20,7 +20,7 @@ from sqlalchemy.sql.dml import Insert
 
 from hookkit import crash_points
 from hookkit.core.entry import Receipt
-from hookkit.core.errors import Unavailable
+from hookkit.core.errors import ConfigurationError, Unavailable
 from hookkit.inbox.sql import transactions
 from hookkit.inbox.sql.admit import admit
 from hookkit.inbox.sql.rows import PreparedDelivery
@@ -29,6 +29,7 @@ from hookkit.inbox.sql.transactions import Exclusive, unavailable
 from hookkit.inbox.sqlite import file as sqlite_file
 from hookkit.inbox.sqlite.admit import SqliteStorage
 from hookkit.inbox.sqlite.group_commit import GroupCommit
+from hookkit.inbox.sqlite.loss import WatchedLog, refuse_loss, remember
 
 _BUSY = "the inbox was busy for {:g} s"
 
@@ -60,7 +61,13 @@ class SqliteTransactions(transactions.Transactions):
     def __init__(self, engine: Engine, *, is_own: bool, migrates: bool = True) -> None:
         super().__init__(engine, is_own=is_own, migrates=migrates)
         self._file_lock: sqlite_file.FileLock | None = None
+        self._path: Path | None = None
         self._watched: sqlite_file.WatchedFile | None = None
+        self._watched_log: WatchedLog | None = None
+        # Whether another file may be in the place of the one that was opened.
+        self._is_doubtful = False
+        # The newest entry of a commit that is not remembered yet.
+        self._newest_entry_id: int | None = None
         # What each write sets on its connection; None where connections are set up with it.
         self._synchronous: int | None = _EXTRA
         self._forget_threads()
@@ -103,6 +110,7 @@ class SqliteTransactions(transactions.Transactions):
         """Forget the connections, the queues, and the locks that the parent may have held."""
         self._forget_threads()
         self._close_file_lock()
+        self._forget_connections()
         super().after_fork()
 
     def close(self) -> None:
@@ -111,6 +119,7 @@ class SqliteTransactions(transactions.Transactions):
         if self._writer.acquire(blocking=False):
             self._close_file_lock()
             self._writer.release()
+        self._forget_connections()
         super().close()
 
     def _set_up_connections(self) -> None:
@@ -135,7 +144,9 @@ class SqliteTransactions(transactions.Transactions):
         self, take: Callable[[], Sequence[PreparedDelivery]], *, timeout_s: float
     ) -> list[Receipt]:
         with self._writing(timeout_s) as connection:
-            receipts = admit(connection, SqliteStorage(connection), take())
+            storage = SqliteStorage(connection)
+            receipts = admit(connection, storage, take())
+            self._newest_entry_id = storage.newest_entry_id
             crash_points.reach("admit_written")
             return receipts
 
@@ -151,6 +162,8 @@ class SqliteTransactions(transactions.Transactions):
         limit_s = transactions.BUSY_TIMEOUT_S
         timeout_s = limit_s if timeout_s is None else min(timeout_s, limit_s)
         with self._turn(began_at + timeout_s), unavailable(), self._connection() as connection:
+            if self._is_doubtful:
+                self._refuse_other_file(connection)
             left_s = timeout_s - (time.monotonic() - began_at)
             with (
                 self._synced(connection),
@@ -158,6 +171,7 @@ class SqliteTransactions(transactions.Transactions):
                 _begun(connection, "BEGIN IMMEDIATE"),
             ):
                 yield connection
+            self._note_commit()
 
     def _prepare_database(self) -> None:
         """Switch a file of our own to a write-ahead log, so that readers never block."""
@@ -170,9 +184,13 @@ class SqliteTransactions(transactions.Transactions):
                 # Without effect on a file that holds something already.
                 connection.exec_driver_sql(f"PRAGMA page_size = {_PAGE_SIZE}")
                 mode = sqlite_file.switch_to_wal(connection, transactions.BUSY_TIMEOUT_S)
-            if path is not None and self._file_lock is None:
-                self._file_lock = sqlite_file.lock_beside(path)
-            self._watched = None if path is None else sqlite_file.WatchedFile(path)
+            if path is not None:
+                if self._file_lock is None:
+                    self._file_lock = sqlite_file.lock_beside(path)
+                refuse_loss(connection, path)
+                self._watched = sqlite_file.WatchedFile(path)
+                self._watched_log = WatchedLog(path) if mode == "wal" else None
+            self._path = path
         self._synchronous = _EXTRA
         if mode == "wal":
             self._synchronous = None if self.is_own else _FULL
@@ -185,8 +203,44 @@ class SqliteTransactions(transactions.Transactions):
     def _check_file(self) -> None:
         """Raise ``Unavailable`` when the file is gone: connections would go on writing to it."""
         if self._watched is not None and self._watched.has_gone():
+            self._is_doubtful = True
+            self._forget_connections()
             self.engine.dispose()
             raise Unavailable("the file of the inbox was moved or removed; put it back")
+        if self._watched_log is not None and self._watched_log.has_gone():
+            self._give_up_log()
+
+    def _note_commit(self) -> None:
+        """Remember what was committed, if it is where the next process will find it.
+
+        Raises:
+            Unavailable: It is not.
+        """
+        newest, self._newest_entry_id = self._newest_entry_id, None
+        if self._watched_log is not None and not self._watched_log.note_commit():
+            self._give_up_log()
+        if newest is not None and self._file_lock is not None:
+            with suppress(OSError):  # a full disk: less will be noticed, and nothing is lost
+                remember(self._file_lock.open()[0], newest)
+
+    def _give_up_log(self) -> NoReturn:
+        # The last connection that is closed puts what it has written into the file.
+        self._forget_connections()
+        self.engine.dispose()
+        raise Unavailable("the write-ahead log of the inbox was removed while it was in use")
+
+    def _refuse_other_file(self, connection: Connection) -> None:
+        """Raise ``Unavailable`` if the file was replaced by one that holds less."""
+        assert self._path is not None  # noqa: S101  # for the type checker
+        try:
+            refuse_loss(connection, self._path)
+        except ConfigurationError as error:
+            raise Unavailable(str(error)) from error
+        self._is_doubtful = False
+
+    def _forget_connections(self) -> None:
+        if self._watched_log is not None:
+            self._watched_log.forget()
 
     @contextmanager
     def _turn(self, give_up_at: float) -> Iterator[None]:
