@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 from hookkit.core.body import Document, Headers
 from hookkit.core.facts import near_fact
-from hookkit.core.ids import bounded_id, hash_content
+from hookkit.core.ids import bounded_id, hash_content, join_parts
 from hookkit.core.modes import Mode
 from hookkit.core.parts import AuthorType
 
@@ -52,6 +52,10 @@ class VerifiedDelivery(NamedTuple):
         is_bytewise: Whether the sender signed these very bytes, if only by a checksum: the
             same event in other bytes is then a forgery.
         key: The public key that fitted, as a JWK in JSON; None where secrets are shared.
+        signed_hash: Names what is signed, if bodies that differ can have the same signature: the
+            SHA-256 of the signed text, without its time, in hexadecimal. Else None.
+        owner: Whose secret fitted, if the settings have secrets by registration: the first, in
+            the order of the alphabet, of the registrations that have it. Else None.
     """
 
     delivery: Delivery
@@ -59,6 +63,8 @@ class VerifiedDelivery(NamedTuple):
     body_authenticated: bool
     is_bytewise: bool = False
     key: str | None = None
+    signed_hash: str | None = None
+    owner: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,12 +92,16 @@ class Options:
 
     Attributes:
         repeat_window_s: Replaces every ``repeat_after_s``, in seconds.
+        lifetime_s: How long the proof of a delivery can be accepted at most, in seconds. 0 if a
+            secret is sent along, which proves whatever is sent with it; None means for ever:
+            then equal content is never a new event, however late it comes.
         version: The payload version of bodies that leave it open; one for all of them, or one
             for each registration.
         authors: By registration, who writes what it delivers.
     """
 
     repeat_window_s: float | None = None
+    lifetime_s: float | None = 0.0
     version: str | Mapping[str, str] | None = None
     authors: Mapping[str, AuthorType] = field(default_factory=dict)
 
@@ -120,6 +130,8 @@ class Payload:
         event_id: The event's id, if the headers name it; the body then holds one event.
         signed_bytes: The SHA-256 of the body in hexadecimal, if its sender signed these very
             bytes; else None.
+        owner: Whose secret proved it, if the settings have secrets by registration: what one
+            owner sends is never an event of another. Else None.
     """
 
     provider: str
@@ -131,6 +143,7 @@ class Payload:
     options: Options = field(default_factory=Options)
     event_id: str | None = None
     signed_bytes: str | None = None
+    owner: str | None = None
 
     def item(
         self,
@@ -143,6 +156,7 @@ class Payload:
         fact: str | None = None,
         near: str | None = None,
         problem: str | None = None,
+        type_window_s: float | None = None,
     ) -> Item:
         """Return *raw* as an item of this payload.
 
@@ -152,28 +166,50 @@ class Payload:
             repeat_after_s: Needed if a new event could have the same *event_id*: seconds after
                 which an equal item is a new event.
             near: The name of a near fact; ignored beside *fact*.
+            type_window_s: Needed if *vendor_type* lies outside of what *event_id* is made from:
+                seconds for which an item that differs in nothing else is an event of its own;
+                beside *repeat_after_s* it always is.
         """
         if event_id is None:
             event_id = self.event_id
         if event_id is None:
             event_id = f"{self.version or 'unknown'}:{hash_content(raw)}"
-        previous_event_id = None
+        lifetime_s = self.options.lifetime_s
+        if lifetime_s is None or repeat_after_s is None:
+            repeat_after_s = None
+        else:
+            repeat_after_s = max(self.options.repeat_window_s or repeat_after_s, lifetime_s)
+        typed: str | None = None
+        if type_window_s is not None:
+            typed = f"{event_id}:{join_parts(vendor_type)}"
+            if repeat_after_s is not None:
+                event_id, typed = typed, None
+        earlier: list[str] = []
         if repeat_after_s is not None:
-            window_s = repeat_after_s = self.options.repeat_window_s or repeat_after_s
-            slot = int(self.received_at.timestamp() // window_s)
-            previous_event_id = bounded_id(f"{event_id}@{slot - 1}")
+            slot = int(self.received_at.timestamp() // repeat_after_s)
+            # Without a slot: what was received before the provider told repeats apart.
+            earlier = [f"{event_id}@{slot - 1}", event_id]
             event_id = f"{event_id}@{slot}"
         return Item(
             payload=self,
             raw=raw,
             vendor_type=vendor_type,
-            event_id=bounded_id(event_id),
-            previous_event_id=previous_event_id,
+            event_id=self._owned(event_id),
+            earlier_event_ids=tuple([self._owned(each) for each in earlier]),
             repeat_after_s=repeat_after_s,
-            lane=None if lane is None else bounded_id(lane),
-            fact=bounded_id(fact) if fact is not None else near and near_fact(near),
+            typed_event_id=None if typed is None else self._owned(typed),
+            type_window_s=type_window_s,
+            lane=None if lane is None else self._owned(lane),
+            fact=self._owned(fact) if fact is not None else near and near_fact(self._of(near)),
             problem=problem,
         )
+
+    def _owned(self, name: str) -> str:
+        return bounded_id(self._of(name))
+
+    def _of(self, name: str) -> str:
+        """Return *name* so that it is never the name of what another owner sends."""
+        return name if self.owner is None else f"{name}/{self.owner.replace('/', '%2F')}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -187,9 +223,14 @@ class Item:
             different things.
         vendor_type: The vendor's word for what happened, as sent.
         event_id: Identifies the event across redeliveries, unique within the endpoint.
-        previous_event_id: With ``repeat_after_s``: the event id of the time slot before.
+        earlier_event_ids: With ``repeat_after_s``: ids that the same event may have got before,
+            such as that of the time slot before.
         repeat_after_s: Set if the vendor gives neither id nor time: after this many seconds the
             same event id is a new event.
+        typed_event_id: The id of this event if an event of another vendor type has ``event_id``:
+            they differ in the type alone, which lies outside of what the id is made from.
+        type_window_s: With ``typed_event_id``: seconds after the first of those events was
+            received in which another type is an event of its own, and not a duplicate.
         lane: Events of one lane have an order; normally the conversation's id.
         fact: The name of what happened, the same in every payload version that reports it;
             exact or near, see ``core.facts``.
@@ -200,8 +241,10 @@ class Item:
     raw: Document = field(repr=False)
     vendor_type: str
     event_id: str
-    previous_event_id: str | None
+    earlier_event_ids: tuple[str, ...]
     repeat_after_s: float | None
+    typed_event_id: str | None
+    type_window_s: float | None
     lane: str | None
     fact: str | None
     problem: str | None

@@ -59,10 +59,13 @@ def verify(endpoint: Endpoint, delivery: Delivery) -> tuple[VerifiedDelivery, st
         )
         return verified, fingerprint
     registration = None if delivery.document is None else provider.registration(delivery.document)
-    secrets = endpoint.secrets(protection, "secrets", registration)
+    candidates = endpoint.candidates(protection, "secrets", registration)
     scheme = cast("Scheme", protection.scheme or provider.scheme)
-    verified = scheme.verify(delivery, secrets)
-    return verified, endpoint.fingerprint(secrets[verified.secret_index or 0])
+    verified = scheme.verify(delivery, candidates.secrets)
+    fitting = verified.secret_index or 0
+    if candidates.lists is not None:
+        verified = verified._replace(owner=candidates.owner(fitting))
+    return verified, endpoint.fingerprint(candidates.secrets[fitting])
 
 
 def _required(endpoint: Endpoint, delivery: Delivery) -> Protection:

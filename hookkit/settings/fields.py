@@ -72,6 +72,21 @@ def _nearest(key: str, schema: Schema) -> str:
     return f"{key} (did you mean {nearest[0]}?)" if nearest else key
 
 
+def _switch(otherwise: str) -> ma.Field[Any]:
+    """Return a field of True or False: what Python counts as equal to one of them is neither.
+
+    Args:
+        otherwise: What True does, for the message to somebody who wrote something else.
+    """
+
+    def read(given: Any) -> bool:
+        if given is True or given is False:
+            return bool(given)
+        raise ValidationError(f"must be True or False; True {otherwise}")
+
+    return ma.Function(deserialize=read)
+
+
 def _secrets(setting: str) -> ma.Field[Any]:
     """Return a field of secrets, or of a callable that returns them."""
 
@@ -152,6 +167,7 @@ class PartSettings(TypedDict, total=False):
     key_bases: list[str]
     tolerance_s: float
     event_id: tuple[str, ...]
+    unsigned_event_id: bool
     event_type: tuple[str, ...]
     public_url: str
     verify_token: Sequence[str] | Callable[[], Sequence[str]]
@@ -167,7 +183,7 @@ class _ProtectionSchema(Strict):
     """What an endpoint and a payload version may both say."""
 
     secrets = _secrets("secrets")
-    unsigned = ma.Boolean(truthy={True}, falsy={False})
+    unsigned = _switch("accepts what no secret of the vendor proves")
     basic = _secrets("basic")
     path_token = _secrets("path_token")
     scheme = ma.Function(deserialize=read_scheme)
@@ -189,8 +205,11 @@ class EndpointSchema(_ProtectionSchema):
     """An endpoint."""
 
     provider = ma.String(required=True)
-    tolerance_s = ma.Float(validate=validate.Range(min=0))
+    # Where nothing stands between a time and what follows it, a digit that is moved from one to
+    # the other makes the time ten times as great: that must lie outside of every tolerance.
+    tolerance_s = ma.Float(validate=validate.Range(min=0, max=10**9))
     event_id = ma.Function(deserialize=_read_places)
+    unsigned_event_id = _switch("believes an id that no signature covers")
     event_type = ma.Function(deserialize=_read_places)
     public_url = ma.String(
         validate=_address(
