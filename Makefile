@@ -48,6 +48,7 @@ bench: .venv/stamp ## hookkit, its peers and the limit, side by side
 	@$(BIN)/python -m bench durable
 	@$(BIN)/python -m bench growth
 	@$(BIN)/python -m bench outage
+	@$(BIN)/python -m bench private
 	@$(BIN)/python -m bench signatures
 	@$(BIN)/python -m bench verify
 	@$(BIN)/python -m bench versions

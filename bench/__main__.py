@@ -10,6 +10,7 @@ from bench.durable import durable
 from bench.engines import engines
 from bench.growth import growth
 from bench.outage import outage
+from bench.private import private
 from bench.signatures import signatures
 from bench.verify import verify
 from bench.versions import versions
@@ -26,6 +27,7 @@ main.add_command(durable)
 main.add_command(engines)
 main.add_command(growth)
 main.add_command(outage)
+main.add_command(private)
 main.add_command(signatures)
 main.add_command(verify)
 main.add_command(versions)

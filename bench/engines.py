@@ -34,7 +34,7 @@ from bench import engine_apps
 from bench.accept import caller, environs, new_bodies
 from bench.capacity import cpu_s, postgres_server
 from hookkit.core.entry import State
-from hookkit.inbox.base import Inbox
+from hookkit.inbox.inbox import Inbox
 from tests.redis_server import RedisServer
 
 #: Goals of the project, end to end; the command fails when one is missed.

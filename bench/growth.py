@@ -29,7 +29,7 @@ import click
 from bench.durable import _envelope
 from hookkit.core.delivery import Envelope
 from hookkit.core.entry import Entry, Settlement, State
-from hookkit.inbox.base import Inbox
+from hookkit.inbox.inbox import Inbox
 from hookkit.inbox.opening import open_inbox
 
 #: Goals of the project; the command fails when one is missed.

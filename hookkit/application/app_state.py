@@ -18,9 +18,8 @@ from hookkit.core.handlers import HandlerRegistry
 from hookkit.core.provider import Provider
 from hookkit.handling.run import Assignment
 from hookkit.handling.worker import Worker
-from hookkit.inbox.base import Inbox
-from hookkit.inbox.memory import MemoryInbox
-from hookkit.inbox.opening import check_database
+from hookkit.inbox.inbox import Inbox
+from hookkit.inbox.opening import check_database, is_memory
 from hookkit.operating.checkup import Checkup
 from hookkit.operating.housekeeping import Upkeep
 from hookkit.operating.operations import Operations
@@ -63,7 +62,7 @@ class AppState:
         self.starts_in_children = False
         self._has_started = False
         self._lock = Lock()
-        self.opening = Opening(app, self.settings, lambda: registry.transactional_names)
+        self.opening = Opening(app, self.settings)
         assignment = Assignment(
             sender=app,
             providers={name: each.provider for name, each in self.settings.endpoints.items()},
@@ -168,11 +167,12 @@ class AppState:
         )
 
     def _open_shared(self) -> None:
-        if isinstance(self.opening.prepare(), MemoryInbox):
+        if is_memory(self.opening.named()):
             raise ConfigurationError(
                 "HOOKKIT_DATABASE: memory:// is seen by no other process, so that nothing would"
                 " ever be there to handle; name a SQLite file or PostgreSQL"
             )
+        self.opening.prepare()
 
     def run_soon(self, entry_ids: Iterable[int]) -> None:
         """See to entries that became due here: at once with ``inline``, else by a wake-up.

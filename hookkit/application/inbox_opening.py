@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Sequence
 from pathlib import Path
 from threading import Lock
 from typing import Any
@@ -16,8 +15,8 @@ from typing import Any
 from flask import Flask
 
 from hookkit.core.errors import ConfigurationError, Unavailable
-from hookkit.inbox.base import Inbox
-from hookkit.inbox.opening import check_transactions, open_inbox
+from hookkit.inbox.inbox import Inbox
+from hookkit.inbox.opening import MEMORY, open_inbox
 from hookkit.settings.load import Settings
 
 _logger = logging.getLogger("hookkit")
@@ -29,21 +28,14 @@ PATIENCE_S = 1.0
 class Opening:
     """The inbox of *app* that its settings name.
 
-    Args:
-        needs_transactions: Returns the names of the handlers for which a memory inbox
-            will not do.
-
     Attributes:
         threads: How many run handlers in this process.
     """
 
-    def __init__(
-        self, app: Flask, settings: Settings, needs_transactions: Callable[[], Sequence[str]]
-    ) -> None:
+    def __init__(self, app: Flask, settings: Settings) -> None:
         self._app = app
         self._settings = settings
         self._database = settings.database
-        self._needs_transactions = needs_transactions
         self._inbox: Inbox | None = None
         self._closed_until = 0.0
         self._told = ""
@@ -105,10 +97,8 @@ class Opening:
         if time.monotonic() < self._closed_until:
             raise Unavailable("the inbox could not be opened a moment ago")
         try:
-            named = self.named()
-            check_transactions(named, self._needs_transactions())
             return open_inbox(
-                named,
+                self.named(),
                 encryption_keys=self._settings.encryption_keys,
                 migrates=self._settings.tables == "upgrade",
                 threads=self.threads,
@@ -125,7 +115,7 @@ class Opening:
         """
         if self._database is None:
             path = Path(self._app.instance_path) / "hookkit.db"
-            return "memory://" if self._app.testing else f"sqlite:///{path}"
+            return MEMORY if self._app.testing else f"sqlite:///{path}"
         if not callable(self._database):
             return self._database
         try:

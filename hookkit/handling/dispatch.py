@@ -24,7 +24,7 @@ from hookkit.core.event import Event, EventType
 from hookkit.core.handlers import Handler, Turn, plan
 from hookkit.handling.journal import Journal
 from hookkit.handling.run import Assignment, Run
-from hookkit.inbox.base import Inbox
+from hookkit.inbox.inbox import Inbox
 
 _handler_logger = logging.getLogger("hookkit.handlers")
 

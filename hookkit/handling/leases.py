@@ -7,7 +7,7 @@ from datetime import datetime
 from threading import Lock
 
 from hookkit.core.entry import Entry
-from hookkit.inbox.base import Inbox
+from hookkit.inbox.inbox import Inbox
 
 
 class Leases:

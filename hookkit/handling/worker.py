@@ -25,7 +25,7 @@ from hookkit.handling.journal import Journal
 from hookkit.handling.leases import Leases
 from hookkit.handling.reading import Reader
 from hookkit.handling.run import Assignment
-from hookkit.inbox.base import Inbox
+from hookkit.inbox.inbox import Inbox
 
 #: Seconds before each try to record a settlement that the store did not take.
 SETTLE_PAUSES_S = (0.0, 0.1, 0.5, 2.0, 5.0)

@@ -1,4 +1,4 @@
-"""What an inbox tells people of its entries, and of what was done to many of them."""
+"""What an inbox returns to people: how its entries stand, and what was done to many of them."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class AttemptRecord:
     Attributes:
         number: Which attempt of its handler, the first is 1; a replay counts from 1 again.
         handler: ``""`` when no handler was there to run.
-        replay: Which run of the entry: 0 is the first, 1 its first replay.
+        replays: How often the entry had been replayed by then; 0 is its first run.
         retry_at: When the handler was to be tried again; None when it was not.
     """
 
@@ -30,7 +30,7 @@ class AttemptRecord:
     started_at: datetime
     ended_at: datetime
     error: str | None
-    replay: int = 0
+    replays: int = 0
     retry_at: datetime | None = None
 
 
@@ -39,11 +39,11 @@ class EntryRecord:
     """How an entry stands, for people and tests; a worker gets an ``Entry``.
 
     Attributes:
-        attempt_count: How often it was claimed since it was admitted or last replayed.
+        claim_count: How often it was claimed since it was admitted or last replayed.
         next_attempt_at: When it will be tried again; None unless it is WAITING.
         conflicts: How many deliveries brought the same event id with other content.
         event_type: What it was read as when it was last handled; None before that.
-        replay: How often a person asked for it to run again.
+        replays: How often a person asked for it to run again.
         has_body: Whether its bytes are still kept.
         attempts: Oldest first, of every run and replay.
     """
@@ -57,12 +57,12 @@ class EntryRecord:
     fact: str | None
     problem: str | None
     state: State
-    attempt_count: int
+    claim_count: int
     next_attempt_at: datetime | None
     received_at: datetime
     conflicts: int
     event_type: str | None
-    replay: int
+    replays: int
     has_body: bool
     attempts: tuple[AttemptRecord, ...]
 
@@ -154,7 +154,7 @@ class ProofUse(NamedTuple):
 
 
 class Proofs(NamedTuple):
-    """What proved the deliveries from one id to another.
+    """Which secrets proved the deliveries from one id to another.
 
     Attributes:
         first_id: The first that was looked for; ids are not all there.

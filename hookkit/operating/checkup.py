@@ -15,7 +15,7 @@ from sqlalchemy import URL, Engine
 from hookkit.core.entry import State
 from hookkit.core.errors import ConfigurationError, HookkitError, Unavailable
 from hookkit.core.handlers import HandlerRegistry
-from hookkit.inbox.base import Inbox
+from hookkit.inbox.inbox import Inbox
 from hookkit.inbox.opening import MEMORY, open_inbox, parse_url
 from hookkit.inbox.sql.table_upgrade import OutdatedError
 from hookkit.inbox.sqlite.file import NETWORK_TYPES, mount_type

@@ -14,7 +14,7 @@ from hookkit.core.delivery import Delivery
 from hookkit.core.entry import RETRY_AFTER_S, Admitted, Receipt, State
 from hookkit.core.errors import BodyUnreadable, Rejected, Unavailable
 from hookkit.core.provider import parse
-from hookkit.inbox.base import Inbox
+from hookkit.inbox.inbox import Inbox
 from hookkit.receiving.endpoint import Endpoint
 from hookkit.receiving.verification import verify
 

@@ -25,7 +25,6 @@ from hookkit.core.handlers import (
     takes_run,
 )
 from hookkit.core.triggers import explain
-from hookkit.inbox.opening import check_transactions
 from hookkit.operating.operations import Stats
 from hookkit.providers import load_providers
 from hookkit.receiving.endpoint import Endpoint
@@ -118,7 +117,7 @@ class HookKit:
         Raises:
             ConfigurationError: A word that nothing explains, a name that is taken, an
                 application that has received deliveries already, or a transactional handler
-                that takes no run or whose application has ``memory://`` for its inbox.
+                that takes no run.
         """
         if not triggers:
             raise ConfigurationError('on() needs a trigger; "*" stands for every event')
@@ -224,8 +223,6 @@ class HookKit:
                 f"handler {handler.name!r} is transactional and takes no second argument, whose"
                 " connection its effects must go through; write def handle(event, run)"
             )
-        for state in self._states if handler.transactional else ():
-            check_transactions(state.settings.database, [handler.name])
         self._registry.add(handler)
 
     def _register(self, setup: BlueprintSetupState) -> None:
@@ -233,7 +230,6 @@ class HookKit:
         if "hookkit" in app.extensions:
             raise ConfigurationError(f"application {app.name!r} has a HookKit already")
         state = AppState(app, self._registry, load_providers())
-        check_transactions(state.settings.database, self._registry.transactional_names)
         self._states.add(state)
         for endpoint in state.settings.endpoints.values():
             _add_rule(setup, app, endpoint, state)

@@ -182,4 +182,4 @@ def test_warm_shutdown_lets_a_handler_end_that_has_outlasted_its_lease(
         "event-1": 1,
         "event-2": 1,
     }
-    assert {(each.state, each.attempt_count) for each in records.values()} == {(State.DONE, 1)}
+    assert {(each.state, each.claim_count) for each in records.values()} == {(State.DONE, 1)}

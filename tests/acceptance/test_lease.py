@@ -146,7 +146,7 @@ def test_event_that_kills_its_worker_is_dead_and_its_neighbours_are_done(tmp_pat
     assert begun == {"poison": 3} | dict.fromkeys(neighbours, 1)
     assert records["poison"].state is State.DEAD
     assert {records[each].state for each in neighbours} == {State.DONE}
-    assert {records[each].attempt_count for each in neighbours} == {1}
+    assert {records[each].claim_count for each in neighbours} == {1}
 
 
 class JumpingClock:
@@ -206,7 +206,7 @@ def test_clock_that_jumps_between_steps_loses_and_doubles_nothing(tmp_path):
         records = state.open_inbox().find(limit=count + 1)
 
     assert Counter(handled) == {f"event-{number}": 1 for number in range(count)}
-    assert {(each.state, each.attempt_count) for each in records} == {(State.DONE, 2)}
+    assert {(each.state, each.claim_count) for each in records} == {(State.DONE, 2)}
 
 
 def test_clock_that_jumps_under_a_pool_loses_and_doubles_nothing(tmp_path):

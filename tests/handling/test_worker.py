@@ -25,7 +25,7 @@ from hookkit.core.provider import split
 from hookkit.handling.dispatch import MAX_ERROR_CHARS, describe
 from hookkit.handling.run import Assignment
 from hookkit.handling.worker import Worker
-from hookkit.inbox.memory import MemoryInbox
+from hookkit.inbox.opening import MEMORY, open_inbox
 from hookkit.providers import load_providers
 from tests.applications import admit, message
 
@@ -49,7 +49,7 @@ class Bench:
 
     def __init__(self, hooks, inbox=None):
         self.clock = Clock()
-        self.inbox = inbox or MemoryInbox()
+        self.inbox = inbox or open_inbox(MEMORY)
         self.contexts = []
         assignment = Assignment(
             sender=SENDER,
@@ -853,7 +853,7 @@ def test_settlement_that_is_told_late_loses_nothing_of_the_batch(hooks, monkeypa
     bench.worker.work(limit=3)
 
     assert seen == ["event-0", "event-1", "event-2"]
-    assert {(one.state, one.attempt_count) for one in bench.inbox.find()} == {(State.DONE, 1)}
+    assert {(one.state, one.claim_count) for one in bench.inbox.find()} == {(State.DONE, 1)}
 
 
 def test_batch_of_a_settlement_that_the_store_never_takes_goes_on(hooks, monkeypatch):

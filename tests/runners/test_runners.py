@@ -13,8 +13,8 @@ from hookkit import HookKit, RetryPolicy, Unavailable
 from hookkit.core.entry import State
 from hookkit.handling.run import Assignment
 from hookkit.handling.worker import Worker
-from hookkit.inbox.base import Pruned
-from hookkit.inbox.memory import MemoryInbox
+from hookkit.inbox.opening import MEMORY, open_inbox
+from hookkit.inbox.records import Pruned
 from hookkit.operating.housekeeping import Upkeep
 from hookkit.providers import load_providers
 from hookkit.runners import thread as pools_of_threads
@@ -33,7 +33,7 @@ class Pool:
     """A pool over the handlers of a HookKit, and what it is fed from."""
 
     def __init__(self, hooks, **options):
-        self.inbox = MemoryInbox()
+        self.inbox = open_inbox(MEMORY)
         assignment = Assignment(
             sender=self,
             providers={"support": load_providers()["sunshine"]},
@@ -274,7 +274,7 @@ def test_stopped_pool_prunes_no_further(hooks, monkeypatch):
 def test_pruning_by_the_pool_ends_between_two_steps():
     steps = []
 
-    class Endless(MemoryInbox):
+    class Endless:
         def prune(self, **how):
             steps.append(how)
             return Pruned(1, 1, (len(steps), len(steps)))
