@@ -184,18 +184,17 @@ class Payload:
             typed = f"{event_id}:{join_parts(vendor_type)}"
             if repeat_after_s is not None:
                 event_id, typed = typed, None
-        earlier: list[str] = []
+        previous_event_id = None
         if repeat_after_s is not None:
             slot = int(self.received_at.timestamp() // repeat_after_s)
-            # Without a slot: what was received before the provider told repeats apart.
-            earlier = [f"{event_id}@{slot - 1}", event_id]
+            previous_event_id = self._owned(f"{event_id}@{slot - 1}")
             event_id = f"{event_id}@{slot}"
         return Item(
             payload=self,
             raw=raw,
             vendor_type=vendor_type,
             event_id=self._owned(event_id),
-            earlier_event_ids=tuple([self._owned(each) for each in earlier]),
+            previous_event_id=previous_event_id,
             repeat_after_s=repeat_after_s,
             typed_event_id=None if typed is None else self._owned(typed),
             type_window_s=type_window_s,
@@ -223,8 +222,7 @@ class Item:
             different things.
         vendor_type: The vendor's word for what happened, as sent.
         event_id: Identifies the event across redeliveries, unique within the endpoint.
-        earlier_event_ids: With ``repeat_after_s``: ids that the same event may have got before,
-            such as that of the time slot before.
+        previous_event_id: With ``repeat_after_s``: the event id of the time slot before.
         repeat_after_s: Set if the vendor gives neither id nor time: after this many seconds the
             same event id is a new event.
         typed_event_id: The id of this event if an event of another vendor type has ``event_id``:
@@ -241,7 +239,7 @@ class Item:
     raw: Document = field(repr=False)
     vendor_type: str
     event_id: str
-    earlier_event_ids: tuple[str, ...]
+    previous_event_id: str | None
     repeat_after_s: float | None
     typed_event_id: str | None
     type_window_s: float | None

@@ -87,7 +87,9 @@ class Inbox:
         which every new entry is ignored is kept without its bytes.
 
         An item with ``repeat_after_s`` is a duplicate as well when its previous event id
-        names an entry that was received less than so many seconds before it.
+        names an entry that was received less than so many seconds before it. One with
+        ``typed_event_id`` is none of an entry of another vendor type, if that was received less
+        than ``type_window_s`` before it: it is stored under that id.
         """
         return self._transactions.admit(prepared(envelope, self._cipher))
 
