@@ -71,7 +71,7 @@ def accept(rounds: int, calls: int) -> None:
 
 
 def new_bodies() -> Iterator[bytes]:
-    """Yield bodies of ever new events."""
+    """Yield bodies, each with a new event."""
     sample = find_sample(find_provider("sunshine"), "v2", "conversation-message")
     document: dict[str, Any] = json.loads(sample.body)
     event = document["events"][0]
@@ -129,7 +129,7 @@ class _StoresNothing:
 
 
 def environs(bodies: Iterator[bytes], count: int) -> list[dict[str, Any]]:
-    """Return what a WSGI server makes of that many new deliveries."""
+    """Return the WSGI environments of *count* new deliveries."""
     return [
         {
             "REQUEST_METHOD": "POST",

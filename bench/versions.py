@@ -1,6 +1,6 @@
 """What versions side by side cost the accept path, on a SQLite file, unsynced and synced.
 
-All cases are of one process and one run, by turns; every delivery is a new message:
+All cases take turns in one process and one run. Every delivery is a new message:
 
 * ``plain``: an endpoint whose settings name no modes;
 * ``one``: one version that is live, so that no owner of a fact is kept;

@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import NamedTuple
 
@@ -28,6 +28,8 @@ class Delivery:
         received_at: Aware UTC, cut to milliseconds.
         path_token: The part of the URL after the endpoint's name; None if there is none.
         query: The part of the URL after the question mark, as it was sent.
+        address: The IP address that it came from; empty if that is not known. A reverse proxy
+            has its own address here, unless the application corrects that.
         document: The decoded body, if a scheme had to decode it to prove the sender; else None.
             It is passed on so that the body is decoded once.
     """
@@ -38,6 +40,7 @@ class Delivery:
     received_at: datetime
     path_token: str | None = field(default=None, repr=False)
     query: str = field(default="", repr=False)
+    address: str = ""
     document: Document | None = field(default=None, repr=False)
 
 
@@ -156,7 +159,6 @@ class Payload:
         fact: str | None = None,
         near: str | None = None,
         problem: str | None = None,
-        type_window_s: float | None = None,
     ) -> Item:
         """Return *raw* as an item of this payload.
 
@@ -166,9 +168,6 @@ class Payload:
             repeat_after_s: Needed if a new event could have the same *event_id*: seconds after
                 which an equal item is a new event.
             near: The name of a near fact; ignored beside *fact*.
-            type_window_s: Needed if *vendor_type* lies outside of what *event_id* is made from:
-                seconds for which an item that differs in nothing else is an event of its own;
-                beside *repeat_after_s* it always is.
         """
         if event_id is None:
             event_id = self.event_id
@@ -179,11 +178,6 @@ class Payload:
             repeat_after_s = None
         else:
             repeat_after_s = max(self.options.repeat_window_s or repeat_after_s, lifetime_s)
-        typed: str | None = None
-        if type_window_s is not None:
-            typed = f"{event_id}:{join_parts(vendor_type)}"
-            if repeat_after_s is not None:
-                event_id, typed = typed, None
         previous_event_id = None
         if repeat_after_s is not None:
             slot = int(self.received_at.timestamp() // repeat_after_s)
@@ -196,8 +190,6 @@ class Payload:
             event_id=self._owned(event_id),
             previous_event_id=previous_event_id,
             repeat_after_s=repeat_after_s,
-            typed_event_id=None if typed is None else self._owned(typed),
-            type_window_s=type_window_s,
             lane=None if lane is None else self._owned(lane),
             fact=self._owned(fact) if fact is not None else near and near_fact(self._of(near)),
             problem=problem,
@@ -225,14 +217,14 @@ class Item:
         previous_event_id: With ``repeat_after_s``: the event id of the time slot before.
         repeat_after_s: Set if the vendor gives neither id nor time: after this many seconds the
             same event id is a new event.
-        typed_event_id: The id of this event if an event of another vendor type has ``event_id``:
-            they differ in the type alone, which lies outside of what the id is made from.
-        type_window_s: With ``typed_event_id``: seconds after the first of those events was
-            received in which another type is an event of its own, and not a duplicate.
         lane: Events of one lane have an order; normally the conversation's id.
         fact: The name of what happened, the same in every payload version that reports it;
             exact or near, see ``core.facts``.
         problem: Why the item cannot be understood; it then becomes an ``unknown`` event.
+        typed_event_id: The id of this event if an event of another vendor type has ``event_id``;
+            see ``told_apart_by_type``.
+        type_window_s: With ``typed_event_id``: seconds after the first of those events was
+            received in which another type is an event of its own, and not a duplicate.
     """
 
     payload: Payload
@@ -241,11 +233,27 @@ class Item:
     event_id: str
     previous_event_id: str | None
     repeat_after_s: float | None
-    typed_event_id: str | None
-    type_window_s: float | None
     lane: str | None
     fact: str | None
     problem: str | None
+    typed_event_id: str | None = None
+    type_window_s: float | None = None
+
+    def told_apart_by_type(self, window_s: float) -> Item:
+        """Return the item for a vendor type that lies outside of what its id is made from.
+
+        Args:
+            window_s: Seconds for which an item that differs in the type alone is an event of its
+                own; one with ``repeat_after_s`` always is.
+        """
+        typed_event_id = self._typed(self.event_id)
+        if self.previous_event_id is None:
+            return replace(self, typed_event_id=typed_event_id, type_window_s=window_s)
+        previous_event_id = self._typed(self.previous_event_id)
+        return replace(self, event_id=typed_event_id, previous_event_id=previous_event_id)
+
+    def _typed(self, event_id: str) -> str:
+        return bounded_id(f"{event_id}:{join_parts(self.vendor_type)}")
 
     @property
     def compared(self) -> Document:

@@ -25,7 +25,17 @@ from hookkit.core.attempts import Attempt
 from hookkit.core.delivery import Envelope
 from hookkit.core.entry import EVERYTHING, Entry, Filter, Receipt, Settlement, State
 from hookkit.core.errors import ReplayRefused
-from hookkit.inbox.records import STEP, Batch, EntryRecord, Kept, Proofs, Pruned
+from hookkit.inbox.records import (
+    STEP,
+    Batch,
+    EntryRecord,
+    Kept,
+    Proofs,
+    Pruned,
+    from_ms,
+    later,
+    to_ms,
+)
 from hookkit.inbox.sql.claim import (
     choose,
     choose_in_lanes,
@@ -35,6 +45,7 @@ from hookkit.inbox.sql.claim import (
     release,
 )
 from hookkit.inbox.sql.find import counts, find, find_kept, proofs
+from hookkit.inbox.sql.keys import KeptKeys
 from hookkit.inbox.sql.rows import BodyCipher, prepared
 from hookkit.inbox.sql.settle import (
     UndoneError,
@@ -48,7 +59,6 @@ from hookkit.inbox.sql.settle import (
 from hookkit.inbox.sql.switches import Switches
 from hookkit.inbox.sql.transactions import Exclusive, Transactions
 from hookkit.inbox.sql.upkeep import Window, prune, replay_all, why_refused
-from hookkit.inbox.values import from_ms, later, to_ms
 
 
 class Inbox:
@@ -58,12 +68,14 @@ class Inbox:
 
     Attributes:
         switches: What was switched between payload versions.
+        keys: The vendors' public keys that have proved deliveries.
     """
 
     def __init__(self, transactions: Transactions, cipher: BodyCipher) -> None:
         self._transactions = transactions
         self._cipher = cipher
         self.switches = Switches(transactions)
+        self.keys = KeptKeys(transactions)
 
     def prepare(self) -> None:
         """See to the tables; every other method does it if need be.

@@ -27,8 +27,7 @@ from hookkit.inbox.inbox import Inbox
 from hookkit.inbox.postgres.transactions import PostgresTransactions
 from hookkit.inbox.sql.rows import BodyCipher
 from hookkit.inbox.sql.transactions import BUSY_TIMEOUT_S, Transactions, brief_reason
-from hookkit.inbox.sqlite.private import PrivateTransactions
-from hookkit.inbox.sqlite.transactions import SqliteTransactions
+from hookkit.inbox.sqlite.transactions import PrivateTransactions, SqliteTransactions
 
 #: What ``HOOKKIT_DATABASE`` may hold.
 Database: TypeAlias = str | URL | Engine | Callable[[], str | URL | Engine]

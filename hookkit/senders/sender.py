@@ -190,30 +190,28 @@ class Splitter:
     each: str
     span_s: float
 
-    def __call__(self, payload: Payload) -> Sequence[Item]:
-        """Return the items of *payload*."""
+    def __call__(self, payload: Payload) -> Iterable[Item]:
+        """Return the items of *payload*, each when it is asked for."""
         listed = payload.document.get(self.each) if self.each else None
         events = listed if isinstance(listed, list) and listed else [payload.document]
-        return [
+        return (
             self._item(payload, each if isinstance(each, Mapping) else {"value": each})
             for each in events
-        ]
+        )
 
     def _item(self, payload: Payload, event: Document) -> Item:
         vendor_type = find(self.types, event, payload.headers) or ""
         event_id = find(self.ids, event, payload.headers)
         if event_id is None and self.believed:
             unsigned_id = find(self.believed, event, payload.headers)
-            event_id = unsigned_id and join_parts(unsigned_id, vendor_type)
+            if unsigned_id is not None:
+                event_id = join_parts(unsigned_id, vendor_type)
         if event_id is not None:
             return payload.item(raw=event, vendor_type=vendor_type, event_id=event_id)
-        return payload.item(
-            raw=event,
-            vendor_type=vendor_type,
-            event_id=None,
-            repeat_after_s=self.span_s,
-            type_window_s=self.span_s if self._is_type_outside(event) else None,
+        item = payload.item(
+            raw=event, vendor_type=vendor_type, event_id=None, repeat_after_s=self.span_s
         )
+        return item.told_apart_by_type(self.span_s) if self._is_type_outside(event) else item
 
     def _is_type_outside(self, event: Document) -> bool:
         """Tell whether the type of *event* is looked for in a header."""

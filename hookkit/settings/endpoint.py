@@ -12,12 +12,13 @@ from dataclasses import replace
 from typing import NamedTuple, cast
 
 from hookkit.core.delivery import Options
-from hookkit.core.mistakes import not_known
+from hookkit.core.errors import not_known
 from hookkit.core.modes import Mode
 from hookkit.core.parts import AuthorType
 from hookkit.core.provider import Provider
 from hookkit.core.scheme import KeyScheme, Scheme, SigningScheme, UrlScheme, lifetime_of
-from hookkit.keys.ring import KeyRing, KeyServer
+from hookkit.keys.ring import KeyRing
+from hookkit.keys.server import KeyServer
 from hookkit.receiving.endpoint import SECRET_SETTINGS, Endpoint, Protection, Secrets
 from hookkit.senders import SENDERS
 from hookkit.senders.sender import is_signed, provider_of
@@ -37,6 +38,9 @@ _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,99}")
 
 #: The settings that name the public keys of a vendor that signs with keys of its own.
 _KEY_SETTINGS = ("keys", "region", "key_bases")
+#: Where nothing stands between a signed time and the next part, a digit that is moved from one to
+#: the other makes the time ten times as great or as small: no tolerance may reach as far.
+_MAX_TOLERANCE_S = 10**9
 _ANY_KEY_SETTING = "keys, region or key_bases"
 
 
@@ -61,9 +65,14 @@ class _Part(NamedTuple):
 
 
 def read_endpoint(
-    name: object, declared: object, providers: Mapping[str, Provider], default_max_body_bytes: int
+    name: object, declared: object, providers: Mapping[str, Provider], limits: Mapping[str, int]
 ) -> tuple[Endpoint | None, list[str]]:
-    """Return the endpoint *name* as *declared*, or None and a line for each mistake."""
+    """Return the endpoint *name* as *declared*, or None and a line for each mistake.
+
+    Args:
+        providers: By name.
+        limits: By setting, those of an endpoint that does not set its own.
+    """
     loaded, mistakes = _load(EndpointSchema(), declared)
     if not isinstance(name, str) or not _NAME.fullmatch(name):
         mistakes.append(": the name must be letters, digits, '.', '_' and '-', at most 100")
@@ -97,7 +106,8 @@ def read_endpoint(
         version_protections=protections,
         modes=_modes(versions, provider),
         path=loaded.get("path"),
-        max_body_bytes=loaded.get("max_body", default_max_body_bytes),
+        max_body_bytes=loaded.get("max_body", limits["max_body"]),
+        max_items=loaded.get("max_items", limits["max_items"]),
         verify_token=loaded.get("verify_token"),
     )
     return found, []
@@ -233,6 +243,8 @@ def _signing_mistakes(endpoint: _Part, versions: Mapping[str, _Part]) -> Iterato
     signs_time = any(isinstance(each, KeyScheme) or lifetime_of([each]) != 0 for each in schemes)
     if "tolerance_s" in loaded and not signs_time:
         yield f"tolerance_s: {provider.name} signs no time"
+    if loaded.get("tolerance_s", 0) > _MAX_TOLERANCE_S and lifetime_of(schemes) != 0:
+        yield f"tolerance_s: must be at most {_MAX_TOLERANCE_S}"
     if "repeat_window_s" in loaded and lifetime_of(schemes) is None:
         yield (
             f"repeat_window_s: {provider.name} signs no time, so that an equal event is always a"

@@ -14,10 +14,9 @@ from hookkit.core.entry import Settlement, State
 from hookkit.core.errors import SwitchRefused
 from hookkit.core.facts import Report, is_exact, is_near, pair_nearest, plain_name
 from hookkit.core.modes import Mode, modes_after, switch_changes
-from hookkit.core.provider import Provider, split
+from hookkit.core.provider import Provider, max_items_of, split
 from hookkit.inbox.opening import MEMORY, open_inbox
-from hookkit.inbox.records import EntryRecord, Kept
-from hookkit.inbox.values import seconds_to_ms, to_ms
+from hookkit.inbox.records import EntryRecord, Kept, seconds_to_ms, to_ms
 from hookkit.switching.counterparts import kind_of, words_without_counterpart
 
 _DONE = Settlement(state=State.DONE, retry_after_s=None, attempts=())
@@ -147,6 +146,7 @@ class _Stage:
             body=kept.body or b"",
             headers=kept.headers,
             received_at=kept.received_at,
+            max_items=max_items_of(kept.event_id),
         )
         receipt = self.inbox.admit(
             Envelope(

@@ -11,10 +11,9 @@ from hookkit.core.event import Event, EventType
 from hookkit.core.handlers import Handler, HandlerRegistry
 from hookkit.core.modes import Change, Mode, Modes, modes_after, switch_changes
 from hookkit.core.provider import Provider
-from hookkit.handling.reading import Reader
+from hookkit.handling.dispatch import Reader
 from hookkit.inbox.inbox import Inbox
-from hookkit.inbox.records import Kept, Switched
-from hookkit.inbox.values import to_ms
+from hookkit.inbox.records import Kept, Switched, to_ms
 from hookkit.receiving.endpoint import Endpoint
 from hookkit.switching.comparison import Row, Sighting, compare, obstacles
 from hookkit.switching.counterparts import (

@@ -36,7 +36,7 @@ OUTAGE_S = 10 if SCALE == 1 else 60
 #: The process that forks has used the inbox, so its children must forget its connections.
 OPENED = APPLICATION.replace(
     "hooks.init_app(app)",
-    "hooks.init_app(app)\n    app.extensions['hookkit'].open_inbox().counts()",
+    "hooks.init_app(app)\n    app.extensions['hookkit'].opening.inbox().counts()",
 )
 
 

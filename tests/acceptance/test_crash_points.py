@@ -127,7 +127,7 @@ def test_death_amid_a_replay_leaves_the_entry_as_it_was(database_url):
 
     assert (died, ended) == (-signal.SIGKILL, 0)
     assert after_death == before
-    assert [(each.state, each.replay) for each in after_all] == [(State.PENDING, 1)]
+    assert [(each.state, each.replays) for each in after_all] == [(State.PENDING, 1)]
 
 
 def test_death_amid_pruning_leaves_the_entry_as_it_was(database_url):

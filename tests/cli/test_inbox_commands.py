@@ -27,7 +27,7 @@ class Shop:
 
         hooks.on("*", name="count")(lambda event: self.handled.append("count"))
         self.app = make_app(hooks, **config)
-        self.inbox = self.app.extensions["hookkit"].open_inbox()
+        self.inbox = self.app.extensions["hookkit"].opening.inbox()
 
     def receive(self, *event_ids):
         for event_id in event_ids:

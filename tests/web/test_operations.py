@@ -72,7 +72,7 @@ def test_many_are_replayed_and_progress_is_told(hooks, tmp_path):
     app = make_app(hooks, HOOKKIT_DATABASE=f"sqlite:///{tmp_path}/inbox.db", HOOKKIT_RUNNER="none")
     state = app.extensions["hookkit"]
     for number in range(250):
-        admit(state.open_inbox(), message(f"event-{number}"), datetime.now(UTC))
+        admit(state.opening.inbox(), message(f"event-{number}"), datetime.now(UTC))
     state.worker.work(limit=250)
 
     count = hooks.replay_all(app, Filter(state=State.DONE), progress=progress.append)
@@ -156,7 +156,7 @@ def test_transactional_handler_of_an_application_under_test_needs_no_database(ho
     answer = post(app.test_client(), message())
 
     assert answer.status_code == 200
-    (entry,) = app.extensions["hookkit"].open_inbox().find()
+    (entry,) = app.extensions["hookkit"].opening.inbox().find()
     assert [(each.handler, each.outcome) for each in entry.attempts] == [
         ("book", Outcome.SUCCEEDED)
     ]

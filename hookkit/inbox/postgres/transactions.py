@@ -1,17 +1,18 @@
-"""Transactions on PostgreSQL, and a watchdog that gives up a server that hangs."""
+"""Transactions and admission on PostgreSQL, and how a server that hangs is given up."""
 
 from __future__ import annotations
 
 import os
 import socket
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from functools import cache
+from operator import itemgetter
 from threading import Event, Lock, Thread
 from typing import Any, TypeVar
 
-from sqlalchemy import Connection, Engine, RootTransaction, Table
+from sqlalchemy import Connection, Engine, RootTransaction, Table, bindparam, select
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.sql.dml import Insert
@@ -19,11 +20,64 @@ from sqlalchemy.sql.dml import Insert
 from hookkit import crash_points
 from hookkit.core.entry import Receipt
 from hookkit.core.errors import Unavailable
-from hookkit.inbox.postgres.admit import PostgresStorage
+from hookkit.core.modes import Change, Owner
 from hookkit.inbox.sql import transactions
-from hookkit.inbox.sql.admit import admit
-from hookkit.inbox.sql.rows import PreparedDelivery
-from hookkit.inbox.sql.transactions import Exclusive, unavailable
+from hookkit.inbox.sql.admit import KNOWN_COLUMNS, Known, admit
+from hookkit.inbox.sql.owners import OwnerCandidate, changes_at, take_facts
+from hookkit.inbox.sql.rows import PreparedDelivery, Values, chunks
+from hookkit.inbox.sql.tables import deliveries, entries, facts
+from hookkit.inbox.sql.transactions import Exclusive, Transactions, unavailable
+
+# Built once: putting a statement together takes longer than a database does to run it.
+_KNOWN = select(*KNOWN_COLUMNS).where(
+    entries.c.endpoint == bindparam("of_endpoint"),
+    entries.c.event_id.in_(bindparam("event_ids", expanding=True)),
+)
+_INSERT_DELIVERY = deliveries.insert()
+
+
+class PostgresStorage:
+    """A ``Storage`` inside one of several transactions that may store the same events."""
+
+    def __init__(self, transactions: Transactions, connection: Connection) -> None:
+        self._transactions = transactions
+        self._connection = connection
+
+    def changes(self, endpoint: str) -> Sequence[Change]:
+        """Return what was switched at *endpoint*, oldest first."""
+        self._transactions.share(self._connection, Exclusive.VERSIONS)
+        return changes_at(self._connection, endpoint)
+
+    def look_up(self, endpoint: str, event_ids: Collection[str]) -> dict[str, Known]:
+        """Return by event id the entries that are there."""
+        known = {}
+        for chunk in chunks(event_ids):
+            values = {"of_endpoint": endpoint, "event_ids": chunk}
+            for row in self._connection.execute(_KNOWN, values):
+                known[row.event_id] = Known(*row)
+        return known
+
+    def store_delivery(self, row: Values) -> int:
+        """Store a delivery; return its id."""
+        key: Any = self._connection.execute(_INSERT_DELIVERY, row).inserted_primary_key
+        return int(key.id)
+
+    def store_entries(self, endpoint: str, rows: Sequence[Values]) -> dict[str, Known]:
+        """Store the entries that are not there; return what is there then, ours or another's."""
+        # In the order of their ids: two processes that insert the same ones then wait for
+        # each other in one direction only.
+        ordered = sorted(rows, key=itemgetter("event_id"))
+        self._connection.execute(self._transactions.insert_unless_there(entries), ordered)
+        return self.look_up(endpoint, [row["event_id"] for row in rows])
+
+    def flush(self) -> None:
+        """Do nothing: everything is written at once."""
+
+    def take_facts(self, endpoint: str, wanted: Sequence[OwnerCandidate]) -> dict[str, Owner]:
+        """Have each free fact owned by the first in *wanted*; return the owners by fact."""
+        insert_fact = self._transactions.insert_unless_there(facts)
+        return take_facts(self._connection, insert_fact, endpoint, wanted)
+
 
 #: How late a connection may be cut, in seconds.
 _PERIOD_S = 0.25

@@ -20,10 +20,10 @@ from hookkit.core.entry import Admitted, Receipt, State
 from hookkit.core.errors import Unavailable
 from hookkit.core.facts import is_exact
 from hookkit.core.modes import Change, Modes, Owner, modes_after
+from hookkit.inbox.records import seconds_to_ms
 from hookkit.inbox.sql.owners import OwnerCandidate, mark_twins, with_first_states
 from hookkit.inbox.sql.rows import PreparedDelivery, Values, chunks
 from hookkit.inbox.sql.tables import deliveries, entries
-from hookkit.inbox.values import seconds_to_ms
 
 
 class Known(NamedTuple):

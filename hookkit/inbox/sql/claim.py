@@ -27,9 +27,9 @@ from sqlalchemy import (
 from hookkit.core.attempts import Outcome, Recorded, tries_of
 from hookkit.core.body import Headers
 from hookkit.core.entry import Entry, State
+from hookkit.inbox.records import from_ms, later
 from hookkit.inbox.sql.rows import BodyCipher, chunks
 from hookkit.inbox.sql.tables import attempts, deliveries, entries
-from hookkit.inbox.values import from_ms, later
 
 #: An entry that is held up in its lane is not looked at again for so long, in seconds.
 HELD_UP_S = 1.0

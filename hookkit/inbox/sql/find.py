@@ -10,10 +10,9 @@ from sqlalchemy import ColumnElement, Connection, case, exists, func, null, or_,
 from hookkit.core.entry import Filter, State
 from hookkit.core.ids import FINGERPRINT_CHARS
 from hookkit.core.provider import FINGERPRINT_HEADER
-from hookkit.inbox.records import AttemptRecord, EntryRecord, Kept, Proofs, ProofUse
+from hookkit.inbox.records import AttemptRecord, EntryRecord, Kept, Proofs, ProofUse, from_ms, to_ms
 from hookkit.inbox.sql.rows import BodyCipher, attempt_record, chunks, entry_record, kept_entry
 from hookkit.inbox.sql.tables import attempts, deliveries, entries
-from hookkit.inbox.values import from_ms, to_ms
 
 #: Whether the bytes of an entry are still kept.
 HAS_BODY = exists().where(deliveries.c.id == entries.c.delivery_id).label("has_body")

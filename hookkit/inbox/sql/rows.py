@@ -19,8 +19,16 @@ from sqlalchemy import Row
 from hookkit.core.attempts import Attempt, Outcome
 from hookkit.core.delivery import Envelope, Item
 from hookkit.core.entry import Entry, State
-from hookkit.inbox.records import AttemptRecord, EntryRecord, Kept
-from hookkit.inbox.values import MAX_WORD_CHARS, from_ms, later, storable_text, to_ms
+from hookkit.inbox.records import (
+    MAX_WORD_CHARS,
+    AttemptRecord,
+    EntryRecord,
+    Kept,
+    from_ms,
+    later,
+    storable_text,
+    to_ms,
+)
 
 #: How many values go into one statement: SQLite before 3.32 takes 999 parameters.
 CHUNK = 500

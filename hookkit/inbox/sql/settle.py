@@ -11,9 +11,9 @@ from sqlalchemy.exc import InvalidRequestError
 from hookkit import crash_points
 from hookkit.core.attempts import Attempt, Outcome
 from hookkit.core.entry import Entry, Settlement, State
+from hookkit.inbox.records import later, to_ms
 from hookkit.inbox.sql.rows import attempt_row
 from hookkit.inbox.sql.tables import attempts, entries
-from hookkit.inbox.values import later, to_ms
 
 
 @contextmanager

@@ -13,12 +13,11 @@ from hookkit import crash_points
 from hookkit.core.entry import State
 from hookkit.core.facts import NEAR_MARK, Report, decide, is_exact, is_near, names_in_doubt
 from hookkit.core.modes import Change, Mode, is_orphan, is_over, is_young
-from hookkit.inbox.records import Switched
+from hookkit.inbox.records import Switched, from_ms, seconds_to_ms, to_ms
 from hookkit.inbox.sql.owners import OwnerCandidate, become_twins, take_facts
 from hookkit.inbox.sql.rows import CHUNK, chunks
 from hookkit.inbox.sql.tables import entries, facts, switches
 from hookkit.inbox.sql.transactions import Exclusive, Transactions
-from hookkit.inbox.values import from_ms, seconds_to_ms, to_ms
 
 # In the order of ``Report``.
 _REPORT = (

@@ -51,6 +51,18 @@ MIGRATIONS: Mapping[int, Sequence[str]] = {
         )
         """,
     ),
+    # Vendors' public keys.
+    4: (
+        """
+        CREATE TABLE hookkit_keys (
+            server VARCHAR(255) NOT NULL,
+            key_id VARCHAR(64) NOT NULL,
+            jwk TEXT NOT NULL,
+            fetched_at_ms BIGINT NOT NULL,
+            PRIMARY KEY (server, key_id)
+        )
+        """,
+    ),
 }
 
 

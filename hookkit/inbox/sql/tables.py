@@ -27,10 +27,10 @@ from sqlalchemy import (
 )
 
 from hookkit.core.ids import MAX_ID_CHARS
-from hookkit.inbox.values import MAX_WORD_CHARS
+from hookkit.inbox.records import MAX_WORD_CHARS
 
 #: Goes up with every change of the tables below; ``table_upgrade`` leads from one to the next.
-SCHEMA_VERSION = 3
+SCHEMA_VERSION = 4
 
 #: All tables of hookkit: public, so that an application's own Alembic can own them.
 metadata = MetaData()
@@ -181,4 +181,16 @@ switches = Table(
     Column("who", Text, nullable=False),
     # Whether every event near the switch has had its time to meet its twin.
     Column("is_over", Boolean, nullable=False),
+)
+
+#: The public keys that have proved a delivery, so that a process that starts knows them.
+keys = Table(
+    "hookkit_keys",
+    metadata,
+    # The addresses that are asked for it: what one vendor's server says is no other's key.
+    Column("server", String(MAX_ID_CHARS), primary_key=True),
+    Column("key_id", String(64), primary_key=True),
+    # JSON in ASCII.
+    Column("jwk", Text, nullable=False),
+    Column("fetched_at_ms", BigInteger, nullable=False),
 )

@@ -6,13 +6,13 @@ https://platform.text.com/docs/management/webhooks
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable
 from typing import Any
 
 from hookkit.core.body import Document
 from hookkit.core.delivery import Item, Payload
 from hookkit.core.event import Event, EventType, build_event
-from hookkit.core.provider import PayloadVersion
+from hookkit.core.provider import PayloadVersion, repeats_too_much, swollen_item
 from hookkit.providers.livechat.identity import keys_of, lane_of
 from hookkit.providers.livechat.parts import parts_of
 from hookkit.providers.livechat.shapes import PayloadShape
@@ -112,7 +112,7 @@ OF_THE_REGISTRATION = frozenset({"webhook_id", "secret_key", "additional_data"})
 _PAYLOAD = PayloadShape()
 
 
-def split(payload: Payload) -> Sequence[Item]:
+def split(payload: Payload) -> Iterable[Item]:
     """Return one item, or one for each element of an array, as in ``auto_accesses_updated``."""
     document = payload.document
     action = dig_text(document, "action") or ""
@@ -121,7 +121,10 @@ def split(payload: Payload) -> Sequence[Item]:
     inner = document.get(key)
     if not isinstance(inner, list):
         return (_item(payload, action, key, raw),)
-    return [_item(payload, action, key, {**raw, key: [element]}) for element in inner]
+    rest = {name: value for name, value in raw.items() if name != key}
+    if repeats_too_much(rest, len(inner)):
+        return (swollen_item(payload, action),)
+    return (_item(payload, action, key, {**raw, key: [element]}) for element in inner)
 
 
 def _key_of(document: Document) -> str:
