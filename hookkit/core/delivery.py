@@ -166,11 +166,11 @@ class Payload:
             event_id: The vendor's id or a derived one; None takes the id in the headers, or
                 derives one from the content.
             repeat_after_s: Needed if a new event could have the same *event_id*: seconds after
-                which an equal item is a new event.
+                which an equal item is a new event. An id in the headers needs none.
             near: The name of a near fact; ignored beside *fact*.
         """
-        if event_id is None:
-            event_id = self.event_id
+        if event_id is None and self.event_id is not None:
+            event_id, repeat_after_s = self.event_id, None
         if event_id is None:
             event_id = f"{self.version or 'unknown'}:{hash_content(raw)}"
         lifetime_s = self.options.lifetime_s

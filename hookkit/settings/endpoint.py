@@ -240,7 +240,7 @@ def _signing_mistakes(endpoint: _Part, versions: Mapping[str, _Part]) -> Iterato
     if not isinstance(scheme, KeyScheme):
         scheme = loaded.get("scheme", scheme)
     schemes = [scheme, *_schemes(versions)]
-    signs_time = any(isinstance(each, KeyScheme) or lifetime_of([each]) != 0 for each in schemes)
+    signs_time = any(isinstance(each, KeyScheme) or lifetime_of([each]) for each in schemes)
     if "tolerance_s" in loaded and not signs_time:
         yield f"tolerance_s: {provider.name} signs no time"
     if loaded.get("tolerance_s", 0) > _MAX_TOLERANCE_S and lifetime_of(schemes) != 0:

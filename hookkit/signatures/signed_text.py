@@ -177,6 +177,8 @@ class SignedText:
             TimestampInFuture: It says that it is signed later than now.
         """
         event_id = self._id(delivery.headers) if self.id_header else ""
+        if self.signs_url:
+            self._check_boundary(delivery.query, delivery.body)
         if self.timestamp_header or self.timestamp_prefix:
             if timestamp is None:
                 timestamp = sent_header(delivery.headers, self.timestamp_header)
@@ -242,8 +244,6 @@ class SignedText:
         self, body: bytes, query: str, event_id: str, timestamp: str
     ) -> Iterator[list[bytes]]:
         parts = {"id": event_id.encode(), "timestamp": timestamp.encode(), "body": body}
-        if self.signs_url:
-            self._check_boundary(query, body)
         is_hashed = bool(self.hash_in_query) and self._is_hash_there(query, body)
         if "form" in self.names:
             parts["form"] = b"" if is_hashed else _form(body)
