@@ -26,10 +26,10 @@ from hookkit.handling.dispatch import Assignment
 from hookkit.handling.worker import Worker
 from hookkit.inbox.inbox import Inbox
 from hookkit.inbox.opening import MEMORY, check_database, is_memory, open_inbox
+from hookkit.operating.applications import ThisApplication
 from hookkit.operating.checkup import Checkup
 from hookkit.operating.housekeeping import Upkeep
 from hookkit.operating.operations import Operations
-from hookkit.operating.ownership import Ownership
 from hookkit.operating.secret_use import Rotation
 from hookkit.receiving.receiver import Receiver
 from hookkit.runners.base import Runner
@@ -66,7 +66,7 @@ class AppState:
     The inbox is opened when it is first needed, and tried again while it is away.
 
     Attributes:
-        ownership: Tells the inbox who this application is.
+        identity: Tells the inbox who this application is.
         opening: Opens the inbox; ``opening.inbox()`` returns it.
         operations: What a person does to the inbox.
         versions: Switches endpoints from one payload version to another.
@@ -90,14 +90,14 @@ class AppState:
         self.starts_in_children = False
         self._has_started = False
         self._lock = Lock()
-        self.ownership = Ownership(
+        self.identity = ThisApplication(
             endpoints=self.settings.endpoints,
             secret_keys=[
                 app.config.get("SECRET_KEY"),
                 *(app.config.get("SECRET_KEY_FALLBACKS") or ()),
             ],
         )
-        self.opening = Opening(app, self.settings, self.ownership)
+        self.opening = Opening(app, self.settings, self.identity)
         inbox, endpoints = self.opening.inbox, self.settings.endpoints
         self.rotation = Rotation(inbox, utc_now, endpoints)
         self.operations = Operations(
@@ -150,7 +150,7 @@ class AppState:
             settings=self.settings,
             registry=self.worker.assignment.registry,
             database=self.opening.named,
-            ownership=self.ownership,
+            identity=self.identity,
             runner=self.runner_name,
             server_concerns=partial(concerns_about, self.runner_name),
             clock=utc_now,
@@ -321,7 +321,7 @@ class Opening:
         threads: How many threads run handlers in this process.
     """
 
-    def __init__(self, app: Flask, settings: Settings, ownership: Ownership) -> None:
+    def __init__(self, app: Flask, settings: Settings, identity: ThisApplication) -> None:
         self._app = app
         self._settings = settings
         self._database = settings.database
@@ -329,7 +329,7 @@ class Opening:
         self._closed_until = 0.0
         self._logged = ""
         self._lock = Lock()
-        self._ownership = ownership
+        self._identity = identity
         self.threads = settings.workers
 
     def inbox(self) -> Inbox:
@@ -399,7 +399,7 @@ class Opening:
             if not is_memory(named):  # no other process can use it
                 with ExitStack() as on_failure:
                     on_failure.callback(inbox.close)
-                    self._ownership.recognize(inbox)
+                    self._identity.recognize(inbox)
                     on_failure.pop_all()
         except (ConfigurationError, Unavailable):
             self._closed_until = time.monotonic() + PATIENCE_S

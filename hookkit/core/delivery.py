@@ -57,7 +57,7 @@ class VerifiedDelivery(NamedTuple):
         key: The public key that fitted, as a JWK in JSON; None where secrets are shared.
         signed_hash: Names what is signed, if bodies that differ can have the same signature: the
             SHA-256 of the signed text, without its time, in hexadecimal. Else None.
-        owner: Whose secret fitted, if the settings have secrets by registration: the first, in
+        account: Whose secret fitted, if the settings have secrets by registration: the first, in
             the order of the alphabet, of the registrations that have it. Else None.
     """
 
@@ -67,7 +67,7 @@ class VerifiedDelivery(NamedTuple):
     is_bytewise: bool = False
     key: str | None = None
     signed_hash: str | None = None
-    owner: str | None = None
+    account: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -133,8 +133,8 @@ class Payload:
         event_id: The event's id, if the headers name it; the body then holds one event.
         signed_bytes: The SHA-256 of the body in hexadecimal, if its sender signed these very
             bytes; else None.
-        owner: Whose secret proved it, if the settings have secrets by registration: what one
-            owner sends is never an event of another. Else None.
+        account: Whose secret proved it, if the settings have secrets by registration: what one
+            account sends is never an event of another. Else None.
     """
 
     provider: str
@@ -146,7 +146,7 @@ class Payload:
     options: Options = field(default_factory=Options)
     event_id: str | None = None
     signed_bytes: str | None = None
-    owner: str | None = None
+    account: str | None = None
 
     def item(
         self,
@@ -181,26 +181,26 @@ class Payload:
         previous_event_id = None
         if repeat_after_s is not None:
             slot = int(self.received_at.timestamp() // repeat_after_s)
-            previous_event_id = self._owned(f"{event_id}@{slot - 1}")
+            previous_event_id = self._scoped(f"{event_id}@{slot - 1}")
             event_id = f"{event_id}@{slot}"
         return Item(
             payload=self,
             raw=raw,
             vendor_type=vendor_type,
-            event_id=self._owned(event_id),
+            event_id=self._scoped(event_id),
             previous_event_id=previous_event_id,
             repeat_after_s=repeat_after_s,
-            lane=None if lane is None else self._owned(lane),
-            fact=self._owned(fact) if fact is not None else near and near_fact(self._of(near)),
+            lane=None if lane is None else self._scoped(lane),
+            fact=self._scoped(fact) if fact is not None else near and near_fact(self._of(near)),
             problem=problem,
         )
 
-    def _owned(self, name: str) -> str:
+    def _scoped(self, name: str) -> str:
         return bounded_id(self._of(name))
 
     def _of(self, name: str) -> str:
-        """Return *name* so that it is never the name of what another owner sends."""
-        return name if self.owner is None else f"{name}/{self.owner.replace('/', '%2F')}"
+        """Return *name* so that it is never the name of what another account sends."""
+        return name if self.account is None else f"{name}/{self.account.replace('/', '%2F')}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -107,7 +107,7 @@ FINGERPRINT_HEADER = "hookkit-fingerprint"
 
 #: Kept as headers: what a ``VerifiedDelivery`` says of the event's identity.
 SIGNED_HEADER = "hookkit-signed"
-OWNER_HEADER = "hookkit-owner"
+ACCOUNT_HEADER = "hookkit-account"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -233,7 +233,7 @@ def parse(
     for name, value in (
         (KEY_HEADER, verified.key),
         (SIGNED_HEADER, verified.signed_hash),
-        (OWNER_HEADER, verified.owner),
+        (ACCOUNT_HEADER, verified.account),
     ):
         if value is not None:
             headers = {**headers, name: value}
@@ -312,7 +312,7 @@ def split(
         options=provider.options,
         event_id=_event_id_of(provider, headers),
         signed_bytes=hashlib.sha256(body).hexdigest() if is_bytewise else None,
-        owner=headers.get(OWNER_HEADER),
+        account=headers.get(ACCOUNT_HEADER),
     )
     try:
         document = provider.decode(body) if document is None else document

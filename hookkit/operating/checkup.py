@@ -19,7 +19,7 @@ from hookkit.inbox.inbox import Inbox
 from hookkit.inbox.opening import MEMORY, open_inbox, parse_url
 from hookkit.inbox.sql.table_upgrade import OutdatedError
 from hookkit.inbox.sqlite.file import NETWORK_TYPES, mount_type
-from hookkit.operating.ownership import Ownership, describe
+from hookkit.operating.applications import ThisApplication, describe
 from hookkit.receiving.endpoint import Endpoint
 from hookkit.settings.load import Settings
 
@@ -112,7 +112,7 @@ class Checkup:
         settings: The settings of the application.
         registry: Its handlers.
         database: Returns the database of the inbox; may raise ``Unavailable``.
-        ownership: Tells who this application is.
+        identity: Tells who this application is.
         runner: The name of the runner.
         server_concerns: Yields what is wrong with the server that runs the application, as far
             as the environment shows.
@@ -122,7 +122,7 @@ class Checkup:
     settings: Settings
     registry: HandlerRegistry
     database: Callable[[], str | URL | Engine]
-    ownership: Ownership
+    identity: ThisApplication
     runner: str
     server_concerns: Callable[[], Iterable[str]]
     clock: Callable[[], datetime]
@@ -204,7 +204,7 @@ class Checkup:
             inbox.claim(now=now, lease_s=1, limit=1, endpoints=[""])
             counts = inbox.counts()
             due_at = inbox.next_due_at(self.settings.endpoints)
-            others = inbox.applications.others(self.ownership.names())
+            others = inbox.applications.others(self.identity.names())
         except Unavailable as error:
             yield Finding(Level.FAILURE, f"inbox: {name}: {error}")
             return

@@ -38,10 +38,10 @@ class Candidates(NamedTuple):
     secrets: list[bytes]
     lists: Mapping[str, Sequence[str]] | None
 
-    def owner(self, index: int) -> str | None:
-        """Return the owner of a secret: the first registration, by the alphabet, that has it.
+    def account(self, index: int) -> str | None:
+        """Return the account of a secret: the first registration, by the alphabet, that has it.
 
-        Registrations with a secret in common have one owner, since its holder may speak for
+        Registrations with a secret in common have one account, since its holder may speak for
         each of them.
         """
         if self.lists is None:

@@ -66,7 +66,7 @@ def verify(endpoint: Endpoint, delivery: Delivery) -> tuple[VerifiedDelivery, st
     verified = scheme.verify(delivery, candidates.secrets)
     fitting = verified.secret_index or 0
     if candidates.lists is not None:
-        verified = verified._replace(owner=candidates.owner(fitting))
+        verified = verified._replace(account=candidates.account(fitting))
     return verified, endpoint.fingerprint(candidates.secrets[fitting])
 
 

@@ -140,6 +140,8 @@ def test_what_is_signed_is_verified(name, body, at, event_id, others):
     if isinstance(SENDERS[name].scheme, ProofInBody):
         body = json.dumps({"body": body.hex()}).encode()
         body = SENDERS[name].scheme.enclose(body, private.encode(), at)
+    if name == "square" and body.startswith(b"?"):
+        body = b""  # it could be a query of the signed URL
     query = ""
     if name == "twilio":
         query = f"bodySHA256={sha256(body).hexdigest()}"

@@ -143,7 +143,7 @@ def test_secret_of_one_webhook_burns_no_id_of_another(hooks, seen):
     assert len({each.fact for each in entries}) == 2
 
 
-def test_webhooks_with_a_secret_in_common_have_one_owner(hooks, seen):
+def test_webhooks_with_a_secret_in_common_are_one_account(hooks, seen):
     """As while an account replaces its webhook, whose two registrations report the same event."""
     app = app_of(hooks, secrets={"w1": [SECRET_KEY, OLD_KEY], "w2": [OLD_KEY, SECRET_KEY]})
     ways = [("w1", SECRET_KEY), ("w2", OLD_KEY), ("w2", SECRET_KEY)]
@@ -157,7 +157,7 @@ def test_webhooks_with_a_secret_in_common_have_one_owner(hooks, seen):
     assert len(seen) == 1
 
 
-def test_owner_stays_when_a_secret_is_replaced(hooks, seen):
+def test_account_stays_when_a_secret_is_replaced(hooks, seen):
     secrets = {"w1": [OLD_KEY]}
     app = app_of(hooks, secrets=lambda: secrets)
     first = post(app, said(webhook_id="w1") | {"secret_key": OLD_KEY}).json["new"]

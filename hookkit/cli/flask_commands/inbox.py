@@ -102,7 +102,7 @@ def adopt(endpoint: str) -> None:
     """
     state = state_of_app()
     with click_errors():
-        state.ownership.adopt(state.opening.prepare(), endpoint)
+        state.identity.adopt(state.opening.prepare(), endpoint)
     show(f"entries of {endpoint} belong to this application")
 
 

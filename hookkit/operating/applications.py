@@ -29,7 +29,7 @@ _PURPOSE = b"hookkit.application\0"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Ownership:
+class ThisApplication:
     """Tells an inbox who this application is.
 
     Attributes:

@@ -5,7 +5,7 @@ import json
 import pytest
 
 from hookkit import HookKit
-from hookkit.operating.ownership import MAX_NAMED_SECRETS
+from hookkit.operating.applications import MAX_NAMED_SECRETS
 from tests.applications import make_app, message
 
 OURS, OURS_BEFORE = "the-secret-of-our-application", "our-secret-before-that-one"
