@@ -65,8 +65,9 @@ def verify(endpoint: Endpoint, delivery: Delivery) -> tuple[VerifiedDelivery, st
     scheme = cast("Scheme", protection.scheme or provider.scheme)
     verified = scheme.verify(delivery, candidates.secrets)
     fitting = verified.secret_index or 0
-    if candidates.lists is not None:
-        verified = verified._replace(account=candidates.account(fitting))
+    account = candidates.account(fitting)
+    if account is not None:
+        verified = verified._replace(account=account)
     return verified, endpoint.fingerprint(candidates.secrets[fitting])
 
 

@@ -273,9 +273,13 @@ class SignedText:
         """Refuse a query that may have been a part of what is signed beside it, or the reverse.
 
         Raises:
-            MalformedHeader: The query holds what separates it from the next part.
+            MalformedHeader: The query is no text, or holds what separates it from the next part.
             MalformedBody: The body could continue the query, or begin with one.
         """
+        try:
+            query.encode()
+        except UnicodeEncodeError as error:
+            raise MalformedHeader("the query is no text") from error
         if "form" in self.names:
             return  # the event is named by the text
         where = self.parsed.pieces.index("url")

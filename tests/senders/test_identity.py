@@ -421,6 +421,7 @@ def test_one_body_under_three_topics_is_three_events(database, request):
     entries = app.extensions["hookkit"].opening.inbox().find()
     assert [each.vendor_type for each in entries] == [*reversed(TOPICS)]
     assert len({each.event_id for each in entries}) == 3
+    app.extensions["hookkit"].stop()
 
 
 def test_topic_after_the_retries_are_over_is_a_duplicate():
@@ -588,8 +589,10 @@ def test_id_that_is_believed_tells_equal_payloads_apart():
         return door.deliver(delivery.body, {**delivery.headers, **headers})
 
     assert [again("a", "dispatch"), again("b", "dispatch"), again("a", "dispatch")] == [1, 1, 0]
-    # One action of a shop has one id, whatever the topics are that it is told under.
+    # One action has one id at Shopify, whatever topics it is told under.
     assert again("a", "push") == 1
+    # Without an id, the content names the event as before.
+    assert [again("", "dispatch"), again("", "dispatch")] == [1, 0]
 
 
 def test_id_of_a_sender_is_not_trusted_where_a_version_has_another_scheme():
