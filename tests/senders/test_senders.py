@@ -169,6 +169,7 @@ def test_delivery_under_another_id_is_a_duplicate_where_the_id_is_not_signed():
     assert answers == [1, 0]
 
 
+# catalogue: 46
 def test_id_beside_the_signed_one_is_refused():
     delivery = delivery_of("svix")
     svix = {name.replace("webhook", "svix"): value for name, value in delivery.headers.items()}
