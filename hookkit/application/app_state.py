@@ -6,6 +6,7 @@ import logging
 import random
 import time
 from collections.abc import Callable, Collection, Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
@@ -25,6 +26,7 @@ from hookkit.handling.dispatch import Assignment
 from hookkit.handling.worker import Worker
 from hookkit.inbox.inbox import Inbox
 from hookkit.inbox.opening import MEMORY, accept_loss, check_database, is_memory, open_inbox
+from hookkit.operating.applications import ThisApplication
 from hookkit.operating.checkup import Checkup
 from hookkit.operating.housekeeping import Upkeep
 from hookkit.operating.operations import Operations
@@ -64,6 +66,7 @@ class AppState:
     The inbox is opened when it is first needed, and tried again while it is away.
 
     Attributes:
+        identity: Tells the inbox who this application is.
         opening: Opens the inbox; ``opening.inbox()`` returns it.
         operations: What a person does to the inbox.
         versions: Switches endpoints from one payload version to another.
@@ -87,7 +90,14 @@ class AppState:
         self.starts_in_children = False
         self._has_started = False
         self._lock = Lock()
-        self.opening = Opening(app, self.settings)
+        self.identity = ThisApplication(
+            endpoints=self.settings.endpoints,
+            secret_keys=[
+                app.config.get("SECRET_KEY"),
+                *(app.config.get("SECRET_KEY_FALLBACKS") or ()),
+            ],
+        )
+        self.opening = Opening(app, self.settings, self.identity)
         inbox, endpoints = self.opening.inbox, self.settings.endpoints
         self.rotation = Rotation(inbox, utc_now, endpoints)
         self.operations = Operations(
@@ -140,6 +150,7 @@ class AppState:
             settings=self.settings,
             registry=self.worker.assignment.registry,
             database=self.opening.named,
+            identity=self.identity,
             runner=self.runner_name,
             server_concerns=partial(concerns_about, self.runner_name),
             clock=utc_now,
@@ -310,7 +321,7 @@ class Opening:
         threads: How many threads run handlers in this process.
     """
 
-    def __init__(self, app: Flask, settings: Settings) -> None:
+    def __init__(self, app: Flask, settings: Settings, identity: ThisApplication) -> None:
         self._app = app
         self._settings = settings
         self._database = settings.database
@@ -318,6 +329,7 @@ class Opening:
         self._closed_until = 0.0
         self._logged = ""
         self._lock = Lock()
+        self._identity = identity
         self.threads = settings.workers
 
     def inbox(self) -> Inbox:
@@ -386,15 +398,22 @@ class Opening:
         if time.monotonic() < self._closed_until:
             raise Unavailable("the inbox could not be opened a moment ago")
         try:
-            return open_inbox(
-                self.named(),
+            named = self.named()
+            inbox = open_inbox(
+                named,
                 encryption_keys=self._settings.encryption_keys,
                 migrates=self._settings.tables == "upgrade",
                 threads=self.threads,
             )
+            if not is_memory(named):  # no other process can use it
+                with ExitStack() as on_failure:
+                    on_failure.callback(inbox.close)
+                    self._identity.recognize(inbox)
+                    on_failure.pop_all()
         except (ConfigurationError, Unavailable):
             self._closed_until = time.monotonic() + PATIENCE_S
             raise
+        return inbox
 
     def named(self) -> Any:
         """Return the URL or engine that the setting stands for.

@@ -6,13 +6,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import NamedTuple
 
 from hookkit.core.body import Document, Headers
 from hookkit.core.facts import near_fact
-from hookkit.core.ids import bounded_id, hash_content
+from hookkit.core.ids import bounded_id, hash_content, join_parts
 from hookkit.core.modes import Mode
 from hookkit.core.parts import AuthorType
 
@@ -55,6 +55,10 @@ class VerifiedDelivery(NamedTuple):
         is_bytewise: Whether the sender signed these very bytes, if only by a checksum: the
             same event in other bytes is then a forgery.
         key: The public key that fitted, as a JWK in JSON; None where secrets are shared.
+        signed_hash: Names what is signed, if bodies that differ can have the same signature: the
+            SHA-256 of the signed text, without its time, in hexadecimal. Else None.
+        account: Whose secret fitted, if the settings have secrets by registration: the first, in
+            the order of the alphabet, of the registrations that have it. Else None.
     """
 
     delivery: Delivery
@@ -62,6 +66,8 @@ class VerifiedDelivery(NamedTuple):
     body_authenticated: bool
     is_bytewise: bool = False
     key: str | None = None
+    signed_hash: str | None = None
+    account: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,12 +95,16 @@ class Options:
 
     Attributes:
         repeat_window_s: Replaces every ``repeat_after_s``, in seconds.
+        lifetime_s: How long the proof of a delivery can be accepted at most, in seconds. 0 if a
+            secret is sent along, which proves whatever is sent with it; None means for ever:
+            then equal content is never a new event, however late it comes.
         version: The payload version of bodies that leave it open; one for all of them, or one
             for each registration.
         authors: By registration, who writes what it delivers.
     """
 
     repeat_window_s: float | None = None
+    lifetime_s: float | None = 0.0
     version: str | Mapping[str, str] | None = None
     authors: Mapping[str, AuthorType] = field(default_factory=dict)
 
@@ -123,6 +133,8 @@ class Payload:
         event_id: The event's id, if the headers name it; the body then holds one event.
         signed_bytes: The SHA-256 of the body in hexadecimal, if its sender signed these very
             bytes; else None.
+        account: Whose secret proved it, if the settings have secrets by registration: what one
+            account sends is never an event of another. Else None.
     """
 
     provider: str
@@ -134,6 +146,7 @@ class Payload:
     options: Options = field(default_factory=Options)
     event_id: str | None = None
     signed_bytes: str | None = None
+    account: str | None = None
 
     def item(
         self,
@@ -153,30 +166,41 @@ class Payload:
             event_id: The vendor's id or a derived one; None takes the id in the headers, or
                 derives one from the content.
             repeat_after_s: Needed if a new event could have the same *event_id*: seconds after
-                which an equal item is a new event.
+                which an equal item is a new event. An id in the headers needs none.
             near: The name of a near fact; ignored beside *fact*.
         """
-        if event_id is None:
-            event_id = self.event_id
+        if event_id is None and self.event_id is not None:
+            event_id, repeat_after_s = self.event_id, None
         if event_id is None:
             event_id = f"{self.version or 'unknown'}:{hash_content(raw)}"
+        lifetime_s = self.options.lifetime_s
+        if lifetime_s is None or repeat_after_s is None:
+            repeat_after_s = None
+        else:
+            repeat_after_s = max(self.options.repeat_window_s or repeat_after_s, lifetime_s)
         previous_event_id = None
         if repeat_after_s is not None:
-            window_s = repeat_after_s = self.options.repeat_window_s or repeat_after_s
-            slot = int(self.received_at.timestamp() // window_s)
-            previous_event_id = bounded_id(f"{event_id}@{slot - 1}")
+            slot = int(self.received_at.timestamp() // repeat_after_s)
+            previous_event_id = self._scoped(f"{event_id}@{slot - 1}")
             event_id = f"{event_id}@{slot}"
         return Item(
             payload=self,
             raw=raw,
             vendor_type=vendor_type,
-            event_id=bounded_id(event_id),
+            event_id=self._scoped(event_id),
             previous_event_id=previous_event_id,
             repeat_after_s=repeat_after_s,
-            lane=None if lane is None else bounded_id(lane),
-            fact=bounded_id(fact) if fact is not None else near and near_fact(near),
+            lane=None if lane is None else self._scoped(lane),
+            fact=self._scoped(fact) if fact is not None else near and near_fact(self._of(near)),
             problem=problem,
         )
+
+    def _scoped(self, name: str) -> str:
+        return bounded_id(self._of(name))
+
+    def _of(self, name: str) -> str:
+        """Return *name* so that it is never the name of what another account sends."""
+        return name if self.account is None else f"{name}/{self.account.replace('/', '%2F')}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -197,6 +221,10 @@ class Item:
         fact: The name of what happened, the same in every payload version that reports it;
             exact or near, see ``core.facts``.
         problem: Why the item cannot be understood; it then becomes an ``unknown`` event.
+        typed_event_id: The id of this event if an event of another vendor type has ``event_id``;
+            see ``told_apart_by_type``.
+        type_window_s: With ``typed_event_id``: seconds after the first of those events was
+            received in which another type is an event of its own, and not a duplicate.
     """
 
     payload: Payload
@@ -208,6 +236,24 @@ class Item:
     lane: str | None
     fact: str | None
     problem: str | None
+    typed_event_id: str | None = None
+    type_window_s: float | None = None
+
+    def told_apart_by_type(self, window_s: float) -> Item:
+        """Return the item for a vendor type that lies outside of what its id is made from.
+
+        Args:
+            window_s: Seconds for which an item that differs in the type alone is an event of its
+                own; one with ``repeat_after_s`` always is.
+        """
+        typed_event_id = self._typed(self.event_id)
+        if self.previous_event_id is None:
+            return replace(self, typed_event_id=typed_event_id, type_window_s=window_s)
+        previous_event_id = self._typed(self.previous_event_id)
+        return replace(self, event_id=typed_event_id, previous_event_id=previous_event_id)
+
+    def _typed(self, event_id: str) -> str:
+        return bounded_id(f"{event_id}:{join_parts(self.vendor_type)}")
 
     @property
     def compared(self) -> Document:

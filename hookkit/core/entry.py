@@ -82,6 +82,7 @@ class Admitted:
         entry_id: The entry that holds the event, new or older.
         is_new: False for a duplicate.
         is_conflict: A duplicate whose content differs from the first.
+        is_other_type: A duplicate whose vendor type differs from that of the first.
         state: The entry's state.
     """
 
@@ -89,6 +90,7 @@ class Admitted:
     event_id: str
     is_new: bool
     is_conflict: bool = False
+    is_other_type: bool = False
     state: State = State.PENDING
 
 

@@ -114,6 +114,10 @@ KEY_HEADER = "hookkit-key"
 #: Kept as a header: the fingerprint of the secret that fitted.
 FINGERPRINT_HEADER = "hookkit-fingerprint"
 
+#: Kept as headers: what a ``VerifiedDelivery`` says of the event's identity.
+SIGNED_HEADER = "hookkit-signed"
+ACCOUNT_HEADER = "hookkit-account"
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PayloadVersion:
@@ -158,6 +162,8 @@ class Provider:
         unsigned_alone: Whether an endpoint may be unsigned without another protection.
         event_id_of: Returns the id of the event that the kept headers name, if a body holds one
             event; it then names a body that is not understood as well.
+        unsigned_id_of: Returns an id that the kept headers name and that is not believed, since
+            no signature covers it; a duplicate that has another one is reported.
         is_ping: Recognizes an unsigned test of the URL, which is answered and not kept.
         package: Where its samples are; None means the folder of its name.
         options: How the endpoint's settings want payloads read.
@@ -179,6 +185,7 @@ class Provider:
     registration_of: Callable[[Document], str | None] | None = field(default=None, repr=False)
     unsigned_alone: bool = True
     event_id_of: Callable[[Headers], str | None] | None = field(default=None, repr=False)
+    unsigned_id_of: Callable[[Headers], str | None] | None = field(default=None, repr=False)
     is_ping: Callable[[Delivery], bool] | None = field(default=None, repr=False)
     package: str | None = field(default=None, repr=False)
     options: Options = field(default_factory=Options)
@@ -232,8 +239,13 @@ def parse(
     headers = provider.keep(delivery.headers)
     if fingerprint is not None:
         headers = {FINGERPRINT_HEADER: fingerprint, **headers}
-    if verified.key is not None:
-        headers = {**headers, KEY_HEADER: verified.key}
+    for name, value in (
+        (KEY_HEADER, verified.key),
+        (SIGNED_HEADER, verified.signed_hash),
+        (ACCOUNT_HEADER, verified.account),
+    ):
+        if value is not None:
+            headers = {**headers, name: value}
     body, document = _without_secrets(provider, delivery)
     items = split(
         provider,
@@ -307,8 +319,9 @@ def split(
         received_at=received_at,
         headers=headers,
         options=provider.options,
-        event_id=None if provider.event_id_of is None else provider.event_id_of(headers),
+        event_id=_event_id_of(provider, headers),
         signed_bytes=hashlib.sha256(body).hexdigest() if is_bytewise else None,
+        account=headers.get(ACCOUNT_HEADER),
     )
     try:
         document = provider.decode(body) if document is None else document
@@ -338,6 +351,13 @@ def split(
         event_id = f"{_WHOLE}{hashlib.sha256(body).hexdigest()}"
         return (payload.item(raw=document, vendor_type="", event_id=event_id, problem=problem),)
     return items or (unknown_item(payload, "body: holds no event"),)
+
+
+def _event_id_of(provider: Provider, headers: Headers) -> str | None:
+    """Return the id of the one event of a body, if it is known before the body is read."""
+    if SIGNED_HEADER in headers:
+        return f"signed:{headers[SIGNED_HEADER]}"
+    return None if provider.event_id_of is None else provider.event_id_of(headers)
 
 
 #: Begins the id of an event that stands for a body with too many of them.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import NamedTuple, Protocol, runtime_checkable
 
@@ -43,6 +43,14 @@ class SigningScheme(Scheme, Protocol):
     @property
     def covers_body(self) -> bool:
         """Whether the body's bytes are signed."""
+
+    @property
+    def signed_fields(self) -> frozenset[str]:
+        """The paths in the body that are signed although its bytes are not."""
+
+    @property
+    def lifetime_s(self) -> float | None:
+        """How long a signature can be accepted at most, in seconds; None means for ever."""
 
     def tolerating(self, tolerance_s: float) -> SigningScheme:
         """Return the scheme with another tolerance, in seconds."""
@@ -89,6 +97,17 @@ class ProofInBody(Protocol):
         Raises:
             BodyUnreadable: *body* is not a JSON object.
         """
+
+
+def lifetime_of(schemes: Iterable[Scheme | KeyScheme]) -> float | None:
+    """Return how long a proof by any of *schemes* can be accepted, see ``Options.lifetime_s``."""
+    longest_s = 0.0
+    for scheme in schemes:
+        if isinstance(scheme, SigningScheme):
+            if scheme.lifetime_s is None:
+                return None
+            longest_s = max(longest_s, scheme.lifetime_s)
+    return longest_s
 
 
 class PublicKey(Protocol):

@@ -36,6 +36,7 @@ from hookkit.inbox.records import (
     later,
     to_ms,
 )
+from hookkit.inbox.sql.applications import Applications
 from hookkit.inbox.sql.claim import (
     choose,
     choose_in_lanes,
@@ -46,7 +47,7 @@ from hookkit.inbox.sql.claim import (
 )
 from hookkit.inbox.sql.find import counts, find, find_kept, proofs
 from hookkit.inbox.sql.keys import KeptKeys
-from hookkit.inbox.sql.rows import BodyCipher, prepared
+from hookkit.inbox.sql.rows import BodyCipher, Values, prepared
 from hookkit.inbox.sql.settle import (
     UndoneError,
     begin,
@@ -69,6 +70,7 @@ class Inbox:
     Attributes:
         switches: What was switched between payload versions.
         keys: The vendors' public keys that have proved deliveries.
+        applications: Tells the entries of this application from those of others.
     """
 
     def __init__(self, transactions: Transactions, cipher: BodyCipher) -> None:
@@ -76,6 +78,7 @@ class Inbox:
         self._cipher = cipher
         self.switches = Switches(transactions)
         self.keys = KeptKeys(transactions)
+        self.applications = Applications(transactions)
 
     def prepare(self) -> None:
         """See to the tables; every other method does it if need be.
@@ -99,9 +102,12 @@ class Inbox:
         which every new entry is ignored is kept without its bytes.
 
         An item with ``repeat_after_s`` is a duplicate as well when its previous event id
-        names an entry that was received less than so many seconds before it.
+        names an entry that was received less than so many seconds before it. One with
+        ``typed_event_id`` is none of an entry of another vendor type, if that was received less
+        than ``type_window_s`` before it: it is stored under that id.
         """
-        return self._transactions.admit(prepared(envelope, self._cipher))
+        application = self.applications.id_at(envelope.endpoint)
+        return self._transactions.admit(prepared(envelope, self._cipher, application))
 
     def claim(
         self,
@@ -115,6 +121,8 @@ class Inbox:
         in_lanes: bool = False,
     ) -> list[Entry]:
         """Lease up to *limit* due entries of *endpoints*, oldest first, and count the claim.
+
+        Entries that a secret of another application has proved are left to it.
 
         Due are PENDING entries, WAITING ones whose next attempt is due, and RUNNING ones
         whose lease is over. The claim is committed before it returns.
@@ -145,13 +153,14 @@ class Inbox:
         if limit < 1 or not endpoints:
             return []
         now_ms = to_ms(now)
+        wanted = self._wanted(endpoints) | {"now_ms": now_ms}
         lease_token = secrets.token_hex(16)
         with self._transactions.write() as connection:
             if in_lanes:
                 self._transactions.take(connection, Exclusive.LANES)
-                due = choose_in_lanes(connection, now_ms, endpoints, only)
+                due = choose_in_lanes(connection, wanted, only)
             else:
-                due = choose(connection, now_ms, limit + ahead, endpoints, only)
+                due = choose(connection, wanted, limit + ahead, only)
             lease(connection, due, limit, lease_token, later(now_ms, lease_s))
             claimed = claimed_entries(connection, due, lease_token, self._cipher)
             crash_points.reach("claim_written")
@@ -333,7 +342,7 @@ class Inbox:
         with self._transactions.read() as connection:
             return any(
                 state is State.PENDING or due_ms <= now_ms
-                for state, due_ms in first_due(connection, endpoints)
+                for state, due_ms in first_due(connection, self._wanted(endpoints))
             )
 
     def next_due_at(self, endpoints: Collection[str]) -> datetime | None:
@@ -342,13 +351,17 @@ class Inbox:
         A time in the past means now.
         """
         with self._transactions.read() as connection:
-            due_ms = min((due_ms for _, due_ms in first_due(connection, endpoints)), default=None)
+            first = first_due(connection, self._wanted(endpoints))
+            due_ms = min((due_ms for _, due_ms in first), default=None)
         return None if due_ms is None else from_ms(due_ms)
 
     def find(self, wanted: Filter = EVERYTHING, *, limit: int = 100) -> Sequence[EntryRecord]:
         """Return entries, newest first."""
         with self._transactions.read() as connection:
             return find(connection, wanted, limit)
+
+    def _wanted(self, endpoints: Collection[str]) -> Values:
+        return {"endpoints": list(endpoints), **self.applications.ours}
 
     def kept(
         self, endpoint: str, *, below_id: int | None = None, limit: int = 200

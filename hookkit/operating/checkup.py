@@ -20,6 +20,7 @@ from hookkit.inbox.opening import MEMORY, open_inbox, parse_url
 from hookkit.inbox.sql.table_upgrade import OutdatedError
 from hookkit.inbox.sqlite.file import NETWORK_TYPES, mount_type
 from hookkit.inbox.sqlite.loss import loss_of_missing
+from hookkit.operating.applications import ThisApplication, describe
 from hookkit.receiving.endpoint import Endpoint
 from hookkit.settings.load import Settings
 
@@ -115,6 +116,7 @@ class Checkup:
         settings: The settings of the application.
         registry: Its handlers.
         database: Returns the database of the inbox; may raise ``Unavailable``.
+        identity: Tells who this application is.
         runner: The name of the runner.
         server_concerns: Yields what is wrong with the server that runs the application, as far
             as the environment shows.
@@ -124,6 +126,7 @@ class Checkup:
     settings: Settings
     registry: HandlerRegistry
     database: Callable[[], str | URL | Engine]
+    identity: ThisApplication
     runner: str
     server_concerns: Callable[[], Iterable[str]]
     clock: Callable[[], datetime]
@@ -205,6 +208,7 @@ class Checkup:
             inbox.claim(now=now, lease_s=1, limit=1, endpoints=[""])
             counts = inbox.counts()
             due_at = inbox.next_due_at(self.settings.endpoints)
+            others = inbox.applications.others(self.identity.names())
         except Unavailable as error:
             yield Finding(Level.FAILURE, f"inbox: {name}: {error}")
             return
@@ -212,6 +216,8 @@ class Checkup:
         yield Finding(Level.OK, f"inbox: {name}, with {sum(counts.values())} entries")
         if dead:
             yield Finding(Level.WARNING, f"inbox: {dead} dead; `flask hookkit replay --state dead`")
+        for each in others:
+            yield Finding(Level.WARNING, describe(each.endpoint, each.unsettled))
         overdue_s = 0.0 if due_at is None else (now - due_at).total_seconds()
         if overdue_s > MAX_OVERDUE_S:
             yield Finding(

@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
-from typing import TypeAlias
+from typing import NamedTuple, TypeAlias
 
 from hookkit.core.errors import SignatureMissing, Unavailable
 from hookkit.core.ids import fingerprint_of
@@ -25,6 +25,29 @@ SECRET_SETTINGS = ("path_token", "basic", "secrets")
 
 #: A token needs no escapes in a URL, so the bytes that are compared are the bytes that were sent.
 _TOKEN = re.compile(r"[A-Za-z0-9._~-]+")
+
+
+class Candidates(NamedTuple):
+    """The secrets that a delivery may be proven by.
+
+    Attributes:
+        secrets: Newest first.
+        lists: All secrets, by registration; None if they do not differ by it.
+    """
+
+    secrets: list[bytes]
+    lists: Mapping[str, Sequence[str]] | None
+
+    def account(self, index: int) -> str | None:
+        """Return the account of a secret: the first registration, by the alphabet, that has it.
+
+        Registrations with a secret in common have one account, since its holder may speak for
+        each of them.
+        """
+        if self.lists is None:
+            return None
+        secret = self.secrets[index].decode()
+        return min(name for name, secrets in self.lists.items() if secret in secrets)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -122,7 +145,13 @@ class Endpoint:
     def secrets(
         self, protection: Protection, setting: str, registration: str | None = None
     ) -> list[bytes]:
-        """Return the secrets that a delivery may be proven by now, newest first.
+        """Return the secrets of ``candidates``, newest first."""
+        return self.candidates(protection, setting, registration).secrets
+
+    def candidates(
+        self, protection: Protection, setting: str, registration: str | None = None
+    ) -> Candidates:
+        """Return the secrets that a delivery may be proven by now.
 
         Args:
             protection: One of the endpoint's that has *setting*.
@@ -133,10 +162,18 @@ class Endpoint:
             Unavailable: The callable in the settings raised, or returned no usable secret.
         """
         found = self._ask(setting, getattr(protection, setting))
+        lists = None
         # To look for a list first is cheaper, and most are lists.
         if not isinstance(found, list) and isinstance(found, Mapping):
-            found = found.get(registration or "", ())
-        return [secret.encode() for secret in found]
+            lists, found = found, found.get(registration or "", ())
+        return Candidates([secret.encode() for secret in found], lists)
+
+    def candidates_of_all(self, protection: Protection, setting: str) -> Candidates:
+        """Return the secrets of every registration; otherwise as ``candidates``."""
+        found = self._ask(setting, getattr(protection, setting))
+        lists = found if isinstance(found, Mapping) else None
+        secrets = [each for one in lists.values() for each in one] if lists else found
+        return Candidates([secret.encode() for secret in secrets], lists)
 
     def secret_lists(self, protection: Protection, setting: str) -> list[list[bytes]]:
         """Return the list of each registration, or the one list; otherwise as ``secrets``."""

@@ -11,8 +11,8 @@ import time
 from collections.abc import Callable
 
 from hookkit import crash_points, signals
-from hookkit.core.delivery import Delivery
-from hookkit.core.entry import RETRY_AFTER_S, Receipt, State
+from hookkit.core.delivery import Delivery, Envelope
+from hookkit.core.entry import RETRY_AFTER_S, Admitted, Receipt, State
 from hookkit.core.errors import BodyUnreadable, KeyPending, Rejected, Unavailable
 from hookkit.core.provider import parse
 from hookkit.core.seldom import Seldom
@@ -78,7 +78,7 @@ class Receiver:
             crash_points.reach("admitted")
             if endpoint.modes is not None:
                 self._shadows.note(endpoint.name, receipt)
-            self._accept(endpoint, receipt, verified.secret_index, fingerprint)
+            self._accept(endpoint, envelope, receipt, fingerprint)
             if verified.key is not None:
                 for keys in endpoint.keys:
                     keys.save()
@@ -135,8 +135,8 @@ class Receiver:
     def _accept(
         self,
         endpoint: Endpoint,
+        envelope: Envelope,
         receipt: Receipt,
-        secret_index: int | None,
         fingerprint: str | None,
     ) -> None:
         """Report a delivery that is durable."""
@@ -152,7 +152,7 @@ class Receiver:
                     "endpoint": endpoint.name,
                     "new": new,
                     "duplicates": duplicates,
-                    "secret_index": secret_index,
+                    "secret_index": envelope.secret_index,
                     "fingerprint": fingerprint,
                 },
             )
@@ -160,18 +160,26 @@ class Receiver:
             signals.delivery_accepted, self.sender, endpoint=endpoint.name, receipt=receipt
         )
         if receipt.new_count < len(receipt.admitted):
-            self._report_duplicates(endpoint, receipt)
+            self._report_duplicates(endpoint, envelope, receipt)
 
-    def _report_duplicates(self, endpoint: Endpoint, receipt: Receipt) -> None:
-        for admitted in receipt.admitted:
-            if not admitted.is_new:
-                signals.emit(
-                    signals.event_conflict if admitted.is_conflict else signals.event_duplicate,
-                    self.sender,
-                    endpoint=endpoint.name,
-                    event_id=admitted.event_id,
-                    entry_id=admitted.entry_id,
-                )
+    def _report_duplicates(self, endpoint: Endpoint, envelope: Envelope, receipt: Receipt) -> None:
+        for admitted, item in zip(receipt.admitted, envelope.items, strict=True):
+            if admitted.is_new:
+                continue
+            unsigned_id = self._other_id(endpoint, envelope, admitted)
+            is_other_type = admitted.is_other_type and not admitted.is_conflict
+            unsigned_type = item.vendor_type if is_other_type else None
+            signals.emit(
+                signals.event_conflict if admitted.is_conflict else signals.event_duplicate,
+                self.sender,
+                endpoint=endpoint.name,
+                event_id=admitted.event_id,
+                entry_id=admitted.entry_id,
+                unsigned_id=unsigned_id,
+                unsigned_type=unsigned_type,
+            )
+            if unsigned_id is not None or unsigned_type is not None:
+                self._report_relabelled(endpoint, admitted)
         conflicts = [one.entry_id for one in receipt.admitted if one.is_conflict]
         if conflicts:
             self.log.write(
@@ -189,6 +197,35 @@ class Receiver:
                     "conflicts": len(conflicts),
                 },
             )
+
+    def _other_id(self, endpoint: Endpoint, envelope: Envelope, admitted: Admitted) -> str | None:
+        """Return the unsigned id of a duplicate, if the first delivery had another one."""
+        unsigned_id_of = endpoint.provider.unsigned_id_of
+        sent = None if unsigned_id_of is None else unsigned_id_of(envelope.headers)
+        if unsigned_id_of is None or sent is None:
+            return None
+        try:
+            below_id = admitted.entry_id + 1
+            kept = self.inbox().kept(endpoint.name, below_id=below_id, limit=1)
+        except Unavailable:  # the delivery is durable; this is for the report alone
+            return None
+        first = [unsigned_id_of(each.headers) for each in kept if each.id == admitted.entry_id]
+        return None if first in ([], [None], [sent]) else sent
+
+    def _report_relabelled(self, endpoint: Endpoint, admitted: Admitted) -> None:
+        self.log.write(
+            logging.WARNING,
+            (endpoint.name,),
+            "what is signed in a delivery to %s came before, as entry %d, under another id or"
+            " type, which nothing signs; it is not handled again unless that entry is replayed",
+            endpoint.name,
+            admitted.entry_id,
+            extra={
+                "action": "duplicate_relabelled",
+                "endpoint": endpoint.name,
+                "entry_id": admitted.entry_id,
+            },
+        )
 
     def _unavailable(self, endpoint: Endpoint, error: Unavailable) -> Receipt:
         self.log.write(

@@ -78,18 +78,20 @@ def _prove(
             delivery=delivery, secret_index=secret_index, body_authenticated=False
         )
         return verified, fingerprint
-    if delivery.document is not None:
-        registration = provider.registration(delivery.document)
-        secrets = endpoint.secrets(protection, "secrets", registration)
-    elif _depends_on_body(endpoint):
+    if delivery.document is None and _depends_on_body(endpoint):
         # Which registration it is, and so which secret counts, shows in the document alone.
-        lists = endpoint.secret_lists(protection, "secrets")
-        secrets = [secret for each in lists for secret in each]
+        candidates = endpoint.candidates_of_all(protection, "secrets")
     else:
-        secrets = endpoint.secrets(protection, "secrets")
+        document = delivery.document
+        registration = None if document is None else provider.registration(document)
+        candidates = endpoint.candidates(protection, "secrets", registration)
     scheme = cast("Scheme", protection.scheme or provider.scheme)
-    verified = scheme.verify(delivery, secrets)
-    return verified, endpoint.fingerprint(secrets[verified.secret_index or 0])
+    verified = scheme.verify(delivery, candidates.secrets)
+    fitting = verified.secret_index or 0
+    account = candidates.account(fitting)
+    if account is not None:
+        verified = verified._replace(account=account)
+    return verified, endpoint.fingerprint(candidates.secrets[fitting])
 
 
 def _required(endpoint: Endpoint, delivery: Delivery) -> Protection:

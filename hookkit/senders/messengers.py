@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from hookkit.core.provider import Challenge, Handshake, InlineSample
-from hookkit.senders.sender import Sender
+from hookkit.senders.sender import DAY_S, HOUR_S, MINUTE_S, Sender
 from hookkit.signatures.keyed_hash import KeyedHash
 from hookkit.signatures.public_key import KeyedSignature
 from hookkit.signatures.shared_secret import SharedSecretHeader
@@ -27,6 +27,7 @@ MESSENGERS = (
         # https://docs.slack.dev/reference/events/url_verification
         handshake=Handshake(field="type", value="url_verification", answer={}, echo="challenge"),
         retries="3 times within an hour, until an answer within 3 seconds is 2xx",
+        retry_span_s=HOUR_S,
         vector="its documentation",
         fresh_ids=("event_id",),
         sample=InlineSample(
@@ -51,6 +52,7 @@ MESSENGERS = (
         event_id=("body:id",),
         event_type=("body:type",),
         retries="3 times after 409; after 429 and 503 when Retry-After is under 60 seconds",
+        retry_span_s=5 * MINUTE_S,
         fresh_ids=("id",),
         sample=InlineSample(
             name="zen:event-type:ticket.created",
@@ -65,6 +67,7 @@ MESSENGERS = (
         event_type=("body:object",),
         challenge=Challenge(token="hub.verify_token", challenge="hub.challenge"),  # noqa: S106
         retries="with growing delays for up to 36 hours (WhatsApp: 7 days), until an answer is 200",
+        retry_span_s=7 * DAY_S,
         fresh_ids=("entry.*.id",),
         sample=InlineSample(
             name="whatsapp_business_account",
@@ -85,6 +88,7 @@ MESSENGERS = (
         event_type=("body:EventType", "body:MessageStatus", "body:SmsStatus", "body:CallStatus"),
         body="object or form",
         retries="none by itself; the URL may ask for some, #rc=5",
+        retry_span_s=2 * MINUTE_S,
         vector="its library's tests",
         fresh_ids=("MessageSid",),
         sample=InlineSample(
@@ -102,6 +106,7 @@ MESSENGERS = (
         event_type=("body:type",),
         each="events",
         retries="only where redelivery is switched on; until an answer is 2xx",
+        retry_span_s=DAY_S,
         vector="its library's tests",
         fresh_ids=("events.*.webhookEventId",),
         sample=InlineSample(
@@ -117,6 +122,7 @@ MESSENGERS = (
         event_id=("body:update_id",),
         event_type=("beside:update_id",),
         retries="a reasonable number of times, it says, until an answer is 2xx",
+        retry_span_s=DAY_S,
         fresh_ids=("update_id",),
         sample=InlineSample(
             name="message", body=b'{"update_id":10000,"message":{"message_id":1,"text":"Hi"}}'
@@ -139,6 +145,7 @@ MESSENGERS = (
         # PING of an interaction; of webhook events it is 0, and any 2xx answers it.
         handshake=Handshake(field="type", value=1, answer={"type": 1}),
         retries="for some minutes, until an answer within 3 seconds is 2xx",
+        retry_span_s=15 * MINUTE_S,
         vector="RFC 8032, for the algorithm",
         fresh_ids=("event.timestamp",),
         sample=InlineSample(
@@ -155,6 +162,7 @@ MESSENGERS = (
         event_id=("body:id",),
         event_type=("body:topic",),
         retries="once after a minute; 410 ends the subscription",
+        retry_span_s=2 * MINUTE_S,
         fresh_ids=("id",),
         sample=InlineSample(
             name="conversation.user.created",

@@ -7,14 +7,20 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from hookkit.core.body import Document, Headers, decode_body, decode_list, dig
-from hookkit.core.delivery import Item, Payload
+from hookkit.core.delivery import Item, Options, Payload
 from hookkit.core.event import Event, EventType, build_event
 from hookkit.core.form import form_document
+from hookkit.core.ids import join_parts
 from hookkit.core.provider import Challenge, Handshake, InlineSample, PayloadVersion, Provider
-from hookkit.core.scheme import KeyScheme, Scheme, SigningScheme
+from hookkit.core.scheme import KeyScheme, Scheme, SigningScheme, lifetime_of
 
 #: The one payload version of every sender: its payloads are passed on as they are.
 VERSION = "any"
+
+MINUTE_S, HOUR_S, DAY_S = 60.0, 3600.0, 86400.0
+
+#: Seconds that a delivery may be on its way for other reasons than the sender's retries.
+DELAY_S = 600.0
 
 #: Where an id or a type may be: ``header:<name>``, ``body:<path>``, or ``beside:<key>``: the name
 #: of the first key other than ``<key>``.
@@ -37,6 +43,7 @@ class Sender:
         handshake: A delivery that needs its own answer.
         challenge: A GET that needs its own answer.
         retries: How it sends again, and what makes it stop.
+        retry_span_s: Seconds between the first and the last try to deliver an event.
         vector: Where an example of a signature is published; empty if nowhere.
         fresh_ids: Paths of the ids that make the sample a new event.
         sample: A payload.
@@ -53,6 +60,7 @@ class Sender:
     handshake: Handshake | None = None
     challenge: Challenge | None = None
     retries: str
+    retry_span_s: float
     vector: str = ""
     fresh_ids: tuple[str, ...] = ()
     sample: InlineSample = field(repr=False)
@@ -61,33 +69,40 @@ class Sender:
 def provider_of(
     sender: Sender,
     *,
-    scheme: Scheme | KeyScheme | None = None,
+    schemes: Sequence[Scheme | KeyScheme] = (),
     event_id: tuple[str, ...] | None = None,
     event_type: tuple[str, ...] | None = None,
+    believes_unsigned: bool = False,
 ) -> Provider:
-    """Return *sender* as a provider.
-
-    An id that is not signed is not used: somebody who has seen one delivery could send it again
-    under another id. The id is then derived from the content.
+    """Return *sender* as a provider; ``Splitter`` says what becomes the id of an event.
 
     Args:
         sender: The sender.
-        scheme: An endpoint's own scheme; None takes the sender's.
+        schemes: An endpoint's own scheme, and those of its payload versions; none takes the
+            sender's.
         event_id: An endpoint's own places of the id; None takes the sender's.
         event_type: An endpoint's own places of the type; None takes the sender's.
+        believes_unsigned: Whether to believe an id that is not signed.
     """
-    scheme = sender.scheme if scheme is None else scheme
+    schemes = schemes or [sender.scheme]
     ids = sender.event_id if event_id is None else event_id
     types = sender.event_type if event_type is None else event_type
     headers = [place.partition(":")[2] for place in (*ids, *types) if place.startswith("header:")]
-    trusted = tuple(place for place in ids if is_signed(place, scheme))
+    unsigned = tuple(place for place in ids if not is_signed(place, schemes))
+    split = Splitter(
+        ids=tuple(place for place in ids if place not in unsigned),
+        believed=unsigned if believes_unsigned else (),
+        types=types,
+        each=sender.each,
+        span_s=sender.retry_span_s + DELAY_S,
+    )
     return Provider(
         name=sender.name,
-        scheme=scheme,
+        scheme=schemes[0],
         detect_version=detect_version,
         versions={
             VERSION: PayloadVersion(
-                split=_splitter(trusted, types, sender.each),
+                split=split,
                 normalize=normalize,
                 fresh_ids=sender.fresh_ids,
             )
@@ -95,6 +110,8 @@ def provider_of(
         triggers={},
         parallel=False,
         kept_headers=tuple(dict.fromkeys(headers)),
+        unsigned_id_of=_unsigned_id(unsigned) if unsigned and not believes_unsigned else None,
+        options=Options(lifetime_s=lifetime_of(schemes)),
         decode=DECODERS[sender.body],
         handshake=sender.handshake,
         challenge=sender.challenge,
@@ -107,16 +124,20 @@ def detect_version(document: Document, headers: Headers) -> str:
     return VERSION
 
 
-def is_signed(place: str, scheme: Scheme | KeyScheme) -> bool:
-    """Tell whether the signature covers *place*.
+def is_signed(place: str, schemes: Iterable[Scheme | KeyScheme]) -> bool:
+    """Tell whether a signature by each of *schemes* covers *place*.
 
-    It is True for a secret that is sent along: somebody who has seen it can send anything, so
-    that nothing could protect an id.
+    A secret that is sent along counts as one that does: somebody who has seen it can send
+    anything, so that nothing could protect an id.
     """
     kind, _, name = place.partition(":")
-    if kind != "header" or not isinstance(scheme, SigningScheme):
-        return True
-    return name in scheme.signed_headers
+    return all(
+        name in scheme.signed_headers
+        if kind == "header"
+        else scheme.covers_body or name in scheme.signed_fields
+        for scheme in schemes
+        if isinstance(scheme, SigningScheme)
+    )
 
 
 def normalize(item: Item) -> Event:
@@ -141,22 +162,69 @@ def find(places: Sequence[str], document: Document, headers: Headers) -> str | N
     return None
 
 
-def _splitter(
-    ids: Sequence[str], types: Sequence[str], key: str
-) -> Callable[[Payload], Iterable[Item]]:
-    def split(payload: Payload) -> Iterable[Item]:
-        listed = payload.document.get(key) if key else None
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Splitter:
+    """Takes the bodies of a sender apart, and names their events.
+
+    Rule 1: an id that is signed names the event.
+    Rule 2: an id that is not signed names it if the settings believe it, together with the type.
+        Else it is not used: somebody who has seen one delivery could send it again under
+        another id, as often as he likes.
+    Rule 3: without an id, the content names the event. If the signature has a time, or nothing is
+        signed, equal content is a new event once no signature and no redelivery of the first
+        can arrive any more. Else it is a duplicate as long as its id is kept.
+    Rule 4: a type that lies in a header tells events of equal content apart. If it is not signed,
+        it does so only while redeliveries of the first may arrive, and each type once:
+        what somebody has seen is soon worth nothing to him.
+
+    Attributes:
+        ids: Places of an id that are signed.
+        believed: Places of an id that are not signed, and believed.
+        types: Places of the type.
+        each: The key of the list of events; empty if a body holds one.
+        span_s: Seconds for which an event may arrive again.
+    """
+
+    ids: tuple[str, ...]
+    believed: tuple[str, ...]
+    types: tuple[str, ...]
+    each: str
+    span_s: float
+
+    def __call__(self, payload: Payload) -> Iterable[Item]:
+        """Return the items of *payload*, each when it is asked for."""
+        listed = payload.document.get(self.each) if self.each else None
         events = listed if isinstance(listed, list) and listed else [payload.document]
         return (
-            payload.item(
-                raw=each if isinstance(each, dict) else {"value": each},
-                vendor_type=find(types, each, payload.headers) or "",
-                event_id=find(ids, each, payload.headers),
-            )
-            for each in (one if isinstance(one, Mapping) else {"value": one} for one in events)
+            self._item(payload, each if isinstance(each, Mapping) else {"value": each})
+            for each in events
         )
 
-    return split
+    def _item(self, payload: Payload, event: Document) -> Item:
+        vendor_type = find(self.types, event, payload.headers) or ""
+        event_id = find(self.ids, event, payload.headers)
+        if event_id is None and self.believed:
+            unsigned_id = find(self.believed, event, payload.headers)
+            if unsigned_id is not None:
+                event_id = join_parts(unsigned_id, vendor_type)
+        if event_id is not None:
+            return payload.item(raw=event, vendor_type=vendor_type, event_id=event_id)
+        item = payload.item(
+            raw=event, vendor_type=vendor_type, event_id=None, repeat_after_s=self.span_s
+        )
+        return item.told_apart_by_type(self.span_s) if self._is_type_outside(event) else item
+
+    def _is_type_outside(self, event: Document) -> bool:
+        """Tell whether the type of *event* is looked for in a header."""
+        inside = [place for place in self.types if not place.startswith("header:")]
+        return len(inside) < len(self.types) and find(inside, event, {}) is None
+
+
+def _unsigned_id(places: Sequence[str]) -> Callable[[Headers], str | None]:
+    def unsigned_id_of(headers: Headers) -> str | None:
+        return find(places, {}, headers)
+
+    return unsigned_id_of
 
 
 def _object_or_form(body: bytes) -> Document:

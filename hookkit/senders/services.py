@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from hookkit.core.provider import InlineSample
-from hookkit.senders.sender import Sender
+from hookkit.senders.sender import DAY_S, HOUR_S, Sender
 from hookkit.signatures.keyed_hash import KeyedHash, SignedFields
 from hookkit.signatures.public_key import KeyedSignature
 from hookkit.signatures.signed_text import SignedText
@@ -24,6 +24,7 @@ SERVICES = (
         event_id=_STANDARD_IDS,
         event_type=("body:type",),
         retries="by the sender; the standard suggests some days, and that 410 ends the deliveries",
+        retry_span_s=5 * DAY_S,
         vector="the libraries' tests; v1 and v1a",
         sample=_STANDARD_SAMPLE,
     ),
@@ -35,6 +36,7 @@ SERVICES = (
         event_id=_STANDARD_IDS,
         event_type=("body:type", "body:eventType", "body:event_type"),
         retries="8 times over 27.6 hours, until an answer is 2xx",
+        retry_span_s=27.6 * HOUR_S,
         vector="its documentation",
         sample=_STANDARD_SAMPLE,
     ),
@@ -45,6 +47,7 @@ SERVICES = (
         scheme=KeyedHash(header="x-signature"),
         event_type=("body:type",),
         retries="by the sender",
+        retry_span_s=3 * DAY_S,
         vector="RFC 4231",
         fresh_ids=("id",),
         sample=InlineSample(
@@ -59,6 +62,7 @@ SERVICES = (
         event_id=("header:x-github-delivery",),
         event_type=("header:x-github-event",),
         retries="none by itself",
+        retry_span_s=0.0,
         vector="its documentation",
         fresh_ids=("after",),
         sample=InlineSample(
@@ -83,6 +87,7 @@ SERVICES = (
         event_id=("body:id",),
         event_type=("body:type",),
         retries="up to 3 days, until an answer is 2xx",
+        retry_span_s=3 * DAY_S,
         fresh_ids=("id",),
         sample=InlineSample(
             name="invoice.paid",
@@ -97,6 +102,7 @@ SERVICES = (
         event_id=("header:x-shopify-event-id",),
         event_type=("header:x-shopify-topic",),
         retries="8 times over 4 hours, until an answer is 2xx; then the subscription may end",
+        retry_span_s=4 * HOUR_S,
         fresh_ids=("updated_at",),
         sample=InlineSample(
             name="orders/create",
@@ -116,6 +122,7 @@ SERVICES = (
         event_id=("body:event_id",),
         event_type=("body:type",),
         retries="11 times over 24 hours, until an answer is 2xx",
+        retry_span_s=DAY_S,
         vector="its libraries' tests",
         fresh_ids=("event_id",),
         sample=InlineSample(
@@ -136,6 +143,7 @@ SERVICES = (
         event_id=("body:event_id",),
         event_type=("body:event_type",),
         retries="60 times within 3 days, until an answer within 5 seconds is 200",
+        retry_span_s=3 * DAY_S,
         fresh_ids=("event_id",),
         sample=InlineSample(
             name="transaction.paid",
@@ -158,6 +166,7 @@ SERVICES = (
         event_id=("body:signature.token",),
         event_type=("body:event-data.event",),
         retries="for 8 hours, until an answer is 200; 406 ends it",
+        retry_span_s=8 * HOUR_S,
         fresh_ids=("event-data.id",),
         sample=InlineSample(
             name="delivered",
@@ -181,6 +190,7 @@ SERVICES = (
         body="list",
         each="items",
         retries="for 24 hours, until an answer is 2xx",
+        retry_span_s=DAY_S,
         vector="its library's tests",
         fresh_ids=("items.*.sg_event_id",),
         sample=InlineSample(

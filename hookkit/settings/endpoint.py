@@ -16,12 +16,12 @@ from hookkit.core.errors import not_known
 from hookkit.core.modes import Mode
 from hookkit.core.parts import AuthorType
 from hookkit.core.provider import Provider
-from hookkit.core.scheme import KeyScheme, Scheme, SigningScheme, UrlScheme
+from hookkit.core.scheme import KeyScheme, Scheme, SigningScheme, UrlScheme, lifetime_of
 from hookkit.keys.ring import KeyRing
 from hookkit.keys.server import KeyServer
 from hookkit.receiving.endpoint import SECRET_SETTINGS, Endpoint, Protection, Secrets
 from hookkit.senders import SENDERS
-from hookkit.senders.sender import provider_of
+from hookkit.senders.sender import is_signed, provider_of
 from hookkit.settings.fields import (
     EndpointSchema,
     PartSettings,
@@ -30,12 +30,17 @@ from hookkit.settings.fields import (
     below,
     load_strict,
 )
+from hookkit.signatures.keyed_hash import KeyedHash
+from hookkit.signatures.public_key import KeyedSignature
 from hookkit.signatures.shared_secret import SharedSecretField
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,99}")
 
 #: The settings that name the public keys of a vendor that signs with keys of its own.
 _KEY_SETTINGS = ("keys", "region", "key_bases")
+#: Where nothing stands between a signed time and the next part, a digit that is moved from one to
+#: the other makes the time ten times as great or as small: no tolerance may reach as far.
+_MAX_TOLERANCE_S = 10**9
 _ANY_KEY_SETTING = "keys, region or key_bases"
 
 
@@ -236,20 +241,52 @@ def _signing_mistakes(endpoint: _Part, versions: Mapping[str, _Part]) -> Iterato
     if not isinstance(scheme, KeyScheme):
         scheme = loaded.get("scheme", scheme)
     schemes = [scheme, *_schemes(versions)]
-    signs_time = any(isinstance(each, SigningScheme | KeyScheme) for each in schemes)
+    signs_time = any(isinstance(each, KeyScheme) or lifetime_of([each]) for each in schemes)
     if "tolerance_s" in loaded and not signs_time:
         yield f"tolerance_s: {provider.name} signs no time"
+    if loaded.get("tolerance_s", 0) > _MAX_TOLERANCE_S and lifetime_of(schemes) != 0:
+        yield f"tolerance_s: must be at most {_MAX_TOLERANCE_S}"
+    if "repeat_window_s" in loaded and lifetime_of(schemes) is None:
+        yield (
+            f"repeat_window_s: {provider.name} signs no time, so that an equal event is always a"
+            " duplicate: it may be an old delivery that somebody has seen"
+        )
     signs_url = any(isinstance(each, UrlScheme) and each.signs_url for each in schemes)
     if signs_url and "public_url" not in loaded and not loaded.get("unsigned"):
         yield f"public_url: missing; {provider.name} signs the URL, which is not guessed"
     if "public_url" in loaded and not signs_url:
         yield f"public_url: {provider.name} does not sign the URL"
-    for name in ("event_id", "event_type"):
-        if name in loaded and provider.name not in SENDERS:
-            yield f"{name}: {provider.name} says itself where it is"
+    yield from _identity_mistakes(loaded, provider.name, schemes)
     if "verify_token" in loaded and provider.challenge is None:
         yield f"verify_token: {provider.name} asks for none"
     yield from _secret_mistakes(loaded, scheme)
+
+
+def _identity_mistakes(
+    loaded: PartSettings, provider: str, schemes: Collection[Scheme | KeyScheme]
+) -> Iterator[str]:
+    """Yield what is wrong with how the events of an endpoint are identified."""
+    sender = SENDERS.get(provider)
+    if sender is None or sender.body != "object or form":
+        for scheme in schemes:
+            if isinstance(scheme, KeyedHash | KeyedSignature) and "form" in scheme.signed.names:
+                yield f"scheme: {{form}} is for senders of forms, and {provider} sends none"
+    if sender is None:
+        for name in ("event_id", "event_type", "unsigned_event_id"):
+            if name in loaded:
+                yield f"{name}: {provider} says itself where it is"
+        return
+    places = loaded.get("event_id", sender.event_id)
+    unsigned = [place for place in places if not is_signed(place, schemes)]
+    if loaded.get("unsigned_event_id", False):
+        if not unsigned:
+            yield "unsigned_event_id: True, and there is no id that is not signed; leave it out"
+    elif "event_id" in loaded and unsigned:
+        yield (
+            f"event_id: {', '.join(unsigned)} is not signed, so that somebody who has seen one"
+            " delivery could send it again under another id, as often as he likes; leave it out,"
+            ' or say "unsigned_event_id": True'
+        )
 
 
 def _schemes(versions: Mapping[str, _Part]) -> list[Scheme]:
@@ -325,9 +362,10 @@ def _provider(
     if provider.name in SENDERS:
         provider = provider_of(
             SENDERS[provider.name],
-            scheme=scheme,
+            schemes=[scheme, *of_versions],
             event_id=loaded.get("event_id"),
             event_type=loaded.get("event_type"),
+            believes_unsigned=loaded.get("unsigned_event_id", False),
         )
     authors = loaded.get("authors", {})
     # A secret that lies in the body is kept nowhere.
@@ -338,6 +376,7 @@ def _provider(
         blanked=tuple(dict.fromkeys((*provider.blanked, *in_body))),
         options=Options(
             repeat_window_s=loaded.get("repeat_window_s"),
+            lifetime_s=lifetime_of([scheme, *of_versions]),
             version=loaded.get("version"),
             authors={registration: AuthorType(word) for registration, word in authors.items()},
         ),

@@ -72,11 +72,16 @@ def _nearest(key: str, schema: Schema) -> str:
     return f"{key} (did you mean {nearest[0]}?)" if nearest else key
 
 
-def _read_unsigned(given: Any) -> bool:
-    # Not by equality: 1 and 1.0 equal True, and no number may switch a proof off.
-    if not isinstance(given, bool):
-        raise ValidationError("must be True or False; True accepts what no secret proves")
-    return given
+def _switch(otherwise: str) -> ma.Field[Any]:
+    """Return a field of True or False; *otherwise* says what True does."""
+
+    def read(given: Any) -> bool:
+        # Not by equality: 1 and 1.0 equal True, and no number may switch a proof off.
+        if not isinstance(given, bool):
+            raise ValidationError(f"must be True or False; True {otherwise}")
+        return given
+
+    return ma.Function(deserialize=read)
 
 
 def _secrets(setting: str) -> ma.Field[Any]:
@@ -159,6 +164,7 @@ class PartSettings(TypedDict, total=False):
     key_bases: list[str]
     tolerance_s: float
     event_id: tuple[str, ...]
+    unsigned_event_id: bool
     event_type: tuple[str, ...]
     public_url: str
     verify_token: Sequence[str] | Callable[[], Sequence[str]]
@@ -181,7 +187,7 @@ class _ProtectionSchema(Strict):
     """What an endpoint and a payload version may both say."""
 
     secrets = _secrets("secrets")
-    unsigned = ma.Function(deserialize=_read_unsigned)
+    unsigned = _switch("accepts what no secret proves")
     basic = _secrets("basic")
     path_token = _secrets("path_token")
     scheme = ma.Function(deserialize=read_scheme)
@@ -205,6 +211,7 @@ class EndpointSchema(_ProtectionSchema):
     provider = ma.String(required=True)
     tolerance_s = ma.Float(validate=validate.Range(min=0))
     event_id = ma.Function(deserialize=_read_places)
+    unsigned_event_id = _switch("believes an id that no signature covers")
     event_type = ma.Function(deserialize=_read_places)
     public_url = ma.String(
         validate=_address(

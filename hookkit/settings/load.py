@@ -114,7 +114,12 @@ def load_settings(
         mistakes += error.mistakes
     if mistakes:
         raise ConfigurationError(*mistakes)
-    concerns = [*_weak_secrets(endpoints), *_shared_secrets(endpoints), *_all_held_back(endpoints)]
+    concerns = [
+        *_weak_secrets(endpoints),
+        *_shared_secrets(endpoints),
+        *_all_held_back(endpoints),
+        *_strange_twins(endpoints),
+    ]
     for line in below("HOOKKIT_ENDPOINTS", concerns):
         warnings.warn(line, stacklevel=3)
     return Settings(endpoints=endpoints, **loaded)
@@ -179,6 +184,25 @@ def _all_held_back(endpoints: Mapping[str, Endpoint]) -> Iterator[str]:
             yield (
                 f"{endpoint.name}.versions: none is live, so that nothing runs unless"
                 " `flask hookkit versions switch` has made one live"
+            )
+
+
+def _strange_twins(endpoints: Mapping[str, Endpoint]) -> Iterator[str]:
+    """Yield a line for each endpoint at which no webhook can report the twin of another's event."""
+    for endpoint in endpoints.values():
+        if endpoint.modes is None:
+            continue
+        lists = [
+            set(each)
+            for protection in endpoint.protections
+            if isinstance(protection.secrets, Mapping)
+            for each in protection.secrets.values()
+        ]
+        if len(lists) > 1 and sum(map(len, lists)) == len(set().union(*lists)):
+            yield (
+                f"{endpoint.name}.secrets: no two webhooks have a secret in common, so that each is"
+                " taken for another account's, and none reports the twin of another's event; list"
+                " the secrets of one account under each of its webhooks"
             )
 
 

@@ -61,6 +61,16 @@ class KeyedHash:
         """Whether the body's bytes are signed."""
         return self.signed.covers_body
 
+    @property
+    def signed_fields(self) -> frozenset[str]:
+        """The paths in the body that are signed although its bytes are not: none."""
+        return frozenset()
+
+    @property
+    def lifetime_s(self) -> float | None:
+        """How long a signature can be accepted at most, in seconds; None means for ever."""
+        return self.signed.lifetime_s
+
     def verify(self, delivery: Delivery, secrets: Sequence[bytes]) -> VerifiedDelivery:
         """Return *delivery* as verified by the first secret that fits.
 
@@ -81,7 +91,12 @@ class KeyedHash:
         if index is None:
             raise SignatureMismatch(f"header {self.header} fits no configured secret")
         is_covered = self.covers_body or self._is_hashed(delivery)
-        return VerifiedDelivery(delivery, index, body_authenticated=is_covered)
+        return VerifiedDelivery(
+            delivery,
+            index,
+            body_authenticated=is_covered,
+            signed_hash=self.signed.identify(delivery),
+        )
 
     def sign(
         self,
@@ -208,6 +223,16 @@ class SignedFields:
     tolerance_s: float = 300.0
     signed_headers: frozenset[str] = field(default=frozenset(), init=False)
     covers_body: bool = field(default=False, init=False)
+
+    @property
+    def signed_fields(self) -> frozenset[str]:
+        """The paths in the body that are signed although its bytes are not."""
+        return frozenset({f"{self.holder}.{self.timestamp}", f"{self.holder}.{self.token}"})
+
+    @property
+    def lifetime_s(self) -> float | None:
+        """How long a signature can be accepted at most, in seconds."""
+        return 2 * self.tolerance_s
 
     def verify(self, delivery: Delivery, secrets: Sequence[bytes]) -> VerifiedDelivery:
         """Return *delivery* as verified by the first secret that fits, its document read.

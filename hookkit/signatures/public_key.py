@@ -100,6 +100,16 @@ class KeyedSignature:
         """Whether the body's bytes are signed."""
         return self.signed.covers_body
 
+    @property
+    def signed_fields(self) -> frozenset[str]:
+        """The paths in the body that are signed although its bytes are not: none."""
+        return frozenset()
+
+    @property
+    def lifetime_s(self) -> float | None:
+        """How long a signature can be accepted at most, in seconds; None means for ever."""
+        return self.signed.lifetime_s
+
     def verify(self, delivery: Delivery, secrets: Sequence[bytes]) -> VerifiedDelivery:
         """Return *delivery* as verified by the first of the keys *secrets* that fits.
 
@@ -116,7 +126,10 @@ class KeyedSignature:
             fits = _checker(secret, self.algorithm)
             if any(fits(signature or b"", text) for text in texts):
                 return VerifiedDelivery(
-                    delivery=delivery, secret_index=number, body_authenticated=self.covers_body
+                    delivery=delivery,
+                    secret_index=number,
+                    body_authenticated=self.covers_body,
+                    signed_hash=self.signed.identify(delivery),
                 )
         raise SignatureMismatch(f"header {self.header} fits no configured key")
 

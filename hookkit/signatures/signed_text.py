@@ -4,7 +4,10 @@ Rule 1: bytes are signed and bytes are verified; a body is never decoded for it.
 Rule 2: a part has one spelling. A timestamp is ASCII digits, or an instant to the second. An id
         holds no character of the template's constants, so that no part can grow into the next.
 Rule 3: the URL is the one in the settings, whatever a proxy says. The query is the delivery's
-        own, as it is signed with the URL.
+        own, as it is signed with the URL; it too must not be able to grow into the next part.
+Rule 4: one signature is one event. The names and values of a form are signed with nothing
+        between them, and so is a URL's query before them: other forms and queries have the same
+        signature. Their events are identified by the text that is signed, see ``identify``.
 """
 
 from __future__ import annotations
@@ -50,6 +53,8 @@ _INSTANT = re.compile(
     r"[12][0-9]{3}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(Z|[+-][0-9]{2}:[0-9]{2})",
     re.ASCII,
 )
+#: No bracket among them: a body of JSON begins with one.
+_QUERY = re.compile(r"[A-Za-z0-9._~!$&'()*+,;=:@/?%-]+", re.ASCII)
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MILLISECOND = timedelta(milliseconds=1)
 
@@ -119,6 +124,11 @@ class SignedText:
         return not self.names.isdisjoint({"body", "body_hash"})
 
     @property
+    def lifetime_s(self) -> float | None:
+        """How long a signature can be accepted at most, in seconds; None means for ever."""
+        return 2 * self.tolerance_s if "timestamp" in self.names else None
+
+    @property
     def signs_url(self) -> bool:
         """Whether the URL is signed."""
         return "url" in self.names
@@ -146,6 +156,10 @@ class SignedText:
             yield "timestamp_header or timestamp_prefix: goes with {timestamp} in signed"
         if self.timestamp_unit not in UNITS:
             yield f"timestamp_unit: must be one of {', '.join(UNITS)}"
+        names, constants = self.parsed.pieces[1::2], self.parsed.pieces[2:-1:2]
+        for before, constant, after in zip(names, constants, names[1:], strict=False):
+            if not constant and "id" in (before, after):
+                yield "signed: {id} needs a constant between it and the next part"
 
     def of(self, delivery: Delivery, timestamp: str | None) -> list[list[bytes]]:
         """Return the texts that may have been signed, each in pieces.
@@ -165,11 +179,25 @@ class SignedText:
             TimestampInFuture: It says that it is signed later than now.
         """
         event_id = self._id(delivery.headers) if self.id_header else ""
+        if self.signs_url:
+            self._check_boundary(delivery.query, delivery.body)
         if self.timestamp_header or self.timestamp_prefix:
             if timestamp is None:
                 timestamp = sent_header(delivery.headers, self.timestamp_header)
             self.check_time(timestamp, delivery.received_at)
         return self._fill(delivery.body, delivery.query, event_id, timestamp or "")
+
+    def identify(self, delivery: Delivery) -> str | None:
+        """Return what names the event of a verified *delivery*, if other bodies may be signed so.
+
+        It is the SHA-256 of the signed text in hexadecimal. The time is left out of the text: a
+        redelivery is signed again.
+        """
+        if "form" not in self.names:
+            return None
+        event_id = delivery.headers.get(self.id_header, "")
+        pieces = next(self._fill_all(delivery.body, delivery.query, event_id, ""))
+        return sha256(b"".join(pieces)).hexdigest()
 
     def to_sign(self, body: bytes, event_id: str, timestamp: str, query: str = "") -> bytes:
         """Return the text that a sender signs."""
@@ -245,6 +273,34 @@ class SignedText:
         if not sent.isascii() or not compare_digest(sent, expected) or not is_once:
             raise SignatureMismatch("the hash in the URL is that of another body")
         return True
+
+    def _check_boundary(self, query: str, body: bytes) -> None:
+        """Refuse a query that may have been a part of what is signed beside it, or the reverse.
+
+        Raises:
+            MalformedHeader: The query is no text, or holds what separates it from the next part.
+            MalformedBody: The body could continue the query, or begin with one.
+        """
+        try:
+            query.encode()
+        except UnicodeEncodeError as error:
+            raise MalformedHeader("the query is no text") from error
+        if "form" in self.names:
+            return  # the event is named by the text
+        where = self.parsed.pieces.index("url")
+        constant, following = self.parsed.pieces[where + 1], self.parsed.pieces[where + 2 :]
+        if constant or not following:
+            if (constant[:1] or self.public_url) in query:
+                raise MalformedHeader("the query holds what ends it in the signed text")
+        elif following[0] == "body" and not query:
+            if body.startswith(b"?"):
+                raise MalformedBody("the body begins as a query does")
+        elif following[0] == "body":
+            # As it must be written in a URL: https://www.rfc-editor.org/rfc/rfc3986#section-3.4
+            if not _QUERY.fullmatch(query):
+                raise MalformedHeader("the query holds what must be escaped there")
+            if body and body[:1] not in b"{[":
+                raise MalformedBody("the body does not begin as JSON, and could continue the query")
 
     def _urls(self, query: str) -> Iterator[str]:
         end = f"?{query}" if query else ""

@@ -54,12 +54,18 @@ class StandardWebhooks:
         init=False,
     )
     covers_body: bool = field(default=True, init=False)
+    signed_fields: frozenset[str] = field(default=frozenset(), init=False)
     #: What is signed, by the set of headers.
     signed: Mapping[str, SignedText] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         signed = {name: _signed(name, self.tolerance_s) for name in HEADERS}
         object.__setattr__(self, "signed", signed)
+
+    @property
+    def lifetime_s(self) -> float | None:
+        """How long a signature can be accepted at most, in seconds."""
+        return 2 * self.tolerance_s
 
     def verify(self, delivery: Delivery, secrets: Sequence[bytes]) -> VerifiedDelivery:
         """Return *delivery* as verified by the first secret or public key that fits.

@@ -162,7 +162,7 @@ def test_death_amid_a_switch_leaves_the_modes_as_they_were(database_url):
 
 def test_death_amid_the_making_of_the_tables_leaves_none_behind(database_url):
     died = operate(database_url, "migration_written", "migration_written:1")
-    with pytest.raises(Exception, match="lack table hookkit_attempts") as refused:
+    with pytest.raises(Exception, match="lack table hookkit_applications") as refused:
         open_inbox(database_url, migrates=False)
     ended = operate(database_url, "migration_written")
 

@@ -85,7 +85,10 @@ def test_look_makes_no_file_and_no_table(hooks, tmp_path, mounts, postgres_url):
     assert no_tables[1]["ok"][-1].endswith(
         "PostgreSQL: its tables are made or changed at the start"
     )
-    assert "its tables lack table hookkit_attempts" in refused[1]["failure"][0]
+    assert (
+        "its tables lack table hookkit_applications, table hookkit_attempts"
+        in refused[1]["failure"][0]
+    )
     assert not file.parent.exists()
 
 

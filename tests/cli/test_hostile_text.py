@@ -73,6 +73,7 @@ def url():
 
 #: Command -> how it is called; ``{url}`` and ``{body}`` are filled in.
 OF_APP = {
+    "adopt": [("support",), (f"no {HOSTILE}",)],
     "check": [()],
     "handlers": [(), ("--json",)],
     "prune": [()],

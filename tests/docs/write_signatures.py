@@ -1,7 +1,8 @@
 """Writes the tables of docs/reference/signatures.md from the data: ``python -m`` this module."""
 
-from hookkit.core.scheme import SigningScheme
+from hookkit.core.scheme import SigningScheme, lifetime_of
 from hookkit.senders import SENDERS
+from hookkit.senders.sender import DAY_S, DELAY_S, HOUR_S, MINUTE_S, is_signed
 from hookkit.signatures.keyed_hash import SignedFields
 from hookkit.signatures.public_key import KeyedSignature
 from hookkit.signatures.shared_secret import SharedSecretHeader
@@ -23,10 +24,10 @@ def table():
         f" `{each.sample.name}` |"
         for each in SENDERS.values()
     ]
-    lines += ["", "| provider | tries again | handshake | published vector |"]
-    lines += ["| --- | --- | --- | --- |"]
+    lines += ["", "| provider | tries again | equal content again | handshake | published vector |"]
+    lines += ["| --- | --- | --- | --- | --- |"]
     lines += [
-        f"| `{each.name}` | {each.retries} | {handshake(each)} |"
+        f"| `{each.name}` | {each.retries} | {again(each)} | {handshake(each)} |"
         f" {each.vector or 'no public vector'} |"
         for each in SENDERS.values()
     ]
@@ -53,11 +54,29 @@ def described(scheme):
 
 def places(where, scheme=None):
     told = ", ".join(f"`{each}`" for each in where)
-    if isinstance(scheme, SigningScheme) and any(
-        each.startswith("header:") and each[7:] not in scheme.signed_headers for each in where
-    ):
+    if isinstance(scheme, SigningScheme) and any(not is_signed(each, [scheme]) for each in where):
         return f"the content; {told} is not signed"
-    return told or "the content"
+    names = getattr(getattr(scheme, "signed", None), "names", ())
+    return told or ("the signed text" if "form" in names else "the content")
+
+
+def again(sender):
+    span = spelt(sender.retry_span_s + DELAY_S)
+    lifetime_s = lifetime_of([sender.scheme])
+    if lifetime_s is None:
+        told = "a duplicate"
+        if any(place.startswith("header:") for place in sender.event_type):
+            told += f"; under another type an event, for {span}"
+    else:
+        told = f"a new event after {spelt(max(sender.retry_span_s + DELAY_S, lifetime_s))}"
+    named = any(is_signed(place, [sender.scheme]) for place in sender.event_id)
+    return f"as its id says; without one, {told}" if named else told
+
+
+def spelt(seconds):
+    if seconds < 2 * HOUR_S:
+        return f"{seconds / MINUTE_S:.3g} minutes"
+    return f"{seconds / HOUR_S:.3g} hours" if seconds < 2 * DAY_S else f"{seconds / DAY_S:.3g} days"
 
 
 def handshake(sender):

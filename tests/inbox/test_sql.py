@@ -253,6 +253,7 @@ def test_claim_does_not_wait_behind_what_others_hold(postgres_url, make_engine, 
 @pytest.mark.parametrize("state", [State.PENDING, State.WAITING, State.RUNNING])
 def test_claim_walks_the_index_and_sorts_nothing(sqlite_inbox, state):
     values = {"endpoints": ["support"], "now_ms": 0, "row_limit": 10}
+    values |= sqlite_inbox.applications.ours
     with sqlite_inbox._transactions.read() as connection:
         query = _DUE[state].compile(connection).construct_expanded_state(values)
         explain = f"EXPLAIN QUERY PLAN {query.statement}"

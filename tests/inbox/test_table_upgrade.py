@@ -163,11 +163,36 @@ def test_entries_of_version_1_are_worked_on(version_1, sql_url):
     inbox.close()
 
 
+def make_older(engine, version, *statements):
+    with engine.begin() as connection:
+        for statement in statements:
+            connection.execute(text(statement))
+        connection.execute(update(schema).values(version=version))
+
+
+OF_VERSION_5 = (
+    "DROP TABLE hookkit_applications",
+    "ALTER TABLE hookkit_deliveries DROP COLUMN application",
+)
+
+
+def test_inbox_of_the_version_before_applications_opens_and_hands_out_what_it_has(engine, sql_url):
+    inbox = open_inbox(sql_url)
+    admit(inbox, "old")
+    inbox.close()
+    make_older(engine, 4, *OF_VERSION_5)
+
+    inbox = open_inbox(sql_url)
+    inbox.applications.recognize({"support": ["us"]})
+
+    assert [each.event_id for each in claim(inbox)] == ["old"]
+    assert versions_in(engine) == [SCHEMA_VERSION]
+    inbox.close()
+
+
 def test_inbox_of_the_version_before_keys_opens_and_keeps_them(engine, sql_url):
     open_inbox(sql_url).close()
-    with engine.begin() as connection:
-        connection.execute(text("DROP TABLE hookkit_keys"))
-        connection.execute(update(schema).values(version=3))
+    make_older(engine, 3, "DROP TABLE hookkit_keys", *OF_VERSION_5)
 
     inbox = open_inbox(sql_url)
     inbox.keys.keep("server", KeptKey("key", "{}", NOW))
@@ -365,6 +390,6 @@ def test_role_that_may_make_no_table_is_told_so(role_url, migrates):
     with pytest.raises(ConfigurationError, match="HOOKKIT_DATABASE: ") as refused:
         open_inbox(role_url, migrates=migrates)
 
-    told = "InsufficientPrivilege" if migrates else "lack table hookkit_attempts"
+    told = "InsufficientPrivilege" if migrates else "lack table hookkit_applications"
     assert told in str(refused.value)
     assert "of-a-test" not in str(refused.value)

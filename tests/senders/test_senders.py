@@ -140,6 +140,8 @@ def test_what_is_signed_is_verified(name, body, at, event_id, others):
     if isinstance(SENDERS[name].scheme, ProofInBody):
         body = json.dumps({"body": body.hex()}).encode()
         body = SENDERS[name].scheme.enclose(body, private.encode(), at)
+    if name == "square" and body.startswith(b"?"):
+        body = b""  # it could be a query of the signed URL
     query = ""
     if name == "twilio":
         query = f"bodySHA256={sha256(body).hexdigest()}"
@@ -167,6 +169,7 @@ def test_delivery_under_another_id_is_a_duplicate_where_the_id_is_not_signed():
     assert answers == [1, 0]
 
 
+# catalogue: 46
 def test_id_beside_the_signed_one_is_refused():
     delivery = delivery_of("svix")
     svix = {name.replace("webhook", "svix"): value for name, value in delivery.headers.items()}

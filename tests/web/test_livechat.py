@@ -133,6 +133,64 @@ def test_secret_may_hang_on_the_webhook(hooks, seen):
     assert answers == [200, 401, 200, 401]
 
 
+# catalogue: 81
+def test_secret_of_one_webhook_burns_no_id_of_another(hooks, seen):
+    app = app_of(hooks, secrets={"w1": [SECRET_KEY], "w2": [OLD_KEY]})
+    forged = said(webhook_id="w1") | {"secret_key": SECRET_KEY}
+    genuine = said(webhook_id="w2") | {"secret_key": OLD_KEY}
+    forged["payload"]["event"]["text"] = "Forged"
+
+    answers = [post(app, each).json for each in (forged, genuine, forged, genuine)]
+
+    assert [each["new"] for each in answers] == [1, 1, 0, 0]
+    assert [(event.webhook_id, event.raw["payload"]["event"]["text"]) for event in seen] == [
+        ("w1", "Forged"),
+        ("w2", genuine["payload"]["event"]["text"]),
+    ]
+    entries = app.extensions["hookkit"].opening.inbox().find()
+    assert [each.conflicts for each in entries] == [0, 0]
+    assert len({each.lane for each in entries}) == 2
+    assert len({each.fact for each in entries}) == 2
+
+
+def test_webhooks_with_a_secret_in_common_are_one_account(hooks, seen):
+    """As while an account replaces its webhook, whose two registrations report the same event."""
+    app = app_of(hooks, secrets={"w1": [SECRET_KEY, OLD_KEY], "w2": [OLD_KEY, SECRET_KEY]})
+    ways = [("w1", SECRET_KEY), ("w2", OLD_KEY), ("w2", SECRET_KEY)]
+
+    answers = [
+        post(app, said(webhook_id=webhook_id) | {"secret_key": secret}).json["new"]
+        for webhook_id, secret in ways
+    ]
+
+    assert answers == [1, 0, 0]
+    assert len(seen) == 1
+
+
+def test_account_stays_when_a_secret_is_replaced(hooks, seen):
+    secrets = {"w1": [OLD_KEY]}
+    app = app_of(hooks, secrets=lambda: secrets)
+    first = post(app, said(webhook_id="w1") | {"secret_key": OLD_KEY}).json["new"]
+
+    secrets["w1"] = [SECRET_KEY]
+    again = post(app, said(webhook_id="w1") | {"secret_key": SECRET_KEY}).json["new"]
+
+    assert (first, again) == (1, 0)
+
+
+def test_twins_by_webhooks_without_a_common_secret_are_warned_of(hooks):
+    modes = {"3.5": "live", "3.6": "shadow"}
+    strange = {"w1": [SECRET_KEY], "w2": [OLD_KEY]}
+    common = {"w1": [SECRET_KEY, OLD_KEY], "w2": [OLD_KEY]}
+
+    with pytest.warns(UserWarning, match="no two webhooks have a secret in common"):
+        app_of(hooks, secrets=strange, versions=modes)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        app_of(HookKit(), secrets=common, versions=modes)
+        app_of(HookKit(), secrets=strange)
+
+
 MIXED = {
     "secrets": [SECRET_KEY],
     "versions": {

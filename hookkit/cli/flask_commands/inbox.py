@@ -1,4 +1,4 @@
-"""``flask hookkit check``, ``prune``, ``replay`` and ``tables``."""
+"""``flask hookkit adopt``, ``check``, ``prune``, ``replay`` and ``tables``."""
 
 from __future__ import annotations
 
@@ -89,6 +89,21 @@ def prune() -> None:
         state.versions.promote_held_back()
         bodies, entries = state.upkeep.prune(lambda _: False)
     show(f"deleted the bodies of {bodies} deliveries and {entries} entries")
+
+
+@click.command()
+@click.argument("endpoint")
+@with_appcontext
+def adopt(endpoint: str) -> None:
+    """Take over the entries of other applications at ENDPOINT.
+
+    For an application that was given a new SECRET_KEY and new secrets at once. Processes that
+    run already handle these entries once they are started again.
+    """
+    state = state_of_app()
+    with click_errors():
+        state.identity.adopt(state.opening.prepare(), endpoint)
+    show(f"entries of {endpoint} belong to this application")
 
 
 @click.group()

@@ -33,6 +33,7 @@ class Known(NamedTuple):
     event_id: str
     delivery_id: int
     position: int
+    vendor_type: str
     content_hash: str
     received_at_ms: int
     state: str
@@ -93,8 +94,9 @@ def _look_up(storage: Storage, batch: Sequence[PreparedDelivery]) -> dict[str, d
     wanted: defaultdict[str, set[str]] = defaultdict(set)
     for delivery in batch:
         items = delivery.envelope.items
+        other_ids = [(item.previous_event_id, item.typed_event_id) for item in items]
         wanted[delivery.envelope.endpoint] |= {item.event_id for item in items} | {
-            item.previous_event_id for item in items if item.previous_event_id
+            event_id for event_ids in other_ids for event_id in event_ids if event_id
         }
     return {endpoint: storage.look_up(endpoint, ids) for endpoint, ids in wanted.items()}
 
@@ -116,29 +118,52 @@ def _store_new(
     modes: Modes | None,
 ) -> int | None:
     """Store what is new of *delivery*, add it to *known*; return the delivery's id if any is."""
-    new: dict[str, int] = {}
-    for position, item in enumerate(delivery.envelope.items):
-        if _same_event(known, item, delivery.received_at_ms) is None:
-            new.setdefault(item.event_id, position)
-    if not new:
-        return None
-    delivery_row, rows = with_first_states(delivery, new.values(), modes)
-    delivery_id = storage.store_delivery(delivery_row)
-    stored = [row | {"delivery_id": delivery_id} for row in rows]
-    known |= storage.store_entries(delivery.envelope.endpoint, stored)
+    delivery_id = None
+    # Once more if another process has stored an event of another type under the id meanwhile.
+    for _ in range(2):
+        new: dict[str, int] = {}
+        for position in range(len(delivery.envelope.items)):
+            entry, event_id = _same_event(known, delivery, position)
+            if entry is None:
+                new.setdefault(event_id, position)
+        if not new:
+            break
+        delivery_row, rows = with_first_states(delivery, new.values(), modes)
+        if delivery_id is None:
+            delivery_id = storage.store_delivery(delivery_row)
+        stored = [
+            row | {"delivery_id": delivery_id, "event_id": event_id}
+            for event_id, row in zip(new, rows, strict=True)
+        ]
+        known |= storage.store_entries(delivery.envelope.endpoint, stored)
     return delivery_id
 
 
-def _same_event(known: Mapping[str, Known], item: Item, received_at_ms: int) -> Known | None:
-    """Return the entry that *item* is a duplicate of."""
+def _same_event(
+    known: Mapping[str, Known], delivery: PreparedDelivery, position: int
+) -> tuple[Known | None, str]:
+    """Return the entry that an item is a duplicate of, and the id to store it under otherwise."""
+    item = delivery.envelope.items[position]
     entry = known.get(item.event_id)
-    if entry is None and item.previous_event_id is not None and item.repeat_after_s:
-        previous = known.get(item.previous_event_id)
-        if previous and received_at_ms - previous.received_at_ms < seconds_to_ms(
-            item.repeat_after_s
-        ):
-            return previous
-    return entry
+    if entry is None:
+        return _of_previous_slot(known, item, delivery.received_at_ms), item.event_id
+    vendor_type = delivery.entry_rows[position]["vendor_type"]
+    if item.typed_event_id is None or entry.vendor_type == vendor_type:
+        return entry, item.event_id
+    age_ms = delivery.received_at_ms - entry.received_at_ms
+    is_late = age_ms >= seconds_to_ms(item.type_window_s or 0)
+    typed = known.get(item.typed_event_id)
+    return entry if typed is None and is_late else typed, item.typed_event_id
+
+
+def _of_previous_slot(known: Mapping[str, Known], item: Item, received_at_ms: int) -> Known | None:
+    if item.previous_event_id is None or not item.repeat_after_s:
+        return None
+    entry = known.get(item.previous_event_id)
+    if entry is None:
+        return None
+    age_ms = received_at_ms - entry.received_at_ms
+    return entry if age_ms < seconds_to_ms(item.repeat_after_s) else None
 
 
 def _admitted_items(
@@ -149,19 +174,19 @@ def _admitted_items(
     An entry is an item's own when it is at the item's position in this delivery.
     """
     admitted = []
-    for position, item in enumerate(delivery.envelope.items):
-        entry = _same_event(known, item, delivery.received_at_ms) or known.get(item.event_id)
+    for position, row in enumerate(delivery.entry_rows):
+        entry, _ = _same_event(known, delivery, position)
         if entry is None:
             # It was there when we came to store it, and was pruned before we looked again.
             raise Unavailable("an entry was deleted while its duplicate arrived")
         is_new = (entry.delivery_id, entry.position) == (delivery_id, position)
-        content_hash = delivery.entry_rows[position]["content_hash"]
         admitted.append(
             Admitted(
                 entry_id=entry.id,
                 event_id=entry.event_id,
                 is_new=is_new,
-                is_conflict=not is_new and entry.content_hash != content_hash,
+                is_conflict=not is_new and entry.content_hash != row["content_hash"],
+                is_other_type=not is_new and entry.vendor_type != row["vendor_type"],
                 state=State(entry.state),
             )
         )

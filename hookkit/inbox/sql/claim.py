@@ -28,7 +28,8 @@ from hookkit.core.attempts import Outcome, Recorded, tries_of
 from hookkit.core.body import Headers
 from hookkit.core.entry import Entry, State
 from hookkit.inbox.records import from_ms, later
-from hookkit.inbox.sql.rows import BodyCipher, chunks
+from hookkit.inbox.sql.applications import IS_OURS
+from hookkit.inbox.sql.rows import BodyCipher, Values, chunks
 from hookkit.inbox.sql.tables import attempts, deliveries, entries
 
 #: An entry that is held up in its lane is not looked at again for so long, in seconds.
@@ -160,7 +161,7 @@ _CLAIMABLE = (
     )
     # An entry whose bytes are gone cannot be read: it must not hold up those behind it.
     .join(deliveries, deliveries.c.id == entries.c.delivery_id)
-    .where(_AT_ENDPOINTS)
+    .where(_AT_ENDPOINTS, IS_OURS)
     .with_for_update(skip_locked=True, of=entries)
 )
 _DUE: dict[State, Select[Any]] = {
@@ -184,7 +185,8 @@ _DUE_OF_THESE: Select[Any] = _CLAIMABLE.where(
 _DUE_OF_THESE_IN_LANES = _DUE_OF_THESE.add_columns(_HELD_UNTIL_MS)
 _FIRST_DUE = {
     state: select(entries.c.due_at_ms)
-    .where(entries.c.state == state.value, _AT_ENDPOINTS)
+    .join(deliveries, deliveries.c.id == entries.c.delivery_id)
+    .where(entries.c.state == state.value, _AT_ENDPOINTS, IS_OURS)
     .order_by(*_OLDEST_FIRST)
     .limit(1)
     for state in CLAIMABLE
@@ -232,30 +234,30 @@ _RECORDED = (
 
 
 def choose(
-    connection: Connection,
-    now_ms: int,
-    limit: int,
-    endpoints: Collection[str],
-    only: Collection[int] | None,
+    connection: Connection, wanted: Values, limit: int, only: Collection[int] | None
 ) -> list[Due]:
-    """Return what to claim: an entry whose lease is over alone, or up to *limit* others."""
-    oldest_first = _due_entries(connection, now_ms, limit, endpoints, only)
+    """Return what to claim: an entry whose lease is over alone, or up to *limit* others.
+
+    Args:
+        wanted: The parameters ``now_ms`` and ``endpoints``, and those of ``IS_OURS``.
+    """
+    oldest_first = _due_entries(connection, wanted, limit, only)
     if oldest_first and oldest_first[0].state == State.RUNNING.value:
         return oldest_first[:1]
     return [each for each in oldest_first if each.state != State.RUNNING.value][:limit]
 
 
 def choose_in_lanes(
-    connection: Connection, now_ms: int, endpoints: Collection[str], only: Collection[int] | None
+    connection: Connection, wanted: Values, only: Collection[int] | None
 ) -> list[Due]:
     """Return what has been due longest of what nothing in its lane holds up, if anything."""
     if only is not None:
-        due = _due_entries(connection, now_ms, 0, endpoints, only, in_lanes=True)
+        due = _due_entries(connection, wanted, 0, only, in_lanes=True)
         return [each for each in due if each.held_until_ms is None][:1]
     for _ in range(_MOST_LOOKS):
-        due = _due_entries(connection, now_ms, _LOOK_AT, endpoints, None, in_lanes=True)
+        due = _due_entries(connection, wanted, _LOOK_AT, None, in_lanes=True)
         held_up = list(takewhile(lambda each: each.held_until_ms is not None, due))
-        _put_off(connection, held_up, now_ms)
+        _put_off(connection, held_up, wanted["now_ms"])
         if len(held_up) < len(due):
             return [due[len(held_up)]]
         if not due:
@@ -295,20 +297,22 @@ def claimed_entries(
     ]
 
 
-def first_due(connection: Connection, endpoints: Collection[str]) -> Iterator[tuple[State, int]]:
-    """Yield when the first entry of each state is due, in milliseconds since the epoch."""
-    values = {"endpoints": list(endpoints)}
+def first_due(connection: Connection, wanted: Values) -> Iterator[tuple[State, int]]:
+    """Yield when the first entry of each state is due, in milliseconds since the epoch.
+
+    Args:
+        wanted: The parameter ``endpoints``, and those of ``IS_OURS``.
+    """
     for state in CLAIMABLE:
-        due_ms = connection.execute(_FIRST_DUE[state], values).scalar()
+        due_ms = connection.execute(_FIRST_DUE[state], wanted).scalar()
         if due_ms is not None:
             yield state, due_ms
 
 
 def _due_entries(
     connection: Connection,
-    now_ms: int,
+    wanted: Values,
     limit: int,
-    endpoints: Collection[str],
     only: Collection[int] | None,
     *,
     in_lanes: bool = False,
@@ -319,7 +323,7 @@ def _due_entries(
         limit: Of each state; without effect on *only*.
         in_lanes: Whether to look for what holds them up.
     """
-    values = {"endpoints": list(endpoints), "now_ms": now_ms, "row_limit": limit}
+    values = wanted | {"row_limit": limit}
     if only is None:
         due = _DUE_IN_LANES if in_lanes else _DUE
         found = [connection.execute(due[state], values) for state in CLAIMABLE]

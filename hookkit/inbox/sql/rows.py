@@ -18,6 +18,7 @@ from sqlalchemy import Row
 from hookkit.core.attempts import Attempt, Outcome
 from hookkit.core.delivery import Envelope, Item
 from hookkit.core.entry import Entry, State
+from hookkit.core.provider import FINGERPRINT_HEADER
 from hookkit.inbox.records import (
     MAX_WORD_CHARS,
     AttemptRecord,
@@ -99,13 +100,19 @@ class PreparedDelivery:
     entry_rows: Sequence[Values] = field(repr=False)
 
 
-def prepared(envelope: Envelope, cipher: BodyCipher) -> PreparedDelivery:
-    """Return *envelope* with its rows."""
+def prepared(
+    envelope: Envelope, cipher: BodyCipher, application: str | None = None
+) -> PreparedDelivery:
+    """Return *envelope* with its rows.
+
+    Args:
+        application: Who receives deliveries that a secret proves at this endpoint.
+    """
     received_at_ms = to_ms(envelope.received_at)
     return PreparedDelivery(
         envelope=envelope,
         received_at_ms=received_at_ms,
-        row=_delivery_row(envelope, received_at_ms, cipher),
+        row=_delivery_row(envelope, received_at_ms, cipher, application),
         entry_rows=[
             _entry_row(envelope, position, item, received_at_ms)
             for position, item in enumerate(envelope.items)
@@ -113,7 +120,9 @@ def prepared(envelope: Envelope, cipher: BodyCipher) -> PreparedDelivery:
     )
 
 
-def _delivery_row(envelope: Envelope, received_at_ms: int, cipher: BodyCipher) -> Values:
+def _delivery_row(
+    envelope: Envelope, received_at_ms: int, cipher: BodyCipher, application: str | None
+) -> Values:
     return {
         "endpoint": envelope.endpoint,
         "provider": envelope.provider,
@@ -125,6 +134,7 @@ def _delivery_row(envelope: Envelope, received_at_ms: int, cipher: BodyCipher) -
         "secret_index": envelope.secret_index,
         "is_conflict": False,
         "is_encrypted": cipher.is_on,
+        "application": application if FINGERPRINT_HEADER in envelope.headers else None,
     }
 
 

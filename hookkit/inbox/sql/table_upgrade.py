@@ -63,6 +63,18 @@ MIGRATIONS: Mapping[int, Sequence[str]] = {
         )
         """,
     ),
+    # Several applications in one database.
+    5: (
+        "ALTER TABLE hookkit_deliveries ADD COLUMN application VARCHAR(64)",
+        """
+        CREATE TABLE hookkit_applications (
+            endpoint TEXT NOT NULL,
+            name VARCHAR(64) NOT NULL,
+            application VARCHAR(64) NOT NULL,
+            PRIMARY KEY (endpoint, name)
+        )
+        """,
+    ),
 }
 
 

@@ -30,7 +30,7 @@ from hookkit.core.ids import MAX_ID_CHARS
 from hookkit.inbox.records import MAX_WORD_CHARS
 
 #: Goes up with every change of the tables below; ``table_upgrade`` leads from one to the next.
-SCHEMA_VERSION = 4
+SCHEMA_VERSION = 5
 
 #: All tables of hookkit: public, so that an application's own Alembic can own them.
 metadata = MetaData()
@@ -63,6 +63,8 @@ deliveries = Table(
     Column("is_conflict", Boolean, nullable=False),
     # Whether the body is a Fernet token instead of what arrived.
     Column("is_encrypted", Boolean, nullable=False, server_default=false()),
+    # Whose secret has proved it; NULL if no secret did, or only one application is known.
+    Column("application", String(64)),
     # An id is never given twice: an entry outlives its delivery's bytes, and must not come
     # to point at another's.
     sqlite_autoincrement=True,
@@ -181,6 +183,15 @@ switches = Table(
     Column("who", Text, nullable=False),
     # Whether every event near the switch has had its time to meet its twin.
     Column("is_over", Boolean, nullable=False),
+)
+
+#: The applications that share this database, by the names that each has at an endpoint.
+applications = Table(
+    "hookkit_applications",
+    metadata,
+    Column("endpoint", Text, primary_key=True),
+    Column("name", String(64), primary_key=True),
+    Column("application", String(64), nullable=False),
 )
 
 #: The public keys that have proved a delivery, so that a process that starts knows them.

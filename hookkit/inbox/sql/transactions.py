@@ -40,6 +40,7 @@ class Exclusive(Enum):
     LANES = 1
     UPKEEP = 2
     VERSIONS = 3
+    APPLICATIONS = 4
 
 
 class Transactions(ABC):

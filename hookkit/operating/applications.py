@@ -1,0 +1,102 @@
+"""Which entries are this application's, where several applications share a database.
+
+Endpoints of two applications may have the same name. An application is recognized there by its
+secrets and by Flask's ``SECRET_KEY``: one that still has any of those that were known before is the
+same one. So a secret may be removed from its list, or be replaced at once if the ``SECRET_KEY``
+stays, and what it has proved is still handled.
+"""
+
+from __future__ import annotations
+
+import hmac
+import logging
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from hookkit.core.errors import ConfigurationError, Unavailable
+from hookkit.core.ids import read_key
+from hookkit.inbox.inbox import Inbox
+from hookkit.receiving.endpoint import Endpoint
+
+_logger = logging.getLogger("hookkit")
+
+#: An endpoint with more secrets, such as one for each customer, is recognized by the
+#: ``SECRET_KEY`` alone: to name a secret without it takes some 40 ms.
+MAX_NAMED_SECRETS = 20
+
+#: Sets the names apart from whatever else the same key is used for.
+_PURPOSE = b"hookkit.application\0"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ThisApplication:
+    """Tells an inbox who this application is.
+
+    Attributes:
+        endpoints: By name.
+        secret_keys: Flask's ``SECRET_KEY`` and ``SECRET_KEY_FALLBACKS``.
+    """
+
+    endpoints: Mapping[str, Endpoint]
+    secret_keys: Sequence[object]
+
+    def names(self) -> dict[str, set[str]]:
+        """Return by endpoint the names of this application; none where no secret is asked for."""
+        keys = [read_key(each) for each in self.secret_keys]
+        by_key = {f"key:{hmac.digest(key, _PURPOSE, 'sha256').hex()[:32]}" for key in keys if key}
+        named: dict[str, set[str]] = {}
+        for name, endpoint in self.endpoints.items():
+            secrets = _secrets(endpoint)
+            named[name] = set(by_key) if secrets else set()
+            if len(secrets) <= MAX_NAMED_SECRETS:
+                named[name] |= {f"secret:{endpoint.fingerprint(each)}" for each in secrets}
+        return named
+
+    def recognize(self, inbox: Inbox) -> None:
+        """Have *inbox* hand out this application's entries alone, and warn of others'."""
+        names = self.names()
+        inbox.applications.recognize(names)
+        for each in inbox.applications.others(names):
+            _logger.warning(
+                "%s",
+                describe(each.endpoint, each.unsettled),
+                extra={
+                    "action": "endpoint_shared",
+                    "endpoint": each.endpoint,
+                    "entries": each.unsettled,
+                },
+            )
+
+    def adopt(self, inbox: Inbox, endpoint: str) -> None:
+        """Have *inbox* hand out what any application was sent at *endpoint*.
+
+        Raises:
+            ConfigurationError: This application cannot be recognized at *endpoint*.
+        """
+        if not self.names().get(endpoint):
+            raise ConfigurationError(
+                f"{endpoint}: no endpoint of this application, or one that asks for no secret"
+            )
+        inbox.applications.adopt(endpoint)
+
+
+def describe(endpoint: str, unsettled: int) -> str:
+    """Return a sentence about another application at *endpoint*."""
+    return (
+        f"endpoint {endpoint}: an application with other secrets has used this name in the same"
+        f" database; {unsettled} entries that its secrets have proved are not handled yet, and are"
+        f" left to it. If that was this application, `flask hookkit adopt {endpoint}` takes"
+        " them over; if not, give one of the two endpoints another name"
+    )
+
+
+def _secrets(endpoint: Endpoint) -> set[bytes]:
+    found: set[bytes] = set()
+    for protection in endpoint.protections:
+        for setting, _ in protection.configured():
+            try:
+                for each in endpoint.secret_lists(protection, setting):
+                    found.update(each)
+            except Unavailable:  # what cannot be had now is not needed now
+                continue
+    return found
