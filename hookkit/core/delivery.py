@@ -95,6 +95,12 @@ class Options:
     version: str | Mapping[str, str] | None = None
     authors: Mapping[str, AuthorType] = field(default_factory=dict)
 
+    def version_for(self, registration: str | None) -> str | None:
+        """Return the payload version that is set for *registration*; None if none is."""
+        if isinstance(self.version, Mapping):
+            return self.version.get(registration or "")
+        return self.version
+
 
 class ItemKeys(NamedTuple):
     """What tells an item from others: arguments of ``Payload.item``, by their names."""

@@ -183,12 +183,9 @@ class Provider:
         version that it shows. None if the version is not known.
         """
         shown = self.detect_version(document, headers)
-        pinned = self.options.version
-        if pinned is None or shown not in self.pinnable:
+        if shown not in self.pinnable:
             return shown
-        if isinstance(pinned, Mapping):
-            pinned = pinned.get(self.registration(document) or "", shown)
-        return pinned
+        return self.options.version_for(self.registration(document)) or shown
 
     def registration(self, document: Document) -> str | None:
         """Return the vendor's id of the webhook that delivered *document*; None if unknown."""

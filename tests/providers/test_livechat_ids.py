@@ -333,6 +333,24 @@ def test_legacy_event_with_an_id_has_a_strong_key(document, key):
     assert item.repeat_after_s is None
 
 
+@pytest.mark.parametrize("event_type", ["chat_started", "chat_changed", "visitor_queued", "other"])
+def test_legacy_event_with_a_unique_id_is_known_for_ever(event_type):
+    document = legacy(event_type, visitor={"id": "S1"}, event_unique_id="u1")
+    first, hours_later = (
+        item_of(document, received_at=NOW + timedelta(hours=hours)) for hours in (0, 6)
+    )
+
+    assert first.event_id == hours_later.event_id == f"legacy:1:{event_type}:u1"
+    assert first.repeat_after_s is None
+    assert item_of(document | {"event_unique_id": "u2"}).event_id != first.event_id
+
+
+def test_unique_id_changes_no_id_that_was_strong_without_it():
+    document = legacy("chat_ended", chat=LEGACY_CHAT)
+
+    assert item_of(document | {"event_unique_id": "u1"}).event_id == item_of(document).event_id
+
+
 @pytest.mark.parametrize(
     "document",
     [

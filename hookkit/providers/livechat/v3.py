@@ -6,16 +6,18 @@ https://platform.text.com/docs/management/webhooks
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from typing import Any
 
-from hookkit.core.body import Document
+from hookkit.core.body import Document, dig
 from hookkit.core.delivery import Item, Payload
 from hookkit.core.event import Event, EventType, build_event
 from hookkit.core.provider import PayloadVersion
 from hookkit.providers.livechat.identity import keys_of, lane_of
 from hookkit.providers.livechat.parts import parts_of
 from hookkit.providers.livechat.shapes import PayloadShape
+from hookkit.providers.livechat.versions import numbered_version
 from hookkit.schemas.fields import dig_id, dig_text
 from hookkit.schemas.shape import problems
 
@@ -113,15 +115,41 @@ _PAYLOAD = PayloadShape()
 
 
 def split(payload: Payload) -> Sequence[Item]:
-    """Return one item, or one for each element of an array, as in ``auto_accesses_updated``."""
+    """Return the items of a body; most bodies have one.
+
+    An array, as in ``auto_accesses_updated``, has one for each element. A chat comes with what
+    was said in its running thread: one for the chat, and one for each of these events.
+    """
     document = payload.document
     action = dig_text(document, "action") or ""
     key = _key_of(document)
     raw = {name: value for name, value in document.items() if name not in OF_THE_REGISTRATION}
     inner = document.get(key)
-    if not isinstance(inner, list):
-        return (_item(payload, action, key, raw),)
-    return [_item(payload, action, key, {**raw, key: [element]}) for element in inner]
+    if isinstance(inner, list):
+        return [_item(payload, action, key, {**raw, key: [element]}) for element in inner]
+    item = _item(payload, action, key, raw)
+    if TYPES.get(action) is not EventType.CONVERSATION_CREATE:
+        return (item,)
+    return (item, *_said_before(payload, key, raw))
+
+
+def _said_before(payload: Payload, key: str, raw: Document) -> Iterator[Item]:
+    """Yield what a chat in *raw* comes with, as ``incoming_event`` would deliver it.
+
+    That action may be registered as well, so each item gets the version that its own body
+    would show: the id is then the same, whichever of the two arrives first.
+    """
+    chat = dig(raw, key, "chat")
+    where = {"chat_id": dig(chat, "id"), "thread_id": dig(chat, "thread", "id")}
+    events = dig(chat, "thread", "events")
+    additional = {"additional_data": dig(payload.document, "additional_data")}
+    pinned = payload.options.version_for(dig_id(payload.document, "webhook_id"))
+    for event in events if isinstance(events, list) else (events,):
+        if event is None:
+            continue
+        body = {**raw, "action": "incoming_event", key: {**where, "event": event}}
+        version = pinned or numbered_version({**body, **additional})
+        yield _item(replace(payload, version=version), "incoming_event", key, body)
 
 
 def _key_of(document: Document) -> str:
@@ -190,6 +218,7 @@ V3 = PayloadVersion(
             "event.id",
             "chat.id",
             "chat.thread.id",
+            "chat.thread.events.*.id",
             "customer.id",
         )
     ),
@@ -204,6 +233,8 @@ V3 = PayloadVersion(
             "event.timestamp",
             "chat.thread.created_at",
             "chat.thread.timestamp",
+            "chat.thread.events.*.created_at",
+            "chat.thread.events.*.timestamp",
             "summary.updated_at",
             "queue.queued_at",
         )
