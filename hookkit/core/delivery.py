@@ -11,8 +11,7 @@ from datetime import datetime
 from typing import NamedTuple
 
 from hookkit.core.body import Document, Headers
-from hookkit.core.facts import near_fact
-from hookkit.core.ids import bounded_id, hash_content
+from hookkit.core.ids import MAX_ID_CHARS, bounded_id, hash_content
 from hookkit.core.modes import Mode
 from hookkit.core.parts import AuthorType
 
@@ -108,7 +107,14 @@ class ItemKeys(NamedTuple):
     event_id: str | None
     repeat_after_s: float | None = None
     fact: str | None = None
-    near: str | None = None
+    subject: str | None = None
+
+
+#: Ends an event id before the time slot in which an item arrived.
+_SLOT_MARK = "@"
+
+#: Room for the slot and for what ``Item.id_after`` appends.
+_SLOT_CHARS = 32
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -126,6 +132,7 @@ class Payload:
         event_id: The event's id, if the headers name it; the body then holds one event.
         signed_bytes: The SHA-256 of the body in hexadecimal, if its sender signed these very
             bytes; else None.
+        slot_s: The provider's ``repeat_slot_s``.
     """
 
     provider: str
@@ -137,6 +144,7 @@ class Payload:
     options: Options = field(default_factory=Options)
     event_id: str | None = None
     signed_bytes: str | None = None
+    slot_s: float | None = None
 
     def item(
         self,
@@ -147,7 +155,7 @@ class Payload:
         repeat_after_s: float | None = None,
         lane: str | None = None,
         fact: str | None = None,
-        near: str | None = None,
+        subject: str | None = None,
         problem: str | None = None,
     ) -> Item:
         """Return *raw* as an item of this payload.
@@ -157,7 +165,9 @@ class Payload:
                 derives one from the content.
             repeat_after_s: Needed if a new event could have the same *event_id*: seconds after
                 which an equal item is a new event.
-            near: The name of a near fact; ignored beside *fact*.
+            fact: The name of an exact fact, or what ``near_fact`` returns.
+            subject: What the item is about; None is itself alone. An equal item is a new event
+                at once if another one about the subject came in between.
         """
         if event_id is None:
             event_id = self.event_id
@@ -165,10 +175,13 @@ class Payload:
             event_id = f"{self.version or 'unknown'}:{hash_content(raw)}"
         previous_event_id = None
         if repeat_after_s is not None:
-            window_s = repeat_after_s = self.options.repeat_window_s or repeat_after_s
-            slot = int(self.received_at.timestamp() // window_s)
-            previous_event_id = bounded_id(f"{event_id}@{slot - 1}")
-            event_id = f"{event_id}@{slot}"
+            subject = event_id if subject is None else subject
+            repeat_after_s = self.options.repeat_window_s or repeat_after_s
+            slot_s = self.options.repeat_window_s or max(self.slot_s or 0, repeat_after_s)
+            slot = int(self.received_at.timestamp() // slot_s)
+            said = bounded_id(event_id, MAX_ID_CHARS - _SLOT_CHARS)
+            previous_event_id = f"{said}{_SLOT_MARK}{slot - 1}"
+            event_id = f"{said}{_SLOT_MARK}{slot}"
         return Item(
             payload=self,
             raw=raw,
@@ -177,7 +190,8 @@ class Payload:
             previous_event_id=previous_event_id,
             repeat_after_s=repeat_after_s,
             lane=None if lane is None else bounded_id(lane),
-            fact=bounded_id(fact) if fact is not None else near and near_fact(near),
+            fact=None if fact is None else bounded_id(fact),
+            subject=None if subject is None else bounded_id(subject),
             problem=problem,
         )
 
@@ -194,8 +208,10 @@ class Item:
         vendor_type: The vendor's word for what happened, as sent.
         event_id: Identifies the event across redeliveries, unique within the endpoint.
         previous_event_id: With ``repeat_after_s``: the event id of the time slot before.
-        repeat_after_s: Set if the vendor gives neither id nor time: after this many seconds the
-            same event id is a new event.
+        repeat_after_s: Set if the vendor gives neither id nor time: after this many seconds an
+            equal item is a new event.
+        subject: What the item is about, the same in all that is said about it. Never None beside
+            ``repeat_after_s``. Without that it only ends the repetition of other items.
         lane: Events of one lane have an order; normally the conversation's id.
         fact: The name of what happened, the same in every payload version that reports it;
             exact or near, see ``core.facts``.
@@ -210,7 +226,20 @@ class Item:
     repeat_after_s: float | None
     lane: str | None
     fact: str | None
+    subject: str | None
     problem: str | None
+
+    def repeats(self, event_id: str) -> bool:
+        """Tell whether the event *event_id*, of the same subject, says the same at any time."""
+        said, mark, _ = event_id.rpartition(_SLOT_MARK)
+        return bool(mark) and said == self.event_id.rpartition(_SLOT_MARK)[0]
+
+    def id_after(self, event_id: str) -> str:
+        """Return the id of this item as a new event, if *event_id* was the last of its subject.
+
+        Whoever finds the same event before it gives it the same id.
+        """
+        return f"{self.event_id}~{hash_content(event_id)[:16]}"
 
     @property
     def compared(self) -> Document:

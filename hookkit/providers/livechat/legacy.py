@@ -21,7 +21,7 @@ from hookkit.core.event import EVENT_CLASSES, Event, EventParts, EventType, buil
 from hookkit.core.ids import hash_content, join_parts
 from hookkit.core.parts import Author, AuthorType, Conversation, Participant, User
 from hookkit.core.provider import PayloadVersion
-from hookkit.providers.livechat.identity import REPEAT_AFTER_S, Path
+from hookkit.providers.livechat.identity import LONG_REPEAT_AFTER_S, Path
 from hookkit.providers.livechat.shapes import author_of
 from hookkit.schemas import fields
 from hookkit.schemas.fields import dig_id, dig_text
@@ -46,6 +46,13 @@ STRONG: dict[str, tuple[Path, ...]] = {
         ("canned_response", "id"),
         ("canned_response", "modification_date"),
     ),
+}
+
+#: event type -> the name of what it is about, and the path of its id.
+SUBJECTS: dict[str, tuple[str, Path]] = {
+    "chat_changed": ("tags", ("chat", "id")),
+    "visitor_queued": ("waiting", ("visitor", "id")),
+    "chat_started": ("waiting", ("visitor", "id")),
 }
 
 #: event type -> the path of its time in the attributes of the body.
@@ -159,8 +166,9 @@ def split(payload: Payload) -> Sequence[Item]:
             raw=raw,
             vendor_type=event_type,
             event_id=f"legacy:{join_parts(dig_id(raw, 'license_id'), event_type, *key)}",
-            repeat_after_s=None if is_strong else REPEAT_AFTER_S,
+            repeat_after_s=None if is_strong else LONG_REPEAT_AFTER_S,
             lane=dig_id(raw, "chat", "id"),
+            subject=_subject(event_type, raw),
         ),
     )
 
@@ -176,6 +184,14 @@ def _strong_key(event_type: str, raw: Document) -> list[str] | None:
         return found
     unique_id = dig_id(raw, "event_unique_id")
     return None if unique_id is None else [unique_id]
+
+
+def _subject(event_type: str, raw: Document) -> str | None:
+    """Return what *raw* is about: the tags of a chat, or a visitor who waits and is then served."""
+    if event_type not in SUBJECTS:
+        return None
+    name, path = SUBJECTS[event_type]
+    return join_parts("legacy", dig_id(raw, "license_id"), name, dig_id(raw, *path))
 
 
 def normalize(item: Item) -> Event:

@@ -264,9 +264,9 @@ def _properties(item: Item, body: Attributes) -> dict[str, Any]:
     chat = body.get("chat", {})
     merged = dict(_flat(item, chat.get("properties")))
     for namespace, own in _flat(item, chat.get("thread", {}).get("properties")).items():
-        beside = merged.get(namespace)
-        is_both = isinstance(beside, dict) and isinstance(own, dict)
-        merged[namespace] = {**beside, **own} if is_both else own
+        of_chat = merged.get(namespace)
+        is_in_both = isinstance(of_chat, dict) and isinstance(own, dict)
+        merged[namespace] = dict(of_chat or {}, **own) if is_in_both else own
     return merged
 
 

@@ -167,7 +167,7 @@ def _item(payload: Payload, action: str, key: str, raw: Document) -> Item:
         return payload.item(
             raw=raw, vendor_type=action, event_id=None, problem=f"{key}: not an object"
         )
-    keys = keys_of(payload.version, action, tenant_of(raw), body)
+    keys = keys_of(payload, action, tenant_of(raw), body)
     return payload.item(raw=raw, vendor_type=action, lane=lane_of(action, body), **keys._asdict())
 
 
