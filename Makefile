@@ -9,7 +9,7 @@ SHARED_OUT = --numprocesses $(AT_ONCE) --dist worksteal
 COVERED = hookkit/core/*,hookkit/signatures/*,hookkit/schemas/*,hookkit/providers/*,hookkit/senders/*
 
 .DEFAULT_GOAL = help
-.PHONY: help demo run test check lowest soak bench format constraints clean
+.PHONY: help demo run test check lowest soak fuzz bench format constraints clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z]*\):[^#]*## /\1\t/p' Makefile | expand -t 14
@@ -40,7 +40,15 @@ lowest: .venv-lowest/stamp ## the suite with the oldest versions that setup.cfg 
 soak: .venv/stamp ## the tests of faults and races, ten times as long
 	HOOKKIT_TEST_SCALE=10 $(BIN)/python -m pytest tests/acceptance tests/inbox/test_model.py \
 		tests/inbox/test_migration_property.py tests/inbox/test_switch_races.py \
-		tests/signatures/test_forgeries.py
+		tests/signatures/test_forgeries.py tests/keys/test_key_flood.py
+
+# make fuzz ARGS="--seconds 3600 --processes 4 --seed 7"
+ARGS ?= --seconds 600 --processes 2
+GUIDED_S ?= 60
+fuzz: .venv/stamp ## hostile requests by the million, then targets that coverage guides
+	$(BIN)/python -m tests.fuzz $(ARGS)
+	$(BIN)/python $(INSTALL) --constraint constraints.txt --editable '.[fuzz]'
+	$(BIN)/python -m tests.fuzz.guided --seconds $(GUIDED_S)
 
 bench: .venv/stamp ## hookkit, its peers and the limit, side by side
 	@$(BIN)/python -m bench accept
@@ -48,6 +56,8 @@ bench: .venv/stamp ## hookkit, its peers and the limit, side by side
 	@$(BIN)/python -m bench durable
 	@$(BIN)/python -m bench growth
 	@$(BIN)/python -m bench outage
+	@$(BIN)/python -m bench private
+	@$(BIN)/python -m bench path
 	@$(BIN)/python -m bench signatures
 	@$(BIN)/python -m bench verify
 	@$(BIN)/python -m bench versions
@@ -61,7 +71,7 @@ constraints: ## choose the newest versions of all dependencies anew
 	rm -rf .venv-constraints
 	$(PYTHON) -m venv .venv-constraints
 	@# greenlet: sqlalchemy 2.0 needs it and 2.1 does not, so only `make lowest` installs it
-	.venv-constraints/bin/python $(INSTALL) --editable '.[check,demo,postgres,test]' greenlet
+	.venv-constraints/bin/python $(INSTALL) --editable '.[check,demo,fuzz,postgres,test]' greenlet
 	grep '^#' constraints.txt > .venv-constraints/new
 	.venv-constraints/bin/python -m pip freeze --all --exclude-editable --exclude pip \
 		>> .venv-constraints/new
@@ -79,6 +89,7 @@ clean: ## remove whatever the other targets have made
 	$(BIN)/python $(INSTALL) --constraint constraints.txt setuptools wheel
 	$(BIN)/python $(INSTALL) --constraint constraints.txt --no-build-isolation \
 		--editable '.[check,demo,test]'
+	$(call oldest_gunicorn,.venv)
 	touch $@
 
 # The other constraints hold here too, except where constraints-lowest.txt says otherwise.
@@ -94,4 +105,11 @@ clean: ## remove whatever the other targets have made
 	.venv-lowest/bin/python $(INSTALL) --constraint .venv-lowest/constraints.txt setuptools wheel
 	.venv-lowest/bin/python $(INSTALL) --constraint .venv-lowest/constraints.txt \
 		--no-build-isolation --editable '.[test]'
+	$(call oldest_gunicorn,.venv-lowest)
 	touch $@
+
+# Beside the newest one: tests/hostile serves by both.
+define oldest_gunicorn
+$(1)/bin/python $(INSTALL) --no-deps --upgrade --target $(1)/gunicorn-lowest \
+		"gunicorn==$$(sed -n '/^demo/,/^test/s/^ *gunicorn>=//p' setup.cfg)"
+endef

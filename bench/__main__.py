@@ -10,6 +10,8 @@ from bench.durable import durable
 from bench.engines import engines
 from bench.growth import growth
 from bench.outage import outage
+from bench.path import path
+from bench.private import private
 from bench.signatures import signatures
 from bench.verify import verify
 from bench.versions import versions
@@ -17,7 +19,7 @@ from bench.versions import versions
 
 @click.group()
 def main() -> None:
-    """Measure hookkit beside what it is compared with, in one run and interleaved."""
+    """Measure hookkit beside its peers, interleaved in one run."""
 
 
 main.add_command(accept)
@@ -26,6 +28,8 @@ main.add_command(durable)
 main.add_command(engines)
 main.add_command(growth)
 main.add_command(outage)
+main.add_command(private)
+main.add_command(path)
 main.add_command(signatures)
 main.add_command(verify)
 main.add_command(versions)

@@ -1,10 +1,9 @@
-"""What an event costs in each layout, in processor time, and what that makes of many.
+"""The processor time of one event in each layout, and the cores that many events need.
 
-Real processes: gunicorn with one worker, ``flask hookkit worker`` or a worker of Celery's over
-Redis, PostgreSQL. Deliveries come over keep-alive connections from this program, whose own time
-is not counted; each brings one new event, for which one handler does nothing. Processor time is
-what the processes have used by then, by the kernel's count, so that others on the machine
-change it little.
+The processes are real: gunicorn with one worker, ``flask hookkit worker`` or a Celery worker
+over Redis, PostgreSQL. This program delivers over keep-alive connections, and its own time is
+not counted. Each delivery brings one new event, for which one handler does nothing. The kernel
+counts the processor time, so other programs on the machine change it little.
 """
 
 from __future__ import annotations
@@ -36,7 +35,7 @@ SECRET = "a-secret-for-the-benchmark"
 CONNECTIONS = 8
 DEADLINE_S = 120.0
 
-#: Events a second for which the arithmetic is done.
+#: The numbers of events per second for which the cores are calculated.
 RATES = (10, 1000, 100_000)
 
 _APPLICATION = """
@@ -72,7 +71,7 @@ _CELERY = ("-m", "celery", "--app", "application:celery", "worker", "--queues", 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Layout:
-    """Who handles what the web process has stored.
+    """Which process handles the entries that the web process has stored.
 
     Attributes:
         runner: Of the web process.
@@ -95,7 +94,7 @@ LAYOUTS = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Cost:
-    """What one event took.
+    """The cost of one event.
 
     Attributes:
         cpu_ms: Milliseconds of processor time, by what spent it.
@@ -111,7 +110,7 @@ class Cost:
 @click.option("--events", default=1500, show_default=True, help="Deliveries of a round.")
 @click.option("--postgres", "url", envvar="HOOKKIT_TEST_POSTGRES_URL", help="Another server.")
 def capacity(rounds: int, events: int, url: str | None) -> None:
-    """Tell what an event costs in each layout, and what limits 10, 1000 and 100 000 a second."""
+    """Print what an event costs in each layout, and what limits 10, 1000 and 100 000 a second."""
     found: dict[str, list[Cost]] = {name: [] for name in ("SQLite", *LAYOUTS)}
     bodies = new_bodies()
     with ExitStack() as running:
@@ -164,7 +163,7 @@ def _on_sqlite(bodies: Iterator[bytes], events: int) -> Cost:
 def _on_postgres(
     layout: Layout, bodies: Iterator[bytes], events: int, at: str, postmaster: int
 ) -> Cost:
-    """Measure a process that serves, then one that handles what it has stored."""
+    """Measure a process that serves, then one that handles the stored entries."""
 
     def database_s() -> float:
         return cpu_s(postmaster) if postmaster else 0.0

@@ -1,10 +1,10 @@
 """Durable admission to a SQLite inbox, beside what people write by hand and the limit.
 
-All figures are of one run, the cases by turns, each on a new file:
+All figures come from one run, in which the cases take turns, each on a new file:
 
-* ``naive``: a connection per thread, one INSERT and COMMIT per event, the body and an id;
-* ``log``: the same group commit over a file that is only appended to and synced: the limit;
-* ``hookkit``: an inbox as ``HOOKKIT_DATABASE`` opens it, with all that it stores;
+* ``naive``: a connection per thread, one INSERT and COMMIT per event, of the body and an id;
+* ``log``: the same group commit, but it only appends to a file and syncs it: the limit;
+* ``hookkit``: an inbox as ``HOOKKIT_DATABASE`` opens it, with everything that it stores;
 * two processes on one file, with hookkit's file lock and with SQLite's busy handler alone.
 """
 
@@ -49,7 +49,7 @@ Put: TypeAlias = Callable[[Envelope], object]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Figures:
-    """What one case did in one round.
+    """The figures of one case in one round.
 
     Attributes:
         per_second: Events made durable.
@@ -147,7 +147,7 @@ def _times(found: dict[str, list[Figures]], base: str) -> float:
 
 
 def measure(put: Put, *, senders: int, events: int) -> Figures:
-    """Return what that many threads get done that each wait for their event before the next."""
+    """Return the figures of *senders* threads that send one event after the other."""
     shares = [[_envelope() for _ in range(max(1, events // senders))] for _ in range(senders)]
     waits: list[float] = []
     start = threading.Barrier(senders + 1)
@@ -261,7 +261,7 @@ def _send_all(url: str, events: int, is_locked: bool, start: Any, results: Any) 
 
 
 def _envelope() -> Envelope:
-    """Return a delivery of one new event, its id in the order of time."""
+    """Return a delivery of one new event; event ids are in the order of time."""
     now = datetime.now(UTC)
     event_id = f"{time.time_ns():019d}{next(_numbers):08d}{os.getpid():08d}"
     raw = {"id": event_id, "text": "x" * BODY_BYTES}

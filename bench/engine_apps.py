@@ -1,4 +1,4 @@
-"""What the workers of ``bench/engines.py`` run; they are told by the environment where."""
+"""The applications of ``bench/engines.py``; the environment says where their servers are."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from hookkit import Event, HookKit
 
 SECRET = "a-secret-for-the-benchmark"
 
-#: Where jobs say that they are done: 8 bytes each, so that the size of the file tells how many.
+#: The file to which each finished job appends 8 bytes; its size is the number of jobs.
 DONE = os.environ.get("BENCH_DONE", "")
 DATABASE = os.environ.get("BENCH_DATABASE", "")
 BROKER = os.environ.get("BENCH_BROKER", "redis://127.0.0.1:1")
@@ -93,7 +93,7 @@ def make_app(database: str, runner: str) -> Flask:
 
 
 def main() -> None:
-    """Run two processes of Celery's: ``python -m bench.engine_apps bare``."""
+    """Run two Celery processes: ``python -m bench.engine_apps bare``."""
     is_bare = sys.argv[1] == "bare"
     celery_app = make_bare() if is_bare else make_app(DATABASE, "celery").extensions["celery"]
     quiet = ["--without-gossip", "--without-mingle", "--without-heartbeat", "--loglevel=warning"]

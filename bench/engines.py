@@ -1,15 +1,15 @@
 """Handled events per second, beside bare Celery tasks.
 
-Two pairs, all in one run and by turns; each job ends with 8 bytes that it appends to a file:
+Two pairs take turns in one run. Each job ends by appending 8 bytes to a file:
 
-* ``celery + postgres``: hookkit over two Celery worker processes and PostgreSQL, with all that
-  it does: verify, keep, normalize, the handler, settle; beside ``task + commit``: a Celery
-  task for each body that makes one PostgreSQL commit of it;
-* ``pool + sqlite``: hookkit's embedded pool over a SQLite file; beside ``no-op task``: a Celery
+* ``celery + postgres``: hookkit over two Celery worker processes and PostgreSQL, from verifying
+  to settling, beside ``task + commit``: a Celery task for each body that makes one PostgreSQL
+  commit of it;
+* ``pool + sqlite``: hookkit's embedded pool over a SQLite file, beside ``no-op task``: a Celery
   task for each body that does nothing.
 
-End to end is from the first event sent to the last one done, and settled. Drain is from the
-moment that the workers may begin, with everything sent before.
+End to end is the time from the first event sent to the last one settled. Drain is the time from
+the moment when the workers may begin, after everything was sent.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ from bench import engine_apps
 from bench.accept import caller, environs, new_bodies
 from bench.capacity import cpu_s, postgres_server
 from hookkit.core.entry import State
-from hookkit.inbox.base import Inbox
+from hookkit.inbox.inbox import Inbox
 from tests.redis_server import RedisServer
 
 #: Goals of the project, end to end; the command fails when one is missed.
@@ -46,7 +46,7 @@ DEADLINE_S = 120.0
 
 
 class Figures(NamedTuple):
-    """What one round came to.
+    """The figures of one round.
 
     Attributes:
         end_to_end: Jobs per second.
@@ -64,16 +64,16 @@ class Engine(Protocol):
     """Something that does jobs."""
 
     def send(self, bodies: Sequence[bytes]) -> None:
-        """Hand over *bodies*, from one thread."""
+        """Send *bodies*, from one thread."""
 
     def hold(self) -> None:
-        """Let nobody begin with what is sent from now on."""
+        """Keep the workers from beginning."""
 
     def go(self) -> None:
         """Let the workers begin."""
 
     def is_settled(self) -> bool:
-        """Tell whether nothing is left to do once all jobs have said that they are done."""
+        """Return whether nothing is left to do after all jobs have reported their end."""
 
 
 @click.command()
@@ -121,7 +121,7 @@ def start_all(stack: ExitStack, folder: Path) -> dict[str, Engine]:
     engine_apps.DATABASE = stack.enter_context(postgres(folder))
     bare = engine_apps.make_bare()
     over_celery = engine_apps.make_app(engine_apps.DATABASE, "celery")
-    over_celery.extensions["hookkit"].open_inbox()  # makes the tables
+    over_celery.extensions["hookkit"].opening.inbox()  # makes the tables
     stack.callback(over_celery.extensions["hookkit"].stop)
     for kind in ("bare", "hookkit"):
         stack.enter_context(workers(kind, folder))
@@ -138,7 +138,7 @@ def start_all(stack: ExitStack, folder: Path) -> dict[str, Engine]:
 def by_turns(
     running: dict[str, Engine], done: Path, rounds: int, events: int
 ) -> dict[str, list[Figures]]:
-    """Return what each engine did in each round, after one that warms it up."""
+    """Return the figures of each engine in each round, after a round to warm up."""
     found: dict[str, list[Figures]] = {name: [] for name in running}
     names = list(running)
     bodies = new_bodies()
@@ -171,7 +171,7 @@ def measure(engine: Engine, done: Path, first: Sequence[bytes], second: Sequence
 
 
 def all_cpu_s() -> float:
-    """Return the processor time of this process, what it has started, and PostgreSQL."""
+    """Return the processor time of this process, its children, and PostgreSQL."""
     return cpu_s(os.getpid()) + sum(cpu_s(pid) for pid in _postmasters)
 
 
@@ -182,7 +182,7 @@ def send_all(engine: Engine, bodies: Sequence[bytes]) -> None:
 
 
 def wait_for(engine: Engine, done: Path, count: int) -> None:
-    """Return when *count* jobs have said that they are done, and are settled."""
+    """Return when *count* jobs have reported their end, and are settled."""
     enough = count * len(engine_apps.RECORD)
     wait_until(lambda: done.exists() and done.stat().st_size >= enough)
     wait_until(engine.is_settled)
@@ -223,7 +223,7 @@ class OverCelery:
 
     def __init__(self, app: Any) -> None:
         self._celery_app = app.extensions["celery"]
-        self._inbox: Inbox = app.extensions["hookkit"].open_inbox()
+        self._inbox: Inbox = app.extensions["hookkit"].opening.inbox()
         self._call = caller(app)
 
     def send(self, bodies: Sequence[bytes]) -> None:
@@ -241,7 +241,7 @@ class OverCelery:
 
 
 class Pool:
-    """hookkit's own pool, on a new file for each time that it is held."""
+    """hookkit's own pool, on a new file after each hold."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
@@ -272,7 +272,7 @@ class Pool:
         self._app.extensions["hookkit"].start()
 
     def is_settled(self) -> bool:
-        return is_settled(self._app.extensions["hookkit"].open_inbox())
+        return is_settled(self._app.extensions["hookkit"].opening.inbox())
 
 
 def is_settled(inbox: Inbox) -> bool:
@@ -282,7 +282,7 @@ def is_settled(inbox: Inbox) -> bool:
 
 @contextmanager
 def workers(kind: str, folder: Path) -> Iterator[subprocess.Popen[bytes]]:
-    """Run two processes of Celery's, and the one above them, until the end of the block."""
+    """Run Celery with two worker processes until the end of the block."""
     environment = os.environ | {
         "BENCH_DONE": engine_apps.DONE,
         "BENCH_DATABASE": engine_apps.DATABASE,
@@ -304,7 +304,7 @@ def workers(kind: str, folder: Path) -> Iterator[subprocess.Popen[bytes]]:
 
 @contextmanager
 def postgres(folder: Path) -> Iterator[str]:
-    """Yield the URL of a new schema, of ``HOOKKIT_TEST_POSTGRES_URL`` or of a server of its own."""
+    """Yield the URL of a new schema, on ``HOOKKIT_TEST_POSTGRES_URL`` or a new server."""
     given = os.environ.get("HOOKKIT_TEST_POSTGRES_URL")
     with ExitStack() as stack:
         url = given or stack.enter_context(_own_server())

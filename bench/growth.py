@@ -1,7 +1,7 @@
-"""What an SQLite inbox costs when much is in it: admit and claim at 1,000,000 entries.
+"""The cost of a large SQLite inbox: admit and claim with 1,000,000 entries.
 
-All figures are of one run. The cases take turns, event by event, so that a busy machine slows
-them alike:
+All figures come from one run. The cases take turns, event by event, so that a busy machine slows
+all of them:
 
 * admit one event, and claim and settle one, beside 10,000 stored entries and beside 1,000,000;
   with event ids in the order of time, and with random ones;
@@ -29,7 +29,7 @@ import click
 from bench.durable import _envelope
 from hookkit.core.delivery import Envelope
 from hookkit.core.entry import Entry, Settlement, State
-from hookkit.inbox.base import Inbox
+from hookkit.inbox.inbox import Inbox
 from hookkit.inbox.opening import open_inbox
 
 #: Goals of the project; the command fails when one is missed.
@@ -149,7 +149,7 @@ def _put_into_one_lane(path: Path) -> None:
 
 
 def _filled(path: Path, count: int, state: State, *, is_random: bool) -> Inbox:
-    """Return an inbox with so many entries; only SQLite can write them in the time there is."""
+    """Return an inbox with *count* entries, written by SQL: admitting them would take too long."""
     inbox = open_inbox(f"sqlite:///{path}")
     since_ms = int(datetime.now(UTC).timestamp() * 1000) - count - 1000
     given = {"count": count, "since_ms": since_ms, "state": state.value, "is_random": is_random}
@@ -188,7 +188,7 @@ def _claim_and_settle(inbox: Inbox, *, in_lanes: bool = False) -> None:
 
 
 def _timed(step: Callable[[], object]) -> float:
-    """Return how many milliseconds *step* took."""
+    """Return the milliseconds that *step* takes."""
     began = time.perf_counter()
     step()
     return (time.perf_counter() - began) * 1000

@@ -1,4 +1,4 @@
-"""What deliveries notice of a broker that is down: their latency before and meanwhile.
+"""The latency of deliveries before and during an outage of the broker.
 
 Two web processes of gunicorn, one Celery worker of two processes, the sweep, PostgreSQL; a
 steady stream of deliveries, each a new event. The broker is killed in the middle.
@@ -38,7 +38,7 @@ WARM_UP = 200
 
 
 class Answer(NamedTuple):
-    """What a delivery heard, and after how long."""
+    """The status of a delivery's answer, and how long it took."""
 
     status: int
     wait_ms: float
@@ -48,7 +48,7 @@ class Answer(NamedTuple):
 @click.option("--seconds", default=60.0, show_default=True, help="How long the broker is down.")
 @click.option("--rate", default=60.0, show_default=True, help="Deliveries per second.")
 def outage(seconds: float, rate: float) -> None:
-    """Time deliveries while the broker is down, and how soon what they brought is handled."""
+    """Time deliveries while the broker is down, and how soon their events are handled."""
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
         redis = RedisServer(folder)
@@ -100,7 +100,7 @@ def p99_ms(answers: Sequence[Answer]) -> float:
 
 
 def send(port: int, bodies: Sequence[bytes], rate: float) -> list[Answer]:
-    """Deliver *bodies*, so many a second whatever becomes of those before."""
+    """Deliver *bodies* at *rate* per second, however long the answers take."""
     began = time.perf_counter() + 0.1
 
     def send_share(start: int) -> list[Answer]:

@@ -1,4 +1,4 @@
-"""Signature schemes beside the bare primitive that they cannot do without, in one run.
+"""Signature schemes beside the bare cryptographic primitive, in one run.
 
 Bare is ``hmac.new(...).hexdigest()`` and ``compare_digest``, or one call of ``cryptography``, with
 the key and the bytes at hand. hookkit's side begins with a delivery as it arrived.

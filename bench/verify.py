@@ -1,9 +1,9 @@
-"""8x8's signature beside the bare RSA verify that it cannot do without, and beside peers.
+"""8x8's signature beside a bare RSA verify, and beside peers.
 
 Bare is one call of ``cryptography`` with the key and the bytes at hand. hookkit's side begins
-with a delivery as it arrived: six headers are checked and taken apart, the key is found by its
-id, the checksum is made of the body, the time is compared. The peers are given the payload
-that hookkit makes, so they do less.
+with a delivery as it arrived: it checks and parses six headers, finds the key by its id, makes
+the checksum of the body, and compares the time. The peers get the payload that hookkit makes,
+so they do less.
 """
 
 from __future__ import annotations

@@ -73,12 +73,12 @@ from hookkit.core.parts import (
     Source,
     User,
 )
-from hookkit.handling.run import Run
-from hookkit.operating.operations import Stats
-from hookkit.operating.secret_use import SecretUse
 from hookkit.standalone import sign, verify
 
 if TYPE_CHECKING:
+    from hookkit.handling.dispatch import Run
+    from hookkit.operating.operations import Stats
+    from hookkit.operating.secret_use import SecretUse
     from hookkit.web.extension import HookKit
 
 __all__ = [
@@ -155,10 +155,13 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
-    """Return ``HookKit``, whose module imports Flask, when it is asked for first."""
-    if name != "HookKit":
+    """Return what needs Flask or SQLAlchemy, which ``verify`` and ``sign`` do without."""
+    if name not in ("HookKit", "Run", "SecretUse", "Stats"):
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    from hookkit.web.extension import HookKit  # noqa: PLC0415  # others do without Flask
+    from hookkit.handling.dispatch import Run  # noqa: PLC0415
+    from hookkit.operating.operations import Stats  # noqa: PLC0415
+    from hookkit.operating.secret_use import SecretUse  # noqa: PLC0415
+    from hookkit.web.extension import HookKit  # noqa: PLC0415
 
-    globals()[name] = HookKit
-    return HookKit
+    globals().update(HookKit=HookKit, Run=Run, SecretUse=SecretUse, Stats=Stats)
+    return globals()[name]

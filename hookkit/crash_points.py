@@ -1,8 +1,8 @@
-"""Places between two steps where a process may be told to die, to prove that nothing is lost.
+"""Crash points: places between two steps where a test kills the process, and nothing is lost.
 
-``HOOKKIT_CRASH_AT=admit_written:3`` kills the process, as the kernel does when memory runs out,
-the third time that it gets to that place. Without the variable a place costs one call of an
-empty function. ``tests/acceptance/test_crash_points.py`` goes through all of them.
+``HOOKKIT_CRASH_AT=admit_written:3`` kills the process at its third visit of that place, as the
+kernel does when memory runs out. Without the variable a visit costs one call of an empty
+function. ``tests/acceptance/test_crash_points.py`` tries all of them.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import os
 import signal
 from itertools import count
 
-#: In the order of a delivery's life.
+#: The crash points, in the order of a delivery's life.
 NAMES = (
     "received",
     "verified",
@@ -41,8 +41,8 @@ def _never(_: str) -> None:
 
 
 def _armed(wanted: str) -> None:
-    """Arm one place: its name, and after a colon the how manieth time."""
-    global reach  # noqa: PLW0603  # so that the places cost nothing where this is not asked for
+    """Arm one crash point: ``name``, or ``name:3`` for the third visit."""
+    global reach  # noqa: PLW0603  # a crash point that is not armed costs nothing
     name, _, which = wanted.partition(":")
     passing = count(1)
 

@@ -1,8 +1,8 @@
 """A small application that receives webhooks: copy from it what you need.
 
-``hooks.py`` is the part that hookkit is about. The rest is what any application has: this
-factory, a table of its own (``store.py``), a page that shows it. ``run.py`` and ``demo.py``
-start it for ``make run`` and ``make demo``.
+The handlers are in ``hooks.py``. The rest is what any application has: this factory, a table of
+its own (``store.py``), and a page that shows it. ``run.py`` and ``demo.py`` start it for
+``make run`` and ``make demo``.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from flask.typing import ResponseReturnValue
 from sample_app import store
 from sample_app.hooks import hooks
 
-# Everybody can read this one: set SAMPLE_SECRET to your own before anything is real.
+# Everybody can read this one: set SAMPLE_SECRET to a secret of your own before real use.
 DEMO_SECRET = "demo-secret-known-to-everybody"
 
 #: How many of the last events the page shows.
@@ -26,19 +26,19 @@ SHOWN = 50
 
 
 def create_app(config: Mapping[str, Any] | None = None) -> Flask:
-    """Return the application; *config* wins over ``FLASK_...`` variables, they over defaults."""
+    """Return the application; *config* overrides ``FLASK_...`` variables, these the defaults."""
     app = Flask(__name__)
     secret = os.environ.get("SAMPLE_SECRET") or DEMO_SECRET
     app.config.from_mapping(
-        # POST /hooks/support and so on, one endpoint for each vendor and the same handlers for
-        # all. While a secret is changed, list the new one before the old one.
+        # One endpoint for each vendor, at /hooks/support and so on; the handlers are the same.
+        # While you change a secret, list the new one before the old one.
         HOOKKIT_ENDPOINTS={
             "support": {"provider": "sunshine", "secrets": [secret]},
-            # Whoever knows one endpoint's secret must not speak for another.
+            # A secret of its own, so that who knows one cannot forge deliveries to the other.
             "chat": {"provider": "livechat", "secrets": [f"chat-{secret}"]},
             "contact-center": {"provider": "8x8", **_keys()},
         },
-        # Somebody may be watching: the default waits five seconds before the first retry.
+        # For a demonstration: the default waits five seconds before the first retry.
         HOOKKIT_RETRY={"first_delay_s": 1.0},
         SAMPLE_DATABASE=os.environ.get("SAMPLE_DATABASE")
         or str(Path(app.instance_path) / "sample.db"),
@@ -50,17 +50,17 @@ def create_app(config: Mapping[str, Any] | None = None) -> Flask:
         from sample_app import celery_app  # noqa: PLC0415  # most copies do without Celery
 
         app.config.setdefault("CELERY", celery_app.settings())
-        celery_app.celery_init_app(app)  # before hookkit, which adds its tasks
+        celery_app.celery_init_app(app)  # before hookkit, which adds its tasks to it
     store.init_app(app)
     app.register_blueprint(hooks.blueprint, url_prefix="/hooks")
-    # In an application of yours these belong behind a login: they show what customers write.
+    # In a real application these need a login: they show what customers write.
     app.add_url_rule("/", view_func=index)
     app.add_url_rule("/events.json", view_func=events)
     return app
 
 
 def _keys() -> dict[str, str]:
-    """Return where the keys of 8x8 come from: a file to try things out with, or the vendor."""
+    """Return where the keys of 8x8 come from: a file for trying things out, or the vendor."""
     file = os.environ.get("SAMPLE_PUBLIC_KEY")
     return {"keys": Path(file).read_text(encoding="utf-8")} if file else {"region": "us"}
 

@@ -25,11 +25,11 @@ def celery_init_app(app: Flask) -> Celery:
 
 
 def settings() -> dict[str, object]:
-    """Return what hookkit asks of Celery: a broker, and its two tasks in the beat's schedule."""
+    """Return Celery's settings: a broker, and hookkit's two tasks in the beat's schedule."""
     return {
         "broker_url": os.environ.get("SAMPLE_BROKER") or "redis://localhost",
         "task_ignore_result": True,
-        # A process that is busy holds back no wake-up that another could follow.
+        # A busy process must not hold back wake-ups that an idle one could follow.
         "worker_prefetch_multiplier": 1,
         "beat_schedule": {
             "hookkit-sweep": {

@@ -1,7 +1,7 @@
-"""``make demo``: one of everything, with real processes, and every line checked.
+"""``make demo``: shows what hookkit does, with real processes, and checks every line.
 
-A server (gunicorn, two processes), a sender (``hookkit send``, a process for each command)
-and this program, which looks at the application's page and into its inbox.
+The processes are a server (gunicorn with two workers), a sender (``hookkit send``, started for
+each step), and this program, which reads the application's page and its inbox.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What the demo prints: steps of a few lines, each line checked and marked."""
+"""Prints the steps of the demo; each line is checked and marked."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from itertools import cycle, zip_longest
 
 import click
 
-#: How much of the server's log is shown when a line came out wrong.
+#: How many lines of the server's log are shown after a wrong line.
 LOG_LINES = 25
 
 
@@ -34,7 +34,7 @@ class Report:
         click.echo(f"\n{self.steps}. " + click.style(title, bold=True))
 
     def lines(self, labels: str, seen: Sequence[str], wanted: Sequence[str]) -> None:
-        """Compare as many lines as there are on either side, nothing with nothing as well."""
+        """Compare the lines one by one; two empty lists are equal too."""
         pairs = list(zip_longest(seen, wanted, fillvalue="nothing")) or [("nothing", "nothing")]
         for label, (left, right) in zip(cycle(labels.split()), pairs, strict=False):
             self._line(label, left, right)
@@ -56,7 +56,7 @@ class Report:
 
     def log(self, text: str) -> None:
         click.echo("\nThe server's log ends with:\n")
-        # Without the frames of tracebacks: two processes and their master may print one each.
+        # Without traceback frames: two processes and their master may print one each.
         said = [line for line in text.splitlines() if not line.startswith("  ")]
         for line in said[-LOG_LINES:]:
             click.echo(f"   | {line}")

@@ -1,4 +1,4 @@
-"""How the demo acts on the application from outside, and sees what became of it."""
+"""How the demo sends deliveries to the application, and reads what became of them."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from dataclasses import dataclass
 from urllib.request import ProxyHandler, build_opener
 
 from hookkit.core.entry import State
-from hookkit.inbox.base import Inbox
+from hookkit.inbox.inbox import Inbox
 from hookkit.inbox.records import EntryRecord
 from sample_app.server import ROOT
 
-#: Seconds for one delivery, and for what handlers do about it, a retry included.
+#: Seconds that one delivery may take, and its handlers with a retry.
 SEND_S = 60
 HANDLE_S = 10
 
@@ -71,7 +71,7 @@ class Sender:
 
 
 def _sent(line: str) -> Sent:
-    """Take the line apart that ``hookkit send`` prints for a delivery."""
+    """Parse the line that ``hookkit send`` prints for a delivery."""
     what, _, answer = line.partition(" -> ")
     provider, version, types, *event_ids = what.split()
     status, _, text = answer.partition(" ")
@@ -94,7 +94,7 @@ def _read(text: str) -> str:
 
 
 class Watcher:
-    """Sees what became of the deliveries sent last.
+    """Reads what became of the last deliveries.
 
     Attributes:
         sent: What is looked for.
@@ -109,11 +109,11 @@ class Watcher:
         self.sent = sent
 
     def handled(self) -> list[str]:
-        """Return what handlers did, once the inbox has nothing left to do about it."""
+        """Return what handlers did, once all entries of the deliveries are at rest."""
         deadline = time.monotonic() + HANDLE_S
         while not self._is_settled() and time.monotonic() < deadline:
             time.sleep(0.05)
-        # Asked of the application, which tells it as it would tell a person.
+        # From the application's page, as a person would read it.
         with build_opener(ProxyHandler({})).open(f"{self.url}/events.json", timeout=SEND_S) as page:
             rows = json.load(page)["events"]
         return sorted(
@@ -127,7 +127,7 @@ class Watcher:
         return [entry for entry in self.inbox.find() if entry.event_id in wanted]
 
     def attempts(self) -> list[str]:
-        """Return who was tried and how it ended, oldest first."""
+        """Return which handlers were tried and with what outcome, oldest first."""
         return [
             f"attempt {each.number} of {each.handler.rpartition('.')[2]} {each.outcome.value}"
             for entry in self.entries()

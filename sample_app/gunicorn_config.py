@@ -2,7 +2,7 @@
 
 wsgi_app = "sample_app:create_app()"
 workers = 2
-# With threads a browser that holds its connection open stops nobody.
+# With threads, a browser that keeps its connection open does not block others.
 threads = 4
-# Nobody steers this server from outside, and each such server would want the same socket.
+# Nobody needs the control socket, and several servers would compete for the same one.
 control_socket_disable = True

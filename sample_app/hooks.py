@@ -28,7 +28,7 @@ class FlakyServiceError(Exception):
 
 @hooks.on("conversation:message", author="user")
 def answer_customer(event: MessageEvent, run: Run) -> None:
-    """Run for a customer's message, in whatever payload version it was sent."""
+    """Run for a customer's message, in any payload version."""
     name = (event.actor and event.actor.display_name) or "a customer"
     kind = type(event.message.content).__name__.lower()
     said = event.message.text or f"({kind} without text)"
@@ -71,7 +71,7 @@ def follow_activity(event: ActivityEvent, run: Run) -> None:
     note(event, run, "follow_activity", f"the customer's {what} {event.state or ''}".rstrip())
 
 
-# A vendor's own word works as well, and goes on working in the vendor's next version:
+# A vendor's own word works too, and continues to work in the vendor's next version:
 # v2 calls this user:remove.
 @hooks.on("appUser:delete")
 def forget_user(event: UserEvent, run: Run) -> None:
@@ -80,5 +80,5 @@ def forget_user(event: UserEvent, run: Run) -> None:
 
 @hooks.fallback
 def ignore(event: Event, run: Run) -> None:
-    """Run for what no other handler wants, also for what nobody understands."""
+    """Run for events that no other handler wants, even those that hookkit does not understand."""
     note(event, run, "ignore", f"nobody handles {event.vendor_type or 'this'}")

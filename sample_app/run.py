@@ -48,7 +48,7 @@ def _welcome(url: str) -> str:
 
 
 def _hookkit() -> str:
-    """Return how to call the command that belongs to this Python."""
+    """Return the command line of the command that belongs to this Python."""
     script = Path(sys.executable).with_name("hookkit")
     if not script.exists():
         return f"{shlex.quote(sys.executable)} -m hookkit.cli.main"
@@ -72,7 +72,7 @@ def _curl(endpoint: str) -> str:
 
 
 def _secret(prefix: str = "") -> str:
-    # A secret of your own is not shown: it is where you have set it.
+    # Your own secret is not shown: you know where you have set it.
     if os.environ.get("SAMPLE_SECRET"):
         return f'"{prefix}$SAMPLE_SECRET"'
     return f"{prefix}{DEMO_SECRET}"

@@ -1,4 +1,4 @@
-"""Starts this application under gunicorn, and ends exactly what it has started."""
+"""Starts this application under gunicorn, and ends only the processes that it has started."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from typing import IO
 
 ROOT = Path(__file__).parent.parent
 
-#: Seconds until the first answer, and from the request to stop until it is insisted on.
+#: Seconds to wait for the first answer, and after the request to stop before killing.
 START_S = 30.0
 STOP_S = 15.0
 
@@ -39,7 +39,7 @@ class Server:
 def serving(
     port: int = 0, *, settings: Mapping[str, str] | None = None, log: IO[bytes] | None = None
 ) -> Iterator[Server]:
-    """Serve on the loopback interface until the block is left.
+    """Serve on the loopback interface until the end of the block.
 
     Args:
         port: 0 takes a free one.
@@ -63,7 +63,7 @@ def serving(
             pass_fds=[listener.fileno()],
             stdout=log,
             stderr=log,
-            # Ctrl-C is for us; we pass it on in a form that lets handlers end.
+            # Only this process gets Ctrl-C. It passes it on as a signal that lets handlers end.
             start_new_session=True,
         )
     try:
@@ -101,7 +101,7 @@ def _stop(process: subprocess.Popen[bytes]) -> None:
 
 
 def interrupt_on_termination() -> None:
-    """Let ``kill`` and a closed terminal end this program as Ctrl-C does: with its clean-up."""
+    """Have ``kill`` and a closed terminal end this program with its clean-up, like Ctrl-C."""
 
     def interrupt(number: int, frame: FrameType | None) -> None:
         raise KeyboardInterrupt

@@ -15,7 +15,7 @@ from flask import Flask, current_app
 
 from hookkit import Event, Run
 
-# Seconds to wait for the other process to finish writing.
+# How long to wait for another process to finish writing, in seconds.
 WAIT_S = 10
 
 TABLE = """
@@ -40,7 +40,7 @@ def init_app(app: Flask) -> None:
 
 
 def note(event: Event, run: Run, handler: str, what: str) -> None:
-    """Write down what *handler* did about *event*."""
+    """Record what *handler* did about *event*."""
     row = (
         datetime.now(UTC).isoformat(sep=" ", timespec="milliseconds"),
         event.id,
@@ -48,7 +48,7 @@ def note(event: Event, run: Run, handler: str, what: str) -> None:
         f"{event.provider} {event.version}",
         handler,
         run.attempt,
-        # JSON can spell half a character, which no database stores: no reason to fail for ever.
+        # JSON can contain half a character, which no database stores. Do not fail for ever on it.
         what.encode(errors="replace").decode(),
     )
     with closing(_connect(current_app.config["SAMPLE_DATABASE"])) as connection:
@@ -60,14 +60,14 @@ def note(event: Event, run: Run, handler: str, what: str) -> None:
 
 
 def latest(limit: int) -> list[dict[str, Any]]:
-    """Return what was written down last, newest first."""
+    """Return the last records, newest first."""
     with closing(_connect(current_app.config["SAMPLE_DATABASE"])) as connection:
         rows = connection.execute("SELECT * FROM handled ORDER BY id DESC LIMIT ?", (limit,))
         return [dict(row) for row in rows]
 
 
 def _connect(path: str | Path) -> sqlite3.Connection:
-    # A connection for each use and a transaction for each statement: slow, and never wrong.
+    # A connection for each use and a transaction for each statement is slow, but simple.
     connection = sqlite3.connect(path, timeout=WAIT_S, isolation_level=None)
     connection.row_factory = sqlite3.Row
     return connection

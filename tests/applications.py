@@ -16,7 +16,7 @@ from hookkit import HookKit
 from hookkit.core.delivery import Delivery, VerifiedDelivery
 from hookkit.core.entry import Receipt
 from hookkit.core.provider import parse
-from hookkit.inbox.base import Inbox
+from hookkit.inbox.inbox import Inbox
 from hookkit.providers import load_providers
 
 SECRET = "the-secret-of-every-test"

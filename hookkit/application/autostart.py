@@ -1,12 +1,13 @@
-"""When the runner of an application starts and ends: in the process that serves, only there.
+"""Starts and ends the runner of an application, only in processes that serve.
 
-Rule 1: a server's worker process that loads the application starts it at once, so that what
-        an earlier process left does not wait for a delivery.
-Rule 2: a master that loads it and then forks starts nothing; its children do.
-Rule 3: otherwise the first request of any kind starts it. An import, a shell, a ``flask``
-        command and a test collection serve nobody and start nothing.
-Rule 4: a child of a process that runs it has none until it serves a request of its own:
-        most children of a server are there to compute or to become another program.
+Rule 1: A server's worker process starts it when it loads the application, so that entries left
+        by an earlier process do not wait for a delivery.
+Rule 2: A master process that loads the application and then forks starts nothing; its children
+        start it.
+Rule 3: Otherwise the first request of any kind starts it. An import, a shell, a ``flask``
+        command and a test collection serve no requests, and start nothing.
+Rule 4: A child of a process with a runner has none until it serves a request itself: most
+        children of a server compute something, or become another program.
 """
 
 from __future__ import annotations
@@ -24,26 +25,31 @@ from weakref import WeakSet
 from flask import Flask, request_started
 
 from hookkit.application.app_state import AppState
+from hookkit.application.gunicorn import ADVICE, BodyWatch, killing_timeout_s
 from hookkit.core.errors import Unavailable
 
 _logger = logging.getLogger("hookkit")
 
-#: Modules that stand on the call stack when a server's worker process loads an application.
+#: Modules on the call stack when a server's worker process loads an application.
 _WORKERS = ("gunicorn.workers.", "waitress.runner", "granian.server.", "cheroot.")
 
-#: The same for a master that loads it before it forks.
+#: The same for a master process that loads it before it forks.
 _MASTERS = ("gunicorn.arbiter",)
 
-#: gunicorn also forks to replace its own program: what starts later than that is never there.
+#: gunicorn also forks to start its new program, which happens sooner than this.
 _AFTER_FORK_S = 0.5
 
 _states: WeakSet[AppState] = WeakSet()
 
 
 def serve(state: AppState) -> None:
-    """Arrange that *state*'s runner runs wherever its application serves."""
+    """Have *state*'s runner started in each process where its application serves."""
     _states.add(state)
     request_started.connect(_on_first_request, state.app)
+    timeout_s = killing_timeout_s()
+    if timeout_s is not None:
+        state.body_watch = BodyWatch(timeout_s / 2)
+        _warn_of_killing(state, timeout_s)
     callers = list(_calling_modules())
     if any(caller.startswith(_WORKERS) for caller in callers):
         _prepare(state)
@@ -52,10 +58,21 @@ def serve(state: AppState) -> None:
         state.starts_in_children = True
 
 
+def _warn_of_killing(state: AppState, timeout_s: float) -> None:
+    if state.runner_name == "thread":
+        _logger.warning(
+            "one client that sends slowly gets this worker of gunicorn killed after %g seconds,"
+            " and the handlers that run in it: %s",
+            timeout_s,
+            ADVICE,
+            extra={"action": "worker_can_be_killed"},
+        )
+
+
 def _prepare(state: AppState) -> None:
-    """Open the inbox, so that a wrong one stops the start; one that is away does not."""
+    """Open the inbox: a wrong setting stops the start, a database that is away does not."""
     if callable(state.settings.database):
-        return  # it may need extensions that are set up after this one
+        return  # the callable may need extensions that are set up later
     try:
         state.opening.prepare()
     except Unavailable as error:
@@ -73,13 +90,13 @@ def _calling_modules() -> Iterator[str]:
 
 def _on_first_request(app: Flask, **_: Any) -> None:
     state: AppState = app.extensions["hookkit"]
-    # Flask-WTF may be set up after the blueprint was registered, but not after a request.
+    # By the first request Flask-WTF is set up, if it is used.
     csrf = app.extensions.get("csrf")
     if csrf is not None:
         for view in ("deliver", "refuse_unknown"):
             csrf.exempt(f"hookkit.web.views.{view}")
     state.start()
-    # Last: until then, requests that come at the same time must not run ahead.
+    # Last: requests that come at the same time must not go on before the runner has started.
     request_started.disconnect(_on_first_request, app)
 
 
@@ -88,7 +105,7 @@ def _after_fork_in_child() -> None:
         state.after_fork()
         request_started.connect(_on_first_request, state.app)
         if state.starts_in_children:
-            state.starts_in_children = False  # in the children of this child
+            state.starts_in_children = False  # the children of this child do not serve
             timer = Timer(_AFTER_FORK_S, state.start)
             timer.daemon = True
             timer.start()
@@ -96,7 +113,7 @@ def _after_fork_in_child() -> None:
 
 def _at_exit() -> None:
     for state in list(_states):
-        # Ctrl-C again: the person at the terminal does not want to wait.
+        # After a second Ctrl-C nobody wants to wait.
         with suppress(KeyboardInterrupt):
             state.stop()
 

@@ -24,10 +24,11 @@ from hookkit.cli.options import (
     provider_option,
     secret_option,
 )
-from hookkit.cli.terminal import click_errors, one_line
+from hookkit.cli.terminal import click_errors, show
 from hookkit.core.body import decode_list
 from hookkit.core.errors import BodyUnreadable
 from hookkit.core.provider import Provider, split
+from hookkit.core.text import visible
 from hookkit.testing import SignedDelivery, find_sample, freshen, list_samples, set_path, sign
 
 #: How much of an answer is read. hookkit's own answers are shorter than a line.
@@ -43,7 +44,7 @@ class Answer:
 
     Attributes:
         status: The HTTP status.
-        body: The start of the body, on one line and without control characters.
+        body: The start of the body, on one line.
     """
 
     status: int
@@ -91,7 +92,8 @@ class _NoRedirect(HTTPRedirectHandler):
 
 
 def _read(response: HTTPResponse | HTTPError) -> Answer:
-    body = one_line(response.read(MAX_ANSWER_BYTES).decode(errors="replace"))
+    text = response.read(MAX_ANSWER_BYTES).decode(errors="replace")
+    body = visible(" ".join(text.split()))
     if len(body) > MAX_SHOWN_CHARS:
         body = f"{body[: MAX_SHOWN_CHARS - 1]}\u2026"
     return Answer(status=response.status or 0, body=body)
@@ -100,7 +102,7 @@ def _read(response: HTTPResponse | HTTPError) -> Answer:
 def _reason(error: Exception) -> str:
     cause = error.reason if isinstance(error, URLError) else error
     text = getattr(cause, "strerror", None) or str(cause)
-    return one_line(text) or type(cause).__name__
+    return visible(text.strip()) or type(cause).__name__
 
 
 def _is_local(host: str) -> bool:
@@ -225,7 +227,7 @@ def send(  # noqa: PLR0913  # one for each option
         answer = post(url, delivery, timeout_s=timeout_s)
         all_accepted = all_accepted and answer.is_success
         sent = describe(provider, delivery)
-        click.echo(f"{sent} -> {answer.status} {answer.body}".rstrip())
+        show(f"{sent} -> {answer.status} {answer.body}".rstrip())
     context.exit(0 if all_accepted else 1)
 
 
@@ -264,11 +266,11 @@ def describe(provider: Provider, delivery: SignedDelivery) -> str:
     version = items[0].payload.version or "unknown version"
     types = dict.fromkeys(item.vendor_type or "unknown" for item in items)
     ids = [item.event_id for item in items]
-    return one_line(f"{provider.name} {version} {'+'.join(types)} {' '.join(ids)}")
+    return f"{provider.name} {version} {'+'.join(types)} {' '.join(ids)}"
 
 
 def _list(provider: Provider, version: str | None) -> None:
     with click_errors(click.UsageError):
         samples = list_samples(provider, version)
     for sample in samples:
-        click.echo(f"{sample.version:8} {sample.name}")
+        show(f"{sample.version:8} {sample.name}")

@@ -56,6 +56,7 @@ def sign(
     is_enclosed = isinstance(provider.scheme, ProofInBody)
     if url is not None:
         file = "-" if is_enclosed else file
+        # Here and below nothing is made visible: what is printed is sent as it is.
         click.echo(_curl(url, delivery, file).encode(errors="surrogateescape"))
         return
     for name, value in _shown(delivery).items():

@@ -28,7 +28,8 @@ def decode_body(body: bytes) -> Document:
     """Return the JSON object in *body*.
 
     Raises:
-        BodyUnreadable: Not UTF-8, not strict JSON, not an object, or nested too deep.
+        BodyUnreadable: Not UTF-8, not strict JSON, not an object, nested too deep, or with a
+            key twice in one object.
     """
     try:
         text = body.removeprefix(codecs.BOM_UTF8).decode()
@@ -38,6 +39,8 @@ def decode_body(body: bytes) -> Document:
         document = _decoder.decode(text)
     except RecursionError as error:
         raise BodyUnreadable(f"body: nested deeper than {MAX_DEPTH}") from error
+    except _KeyTwiceError as error:
+        raise BodyUnreadable("body: a key twice in one object") from error
     except ValueError as error:  # also for an integer with more digits than Python reads
         raise BodyUnreadable("body: not JSON") from error
     if not isinstance(document, dict):
@@ -114,7 +117,21 @@ def _finite(digits: str) -> float:
     return number
 
 
-_decoder = json.JSONDecoder(parse_constant=_refuse_constant, parse_float=_finite)
+class _KeyTwiceError(ValueError):
+    """Readers differ in which of the two values counts, and a sender could mean either."""
+
+
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    # https://www.rfc-editor.org/rfc/rfc8259#section-4
+    document = dict(pairs)
+    if len(document) < len(pairs):
+        raise _KeyTwiceError
+    return document
+
+
+_decoder = json.JSONDecoder(
+    parse_constant=_refuse_constant, parse_float=_finite, object_pairs_hook=_object
+)
 
 
 def _depth(document: dict[str, Any]) -> int:

@@ -27,6 +27,8 @@ class Delivery:
         received_at: Aware UTC, cut to milliseconds.
         path_token: The part of the URL after the endpoint's name; None if there is none.
         query: The part of the URL after the question mark, as it was sent.
+        address: The IP address that it came from; empty if that is not known. A reverse proxy
+            has its own address here, unless the application corrects that.
         document: The decoded body, if a scheme had to decode it to prove the sender; else None.
             It is passed on so that the body is decoded once.
     """
@@ -37,6 +39,7 @@ class Delivery:
     received_at: datetime
     path_token: str | None = field(default=None, repr=False)
     query: str = field(default="", repr=False)
+    address: str = ""
     document: Document | None = field(default=None, repr=False)
 
 

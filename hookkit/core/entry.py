@@ -111,9 +111,14 @@ class Receipt:
     reply: Document | None = field(default=None, repr=False)
 
     @property
+    def new_ids(self) -> list[int]:
+        """The ids of the entries that were new."""
+        return [item.entry_id for item in self.admitted if item.is_new]
+
+    @property
     def new_count(self) -> int:
         """How many events were new."""
-        return sum(item.is_new for item in self.admitted)
+        return len(self.new_ids)
 
     @property
     def duplicate_count(self) -> int:

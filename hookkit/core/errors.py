@@ -1,14 +1,11 @@
-"""Every error of hookkit, in one tree.
-
-``Rejected`` is what a stranger can cause, ``ConfigurationError`` what a
-developer can; they stand apart so that no ``except`` for one hides the other.
-"""
+"""Every error of hookkit, in one tree; and the words for mistakes that a person has written."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Iterable, Sequence
 from datetime import timedelta
 from typing import ClassVar
+from urllib.parse import SplitResult, urlsplit
 
 
 class HookkitError(Exception):
@@ -30,6 +27,13 @@ class ConfigurationError(HookkitError):
 
 class Unavailable(HookkitError):
     """Our side cannot do its part now; the vendor should send the delivery again."""
+
+
+class KeyPending(Unavailable):
+    """A vendor's key is not known yet, and this delivery does not wait for it.
+
+    A stranger can cause it by naming a key that does not exist, so it is not logged each time.
+    """
 
 
 class ReplayRefused(HookkitError):
@@ -128,3 +132,22 @@ class BodyTooLarge(Rejected):
 
     code = "body_too_large"
     status = 413
+
+
+def not_known(name: object, known: Iterable[str]) -> str:
+    """Return the end of a message about a *name* that is none of *known*."""
+    return f"{name!r} is not known; known are {', '.join(known)}"
+
+
+def split_url(url: str, schemes: Collection[str] = ("http", "https")) -> SplitResult | None:
+    """Return the parts of *url*; None unless it names a host, by one of *schemes*.
+
+    A URL with a character that cannot be sent as it is counts as none.
+    """
+    try:
+        parts = urlsplit(url)
+        is_usable = parts.scheme in schemes and bool(parts.hostname) and parts.port != 0
+    except ValueError:  # the port is no number, or a bracket of the address is missing
+        return None
+    is_usable = is_usable and url.isascii() and url.isprintable() and " " not in url
+    return parts if is_usable else None

@@ -184,11 +184,6 @@ class HandlerRegistry:
         """Whether a handler wants the events of a lane in order."""
         return any(handler.ordered for handler in self._handlers.values())
 
-    @property
-    def transactional_names(self) -> tuple[str, ...]:
-        """The names of the handlers that need an inbox with transactions."""
-        return tuple(name for name, each in self._handlers.items() if each.transactional)
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Turn:

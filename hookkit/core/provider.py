@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import partial
 from hmac import compare_digest
+from itertools import islice
 from typing import Any
 
 from hookkit.core.body import Document, Headers, blank, blank_bytes, decode_body, encode_body
@@ -110,7 +111,8 @@ class PayloadVersion:
     """One version of a vendor's payloads.
 
     Attributes:
-        split: Takes a payload apart; never raises, whatever the document holds.
+        split: Takes a payload apart, one item at a time, so that nobody makes more of them than
+            are wanted; never raises, whatever the document holds.
         normalize: Reads one item; never raises, whatever the item holds.
         fresh_ids: Paths of the ids that make a sample a new event (``events.*.id``).
         fresh_times: Paths of the times at which a sample happened.
@@ -118,7 +120,7 @@ class PayloadVersion:
         words: The words that a webhook can be registered for at the vendor; empty means all.
     """
 
-    split: Callable[[Payload], Sequence[Item]]
+    split: Callable[[Payload], Iterable[Item]]
     normalize: Callable[[Item], Event]
     fresh_ids: tuple[str, ...] = ()
     fresh_times: tuple[str, ...] = ()
@@ -206,6 +208,8 @@ def parse(
     verified: VerifiedDelivery,
     modes: Mapping[str, Mode] | None = None,
     fingerprint: str | None = None,
+    *,
+    max_items: int | None = None,
 ) -> Envelope:
     """Take a proven delivery apart; a body that is not understood is one item with a problem.
 
@@ -214,6 +218,7 @@ def parse(
         verified: The delivery.
         modes: The modes that the endpoint's settings name; None if they name none.
         fingerprint: Of the secret that proved it, to be kept with it; None keeps none.
+        max_items: As ``split`` takes it.
     """
     delivery = verified.delivery
     headers = provider.keep(delivery.headers)
@@ -230,6 +235,7 @@ def parse(
         received_at=delivery.received_at,
         document=document,
         is_bytewise=verified.is_bytewise,
+        max_items=max_items,
     )
     return Envelope(
         endpoint=delivery.endpoint,
@@ -269,6 +275,7 @@ def split(
     received_at: datetime,
     document: Document | None = None,
     is_bytewise: bool = False,
+    max_items: int | None = None,
 ) -> tuple[Item, ...]:
     """Return the items in *body*, at least one.
 
@@ -283,6 +290,7 @@ def split(
         received_at: When it arrived, aware UTC.
         document: The decoded body, if it is decoded already.
         is_bytewise: Whether the sender signed these very bytes.
+        max_items: A body of more items stays whole; None takes any body apart.
     """
     payload_of = partial(
         Payload,
@@ -313,11 +321,29 @@ def split(
         return (unknown_item(payload_of(version="", document=document), problem),)
     payload = payload_of(version=version, document=document)
     try:
-        items = tuple(provider.versions[version].split(payload))
+        found = iter(provider.versions[version].split(payload))
+        items = tuple(found if max_items is None else islice(found, max_items + 1))
     except Exception as error:  # noqa: BLE001  # a mistake of the provider
         problem = f"body: {type(error).__name__} while it was taken apart"
         return (unknown_item(payload, problem),)
+    if max_items is not None and len(items) > max_items:
+        problem = f"body: holds more than {max_items} events"
+        event_id = f"{_WHOLE}{hashlib.sha256(body).hexdigest()}"
+        return (payload.item(raw=document, vendor_type="", event_id=event_id, problem=problem),)
     return items or (unknown_item(payload, "body: holds no event"),)
+
+
+#: Begins the id of an event that stands for a body with too many of them.
+_WHOLE = "whole:"
+
+
+def max_items_of(event_id: str) -> int | None:
+    """Return the ``max_items`` for taking a kept body apart as it was when it was admitted.
+
+    The limit of the settings may have changed since: an event that stands for a whole body stays
+    that, and one out of many keeps its place among them.
+    """
+    return 0 if event_id.startswith(_WHOLE) else None
 
 
 def unknown_item(payload: Payload, problem: str, vendor_type: str = "") -> Item:
@@ -325,6 +351,21 @@ def unknown_item(payload: Payload, problem: str, vendor_type: str = "") -> Item:
     return payload.item(
         raw=payload.document, vendor_type=vendor_type, event_id=None, problem=problem
     )
+
+
+#: So many bytes the items of one body may repeat: each is copied and hashed.
+MAX_REPEATED_BYTES = 8 << 20
+
+
+def repeats_too_much(rest: Document, count: int) -> bool:
+    """Tell whether *count* items, each with all of *rest* beside its own part, are too large."""
+    return count > 1 and count * len(encode_body(rest)) > MAX_REPEATED_BYTES
+
+
+def swollen_item(payload: Payload, vendor_type: str) -> Item:
+    """Return the whole document as one item, since its items would repeat too much of it."""
+    problem = f"body: its events would repeat more than {MAX_REPEATED_BYTES} bytes"
+    return unknown_item(payload, problem, vendor_type)
 
 
 def normalize(provider: Provider, item: Item) -> Event:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
-from typing import Protocol, runtime_checkable
+from typing import NamedTuple, Protocol, runtime_checkable
 
 from hookkit.core.delivery import Delivery, Proof, VerifiedDelivery
 
@@ -102,11 +102,54 @@ class PublicKey(Protocol):
         """Tell whether the key's owner has made *signature* over *signed*."""
 
 
+class KeptKey(NamedTuple):
+    """A public key that has proved a delivery, as it is kept for other processes.
+
+    Attributes:
+        key_id: What the vendor calls it.
+        jwk: The key, as JSON.
+        fetched_at: When the vendor's server said last that this is the key; aware UTC.
+    """
+
+    key_id: str
+    jwk: str
+    fetched_at: datetime
+
+
+class KeyBook(Protocol):
+    """Keeps the public keys that have proved deliveries, by the server they come from.
+
+    Every method may raise ``Unavailable``.
+    """
+
+    def load(self, server: str) -> Sequence[KeptKey]:
+        """Return the keys of *server*, the one that was fetched last first."""
+
+    def keep(self, server: str, key: KeptKey) -> None:
+        """Keep *key*, unless the same was fetched later by somebody else."""
+
+    def drop(self, server: str, key_id: str, fetched_at: datetime) -> None:
+        """Forget a key that the server has no more, unless it was fetched later than that."""
+
+
 class Keys(Protocol):
     """The public keys of an endpoint."""
 
-    def find(self, key_id: str) -> Sequence[PublicKey]:
-        """Return the keys that may have this id, or raise ``Unavailable``."""
+    def find(self, key_id: str, address: str = "") -> Sequence[PublicKey]:
+        """Return the keys that may have this id, or raise ``Unavailable``.
+
+        Args:
+            address: Where the delivery comes from; look-ups are limited by it.
+        """
+
+    def note_proof(self, key_id: str, address: str) -> None:
+        """Note that a delivery from *address* was proved by the key of this id."""
+
+    def use_book(self, book: Callable[[], KeyBook]) -> None:
+        """Keep keys in what *book* returns, which may raise ``Unavailable``."""
+
+    def save(self) -> None:
+        """Keep the keys that have proved a delivery since the last call; log a failure."""
 
     def after_fork(self) -> None:
         """Forget, in a child process, the lookups that its parent has begun."""

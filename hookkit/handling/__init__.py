@@ -1,1 +1,1 @@
-"""Screen two: what happens to an entry when nobody waits."""
+"""Screen two: how a worker handles entries, after the vendor has its answer."""

@@ -1,8 +1,4 @@
-"""Calls the handlers that an event is for, each in a context of its own.
-
-Whatever a handler raises is an outcome of its attempt and reaches nobody else; what it returns
-is its own affair.
-"""
+"""Reads an entry, and calls the handlers that its event is for, each in a context of its own."""
 
 from __future__ import annotations
 
@@ -10,25 +6,135 @@ import asyncio
 import inspect
 import logging
 import traceback
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import partial
 from threading import current_thread, main_thread
-from typing import Any
+from typing import Any, Protocol
 
 from hookkit import crash_points
 from hookkit.core.attempts import Attempt, Outcome, RetryPolicy
+from hookkit.core.body import Headers
+from hookkit.core.delivery import Item
 from hookkit.core.entry import Entry, Settlement, settle
 from hookkit.core.errors import Discard, RetryLater, Unavailable
 from hookkit.core.event import Event, EventType
-from hookkit.core.handlers import Handler, Turn, plan
+from hookkit.core.handlers import Handler, HandlerRegistry, Turn, plan
+from hookkit.core.provider import Provider, max_items_of, normalize, split
 from hookkit.handling.journal import Journal
-from hookkit.handling.run import Assignment, Run
-from hookkit.inbox.base import Inbox
+from hookkit.inbox.inbox import Inbox
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Run:
+    """What a handler may want to know besides the event.
+
+    Attributes:
+        attempt: The first is 1; a replay counts from 1 again.
+        is_replay: Whether a person asked for this run.
+        entry_id: The entry of the event in the inbox.
+        logger: Logs as ``hookkit.handlers``.
+        connection: For a transactional handler, a SQLAlchemy ``Connection`` to the inbox's
+            database. The worker commits what is written there together with the record of
+            success; raise an exception to roll it back.
+    """
+
+    attempt: int
+    is_replay: bool
+    entry_id: int
+    logger: logging.Logger
+    connection: Any = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Assignment:
+    """What a worker serves, and by what means.
+
+    Attributes:
+        sender: The sender of the signals: the application.
+        providers: The provider of each endpoint, by the endpoint's name.
+        registry: The handlers.
+        retry: The policy of handlers that have none of their own.
+        lease_s: How long a claimed entry belongs to its worker, in seconds.
+        context: Makes the context of one attempt; whatever the handler raises leaves it.
+        inbox: Returns the inbox; may raise ``Unavailable``.
+        clock: Returns the time as aware UTC.
+        jitter: Returns a random number in [-1, 1].
+    """
+
+    sender: object
+    providers: Mapping[str, Provider]
+    registry: HandlerRegistry
+    retry: RetryPolicy
+    lease_s: float
+    context: Callable[[], AbstractContextManager[object]]
+    inbox: Callable[[], Inbox]
+    clock: Callable[[], datetime]
+    jitter: Callable[[], float]
+
+
+class Readable(Protocol):
+    """An entry with the bytes of its delivery, claimed or not."""
+
+    @property
+    def endpoint(self) -> str: ...  # noqa: D102
+
+    @property
+    def event_id(self) -> str: ...  # noqa: D102
+
+    @property
+    def position(self) -> int: ...  # noqa: D102
+
+    @property
+    def received_at(self) -> datetime: ...  # noqa: D102
+
+    @property
+    def body(self) -> bytes | None: ...  # noqa: D102
+
+    @property
+    def headers(self) -> Headers: ...  # noqa: D102
+
+
+class Reader:
+    """Reads entries by the provider of their endpoint.
+
+    The entries of one body mostly come one after another, so the items of the last body are
+    remembered: a body of many events is split once.
+    """
+
+    def __init__(self, providers: Mapping[str, Provider]) -> None:
+        self._providers = providers
+        self._last: tuple[object, tuple[Item, ...]] = (None, ())
+
+    def read(self, entry: Readable) -> Event:
+        """Return the event of *entry*, of type ``unknown`` if its body is not readable."""
+        provider = self._providers[entry.endpoint]
+        items = self._items(provider, entry)
+        # Newer code may split differently; the position and the id stay as admitted.
+        item = items[min(entry.position, len(items) - 1)]
+        return normalize(provider, replace(item, event_id=entry.event_id))
+
+    def _items(self, provider: Provider, entry: Readable) -> tuple[Item, ...]:
+        key = (entry.endpoint, entry.received_at, entry.body, entry.headers)
+        last_key, items = self._last  # read at once: another thread may replace it
+        if key != last_key:
+            items = split(
+                provider,
+                endpoint=entry.endpoint,
+                body=entry.body or b"",
+                headers=entry.headers,
+                received_at=entry.received_at,
+                max_items=max_items_of(entry.event_id),
+            )
+            self._last = (key, items)
+        return items
+
 
 _handler_logger = logging.getLogger("hookkit.handlers")
 
-#: What is stored of an error: enough to know it again, never a whole body.
+#: The most that is stored of an error: enough to recognize it, never a whole body.
 MAX_ERROR_CHARS = 1000
 
 
@@ -36,44 +142,33 @@ class Dispatcher:
     """Runs the handlers of claimed entries.
 
     Args:
-        inbox: Returns the inbox; may raise ``Unavailable``.
-        clock: Returns the time as aware UTC.
-        jitter: Returns a random number in [-1, 1].
         latest: Returns an entry as this process has claimed it last.
     """
 
     def __init__(
-        self,
-        assignment: Assignment,
-        journal: Journal,
-        *,
-        inbox: Callable[[], Inbox],
-        clock: Callable[[], datetime],
-        jitter: Callable[[], float],
-        latest: Callable[[Entry], Entry],
+        self, assignment: Assignment, journal: Journal, latest: Callable[[Entry], Entry]
     ) -> None:
-        self.assignment = assignment
+        self._assignment = assignment
         self._journal = journal
         self._latest = latest
-        self._inbox = inbox
-        self._clock = clock
-        self._jitter = jitter
+        self._clock = assignment.clock
 
     def dispatch(self, entry: Entry, event: Event, *, at_once: bool = False) -> Settlement | None:
         """Run the handlers that want *event* and whose turn it is.
 
         Args:
-            at_once: Whether those run as well whose next attempt is not due yet.
+            at_once: Whether handlers whose next attempt is not due yet run as well.
 
         Returns:
-            What to settle; None when the entry was found to belong to another worker.
+            What to settle; None if the entry was found to belong to another worker.
         """
-        registry = self.assignment.registry
+        if entry.body is None:
+            return settle([self._unreadable(entry)])
+        registry = self._assignment.registry
         wanting, raised = self._wanting(registry.handlers.values(), event)
-        strangers = self._strangers(entry)
-        wanting = [*wanting, *strangers] or list(registry.fallbacks)
+        wanting = [*wanting, *self._unregistered(entry)] or list(registry.fallbacks)
         if not wanting:
-            return settle([self._nobody(entry, event)], event_type=event.type.value)
+            return settle([self._unhandled(entry, event)], event_type=event.type.value)
         limits = [(handler, self._retry_of(handler).max_attempts) for handler in wanting]
         todo = plan(entry, limits, self._clock(), at_once=at_once)
         attempts = []
@@ -91,20 +186,6 @@ class Dispatcher:
             wait_s=None if left is None else left.total_seconds(),
         )
 
-    def unreadable(self, entry: Entry) -> Settlement:
-        """Return what becomes of *entry*, whose bytes cannot be read for now."""
-        now = self._clock()
-        attempt = Attempt(
-            handler="",
-            number=entry.claim_count,
-            outcome=Outcome.FAILED,
-            started_at=now,
-            ended_at=now,
-            retry_after_s=self.assignment.retry.delay_s(entry.claim_count, self._jitter()),
-            error="the body cannot be decrypted: its key is not in HOOKKIT_ENCRYPTION_KEYS",
-        )
-        return settle([attempt])
-
     def _wanting(
         self, handlers: Iterable[Handler], event: Event
     ) -> tuple[list[Handler], dict[str, BaseException]]:
@@ -116,23 +197,24 @@ class Dispatcher:
                 continue
             when = handler.condition.when
             wants, error = (True, None) if when is None else self._call(when, event)
-            # What raised may want the event or not: a failed attempt, tried again.
+            # Whether this one wants the event is unknown: its attempt fails and is repeated.
             if error is not None:
                 raised[handler.name] = error
             if error is not None or wants:
                 wanting.append(handler)
         return wanting, raised
 
-    def _strangers(self, entry: Entry) -> list[Handler]:
-        """Return stand-ins, which fail, for handlers that were tried and are not known here.
+    def _unregistered(self, entry: Entry) -> list[Handler]:
+        """Return failing placeholders for handlers that tried *entry* and are not registered here.
 
-        Newer code may know them, and must find their attempts neither settled nor forgotten.
+        A process with newer code may have them. Their attempts must neither count as settled
+        nor be forgotten.
         """
         return [
-            Handler(name=name, function=_be_unknown, triggers=())
+            Handler(name=name, function=_raise_not_registered, triggers=())
             for name, tries in entry.tries.items()
             if name and tries.count and not tries.is_finished
-            if name not in self.assignment.registry.names
+            if name not in self._assignment.registry.names
         ]
 
     def _attempt(
@@ -141,47 +223,32 @@ class Dispatcher:
         """Make the attempt, unless the handler's ``when`` raised *error* already."""
         if turn.is_lost:
             return self._ended(turn, self._clock(), Outcome.LOST)
-        run = Run(
-            attempt=turn.number,
-            is_replay=entry.replays > 0,
-            entry_id=entry.id,
-            logger=_handler_logger,
-        )
-        if error is not None or not turn.handler.transactional:
-            return self._tried(entry, event, turn, run, error=error)
+        if error is not None:
+            return self._failed(entry, event, turn, self._clock(), error)
+        attempt = partial(self._tried, entry, event, turn)
+        if not turn.handler.transactional:
+            return attempt()
         try:
-            attempt = partial(self._tried_with, entry, event, turn, run)
-            return self._inbox().transact(self._latest(entry), attempt)
+            return self._assignment.inbox().transact(self._latest(entry), attempt)
         except Unavailable as unavailable:
-            # Nothing of it was committed, or all of it: then the inbox knows that it was.
+            # Nothing of it was committed, or everything, and then the inbox has recorded that.
             return self._failed(entry, event, turn, self._clock(), unavailable)
 
-    def _tried_with(
-        self, entry: Entry, event: Event, turn: Turn, run: Run, connection: Any
-    ) -> Attempt:
-        with_connection = Run(
-            attempt=run.attempt,
-            is_replay=run.is_replay,
-            entry_id=run.entry_id,
-            logger=run.logger,
-            connection=connection,
-        )
-        return self._tried(entry, event, turn, with_connection)
-
-    def _tried(
-        self,
-        entry: Entry,
-        event: Event,
-        turn: Turn,
-        run: Run,
-        *,
-        error: BaseException | None = None,
-    ) -> Attempt:
+    def _tried(self, entry: Entry, event: Event, turn: Turn, connection: Any = None) -> Attempt:
         """Call the handler, and return how that ended."""
+        arguments: list[object] = [event]
+        if turn.handler.takes_run:
+            arguments.append(
+                Run(
+                    attempt=turn.number,
+                    is_replay=entry.replays > 0,
+                    entry_id=entry.id,
+                    logger=_handler_logger,
+                    connection=connection,
+                )
+            )
         started_at = self._clock()
-        if error is None:
-            arguments = (event, run) if turn.handler.takes_run else (event,)
-            _, error = self._call(turn.handler.function, *arguments)
+        _, error = self._call(turn.handler.function, *arguments)
         if error is None:
             return self._ended(turn, started_at, Outcome.SUCCEEDED)
         return self._failed(entry, event, turn, started_at, error)
@@ -198,7 +265,7 @@ class Dispatcher:
         outcome = _outcome_of(error, retry)
         if outcome is not Outcome.DISCARDED:
             self._journal.failed(entry, event, turn.handler, turn.number, error)
-        delay_s = retry.delay_s(turn.number, self._jitter())
+        delay_s = retry.delay_s(turn.number, self._assignment.jitter())
         if delay_s is not None and isinstance(error, RetryLater):
             delay_s = error.after.total_seconds()
         return self._ended(
@@ -222,20 +289,22 @@ class Dispatcher:
     def _call(
         self, function: Callable[..., Any], *arguments: object
     ) -> tuple[Any, BaseException | None]:
-        """Call the user's *function* in a context of its own; return what it gave or raised."""
+        """Call the user's *function* in a context of its own; return its result or its error."""
         try:
-            with self.assignment.context():
+            with self._assignment.context():
                 returned = function(*arguments)
                 if inspect.isawaitable(returned):
                     returned = asyncio.run(_finish(returned))
         except BaseException as error:
-            # sys.exit() in a handler ends no worker; Ctrl-C reaches the main thread alone.
+            # sys.exit() in a handler must not end a worker. Python raises KeyboardInterrupt for
+            # Ctrl-C in the main thread only.
             if isinstance(error, KeyboardInterrupt) and current_thread() is main_thread():
                 raise
             return None, error
         return returned, None
 
-    def _nobody(self, entry: Entry, event: Event) -> Attempt:
+    def _unhandled(self, entry: Entry, event: Event) -> Attempt:
+        """Return the record that no handler wanted *event*."""
         now = self._clock()
         self._journal.unhandled(entry, event)
         unknown = event.type is EventType.UNKNOWN
@@ -247,16 +316,31 @@ class Dispatcher:
             ended_at=now,
         )
 
+    def _unreadable(self, entry: Entry) -> Attempt:
+        """Return the record that the bytes of *entry* cannot be read for now."""
+        now = self._clock()
+        return Attempt(
+            handler="",
+            number=entry.claim_count,
+            outcome=Outcome.FAILED,
+            started_at=now,
+            ended_at=now,
+            retry_after_s=self._assignment.retry.delay_s(
+                entry.claim_count, self._assignment.jitter()
+            ),
+            error="the body cannot be decrypted: its key is not in HOOKKIT_ENCRYPTION_KEYS",
+        )
+
     def _retry_of(self, handler: Handler) -> RetryPolicy:
-        return handler.retry or self.assignment.retry
+        return handler.retry or self._assignment.retry
 
 
-def _be_unknown(_: Event) -> None:
+def _raise_not_registered(_: Event) -> None:
     raise LookupError("no handler of this name is registered in the process that claimed the event")
 
 
 def _outcome_of(error: BaseException, retry: RetryPolicy) -> Outcome:
-    """Return how an attempt that raised *error* has ended."""
+    """Return the outcome of an attempt that raised *error*."""
     match error:
         case Discard():
             return Outcome.DISCARDED

@@ -1,9 +1,13 @@
-"""The inbox in a SQL database: SQLite or PostgreSQL.
+"""The inbox: stores entries, and hands them out until each is settled.
 
-Rule 1: every method is one transaction, begun as what it is: reading or writing.
-Rule 2: who is first is decided by the database: the unique constraint of an event id, the
-        row lock of a claim, the lease token of a settlement. Never by a look beforehand.
-Rule 3: a claim looks at PENDING, WAITING and RUNNING one by one, since each walks the index
+Rule 1: ``admit`` returns when the new entries are as durable as the database can make them.
+Rule 2: an endpoint and an event id name one entry, however many deliveries race for it.
+Rule 3: an entry has one lease token at a time; only its holder renews and settles.
+Rule 4: every method is one transaction, begun as what it is: reading or writing. When the
+        database fails, the method raises ``Unavailable`` and leaves nothing half written.
+Rule 5: the database decides who is first: by the unique constraint of an event id, the row
+        lock of a claim, the lease token of a settlement. A look beforehand decides nothing.
+Rule 6: a claim looks at PENDING, WAITING and RUNNING one by one, since each walks the index
         from what is due longest; one condition for all three would sort the whole backlog.
 """
 
@@ -13,79 +17,65 @@ import secrets
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import replace
 from datetime import datetime
-from typing import Any
 
-from sqlalchemy import Connection, Engine
+from sqlalchemy import Connection
 
 from hookkit import crash_points
 from hookkit.core.attempts import Attempt
 from hookkit.core.delivery import Envelope
 from hookkit.core.entry import EVERYTHING, Entry, Filter, Receipt, Settlement, State
 from hookkit.core.errors import ReplayRefused
-from hookkit.inbox.base import from_ms, later, to_ms
-from hookkit.inbox.postgres.transactions import PostgresTransactions
-from hookkit.inbox.records import STEP, Batch, EntryRecord, Proofs, Pruned
-from hookkit.inbox.sql.admit import admit
+from hookkit.inbox.records import (
+    STEP,
+    Batch,
+    EntryRecord,
+    Kept,
+    Proofs,
+    Pruned,
+    from_ms,
+    later,
+    to_ms,
+)
 from hookkit.inbox.sql.claim import (
+    choose,
+    choose_in_lanes,
     claimed_entries,
-    due_entries,
     first_due,
-    first_in_lanes,
     lease,
-    pick,
     release,
 )
-from hookkit.inbox.sql.find import counts, find, proofs
+from hookkit.inbox.sql.find import counts, find, find_kept, proofs
+from hookkit.inbox.sql.keys import KeptKeys
 from hookkit.inbox.sql.rows import BodyCipher, prepared
 from hookkit.inbox.sql.settle import (
     UndoneError,
     begin,
+    forbid_commit,
     give_back,
-    lent,
     record_or_undo,
     renew,
     settle,
 )
-from hookkit.inbox.sql.store import Store
-from hookkit.inbox.sql.switches import SqlVersions
-from hookkit.inbox.sql.tables import entries
-from hookkit.inbox.sql.transactions import SqliteTransactions, Transactions, Turn
-from hookkit.inbox.sql.upkeep import prune, replay_all, why_refused
-from hookkit.inbox.sqlite.admit import SqliteAdmission
+from hookkit.inbox.sql.switches import Switches
+from hookkit.inbox.sql.transactions import Exclusive, Transactions
+from hookkit.inbox.sql.upkeep import Window, prune, replay_all, why_refused
 
 
-class SqlInbox:
-    """An ``Inbox`` in a SQL database, shared by every process; ``open_inbox`` makes one.
+class Inbox:
+    """Entries in a SQL database that processes may share; ``open_inbox`` makes one.
 
-    Args:
-        engine: A synchronous SQLAlchemy engine for a SQLite file or for PostgreSQL.
-        is_own: Whether nobody but this inbox uses *engine*. A SQLite file is then switched
-            to a write-ahead log, and ``close`` closes the engine's connections.
-        cipher: Encrypts bodies; None stores them as they are.
-        migrates: Whether tables are created and changed where they are not as they should
-            be; otherwise that is refused.
+    Safe to use from many threads. Every method may raise ``Unavailable``.
+
+    Attributes:
+        switches: What was switched between payload versions.
+        keys: The vendors' public keys that have proved deliveries.
     """
 
-    def __init__(
-        self,
-        engine: Engine,
-        *,
-        is_own: bool = False,
-        cipher: BodyCipher | None = None,
-        migrates: bool = True,
-    ) -> None:
+    def __init__(self, transactions: Transactions, cipher: BodyCipher) -> None:
+        self._transactions = transactions
         self._cipher = cipher
-        self._encrypt = None if cipher is None else cipher.encrypt
-        self._transactions: Transactions
-        self._sqlite_admission: SqliteAdmission | None = None
-        if engine.dialect.name == "sqlite":
-            self._transactions = transactions = SqliteTransactions(engine, is_own=is_own)
-            self._sqlite_admission = SqliteAdmission(transactions, self._encrypt)
-        else:
-            self._transactions = PostgresTransactions(engine, is_own=is_own)
-        self._insert_entry = self._transactions.insert_unless_there(entries)
-        self._store = Store(self._transactions, migrates=migrates)
-        self._versions = SqlVersions(self._transactions, self._store, self._decrypted)
+        self.switches = Switches(transactions)
+        self.keys = KeptKeys(transactions)
 
     def prepare(self) -> None:
         """See to the tables; every other method does it if need be.
@@ -93,26 +83,25 @@ class SqlInbox:
         Raises:
             ConfigurationError: The tables were made by a newer hookkit, or are not as they
                 should be and may not be changed.
-            Unavailable: The database cannot be used.
         """
-        self._store.prepare()
-
-    @property
-    def versions(self) -> SqlVersions:
-        """What was switched between payload versions."""
-        return self._versions
+        self._transactions.prepare()
 
     def admit(self, envelope: Envelope) -> Receipt:
-        """Store the delivery and one entry per item that is new, in one transaction."""
-        if self._sqlite_admission is not None:
-            self._store.prepare()
-            return self._sqlite_admission.admit(envelope)
-        delivery = prepared(envelope, self._encrypt)
-        with self._store.writing() as connection:
-            twins = self._versions.twins(connection, envelope)
-            receipt = admit(connection, self._insert_entry, delivery, twins)
-            crash_points.reach("admit_written")
-            return receipt
+        """Store the delivery and one entry per item that is new, in one transaction.
+
+        A duplicate stores nothing. A duplicate with other content keeps its delivery,
+        marked as a conflict; the first content stays what is handled. The same conflicting
+        bytes, sent again, are counted and not kept again.
+
+        With modes in the envelope, overridden by what was switched, an entry of a version in
+        shadow is SHADOW and one of an ignored version IGNORED. A live one is PENDING, unless
+        its fact is owned by an entry of another version: then it is a TWIN. A delivery of
+        which every new entry is ignored is kept without its bytes.
+
+        An item with ``repeat_after_s`` is a duplicate as well when its previous event id
+        names an entry that was received less than so many seconds before it.
+        """
+        return self._transactions.admit(prepared(envelope, self._cipher))
 
     def claim(
         self,
@@ -125,55 +114,98 @@ class SqlInbox:
         only: Collection[int] | None = None,
         in_lanes: bool = False,
     ) -> list[Entry]:
-        """Lease up to *limit* due entries of *endpoints*, oldest first, and count the attempt."""
+        """Lease up to *limit* due entries of *endpoints*, oldest first, and count the claim.
+
+        Due are PENDING entries, WAITING ones whose next attempt is due, and RUNNING ones
+        whose lease is over. The claim is committed before it returns.
+
+        Oldest is what has been due longest: since it was received or replayed, since its
+        next attempt was due, since its lease was over; within a delivery the payload's
+        order holds. An entry whose lease is over is claimed alone, so that an event that
+        kills its worker takes no neighbour with it.
+
+        Args:
+            lease_s: How many seconds the holder may take before others may claim it.
+            ahead: How many more are set aside for the holder of the token, and returned
+                after the leased ones: WAITING, due when the lease is over, their claim not
+                counted. Each is handled after ``begin`` or ``settle_and_begin``, so that a
+                worker that dies has spent an attempt only of what it was handling.
+            only: Ids of entries; just these are claimed, and WAITING ones at once.
+            in_lanes: Whether the entries of one lane run one at a time and in the order in
+                which they were admitted, also across processes. At most one entry is
+                claimed then, and none set aside. An entry is held up while another of its
+                lane is RUNNING, or while an earlier one is PENDING or WAITING. A replayed
+                entry has lost its place: it neither waits for earlier ones nor holds up
+                later ones. Those that ran side by side before there were lanes are taken
+                over one after the other. An entry that is held up becomes WAITING, due with
+                what it waits for (the RUNNING one, else the first) and not within
+                ``HELD_UP_S``, so that not every claim looks through a backlog behind one
+                entry.
+        """
         if limit < 1 or not endpoints:
             return []
         now_ms = to_ms(now)
         lease_token = secrets.token_hex(16)
-        with self._store.writing() as connection:
+        with self._transactions.write() as connection:
             if in_lanes:
-                self._transactions.take_turns(connection, Turn.LANES)
-                rows = first_in_lanes(connection, now_ms, endpoints, only)
+                self._transactions.take(connection, Exclusive.LANES)
+                due = choose_in_lanes(connection, now_ms, endpoints, only)
             else:
-                most = limit + ahead
-                rows = pick(due_entries(connection, now_ms, most, endpoints, only), most)
-            lease(connection, rows, limit, lease_token, later(now_ms, lease_s))
-            claimed = claimed_entries(connection, rows, lease_token, self._decrypted)
+                due = choose(connection, now_ms, limit + ahead, endpoints, only)
+            lease(connection, due, limit, lease_token, later(now_ms, lease_s))
+            claimed = claimed_entries(connection, due, lease_token, self._cipher)
             crash_points.reach("claim_written")
             return claimed
 
     def begin(self, entry: Entry, *, now: datetime, lease_s: float) -> bool:
-        """Lease *entry*, which was set aside, and count the attempt."""
+        """Lease *entry*, which was set aside, and count the claim.
+
+        False when it belongs to another claim by now, or was replayed.
+        """
         until_ms = later(to_ms(now), lease_s)
-        return self._store.write(lambda connection: begin(connection, entry, until_ms))
+        return self._transactions.write_shared(
+            lambda connection: begin(connection, entry, until_ms)
+        )
 
     def give_back(self, set_aside: Collection[Entry], *, now: datetime) -> None:
-        """Have others claim at once what was set aside and not begun."""
+        """Let others claim at once what was set aside and not begun."""
         if set_aside:
-            self._store.write(lambda connection: give_back(connection, set_aside, to_ms(now)))
+            now_ms = to_ms(now)
+            self._transactions.write_shared(
+                lambda connection: give_back(connection, set_aside, now_ms)
+            )
 
     def renew(self, entry: Entry, *, now: datetime, lease_s: float) -> bool:
-        """Extend the lease of *entry*; False when it belongs to another claim by now."""
+        """Extend the lease of *entry*; False when it belongs to another claim by now.
+
+        A lease that is over can be extended as long as nobody else has claimed the entry.
+        """
         until_ms = later(to_ms(now), lease_s)
-        return self._store.write(lambda connection: renew(connection, entry, until_ms))
+        return self._transactions.write_shared(
+            lambda connection: renew(connection, entry, until_ms)
+        )
 
     def settle(
         self, entry: Entry, settlement: Settlement, *, now: datetime, in_lanes: bool = False
     ) -> bool:
-        """Record the attempts and the next state; False, and nothing recorded, when fenced."""
+        """Record the attempts and the next state; False, and nothing recorded, when fenced.
+
+        With *in_lanes*, the first entry that was held up in its lane is due at once when
+        this one is DONE or DEAD.
+        """
         now_ms = to_ms(now)
 
         def work(connection: Connection) -> bool:
             if in_lanes:
                 # A claim that runs beside us must not put off what we are to release.
-                self._transactions.take_turns(connection, Turn.LANES)
+                self._transactions.take(connection, Exclusive.LANES)
             settled = settle(connection, entry, settlement, now_ms)
             if in_lanes and settled and settlement.state is not State.WAITING and entry.lane:
                 release(connection, [(entry.endpoint, entry.lane)], now_ms)
             crash_points.reach("settle_written")
             return settled
 
-        return self._store.write(work)
+        return self._transactions.write_shared(work)
 
     def settle_and_begin(
         self,
@@ -184,7 +216,11 @@ class SqlInbox:
         now: datetime,
         lease_s: float,
     ) -> tuple[bool, bool]:
-        """Settle *entry* and begin *following*, which was set aside, by one commit."""
+        """Settle *entry* and begin *following*, which was set aside, by one commit.
+
+        Returns:
+            What ``settle`` and ``begin`` would; either may fail without the other.
+        """
         now_ms = to_ms(now)
 
         def work(connection: Connection) -> tuple[bool, bool]:
@@ -193,14 +229,24 @@ class SqlInbox:
             crash_points.reach("settle_written")
             return settled, begun
 
-        return self._store.write(work)
+        return self._transactions.write_shared(work)
 
-    def transact(self, entry: Entry, work: Callable[[Any], Attempt]) -> Attempt | None:
-        """Run *work* in a transaction whose commit also records that it succeeded."""
+    def transact(self, entry: Entry, work: Callable[[Connection], Attempt]) -> Attempt | None:
+        """Run *work* in a transaction whose commit also records that it succeeded.
+
+        Args:
+            work: Called once with a connection to the inbox's own database, which it may
+                neither commit nor roll back.
+
+        Returns:
+            What *work* returned, marked as recorded when it succeeded; nothing of what it
+            wrote is kept otherwise. None, and nothing kept, when the entry belongs to
+            another claim by now.
+        """
         try:
-            with self._store.writing() as connection:
+            with self._transactions.write() as connection:
                 self._transactions.wait_as_usual(connection)
-                with lent(connection):
+                with forbid_commit(connection):
                     attempt = work(connection)
                 record_or_undo(connection, entry, attempt)
         except UndoneError as undone:
@@ -213,12 +259,18 @@ class SqlInbox:
     ) -> None:
         """Make an entry PENDING again, with all its attempts before it.
 
+        A DONE entry runs every handler again, a WAITING or DEAD one those that have not
+        succeeded. With *handlers* just these run, whether they have succeeded or not. From
+        then on the entry's claims say that it is a replay. What it held up in its lane is
+        due at once.
+
         Raises:
-            ReplayRefused: There is nothing that could run again, or it is running.
+            ReplayRefused: No such entry, it is PENDING or RUNNING, or its bytes are gone; or
+                it is WAITING, and *handlers* are given, so that the others would not run.
         """
         if self.replay_all(Filter(entry_ids=[entry_id]), now=now, handlers=handlers).entry_ids:
             return
-        with self._store.reading() as connection:
+        with self._transactions.read() as connection:
             why = why_refused(connection, entry_id, handlers)
         raise ReplayRefused(why or f"entry {entry_id} has changed meanwhile")
 
@@ -232,13 +284,19 @@ class SqlInbox:
         up_to_id: int | None = None,
         limit: int = 100,
     ) -> Batch:
-        """Replay entries, lowest id first, passing over those that ``replay`` would refuse."""
-        with self._store.writing() as connection:
+        """Replay entries, lowest id first, passing over those that ``replay`` would refuse.
+
+        Args:
+            after_id: Only entries with a higher id.
+            up_to_id: Only entries with this id or a lower one; None is all.
+            limit: How many entries are looked at.
+        """
+        window = Window(after_id, up_to_id, limit)
+        with self._transactions.write() as connection:
             # Pruning must not delete what becomes PENDING, and a claim not put off what it held up.
-            self._transactions.take_turns(connection, Turn.UPKEEP)
-            self._transactions.take_turns(connection, Turn.LANES)
-            ids = (after_id, up_to_id)
-            batch = replay_all(connection, wanted, to_ms(now), handlers, ids, limit)
+            self._transactions.take(connection, Exclusive.UPKEEP)
+            self._transactions.take(connection, Exclusive.LANES)
+            batch = replay_all(connection, wanted, window, to_ms(now), handlers)
             crash_points.reach("replay_written")
             return batch
 
@@ -250,52 +308,82 @@ class SqlInbox:
         after: tuple[int, int] = (0, 0),
         limit: int = 200,
     ) -> Pruned:
-        """Delete what was received before a moment, oldest first, in one short transaction."""
-        with self._store.writing() as connection:
-            self._transactions.take_turns(connection, Turn.UPKEEP)
+        """Delete what was received before a moment, oldest first, in one short transaction.
+
+        Bytes go before ids: an entry without bytes still stops duplicates, and cannot be
+        replayed. What is PENDING, RUNNING or WAITING is kept whatever its age.
+
+        Args:
+            after: Where the step before this one ended.
+            limit: How many deliveries, and how many entries, are looked at.
+        """
+        with self._transactions.write() as connection:
+            self._transactions.take(connection, Exclusive.UPKEEP)
             pruned = prune(connection, to_ms(bodies_before), to_ms(ids_before), after, limit)
             crash_points.reach("prune_written")
             return pruned
 
     def has_due(self, endpoints: Collection[str], *, now: datetime) -> bool:
-        """Tell whether a claim would find anything at *endpoints*, without a write."""
+        """Tell whether a claim may find anything at *endpoints*, without a write.
+
+        Without lanes, a claim right after it finds something; with lanes, everything due may
+        be held up.
+        """
         now_ms = to_ms(now)
-        with self._store.reading() as connection:
+        with self._transactions.read() as connection:
             return any(
                 state is State.PENDING or due_ms <= now_ms
                 for state, due_ms in first_due(connection, endpoints)
             )
 
     def next_due_at(self, endpoints: Collection[str]) -> datetime | None:
-        """Return when the next entry of *endpoints* becomes claimable, None when none waits."""
-        with self._store.reading() as connection:
+        """Return when the next entry of *endpoints* becomes claimable, None when none waits.
+
+        A time in the past means now.
+        """
+        with self._transactions.read() as connection:
             due_ms = min((due_ms for _, due_ms in first_due(connection, endpoints)), default=None)
         return None if due_ms is None else from_ms(due_ms)
 
     def find(self, wanted: Filter = EVERYTHING, *, limit: int = 100) -> Sequence[EntryRecord]:
         """Return entries, newest first."""
-        with self._store.reading() as connection:
+        with self._transactions.read() as connection:
             return find(connection, wanted, limit)
+
+    def kept(
+        self, endpoint: str, *, below_id: int | None = None, limit: int = 200
+    ) -> Sequence[Kept]:
+        """Return entries of *endpoint* with their bytes, newest first.
+
+        Args:
+            below_id: Only entries with a lower id; None is all.
+        """
+        with self._transactions.read() as connection:
+            return find_kept(connection, endpoint, below_id, limit, self._cipher)
 
     def counts(self) -> dict[State, int]:
         """Return how many entries are in each state; every state is there."""
-        with self._store.reading() as connection:
+        with self._transactions.read() as connection:
             return counts(connection)
 
     def proofs(self, after_id: int = 0, before_id: int | None = None, limit: int = STEP) -> Proofs:
-        """Tell what proved the newest of the kept deliveries between two ids."""
-        with self._store.reading() as connection:
+        """Return which secrets proved the newest of the kept deliveries between two ids.
+
+        Args:
+            after_id: Only deliveries with a higher id.
+            before_id: Only deliveries with a lower one; None is all.
+            limit: How many ids are looked through at most, whatever is stored.
+        """
+        with self._transactions.read() as connection:
             return proofs(connection, after_id, before_id, limit)
 
     def after_fork(self) -> None:
         """Forget connections that belong to the parent process."""
-        self._store.after_fork()
-        if self._sqlite_admission is not None:
-            self._sqlite_admission.after_fork()
+        self._transactions.after_fork()
 
     def close(self) -> None:
-        """Give back what the inbox holds; it can be used again and opens anew."""
-        self._store.close()
+        """Close idle connections; the inbox can be used again and opens anew.
 
-    def _decrypted(self, stored: bytes) -> bytes | None:
-        return None if self._cipher is None else self._cipher.decrypt(stored)
+        With ``memory://`` this removes what is stored.
+        """
+        self._transactions.close()

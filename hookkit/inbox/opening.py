@@ -1,13 +1,14 @@
-"""Opens the inbox that the setting ``HOOKKIT_DATABASE`` asks for.
+"""Opens the inbox that the setting ``HOOKKIT_DATABASE`` names.
 
-What a developer must mend is a ``ConfigurationError`` that says how; a database that is locked
-or down just now is ``Unavailable``. No message shows a URL: it may hold a password.
+A mistake that a developer must mend is a ``ConfigurationError`` that says how; a database that
+is locked or down just now is ``Unavailable``. No message shows a URL: it may hold a password.
 """
 
 from __future__ import annotations
 
 import os
 import sqlite3
+import tempfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TypeAlias
@@ -22,18 +23,17 @@ from sqlalchemy.exc import (
 )
 
 from hookkit.core.errors import ConfigurationError, Unavailable
-from hookkit.inbox.base import Inbox
-from hookkit.inbox.inbox import SqlInbox
-from hookkit.inbox.memory import MemoryInbox
-from hookkit.inbox.sql.faults import brief_reason
+from hookkit.inbox.inbox import Inbox
+from hookkit.inbox.postgres.transactions import PostgresTransactions
 from hookkit.inbox.sql.rows import BodyCipher
-from hookkit.inbox.sql.transactions import BUSY_TIMEOUT_S
+from hookkit.inbox.sql.transactions import BUSY_TIMEOUT_S, Transactions, brief_reason
+from hookkit.inbox.sqlite.transactions import PrivateTransactions, SqliteTransactions
 
 #: What ``HOOKKIT_DATABASE`` may hold.
 Database: TypeAlias = str | URL | Engine | Callable[[], str | URL | Engine]
 
 _SETTING = "HOOKKIT_DATABASE"
-#: The URL of a store in this process.
+#: The URL of a store that is private to this process, and gone with it.
 MEMORY = "memory://"
 
 # Of every connection to PostgreSQL, unless the URL says otherwise.
@@ -79,13 +79,13 @@ def open_inbox(
     """Return the inbox in *database*, its tables created where they were missing.
 
     Args:
-        database: ``memory://`` for a new store in this process; a SQLAlchemy URL of a SQLite
-            file or of PostgreSQL; an engine; or a function that returns one of these. A
-            missing folder of a SQLite file is created, readable by its owner alone, when
-            its own parent is there; so is the file.
+        database: ``memory://`` for a new store that is private to this process; a SQLAlchemy
+            URL of a SQLite file or of PostgreSQL; an engine; or a function that returns one
+            of these. A missing folder of a SQLite file is created, readable by its owner
+            alone, when its own parent is there; so is the file.
         encryption_keys: Fernet keys, newest first; with none, bodies are stored as they are.
         migrates: Whether tables may be created and changed; otherwise they are only checked.
-        threads: How many run handlers in this process: a connection more for each.
+        threads: How many threads run handlers in this process; each gets a connection more.
 
     Raises:
         ConfigurationError: *database* cannot hold an inbox.
@@ -94,16 +94,9 @@ def open_inbox(
     if callable(database):
         database = database()
     check_database(database)
-    cipher = BodyCipher(encryption_keys) if encryption_keys else None
-    if isinstance(database, Engine):
-        inbox = SqlInbox(database, cipher=cipher, migrates=migrates)
-    elif is_memory(database):
-        return MemoryInbox()
-    else:
-        url = parse_url(database)
-        if url.get_backend_name() == "sqlite":
-            _create_file(url)
-        inbox = SqlInbox(_own_engine(url, threads), is_own=True, cipher=cipher, migrates=migrates)
+    inbox = Inbox(
+        _transactions(database, migrates=migrates, threads=threads), BodyCipher(encryption_keys)
+    )
     try:
         inbox.prepare()
     except BaseException as error:
@@ -112,6 +105,22 @@ def open_inbox(
             _explain(error.__cause__)
         raise
     return inbox
+
+
+def _transactions(database: str | URL | Engine, *, migrates: bool, threads: int) -> Transactions:
+    if isinstance(database, Engine):
+        engine, is_own = database, False
+    elif is_memory(database):
+        folder = Path(tempfile.mkdtemp(prefix="hookkit-"))
+        file = URL.create("sqlite", database=str(folder / "inbox.db"))
+        return PrivateTransactions(_own_engine(file, threads), folder)
+    else:
+        url = parse_url(database)
+        if url.get_backend_name() == "sqlite":
+            _create_file(url)
+        engine, is_own = _own_engine(url, threads), True
+    kind = SqliteTransactions if engine.dialect.name == "sqlite" else PostgresTransactions
+    return kind(engine, is_own=is_own, migrates=migrates)
 
 
 def check_database(database: object) -> None:
@@ -134,21 +143,8 @@ def check_database(database: object) -> None:
         )
 
 
-def check_transactions(database: object, handlers: Sequence[str]) -> None:
-    """Refuse a memory inbox for *handlers* whose effects must be committed with their success.
-
-    Raises:
-        ConfigurationError: *database* has no transactions that they could take part in.
-    """
-    if handlers and is_memory(database):
-        raise ConfigurationError(
-            f"handler {handlers[0]!r} is transactional, and {MEMORY} has no transactions;"
-            f" set {_SETTING} to a SQLite file or to PostgreSQL (with TESTING as well)"
-        )
-
-
 def is_memory(database: object) -> bool:
-    """Tell whether *database* is a store inside the process."""
+    """Tell whether *database* is a store that no other process sees."""
     return isinstance(database, str | URL) and str(database) == MEMORY
 
 

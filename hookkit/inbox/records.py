@@ -1,16 +1,59 @@
-"""What an inbox tells people of its entries, and of what was done to many of them."""
+"""What an inbox tells people of its entries, and how texts and times are stored."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from typing import NamedTuple
 
 from hookkit.core.attempts import Outcome
 from hookkit.core.body import Headers
 from hookkit.core.entry import State
 from hookkit.core.modes import Mode
+
+#: Longest vendor type and payload version that are stored; what is longer is cut.
+MAX_WORD_CHARS = 255
+#: Longest problem and error that are stored; what is longer is cut.
+MAX_TEXT_CHARS = 10_000
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MILLISECOND = timedelta(milliseconds=1)
+
+
+def storable_text(text: str, max_chars: int = MAX_TEXT_CHARS) -> str:
+    """Return *text*, which came out of a payload, as text that every database stores.
+
+    Lone surrogates and NUL are written as escapes (see ``bounded_id``). A text that is too
+    long is cut and ends in an ellipsis: only people read it, no program compares it.
+    """
+    if len(text) > max_chars:
+        text = f"{text[: max_chars - 1]}\u2026"
+    if text.isascii() and "\x00" not in text:
+        return text
+    # An escape is longer than what it stands for, hence the second cut.
+    text = text.encode("utf-8", "backslashreplace").decode().replace("\x00", "\\x00")
+    return text if len(text) <= max_chars else f"{text[: max_chars - 1]}\u2026"
+
+
+def to_ms(moment: datetime) -> int:
+    """Return aware *moment* as whole milliseconds since the epoch, rounded down."""
+    return (moment - _EPOCH) // _MILLISECOND
+
+
+def from_ms(milliseconds: int) -> datetime:
+    """Return *milliseconds* since the epoch as an aware moment in UTC."""
+    return _EPOCH + milliseconds * _MILLISECOND
+
+
+def seconds_to_ms(seconds: float) -> int:
+    """Return a duration in whole milliseconds."""
+    return round(seconds * 1000)
+
+
+def later(milliseconds: int, seconds: float) -> int:
+    """Return the moment *seconds* after another, both in milliseconds since the epoch."""
+    return milliseconds + seconds_to_ms(seconds)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -20,7 +63,7 @@ class AttemptRecord:
     Attributes:
         number: Which attempt of its handler, the first is 1; a replay counts from 1 again.
         handler: ``""`` when no handler was there to run.
-        replay: Which run of the entry: 0 is the first, 1 its first replay.
+        replays: How often the entry had been replayed by then; 0 is its first run.
         retry_at: When the handler was to be tried again; None when it was not.
     """
 
@@ -30,7 +73,7 @@ class AttemptRecord:
     started_at: datetime
     ended_at: datetime
     error: str | None
-    replay: int = 0
+    replays: int = 0
     retry_at: datetime | None = None
 
 
@@ -39,11 +82,11 @@ class EntryRecord:
     """How an entry stands, for people and tests; a worker gets an ``Entry``.
 
     Attributes:
-        attempt_count: How often it was claimed since it was admitted or last replayed.
+        claim_count: How often it was claimed since it was admitted or last replayed.
         next_attempt_at: When it will be tried again; None unless it is WAITING.
         conflicts: How many deliveries brought the same event id with other content.
         event_type: What it was read as when it was last handled; None before that.
-        replay: How often a person asked for it to run again.
+        replays: How often a person asked for it to run again.
         has_body: Whether its bytes are still kept.
         attempts: Oldest first, of every run and replay.
     """
@@ -57,12 +100,12 @@ class EntryRecord:
     fact: str | None
     problem: str | None
     state: State
-    attempt_count: int
+    claim_count: int
     next_attempt_at: datetime | None
     received_at: datetime
     conflicts: int
     event_type: str | None
-    replay: int
+    replays: int
     has_body: bool
     attempts: tuple[AttemptRecord, ...]
 
@@ -154,7 +197,7 @@ class ProofUse(NamedTuple):
 
 
 class Proofs(NamedTuple):
-    """What proved the deliveries from one id to another.
+    """Which secrets proved the deliveries from one id to another.
 
     Attributes:
         first_id: The first that was looked for; ids are not all there.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing
 from dataclasses import dataclass
 from datetime import datetime
@@ -15,7 +15,7 @@ from sqlalchemy import URL, Engine
 from hookkit.core.entry import State
 from hookkit.core.errors import ConfigurationError, HookkitError, Unavailable
 from hookkit.core.handlers import HandlerRegistry
-from hookkit.inbox.base import Inbox
+from hookkit.inbox.inbox import Inbox
 from hookkit.inbox.opening import MEMORY, open_inbox, parse_url
 from hookkit.inbox.sql.table_upgrade import OutdatedError
 from hookkit.inbox.sqlite.file import NETWORK_TYPES, mount_type
@@ -112,6 +112,8 @@ class Checkup:
         registry: Its handlers.
         database: Returns the database of the inbox; may raise ``Unavailable``.
         runner: The name of the runner.
+        server_concerns: Yields what is wrong with the server that runs the application, as far
+            as the environment shows.
         clock: Returns the time as aware UTC.
     """
 
@@ -119,6 +121,7 @@ class Checkup:
     registry: HandlerRegistry
     database: Callable[[], str | URL | Engine]
     runner: str
+    server_concerns: Callable[[], Iterable[str]]
     clock: Callable[[], datetime]
 
     def findings(self) -> Iterator[Finding]:
@@ -150,9 +153,12 @@ class Checkup:
         runners = {
             "celery": "celery: its workers must consume the queue hookkit, and one must sweep",
             "none": "none: `flask hookkit worker` must run somewhere",
-            "thread": f"thread: {self.settings.workers} threads in each process that serves",
+            "thread": f"thread: {self.settings.workers} threads in each process that serves; not"
+            " with gunicorn's worker class sync, which one slow client gets killed",
         }
         yield Finding(Level.OK, f"runner: {runners.get(self.runner, self.runner)}")
+        for concern in self.server_concerns():
+            yield Finding(Level.WARNING, f"server: {concern}")
 
     def _of_inbox(self) -> Iterator[Finding]:
         try:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from hookkit.core.errors import Unavailable
-from hookkit.inbox.base import Inbox
+from hookkit.inbox.inbox import Inbox
 
 _logger = logging.getLogger("hookkit")
 

@@ -9,7 +9,7 @@ from datetime import datetime
 from hookkit.core.entry import Filter, State
 from hookkit.core.errors import ConfigurationError
 from hookkit.core.handlers import HandlerRegistry
-from hookkit.inbox.base import Inbox
+from hookkit.inbox.inbox import Inbox
 from hookkit.operating.secret_use import SecretUse
 
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from hookkit.core.errors import Unavailable
-from hookkit.inbox.base import Inbox
+from hookkit.inbox.inbox import Inbox
 from hookkit.inbox.records import Proofs
 from hookkit.receiving.endpoint import Endpoint
 

@@ -11,8 +11,7 @@ from functools import cache
 from importlib import import_module
 from importlib.metadata import entry_points
 
-from hookkit.core.errors import ConfigurationError
-from hookkit.core.mistakes import not_known
+from hookkit.core.errors import ConfigurationError, not_known
 from hookkit.core.provider import Provider
 from hookkit.senders import SENDERS
 from hookkit.senders.sender import provider_of

@@ -74,6 +74,7 @@ class Endpoint:
             version live.
         path: The URL's path, if it is not made of prefix and name.
         max_body_bytes: A larger body is refused.
+        max_items: A body of more events is kept as one, which is not understood.
         verify_token: The tokens, one of which a sender must name in its GET challenge.
         fingerprint: Returns the name of a secret for people who must not know the secret.
     """
@@ -85,6 +86,7 @@ class Endpoint:
     modes: Mapping[str, Mode] | None = None
     path: str | None = None
     max_body_bytes: int
+    max_items: int
     verify_token: Sequence[str] | Callable[[], Sequence[str]] | None = field(
         default=None, repr=False
     )
@@ -146,11 +148,10 @@ class Endpoint:
         tokens = self._ask("verify_token", self.verify_token)
         return self.provider.challenge.reply(query, [token.encode() for token in tokens])
 
-    def after_fork(self) -> None:
-        """Forget in a child process the lookups of keys that its parent had begun."""
-        for protection in self.protections:
-            if protection.keys is not None:
-                protection.keys.after_fork()
+    @property
+    def keys(self) -> list[Keys]:
+        """The public keys of each protection that has some."""
+        return [each.keys for each in self.protections if each.keys is not None]
 
     def _ask(self, setting: str, given: Secrets) -> SecretList:
         if not callable(given):

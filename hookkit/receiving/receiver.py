@@ -7,18 +7,19 @@ kept, whatever it holds: vendors do not send again what was refused.
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Callable
 
 from hookkit import crash_points, signals
 from hookkit.core.delivery import Delivery
-from hookkit.core.entry import RETRY_AFTER_S, Admitted, Receipt, State
-from hookkit.core.errors import BodyUnreadable, Rejected, Unavailable
+from hookkit.core.entry import RETRY_AFTER_S, Receipt, State
+from hookkit.core.errors import BodyUnreadable, KeyPending, Rejected, Unavailable
 from hookkit.core.provider import parse
-from hookkit.inbox.base import Inbox
+from hookkit.core.seldom import Seldom
+from hookkit.inbox.inbox import Inbox
+from hookkit.log import BoundedLog, logger
 from hookkit.receiving.endpoint import Endpoint
 from hookkit.receiving.verification import verify
-
-_logger = logging.getLogger("hookkit")
 
 #: A process sees a part of the deliveries only: so many in a row may be of shadows by chance.
 MOST_SHADOWS_IN_A_ROW = 20
@@ -35,6 +36,7 @@ class Receiver:
         inbox: Returns the inbox; may raise ``Unavailable``.
         hand_to_runner: Wakes a worker for what was admitted, or runs the handlers at once;
             returns the receipt to answer with.
+        log: Where lines go that strangers or senders could multiply.
     """
 
     def __init__(
@@ -47,14 +49,16 @@ class Receiver:
         self.sender = sender
         self.inbox = inbox
         self.hand_to_runner = hand_to_runner
+        self.log = BoundedLog()
         self._shadows = ShadowWatch()
+        self._seldom = Seldom()
 
     def receive(self, endpoint: Endpoint, delivery: Delivery) -> Receipt:
         """Take *delivery* and return the answer to it; a status of 200 means that it is durable."""
         is_ping = endpoint.provider.is_ping
         if is_ping is not None and is_ping(delivery):
             # It proves nothing and carries nothing: it is counted, and kept nowhere.
-            return self._accept(endpoint, Receipt())
+            return self._answer_ping(endpoint)
         try:
             crash_points.reach("received")
             verified, fingerprint = verify(endpoint, delivery)
@@ -62,22 +66,35 @@ class Receiver:
             handshake = _answer_to_handshake(endpoint, verified.delivery)
             if handshake is not None:
                 return handshake
-            envelope = parse(endpoint.provider, verified, endpoint.modes, fingerprint)
+            envelope = parse(
+                endpoint.provider,
+                verified,
+                endpoint.modes,
+                fingerprint,
+                max_items=endpoint.max_items,
+            )
             crash_points.reach("parsed")
             receipt = self.inbox().admit(envelope)
             crash_points.reach("admitted")
             if endpoint.modes is not None:
                 self._shadows.note(endpoint.name, receipt)
             self._accept(endpoint, receipt, verified.secret_index, fingerprint)
+            if verified.key is not None:
+                for keys in endpoint.keys:
+                    keys.save()
             return self.hand_to_runner(receipt)
         except Rejected as error:
             return self.reject(endpoint, error)
+        except KeyPending as error:
+            return self._postpone(endpoint, error)
         except Unavailable as error:
-            return _unavailable(endpoint, error)
+            return self._unavailable(endpoint, error)
 
     def reject(self, endpoint: Endpoint, error: Rejected) -> Receipt:
         """Report a delivery whose sender is not proven, and return the answer to it."""
-        _logger.info(
+        self.log.write(
+            logging.INFO,
+            (endpoint.name, error.code),
             "rejected a delivery to %s: %s",
             endpoint.name,
             error.code,
@@ -88,17 +105,44 @@ class Receiver:
         )
         return Receipt(status=error.status, code=error.code)
 
+    def _postpone(self, endpoint: Endpoint, error: KeyPending) -> Receipt:
+        """Have a delivery sent again whose key is not known yet, which a stranger can cause."""
+        count = self._seldom.count(endpoint.name, time.monotonic())
+        if count is not None:
+            logger.warning(
+                "cannot take %s to %s now: %s",
+                "a delivery" if count == 1 else f"{count} deliveries",
+                endpoint.name,
+                error,
+                extra={"action": "key_pending", "endpoint": endpoint.name, "count": count},
+            )
+        return Receipt(status=503, code="unavailable", retry_after_s=RETRY_AFTER_S)
+
+    def _answer_ping(self, endpoint: Endpoint) -> Receipt:
+        receipt = Receipt()
+        self.log.write(
+            logging.INFO,
+            (endpoint.name,),
+            "answered an unsigned test of the URL of %s",
+            endpoint.name,
+            extra={"action": "ping_answered", "endpoint": endpoint.name},
+        )
+        signals.emit(
+            signals.delivery_accepted, self.sender, endpoint=endpoint.name, receipt=receipt
+        )
+        return receipt
+
     def _accept(
         self,
         endpoint: Endpoint,
         receipt: Receipt,
-        secret_index: int | None = None,
-        fingerprint: str | None = None,
-    ) -> Receipt:
-        """Report a delivery that is durable, and return its receipt."""
-        if _logger.isEnabledFor(logging.INFO):
+        secret_index: int | None,
+        fingerprint: str | None,
+    ) -> None:
+        """Report a delivery that is durable."""
+        if logger.isEnabledFor(logging.INFO):
             new, duplicates = receipt.new_count, receipt.duplicate_count
-            _logger.info(
+            logger.info(
                 "accepted a delivery to %s: %d new, %d duplicate",
                 endpoint.name,
                 new,
@@ -115,27 +159,47 @@ class Receiver:
         signals.emit(
             signals.delivery_accepted, self.sender, endpoint=endpoint.name, receipt=receipt
         )
+        if receipt.new_count < len(receipt.admitted):
+            self._report_duplicates(endpoint, receipt)
+
+    def _report_duplicates(self, endpoint: Endpoint, receipt: Receipt) -> None:
         for admitted in receipt.admitted:
             if not admitted.is_new:
-                self._report_duplicate(endpoint, admitted)
-        return receipt
-
-    def _report_duplicate(self, endpoint: Endpoint, admitted: Admitted) -> None:
-        signal = signals.event_conflict if admitted.is_conflict else signals.event_duplicate
-        signals.emit(
-            signal,
-            self.sender,
-            endpoint=endpoint.name,
-            event_id=admitted.event_id,
-            entry_id=admitted.entry_id,
-        )
-        if admitted.is_conflict:
-            _logger.warning(
-                "entry %d of %s: its event id came again with other content; the first stays",
-                admitted.entry_id,
+                signals.emit(
+                    signals.event_conflict if admitted.is_conflict else signals.event_duplicate,
+                    self.sender,
+                    endpoint=endpoint.name,
+                    event_id=admitted.event_id,
+                    entry_id=admitted.entry_id,
+                )
+        conflicts = [one.entry_id for one in receipt.admitted if one.is_conflict]
+        if conflicts:
+            self.log.write(
+                logging.WARNING,
+                (endpoint.name,),
+                "%d event ids of a delivery to %s came again with other content, the first of"
+                " them that of entry %d; what came first stays",
+                len(conflicts),
                 endpoint.name,
-                extra={"action": "event_conflict", "entry_id": admitted.entry_id},
+                conflicts[0],
+                extra={
+                    "action": "event_conflict",
+                    "endpoint": endpoint.name,
+                    "entry_id": conflicts[0],
+                    "conflicts": len(conflicts),
+                },
             )
+
+    def _unavailable(self, endpoint: Endpoint, error: Unavailable) -> Receipt:
+        self.log.write(
+            logging.ERROR,
+            (endpoint.name,),
+            "cannot take a delivery to %s: %s",
+            endpoint.name,
+            error,
+            extra={"action": "delivery_unavailable", "endpoint": endpoint.name},
+        )
+        return Receipt(status=503, code="unavailable", retry_after_s=RETRY_AFTER_S)
 
 
 def _answer_to_handshake(endpoint: Endpoint, delivery: Delivery) -> Receipt | None:
@@ -148,16 +212,6 @@ def _answer_to_handshake(endpoint: Endpoint, delivery: Delivery) -> Receipt | No
     except BodyUnreadable:  # proven, so it will be kept
         return None
     return None if reply is None else Receipt(reply=reply)
-
-
-def _unavailable(endpoint: Endpoint, error: Unavailable) -> Receipt:
-    _logger.error(
-        "cannot take a delivery to %s: %s",
-        endpoint.name,
-        error,
-        extra={"action": "delivery_unavailable", "endpoint": endpoint.name},
-    )
-    return Receipt(status=503, code="unavailable", retry_after_s=RETRY_AFTER_S)
 
 
 class ShadowWatch:
@@ -177,7 +231,7 @@ class ShadowWatch:
                 return
         count = self._in_a_row[endpoint] = self._in_a_row.get(endpoint, 0) + 1
         if count == MOST_SHADOWS_IN_A_ROW:
-            _logger.warning(
+            logger.warning(
                 "the last %d deliveries to %s were all of versions in shadow or ignored, so that"
                 " nothing was handled; does the webhook of the live version still exist? See"
                 " `flask hookkit versions status %s`",

@@ -52,7 +52,9 @@ def verify(endpoint: Endpoint, delivery: Delivery) -> tuple[VerifiedDelivery, st
     if protection.keys is not None:
         by_key = cast("KeyScheme", provider.scheme)
         proof = by_key.read_proof(delivery)
-        return by_key.verify(proof, protection.keys.find(proof.key_id)), None
+        verified = by_key.verify(proof, protection.keys.find(proof.key_id, delivery.address))
+        protection.keys.note_proof(proof.key_id, delivery.address)
+        return verified, None
     if protection.secrets is None:
         verified = VerifiedDelivery(
             delivery=delivery, secret_index=secret_index, body_authenticated=False

@@ -1,56 +1,90 @@
-"""What every runner does, and what several share: renewed leases, and an outage logged once."""
+"""What runners have in common: their verbs, renewed leases, and an outage logged once."""
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from threading import Event, Thread
-from typing import Protocol
 
 from hookkit.core.entry import Receipt
-from hookkit.core.errors import Unavailable
 from hookkit.handling.worker import Worker
 
 _logger = logging.getLogger("hookkit")
 
 
+class Runner:
+    """Sees to it that due entries are handled.
+
+    This one leaves them to a worker in another process, which polls the inbox.
+    """
+
+    def start(self) -> None:
+        """Begin in this process; calling it again changes nothing."""
+
+    def wake(self, entry_ids: Sequence[int]) -> None:
+        """Have entries handled soon that have just become due."""
+
+    def answer(self, receipt: Receipt) -> Receipt:
+        """Have the new entries of a delivery handled; return what the vendor is answered."""
+        return receipt
+
+    def after_fork(self) -> None:
+        """Begin anew in a child process, which has none of the parent's threads."""
+
+    def stop(self) -> None:
+        """End what runs, and give it time to settle."""
+
+
+#: The ``extra`` of the log lines at the beginning and at the end of an outage.
+_EXTRAS = ({"action": "worker_unavailable"}, {"action": "worker_available"})
+
+
 class Outage:
-    """Whether the workers of this process can reach the inbox."""
+    """Logs once that something is away, and once that it is back.
 
-    def __init__(self) -> None:
-        self._is_away = False
+    Args:
+        away: The message at the beginning, with a place for the reason.
+        back: The message at the end.
+        extras: The ``extra`` of the first log line, and of the second.
+    """
 
-    def tell_away(self, error: Unavailable) -> None:
-        """Log that the inbox cannot be reached, if that is new."""
-        if not self._is_away:
-            self._is_away = True
-            _logger.warning(
-                "the inbox cannot be reached: %s", error, extra={"action": "worker_unavailable"}
-            )
+    def __init__(
+        self,
+        away: str = "the inbox cannot be reached: %s",
+        back: str = "the inbox can be reached again",
+        extras: tuple[Mapping[str, str], Mapping[str, str]] = _EXTRAS,
+    ) -> None:
+        self.is_on = False
+        self._away = away
+        self._back = back
+        self._extras = extras
 
-    def tell_reachable(self) -> None:
-        """Log that the inbox can be reached again, if it could not be."""
-        if self._is_away:
-            self._is_away = False
-            _logger.warning("the inbox can be reached again", extra={"action": "worker_available"})
+    def begin(self, reason: object) -> None:
+        """Log *reason*, unless the outage has begun already."""
+        if not self.is_on:
+            self.is_on = True
+            _logger.warning(self._away, reason, extra=self._extras[0])
 
-
-_logger = logging.getLogger("hookkit")
+    def end(self) -> None:
+        """Log the end of the outage, if there is one."""
+        if self.is_on:
+            self.is_on = False
+            _logger.warning(self._back, extra=self._extras[1])
 
 
 def renew_until(done: Event, worker: Worker) -> None:
-    """Renew what *worker* holds three times per lease, until *done* is set."""
+    """Renew the leases of *worker* three times per lease, until *done* is set."""
     while not done.wait(worker.assignment.lease_s / 3):
         try:
-            worker.renew_leases()
+            worker.leases.renew()
         except Exception:
             _logger.exception("cannot renew leases", extra={"action": "renew_failed"})
 
 
 @contextmanager
 def leases_renewed(worker: Worker) -> Iterator[None]:
-    """Keep the leases of *worker* until the end of the block."""
+    """Renew the leases of *worker* until the end of the block."""
     done = Event()
     thread = Thread(target=renew_until, args=(done, worker), name="hookkit-leases", daemon=True)
     thread.start()
@@ -59,36 +93,3 @@ def leases_renewed(worker: Worker) -> Iterator[None]:
     finally:
         done.set()
         thread.join()
-
-
-class Runner(Protocol):
-    """Sees to it that admitted entries are worked on."""
-
-    def start(self) -> None:
-        """Begin, in this process; calling it again changes nothing."""
-
-    def finish(self, receipt: Receipt) -> Receipt:
-        """Do the runner's part of a delivery, and return what its sender is told."""
-
-    def after_fork(self) -> None:
-        """Begin anew in a child process, where no thread of the parent exists."""
-
-    def stop(self) -> None:
-        """End what runs, and give it time to settle."""
-
-
-class IdleRunner:
-    """Runs nothing: a worker in another process polls the inbox."""
-
-    def start(self) -> None:
-        """Do nothing."""
-
-    def finish(self, receipt: Receipt) -> Receipt:
-        """Return *receipt* as it is."""
-        return receipt
-
-    def after_fork(self) -> None:
-        """Do nothing."""
-
-    def stop(self) -> None:
-        """Do nothing."""

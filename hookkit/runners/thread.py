@@ -1,46 +1,47 @@
 """A pool of threads inside the process that serves: the default runner.
 
-The threads are woken when something is admitted here, and poll for what was admitted by
-other processes, became due, or was left by one that died.
+A delivery to this process wakes a thread. The threads also poll the inbox: for entries that
+other processes admitted, that became due, or that were left by a process that died.
 """
 
 from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from threading import Condition, Event, Thread, current_thread
 
 from hookkit.core.entry import Receipt
 from hookkit.core.errors import Unavailable
 from hookkit.handling.worker import Worker
 from hookkit.operating.housekeeping import PROMOTE_S, promote, prune
-from hookkit.runners.base import Outage, renew_until
+from hookkit.runners.base import Outage, Runner, renew_until
 
 _logger = logging.getLogger("hookkit")
 
-#: How long an entry of another process may wait for an idle pool.
+#: How long an idle thread waits before it looks into the inbox again.
 POLL_S = 1.0
 
-#: How long it rests when all that it looked at is held up, or claimed by others meanwhile.
+#: The same when entries are due and none could be claimed: they are held up, or others were faster.
 HELD_UP_POLL_S = 0.05
 
-#: How long the first pruning waits after the start, and each one for the next.
+#: When old entries are deleted first, after the start, and the pause between two such runs.
 UPKEEP_FIRST_S = 60.0
 UPKEEP_S = 3600.0
 
-#: How long a handler may go on after the process was told to end.
+#: How long running handlers may go on after the pool was told to stop.
 GRACE_S = 10.0
 
 
-class ThreadRunner:
+class ThreadRunner(Runner):
     """Runs a worker in *threads* threads of this process.
 
     Args:
-        has_due: Tells whether there is anything to claim; may raise ``Unavailable``.
-        prune: Deletes what has been kept long enough; waits by the given function, and
-            ends when that returns True.
-        sweep: Makes due what was held back beside a switch of versions.
+        has_due: Returns whether there is anything to claim; may raise ``Unavailable``.
+        prune: Deletes what has been kept long enough; as ``Upkeep.prune``.
+        promote: Makes due what a switch of versions held back; returns how many entries.
+        poll_s: How long an idle thread waits before it looks again.
+        grace_s: How long ``stop`` waits for running handlers.
     """
 
     def __init__(
@@ -50,7 +51,7 @@ class ThreadRunner:
         threads: int,
         has_due: Callable[[], bool],
         prune: Callable[[Callable[[float], bool]], tuple[int, int]],
-        sweep: Callable[[], int] = lambda: 0,
+        promote: Callable[[], int],
         poll_s: float = POLL_S,
         grace_s: float = GRACE_S,
     ) -> None:
@@ -58,7 +59,7 @@ class ThreadRunner:
         self._thread_count = threads
         self._has_due = has_due
         self._prune = prune
-        self._sweep = sweep
+        self._promote = promote
         self._poll_s = poll_s
         self._grace_s = grace_s
         self._forget_threads()
@@ -79,43 +80,48 @@ class ThreadRunner:
             names = [f"hookkit-worker-{number}" for number in range(self._thread_count)]
             self._threads = [Thread(target=self._work, name=name, daemon=True) for name in names]
             renewing = Thread(
-                # Not on the condition: a wake-up is for a thread that works.
+                # It must not wait for the condition, or it would take a worker's wake-up.
                 target=renew_until,
                 args=(self._stop_renewing, self._worker),
                 name="hookkit-leases",
                 daemon=True,
             )
-            upkeep = Thread(target=self._keep_house, name="hookkit-upkeep", daemon=True)
+            upkeep = Thread(target=self._prune_and_promote, name="hookkit-upkeep", daemon=True)
             for thread in (*self._threads, renewing, upkeep):
                 thread.start()
 
-    def finish(self, receipt: Receipt) -> Receipt:
-        """Wake one thread per new entry."""
-        if receipt.new_count:
+    def wake(self, entry_ids: Sequence[int]) -> None:
+        """Wake one thread per entry."""
+        count = len(entry_ids)
+        if count:
             with self._condition:
-                self._wakeups = min(self._wakeups + receipt.new_count, self._thread_count)
-                self._condition.notify(receipt.new_count)
+                self._wakeups = min(self._wakeups + count, self._thread_count)
+                self._condition.notify(count)
+
+    def answer(self, receipt: Receipt) -> Receipt:
+        """Wake for the new entries; return *receipt* as it is."""
+        self.wake(receipt.new_ids)
         return receipt
 
     def after_fork(self) -> None:
-        """Forget the parent's threads; ``start`` makes some of this process's own."""
+        """Forget the parent's threads; ``start`` makes new ones for this process."""
         self._forget_threads()
 
     def stop(self) -> None:
-        """Let running handlers end within the grace period, once; start nothing new."""
+        """Start nothing new, and wait up to ``grace_s`` seconds for running handlers."""
         with self._condition:
             if self._stop_renewing.is_set():
-                return  # what has not ended by now is given no second period
+                return  # it has waited already
             self._stop.set()
             self._condition.notify_all()
         self._worker.give_back()
-        self._tell_waiting()
-        # Not by the clock that tells times: that one may be set while we wait.
+        self._log_waiting()
+        # The wall clock may be set while we wait.
         give_up_at = time.monotonic() + self._grace_s
         for thread in self._threads:
             if thread is not current_thread():
                 thread.join(max(0.0, give_up_at - time.monotonic()))
-        # Leases were renewed until now, for the handlers that were still running.
+        # Until now: handlers that were still running needed their leases.
         self._stop_renewing.set()
         still_running = sum(thread.is_alive() for thread in self._threads)
         if still_running:
@@ -127,8 +133,8 @@ class ThreadRunner:
                 extra={"action": "stop_incomplete"},
             )
 
-    def _tell_waiting(self) -> None:
-        running = self._worker.running_count
+    def _log_waiting(self) -> None:
+        running = self._worker.leases.count
         if running:
             _logger.info(
                 "waiting up to %g s for %d entries that are being handled",
@@ -141,31 +147,31 @@ class ThreadRunner:
         while not self._stop.is_set():
             pause_s = self._poll_s
             try:
-                has_due = self._worker.has_set_aside or self._has_due()
-                worked = has_due and self._worker.work(limit=self._worker.usual_count)
-                self._outage.tell_reachable()
+                has_due = self._worker.has_claimed_ahead or self._has_due()
+                worked = has_due and self._worker.work(limit=self._worker.batch_size)
+                self._outage.end()
                 if worked:
                     continue
                 pause_s = min(self._poll_s, HELD_UP_POLL_S) if has_due else self._poll_s
             except Unavailable as error:
-                self._outage.tell_away(error)
+                self._outage.begin(error)
             except BaseException:
-                # A thread that dies, of a bug or of what a user's code raises, would stop
-                # its share of the handling in silence.
+                # Whatever it is, a bug or what a user's code raised: if the thread died of it,
+                # its share of the work would stop in silence.
                 _logger.exception("a worker failed", extra={"action": "worker_failed"})
             self._rest(pause_s)
 
     def _rest(self, pause_s: float) -> None:
-        """Wait until something was admitted here, or for so many seconds."""
+        """Wait for a wake-up, for *pause_s* seconds at most."""
         with self._condition:
             woken = self._condition.wait_for(lambda: self._wakeups or self._stop.is_set(), pause_s)
             if woken:
                 self._wakeups = max(0, self._wakeups - 1)
 
-    def _keep_house(self) -> None:
+    def _prune_and_promote(self) -> None:
         prune_at = time.monotonic() + UPKEEP_FIRST_S
         while not self._stop.wait(min(PROMOTE_S, max(0.0, prune_at - time.monotonic()))):
-            promote(self._sweep)
+            promote(self._promote)
             if time.monotonic() >= prune_at:
                 prune_at = time.monotonic() + UPKEEP_S
                 prune(self._prune, self._stop.wait)

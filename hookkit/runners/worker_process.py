@@ -9,11 +9,11 @@ from contextlib import contextmanager
 from queue import Empty, SimpleQueue
 
 from hookkit.core.errors import ConfigurationError, Unavailable
-from hookkit.handling.run import Assignment
-from hookkit.runners.base import Runner
+from hookkit.handling.dispatch import Assignment
+from hookkit.runners.base import Outage, Runner
 
 
-def check_dedicated(
+def check_worker_process(
     assignment: Assignment,
     runner: str,
     endpoints: Collection[str],
@@ -21,14 +21,17 @@ def check_dedicated(
     sweeps: bool = False,
     is_idle: bool = False,
 ) -> None:
-    """Refuse a process for handlers alone that would do nothing, or harm.
+    """Refuse a worker process that would do nothing, or harm.
 
     Args:
-        sweeps: Whether it is to wake Celery's workers.
-        is_idle: Whether it is to run no handlers itself.
+        assignment: What the application's worker serves.
+        runner: The name of the runner in the settings.
+        endpoints: The names of the endpoints to serve; empty for all.
+        sweeps: Whether the process wakes Celery's workers.
+        is_idle: Whether it runs no handlers itself.
 
     Raises:
-        ConfigurationError: It would; every reason is listed.
+        ConfigurationError: The process makes no sense; every reason is listed.
     """
     mistakes = [
         f"endpoint {name!r} is not in HOOKKIT_ENDPOINTS; known are"
@@ -58,39 +61,39 @@ def check_dedicated(
 
 _logger = logging.getLogger("hookkit")
 
-#: How often the inbox is tried that cannot be opened at the start.
+#: The pause between two tries to open the inbox at the start.
 OPEN_AGAIN_S = 1.0
 
 _SIGNALS = (signal.SIGTERM, signal.SIGINT)
 
 
 class WorkerProcess:
-    """Runs *pool* until a signal says that it is enough. For the main thread.
+    """Runs *runner* until SIGTERM or SIGINT. Only the main thread may use it.
 
     Args:
-        pool: Runs the handlers.
-        serves: What it runs, for the log.
+        runner: Runs the handlers.
+        serves: What it handles, for the log.
         open_inbox: Opens the inbox; may raise ``Unavailable`` or ``ConfigurationError``.
-        running_count: Returns how many entries are claimed here and not settled.
+        running_count: Returns how many entries this process has begun and not settled.
     """
 
     def __init__(
         self,
-        pool: Runner,
+        runner: Runner,
         *,
         serves: str,
         open_inbox: Callable[[], object],
         running_count: Callable[[], int],
     ) -> None:
-        self._pool = pool
+        self._runner = runner
         self._serves = serves
         self._open_inbox = open_inbox
         self._running_count = running_count
-        # Its put() may interrupt its get(), which is what a signal does.
+        # A signal handler may call its put() in the middle of its get().
         self._signals: SimpleQueue[int] = SimpleQueue()
 
     def run(self) -> bool:
-        """Return after a signal; whether every handler that was running has ended.
+        """Return after a signal: True if every handler that was running has ended.
 
         Raises:
             ConfigurationError: The setting names something that cannot hold an inbox.
@@ -99,14 +102,14 @@ class WorkerProcess:
             if not self._wait_for_inbox():
                 return True
             _logger.info("handling %s", self._serves, extra={"action": "worker_started"})
-            self._pool.start()
+            self._runner.start()
             name = signal.Signals(self._signals.get()).name
             _logger.info(
                 "%s: claiming nothing more; another signal ends this process at once",
                 name,
                 extra={"action": "worker_stopping"},
             )
-            self._pool.stop()
+            self._runner.stop()
         is_clean = self._running_count() == 0
         if is_clean:
             _logger.info("all that was claimed is settled", extra={"action": "worker_stopped"})
@@ -127,17 +130,13 @@ class WorkerProcess:
                 signal.signal(each, handler)
 
     def _wait_for_inbox(self) -> bool:
-        """Return once the inbox is open; False when a signal came first."""
-        is_told = False
+        """Return True once the inbox is open, False if a signal came first."""
+        outage = Outage(away="waiting for the inbox: %s")
         while True:
             try:
                 self._open_inbox()
             except Unavailable as error:
-                if not is_told:
-                    is_told = True
-                    _logger.warning(
-                        "waiting for the inbox: %s", error, extra={"action": "worker_unavailable"}
-                    )
+                outage.begin(error)
             else:
                 return True
             try:

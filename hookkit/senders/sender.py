@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -142,18 +142,18 @@ def find(places: Sequence[str], document: Document, headers: Headers) -> str | N
 
 def _splitter(
     ids: Sequence[str], types: Sequence[str], key: str
-) -> Callable[[Payload], Sequence[Item]]:
-    def split(payload: Payload) -> Sequence[Item]:
+) -> Callable[[Payload], Iterable[Item]]:
+    def split(payload: Payload) -> Iterable[Item]:
         listed = payload.document.get(key) if key else None
         events = listed if isinstance(listed, list) and listed else [payload.document]
-        return [
+        return (
             payload.item(
                 raw=each if isinstance(each, dict) else {"value": each},
                 vendor_type=find(types, each, payload.headers) or "",
                 event_id=find(ids, each, payload.headers),
             )
             for each in (one if isinstance(one, Mapping) else {"value": one} for one in events)
-        ]
+        )
 
     return split
 

@@ -12,12 +12,13 @@ from dataclasses import replace
 from typing import NamedTuple, cast
 
 from hookkit.core.delivery import Options
-from hookkit.core.mistakes import not_known
+from hookkit.core.errors import not_known
 from hookkit.core.modes import Mode
 from hookkit.core.parts import AuthorType
 from hookkit.core.provider import Provider
 from hookkit.core.scheme import KeyScheme, Scheme, SigningScheme, UrlScheme
-from hookkit.keys.ring import KeyRing, KeyServer
+from hookkit.keys.ring import KeyRing
+from hookkit.keys.server import KeyServer
 from hookkit.receiving.endpoint import SECRET_SETTINGS, Endpoint, Protection, Secrets
 from hookkit.senders import SENDERS
 from hookkit.senders.sender import provider_of
@@ -59,9 +60,14 @@ class _Part(NamedTuple):
 
 
 def read_endpoint(
-    name: object, declared: object, providers: Mapping[str, Provider], default_max_body_bytes: int
+    name: object, declared: object, providers: Mapping[str, Provider], limits: Mapping[str, int]
 ) -> tuple[Endpoint | None, list[str]]:
-    """Return the endpoint *name* as *declared*, or None and a line for each mistake."""
+    """Return the endpoint *name* as *declared*, or None and a line for each mistake.
+
+    Args:
+        providers: By name.
+        limits: By setting, those of an endpoint that does not set its own.
+    """
     loaded, mistakes = _load(EndpointSchema(), declared)
     if not isinstance(name, str) or not _NAME.fullmatch(name):
         mistakes.append(": the name must be letters, digits, '.', '_' and '-', at most 100")
@@ -95,7 +101,8 @@ def read_endpoint(
         version_protections=protections,
         modes=_modes(versions, provider),
         path=loaded.get("path"),
-        max_body_bytes=loaded.get("max_body", default_max_body_bytes),
+        max_body_bytes=loaded.get("max_body", limits["max_body"]),
+        max_items=loaded.get("max_items", limits["max_items"]),
         verify_token=loaded.get("verify_token"),
     )
     return found, []

@@ -10,7 +10,7 @@ from typing import Any, TypedDict
 from marshmallow import RAISE, Schema, ValidationError, validate
 from marshmallow import fields as ma
 
-from hookkit.core.mistakes import split_url
+from hookkit.core.errors import split_url
 from hookkit.core.modes import Mode
 from hookkit.core.parts import AuthorType
 from hookkit.core.scheme import Scheme
@@ -70,6 +70,13 @@ def _nearest(key: str, schema: Schema) -> str:
         return ""
     nearest = difflib.get_close_matches(key, known, n=1, cutoff=0.75) if key not in known else []
     return f"{key} (did you mean {nearest[0]}?)" if nearest else key
+
+
+def _read_unsigned(given: Any) -> bool:
+    # Not by equality: 1 and 1.0 equal True, and no number may switch a proof off.
+    if not isinstance(given, bool):
+        raise ValidationError("must be True or False; True accepts what no secret proves")
+    return given
 
 
 def _secrets(setting: str) -> ma.Field[Any]:
@@ -160,14 +167,20 @@ class PartSettings(TypedDict, total=False):
     authors: dict[str, str]
     path: str
     max_body: int
+    max_items: int
     repeat_window_s: float
+
+
+#: So many events are admitted in about a second; many more would not be within the time of a
+#: transaction, however often the vendor tried.
+MAX_MAX_ITEMS = 10_000
 
 
 class _ProtectionSchema(Strict):
     """What an endpoint and a payload version may both say."""
 
     secrets = _secrets("secrets")
-    unsigned = ma.Boolean(truthy={True}, falsy={False})
+    unsigned = ma.Function(deserialize=_read_unsigned)
     basic = _secrets("basic")
     path_token = _secrets("path_token")
     scheme = ma.Function(deserialize=read_scheme)
@@ -207,4 +220,5 @@ class EndpointSchema(_ProtectionSchema):
     )
     path = ma.String(validate=validate.Regexp(r"^/[^<>\s]*$", error="must start with /"))
     max_body = ma.Integer(strict=True, validate=validate.Range(min=1))
+    max_items = ma.Integer(strict=True, validate=validate.Range(min=1, max=MAX_MAX_ITEMS))
     repeat_window_s = ma.Float(validate=validate.Range(min=0, min_inclusive=False))

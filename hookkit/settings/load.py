@@ -22,7 +22,7 @@ from hookkit.core.modes import Mode
 from hookkit.core.provider import Provider
 from hookkit.receiving.endpoint import Endpoint
 from hookkit.settings.endpoint import read_endpoint, visible_secrets
-from hookkit.settings.fields import Strict, below, load_strict
+from hookkit.settings.fields import MAX_MAX_ITEMS, Strict, below, load_strict
 
 #: A secret that a person can remember can be guessed by a program.
 MIN_SECRET_CHARS = 16
@@ -32,6 +32,9 @@ Database: TypeAlias = str | URL | Engine | Callable[[], str | URL | Engine]
 
 RUNNERS = ("thread", "inline", "celery", "none")
 TABLES = ("upgrade", "check")
+
+#: The limits that each endpoint may set for itself.
+ENDPOINT_LIMITS = ("max_body", "max_items")
 
 # https://github.com/fernet/spec/blob/master/Spec.md#key-format
 _FERNET_KEY_BYTES = 32
@@ -94,8 +97,9 @@ def load_settings(
             'HOOKKIT_MIGRATE: is called HOOKKIT_TABLES, and its "apply" is called "upgrade"'
         )
     loaded.pop("url_prefix", None)  # read by ``init_app``, before the blueprint is registered
+    limits = {name: loaded.pop(name, 0) for name in ENDPOINT_LIMITS}
     endpoints, more = _read_endpoints(
-        loaded.pop("endpoints", {}), providers, loaded.pop("max_body", 0), config.get("SECRET_KEY")
+        loaded.pop("endpoints", {}), providers, limits, config.get("SECRET_KEY")
     )
     mistakes += below("HOOKKIT_ENDPOINTS", more)
     if loaded.get("keep_ids_days", math.inf) < loaded.get("keep_bodies_days", 0):
@@ -118,7 +122,7 @@ def load_settings(
 def _read_endpoints(
     all_declared: Mapping[object, object],
     providers: Mapping[str, Provider],
-    default_max_body_bytes: int,
+    limits: Mapping[str, int],
     secret_key: object,
 ) -> tuple[dict[str, Endpoint], list[str]]:
     """Return the endpoints by name, and the mistakes in all of them."""
@@ -126,7 +130,7 @@ def _read_endpoints(
     mistakes: list[str] = []
     fingerprint = partial(fingerprint_of, read_key(secret_key))
     for name, declared in all_declared.items():
-        endpoint, more = read_endpoint(name, declared, providers, default_max_body_bytes)
+        endpoint, more = read_endpoint(name, declared, providers, limits)
         mistakes += below(str(name), more)
         if endpoint is not None:
             endpoints[endpoint.name] = replace(endpoint, fingerprint=fingerprint)
@@ -264,6 +268,12 @@ class _SettingsSchema(Strict):
         load_default=1 << 20,
         data_key="HOOKKIT_MAX_BODY",
         validate=validate.Range(min=1),
+    )
+    max_items = ma.Integer(
+        strict=True,
+        load_default=1000,
+        data_key="HOOKKIT_MAX_ITEMS",
+        validate=validate.Range(min=1, max=MAX_MAX_ITEMS),
     )
     url_prefix = ma.String(
         data_key="HOOKKIT_URL_PREFIX",

@@ -12,12 +12,7 @@ from hashlib import sha256
 
 from hookkit.core.body import decode_body, encode_body
 from hookkit.core.delivery import Delivery, VerifiedDelivery
-from hookkit.core.errors import (
-    MalformedHeader,
-    SignatureMismatch,
-    SignatureMissing,
-    Unavailable,
-)
+from hookkit.core.errors import MalformedHeader, SignatureMismatch, SignatureMissing, Unavailable
 from hookkit.signatures.encodings import from_base64, from_hex
 from hookkit.signatures.shared_secret import PROOF_IN_BODY, read_document
 from hookkit.signatures.signed_text import MAX_SIGNATURES, SignedText, sent_header

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -13,10 +14,9 @@ from hookkit.core.entry import Settlement, State
 from hookkit.core.errors import SwitchRefused
 from hookkit.core.facts import Report, is_exact, is_near, pair_nearest, plain_name
 from hookkit.core.modes import Mode, modes_after, switch_changes
-from hookkit.core.provider import Provider, split
-from hookkit.inbox.base import to_ms
-from hookkit.inbox.memory import MemoryInbox
-from hookkit.inbox.records import EntryRecord, Kept
+from hookkit.core.provider import Provider, max_items_of, split
+from hookkit.inbox.opening import MEMORY, open_inbox
+from hookkit.inbox.records import EntryRecord, Kept, seconds_to_ms, to_ms
 from hookkit.switching.counterparts import kind_of, words_without_counterpart
 
 _DONE = Settlement(state=State.DONE, retry_after_s=None, attempts=())
@@ -100,13 +100,14 @@ def rehearse(
     middle = _middle(deliveries, new)
     switched_at = deliveries[middle].received_at
     stage = _Stage(provider, live, new, window_s)
-    for delivery in deliveries[:middle]:
-        stage.deliver(delivery)
-    stage.switch(switched_at)
-    for delivery in deliveries[middle:]:
-        stage.deliver(delivery)
-    stage.finish(deliveries[-1].received_at)
-    return _result(stage, dict(counts), switched_at)
+    with closing(stage.inbox):
+        for delivery in deliveries[:middle]:
+            stage.deliver(delivery)
+        stage.switch(switched_at)
+        for delivery in deliveries[middle:]:
+            stage.deliver(delivery)
+        stage.finish(deliveries[-1].received_at)
+        return _result(stage, dict(counts), switched_at)
 
 
 def _deliveries(kept: Iterable[Kept], versions: Sequence[str]) -> list[Kept]:
@@ -131,7 +132,7 @@ class _Stage:
 
     def __init__(self, provider: Provider, live: Sequence[str], new: str, window_s: float) -> None:
         self.provider, self.live, self.new, self.window_s = provider, live, new, window_s
-        self.inbox = MemoryInbox()
+        self.inbox = open_inbox(MEMORY)
         self.modes = {**dict.fromkeys(live, Mode.LIVE), new: Mode.SHADOW}
         self.was_live: set[int] = set()
         self.ran: set[int] = set()
@@ -145,6 +146,7 @@ class _Stage:
             body=kept.body or b"",
             headers=kept.headers,
             received_at=kept.received_at,
+            max_items=max_items_of(kept.event_id),
         )
         receipt = self.inbox.admit(
             Envelope(
@@ -172,7 +174,7 @@ class _Stage:
             each: words_without_counterpart(self.provider, each, self.new) for each in self.live
         }
         changes = switch_changes(self.new, modes_after(self.modes, ()), staying)
-        promoted = self.inbox.versions.change(
+        promoted = self.inbox.switches.change(
             _WHO, changes, who=_WHO, now=at, window_s=self.window_s
         )
         self.promoted += len(promoted)
@@ -181,7 +183,7 @@ class _Stage:
     def finish(self, last: datetime) -> None:
         """Promote and run what the switch held back, after the time of the *last* delivery."""
         at = last + timedelta(seconds=self.window_s)
-        self.promoted += len(self.inbox.versions.promote_orphans(now=at, window_s=self.window_s))
+        self.promoted += len(self.inbox.switches.promote_orphans(now=at, window_s=self.window_s))
         self._run(at)
 
     def promises(self, reports: Iterable[EntryRecord], switched_at: datetime) -> bool:
@@ -247,7 +249,7 @@ def _near_twice(stage: _Stage, ran: Iterable[EntryRecord]) -> int:
         if is_near(each.fact):
             report = Report(each.id, each.version, each.fact, each.lane, to_ms(each.received_at))
             (of_new if each.version == stage.new else of_old)[each.fact].append(report)
-    window_ms = round(stage.window_s * 1000)
+    window_ms = seconds_to_ms(stage.window_s)
     return sum(
         len(pair_nearest(reports, of_new[fact], window_ms=window_ms))
         for fact, reports in of_old.items()

@@ -11,9 +11,9 @@ from hookkit.core.event import Event, EventType
 from hookkit.core.handlers import Handler, HandlerRegistry
 from hookkit.core.modes import Change, Mode, Modes, modes_after, switch_changes
 from hookkit.core.provider import Provider
-from hookkit.handling.reading import Reader
-from hookkit.inbox.base import Inbox, to_ms
-from hookkit.inbox.records import Kept, Switched
+from hookkit.handling.dispatch import Reader
+from hookkit.inbox.inbox import Inbox
+from hookkit.inbox.records import Kept, Switched, to_ms
 from hookkit.receiving.endpoint import Endpoint
 from hookkit.switching.comparison import Row, Sighting, compare, obstacles
 from hookkit.switching.counterparts import (
@@ -100,7 +100,7 @@ def _kept_entries(inbox: Inbox, endpoint: str) -> Iterator[Kept]:
     """Yield the newest entries of *endpoint* with their bodies, newest first."""
     below_id = None
     for _ in range(0, LOOK_AT, _PAGE):
-        page = inbox.versions.kept(endpoint, below_id=below_id, limit=_PAGE)
+        page = inbox.kept(endpoint, below_id=below_id, limit=_PAGE)
         yield from page
         if len(page) < _PAGE:
             return
@@ -220,7 +220,7 @@ class EndpointVersions:
             endpoint=name,
             modes=modes.of_versions,
             last_seen={},
-            log=self.inbox().versions.log(name),
+            log=self.inbox().switches.log(name),
             old=live[-1] if live else None,
             new=new,
         )
@@ -355,12 +355,12 @@ class EndpointVersions:
         """
         if all(each.modes is None for each in self.endpoints.values()):
             return 0
-        promoted = self.inbox().versions.promote_orphans(now=self.clock(), window_s=self.window_s)
+        promoted = self.inbox().switches.promote_orphans(now=self.clock(), window_s=self.window_s)
         self.run_soon(promoted)
         return len(promoted)
 
     def _change(self, name: str, changes: Sequence[Change], who: str) -> int:
-        promoted = self.inbox().versions.change(
+        promoted = self.inbox().switches.change(
             name, changes, who=who, now=self.clock(), window_s=self.window_s
         )
         self.run_soon(promoted)
@@ -384,7 +384,7 @@ class EndpointVersions:
             raise ConfigurationError(
                 f"HOOKKIT_ENDPOINTS.{name}.versions: does not list {version!r}; it lists {known}"
             )
-        log = self.inbox().versions.log(name)
+        log = self.inbox().switches.log(name)
         return modes_after(
             endpoint.modes, [Change(one.version, one.vendor_type, one.mode) for one in log]
         )

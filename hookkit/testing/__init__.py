@@ -13,13 +13,7 @@
 from __future__ import annotations
 
 from hookkit.providers import find_provider
-from hookkit.testing.samples import (
-    Sample,
-    find_sample,
-    freshen,
-    list_samples,
-    set_path,
-)
+from hookkit.testing.samples import Sample, find_sample, freshen, list_samples, set_path
 from hookkit.testing.signing import SignedDelivery, sign
 
 __all__ = [

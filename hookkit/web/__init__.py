@@ -1,1 +1,1 @@
-"""Flask: the blueprint, and what is made of it per application."""
+"""``HookKit``, its blueprint, and the views of the blueprint."""

@@ -1,4 +1,4 @@
-"""``HookKit``: what a user writes."""
+"""``HookKit``: registers handlers, and makes the blueprint."""
 
 from __future__ import annotations
 
@@ -25,7 +25,6 @@ from hookkit.core.handlers import (
     takes_run,
 )
 from hookkit.core.triggers import explain
-from hookkit.inbox.opening import check_transactions
 from hookkit.operating.operations import Stats
 from hookkit.providers import load_providers
 from hookkit.receiving.endpoint import Endpoint
@@ -35,7 +34,7 @@ F = TypeVar("F", bound=HandlerFunction)
 
 DEFAULT_PREFIX = "/hooks"
 
-#: All methods reach the view, so that every answer is hookkit's own.
+#: The view gets every method, so that all answers are hookkit's own.
 _EVERY_METHOD: dict[str, Any] = {
     "methods": ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"),
     "provide_automatic_options": False,
@@ -43,9 +42,9 @@ _EVERY_METHOD: dict[str, Any] = {
 
 
 class HookKit:
-    """Handlers, and the blueprint through which their events arrive.
+    """Handlers, and the blueprint that receives their events.
 
-    One instance may serve several applications. Register it with
+    One instance can serve several applications. Register it with
     ``app.register_blueprint(hooks.blueprint, url_prefix="/hooks")`` or ``hooks.init_app(app)``.
     """
 
@@ -56,7 +55,7 @@ class HookKit:
 
     @property
     def blueprint(self) -> Blueprint:
-        """The blueprint; its ``url_prefix``, by default ``/hooks``, is where the endpoints are."""
+        """The blueprint, with the endpoints below its ``url_prefix`` (``/hooks``)."""
         if self._blueprint is None:
             self._blueprint = Blueprint(
                 "hookkit", "hookkit", url_prefix=DEFAULT_PREFIX, cli_group="hookkit"
@@ -73,11 +72,11 @@ class HookKit:
             ConfigurationError: A setting is wrong; every mistake is listed.
         """
         prefix = app.config.get("HOOKKIT_URL_PREFIX", DEFAULT_PREFIX)
-        # What is no path at all is told of with the other mistakes in the settings.
+        # An invalid prefix is reported with the other mistakes in the settings.
         is_path = isinstance(prefix, str) and prefix.startswith("/")
         app.register_blueprint(self.blueprint, url_prefix=prefix if is_path else DEFAULT_PREFIX)
 
-    def on(  # noqa: PLR0913  # a handler says all of itself in one place
+    def on(  # noqa: PLR0913  # a handler is described in one place
         self,
         *triggers: str,
         author: str | None = None,
@@ -90,35 +89,34 @@ class HookKit:
         transactional: bool = False,
         ordered: bool = False,
     ) -> Callable[[F], F]:
-        """Register the decorated function for events that any of *triggers* stands for.
+        """Register the decorated function for the events that any of *triggers* means.
 
-        The function takes the event, and may take the ``Run`` as a second argument. It may
-        be a coroutine function. It runs in an application context of its own.
+        The function takes the event, and optionally the ``Run`` as a second argument. It can be
+        a coroutine function. It runs in an application context of its own.
 
         Args:
             triggers: An event type (``"conversation:message"``), a wildcard
                 (``"conversation:*"``, ``"*"``), a vendor's word of any version
                 (``"message:appUser"``) or exactly one as sent (``"sunshine/message:appUser"``).
-            author: ``user``, ``business``, ``bot`` or ``system``: who did it.
+            author: Only events of this author: ``user``, ``business``, ``bot`` or ``system``.
             provider: Only events of this provider.
             endpoint: Only events received by this endpoint.
             version: Only events read from this payload version.
-            when: Called with the event; only events for which it returns true. What it
-                raises counts as a failed attempt.
+            when: Only events for which this function returns true. It is called with the
+                event; if it raises, the attempt has failed.
             name: The handler's lasting name in the inbox; default module and qualname.
             retry: When and how often it is tried again; default ``HOOKKIT_RETRY``.
             transactional: ``run.connection`` is a SQLAlchemy connection to the inbox's own
-                database; what is written there is committed with the record of success, so
-                that it happens exactly once. On SQLite such a handler must be short: nothing
+                database. What is written there is committed with the record of success, so
+                it happens exactly once. On SQLite such a handler must be short: nothing
                 else can be written meanwhile.
-            ordered: The events of one conversation reach it one at a time, in the order
-                they arrived. An event that waits for its next attempt holds up those behind
-                it in its conversation, a dead one does not.
+            ordered: The handler gets the events of a conversation one at a time, in the order
+                they arrived. An event that waits for its next attempt holds up the later
+                events of its conversation; a dead one does not.
 
         Raises:
-            ConfigurationError: A word that nothing explains, a name that is taken, an
-                application that has received deliveries already, or a transactional handler
-                that takes no run or whose application has ``memory://`` for its inbox.
+            ConfigurationError: A trigger is unknown, the name is taken, an application has
+                received deliveries already, or a transactional handler takes no run.
         """
         if not triggers:
             raise ConfigurationError('on() needs a trigger; "*" stands for every event')
@@ -148,7 +146,7 @@ class HookKit:
         return register
 
     def fallback(self, function: F) -> F:
-        """Register *function* for events that no handler wants, unknown ones included.
+        """Register *function* for the events that no handler wants, unknown events included.
 
         Raises:
             ConfigurationError: As ``on`` does.
@@ -166,16 +164,15 @@ class HookKit:
     def replay(self, app: Flask, entry_id: int, *, handlers: Collection[str] | None = None) -> None:
         """Run an entry of *app*'s inbox again.
 
-        A DONE entry runs every handler again; a WAITING or DEAD one those that have not
-        succeeded.
+        For a DONE entry every handler runs again; for a WAITING or DEAD one, those that have
+        not succeeded.
 
         Args:
-            handlers: Names of the handlers to run, and of no others, whether they have
-                succeeded or not.
+            handlers: The names of the only handlers to run, whether they have succeeded or not.
 
         Raises:
-            ReplayRefused: There is no such entry, or it is due or running already, or its
-                body was deleted; or it is WAITING, and *handlers* are given.
+            ReplayRefused: There is no such entry; it is due or running already; its body was
+                deleted; or it is WAITING and *handlers* are given.
             ConfigurationError: A handler is not known.
             Unavailable: The inbox cannot be reached.
         """
@@ -189,23 +186,24 @@ class HookKit:
         handlers: Collection[str] | None = None,
         progress: Callable[[int], None] | None = None,
     ) -> int:
-        """Run all entries of *app*'s inbox again that *wanted* fits; return how many.
+        """Replay every entry of *app*'s inbox that matches *wanted*; return how many.
 
-        Entries that ``replay`` would refuse are passed over, and so is what arrives meanwhile.
+        Entries that ``replay`` would refuse are left out, and so are entries that arrive
+        meanwhile.
 
         Args:
             handlers: As ``replay`` takes them.
-            progress: Called now and then with the number of entries until then.
+            progress: Called now and then with the number of entries replayed so far.
 
         Raises:
             ConfigurationError: A handler is not known.
-            Unavailable: The inbox cannot be reached; what was replayed until then is.
+            Unavailable: The inbox cannot be reached; entries replayed until then stay replayed.
         """
         operations = _state_of(app).operations
         return operations.replay_all(wanted, handlers=handlers, progress=progress)
 
     def stats(self, app: Flask) -> Stats:
-        """Return how *app*'s inbox stands, for health checks and metrics.
+        """Return the statistics of *app*'s inbox, for health checks and metrics.
 
         Raises:
             Unavailable: The inbox cannot be reached.
@@ -224,8 +222,6 @@ class HookKit:
                 f"handler {handler.name!r} is transactional and takes no second argument, whose"
                 " connection its effects must go through; write def handle(event, run)"
             )
-        for state in self._states if handler.transactional else ():
-            check_transactions(state.settings.database, [handler.name])
         self._registry.add(handler)
 
     def _register(self, setup: BlueprintSetupState) -> None:
@@ -233,12 +229,11 @@ class HookKit:
         if "hookkit" in app.extensions:
             raise ConfigurationError(f"application {app.name!r} has a HookKit already")
         state = AppState(app, self._registry, load_providers())
-        check_transactions(state.settings.database, self._registry.transactional_names)
         self._states.add(state)
         for endpoint in state.settings.endpoints.values():
             _add_rule(setup, app, endpoint, state)
         if (setup.url_prefix or "").strip("/"):
-            # Without a prefix, every unknown path of the application would be ours.
+            # Without a prefix, these rules would match every unknown path of the application.
             for rule in ("/", "/<path:path>"):
                 setup.add_url_rule(
                     rule, endpoint="unknown", view_func=refuse_unknown, **_EVERY_METHOD
@@ -248,13 +243,13 @@ class HookKit:
 
 
 def _add_rule(setup: BlueprintSetupState, app: Flask, endpoint: Endpoint, state: AppState) -> None:
-    # Dots would make Flask see a blueprint within the blueprint.
+    # Flask would take a dot for a blueprint within the blueprint.
     name = f"at_{endpoint.name.replace('.', '%2E')}"
     view = view_of(endpoint, state)
     if endpoint.path is None:
         paths = [f"/{endpoint.name}"]
         if endpoint.asks_for("path_token"):
-            # Any, so that a wrong one is refused by verification and not as an unknown URL.
+            # It matches any token, so that verification refuses a wrong one, not the routing.
             paths.append(f"/{endpoint.name}/<path:path_token>")
         for path in paths:
             setup.add_url_rule(path, endpoint=name, view_func=view, **_EVERY_METHOD)
@@ -265,7 +260,7 @@ def _add_rule(setup: BlueprintSetupState, app: Flask, endpoint: Endpoint, state:
                 f"HOOKKIT_ENDPOINTS.{endpoint.name}.path: {rule.endpoint!r} answers POST"
                 f" {endpoint.path} already, and would go on doing so; remove that view"
             )
-    # An existing URL, which knows no prefix; request.blueprint tells it all the same.
+    # An existing URL has no prefix; the name makes ``request.blueprint`` right all the same.
     name = f"{setup.name_prefix}.{setup.name}.{name}".lstrip(".")
     app.add_url_rule(endpoint.path, endpoint=name, view_func=view, **_EVERY_METHOD)
 

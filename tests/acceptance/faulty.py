@@ -48,7 +48,7 @@ class Application:
 
     @property
     def engine(self):
-        return self.state.open_inbox()._transactions.engine
+        return self.state.opening.inbox()._transactions.engine
 
     def work(self, limit=1):
         """Let the worker try once, later than every lease and every delay before it."""

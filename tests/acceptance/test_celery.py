@@ -36,7 +36,7 @@ OUTAGE_S = 10 if SCALE == 1 else 60
 #: The process that forks has used the inbox, so its children must forget its connections.
 OPENED = APPLICATION.replace(
     "hooks.init_app(app)",
-    "hooks.init_app(app)\n    app.extensions['hookkit'].open_inbox().counts()",
+    "hooks.init_app(app)\n    app.extensions['hookkit'].opening.inbox().counts()",
 )
 
 
@@ -182,4 +182,4 @@ def test_warm_shutdown_lets_a_handler_end_that_has_outlasted_its_lease(
         "event-1": 1,
         "event-2": 1,
     }
-    assert {(each.state, each.attempt_count) for each in records.values()} == {(State.DONE, 1)}
+    assert {(each.state, each.claim_count) for each in records.values()} == {(State.DONE, 1)}

@@ -92,7 +92,7 @@ OPERATIONS = {
     "replay_written": "inbox.replay_all(Filter(), now=now)",
     "prune_written": "inbox.prune(bodies_before=now, ids_before=now)",
     "switch_written": (
-        "inbox.versions.change("
+        "inbox.switches.change("
         "'support', [Change('v2', '', Mode.LIVE)], who='me', now=now, window_s=60)"
     ),
     "migration_written": "inbox.counts()",
@@ -127,7 +127,7 @@ def test_death_amid_a_replay_leaves_the_entry_as_it_was(database_url):
 
     assert (died, ended) == (-signal.SIGKILL, 0)
     assert after_death == before
-    assert [(each.state, each.replay) for each in after_all] == [(State.PENDING, 1)]
+    assert [(each.state, each.replays) for each in after_all] == [(State.PENDING, 1)]
 
 
 def test_death_amid_pruning_leaves_the_entry_as_it_was(database_url):
@@ -150,9 +150,9 @@ def test_death_amid_a_switch_leaves_the_modes_as_they_were(database_url):
     inbox = open_inbox(database_url)
 
     died = operate(database_url, "switch_written", "switch_written:1")
-    after_death = inbox.versions.log("support")
+    after_death = inbox.switches.log("support")
     ended = operate(database_url, "switch_written")
-    after_all = inbox.versions.log("support")
+    after_all = inbox.switches.log("support")
     inbox.close()
 
     assert (died, ended) == (-signal.SIGKILL, 0)

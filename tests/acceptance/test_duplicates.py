@@ -75,7 +75,7 @@ def test_event_sent_100_times_at_once_is_handled_once_by_4_processes(tmp_path, d
     handled = Counter(line.split()[0] for line in server.lines("handled"))
     assert_one_was_new(answers, IDS_OF_SERVERS)
     assert handled == {f"event-{number}": 1 for number in range(IDS_OF_SERVERS)}
-    assert {(each.attempt_count, len(each.attempts)) for each in records} == {(1, 1)}
+    assert {(each.claim_count, len(each.attempts)) for each in records} == {(1, 1)}
     assert len(set(server.lines("imported"))) == 4
 
 
@@ -91,7 +91,7 @@ def test_event_sent_100_times_at_once_is_handled_once_by_threads_on_memory():
         return response.status_code, response.json
 
     answers = send_at_once(send, copies_of(IDS_OF_THREADS), SENDERS)
-    wait_until(lambda: state.open_inbox().counts()[State.DONE] == IDS_OF_THREADS)
+    wait_until(lambda: state.opening.inbox().counts()[State.DONE] == IDS_OF_THREADS)
     state.stop()
 
     assert_one_was_new(answers, IDS_OF_THREADS)

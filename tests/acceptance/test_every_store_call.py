@@ -171,7 +171,7 @@ def live(store, faults, *, fails_first):
     store.begin()
     with (
         every_call_through(faults, store.url),
-        patch("hookkit.application.inbox_opening.PATIENCE_S", 0.0),
+        patch("hookkit.application.app_state.PATIENCE_S", 0.0),
     ):
         application = Application(store.url, fails_first=fails_first, has_effects=True)
         try:

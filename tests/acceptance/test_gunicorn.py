@@ -181,5 +181,5 @@ def test_termination_lets_a_running_handler_end_and_settle(tmp_path):
     inbox = open_inbox(f"sqlite:///{tmp_path / 'inbox.db'}")
     (record,) = inbox.find()
     inbox.close()
-    assert (record.state, record.attempt_count) == (State.DONE, 1)
+    assert (record.state, record.claim_count) == (State.DONE, 1)
     assert [line.split()[0] for line in server.lines("handled")] == ["event-1"]

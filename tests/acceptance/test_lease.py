@@ -146,7 +146,7 @@ def test_event_that_kills_its_worker_is_dead_and_its_neighbours_are_done(tmp_pat
     assert begun == {"poison": 3} | dict.fromkeys(neighbours, 1)
     assert records["poison"].state is State.DEAD
     assert {records[each].state for each in neighbours} == {State.DONE}
-    assert {records[each].attempt_count for each in neighbours} == {1}
+    assert {records[each].claim_count for each in neighbours} == {1}
 
 
 class JumpingClock:
@@ -199,14 +199,14 @@ def test_clock_that_jumps_between_steps_loses_and_doubles_nothing(tmp_path):
             clock.jump()
             state.worker.work()
         turns = 0
-        while state.open_inbox().counts()[State.DONE] < count and turns < 20 * count:
+        while state.opening.inbox().counts()[State.DONE] < count and turns < 20 * count:
             clock.jump()
             state.worker.work()
             turns += 1
-        records = state.open_inbox().find(limit=count + 1)
+        records = state.opening.inbox().find(limit=count + 1)
 
     assert Counter(handled) == {f"event-{number}": 1 for number in range(count)}
-    assert {(each.state, each.attempt_count) for each in records} == {(State.DONE, 2)}
+    assert {(each.state, each.claim_count) for each in records} == {(State.DONE, 2)}
 
 
 def test_clock_that_jumps_under_a_pool_loses_and_doubles_nothing(tmp_path):
@@ -223,6 +223,6 @@ def test_clock_that_jumps_under_a_pool_loses_and_doubles_nothing(tmp_path):
             assert post(client, message(f"event-{number}")).status_code == 200
             clock.jump()
         clock.offset = timedelta(hours=2)
-        wait_until(lambda: state.open_inbox().counts()[State.DONE] == count)
+        wait_until(lambda: state.opening.inbox().counts()[State.DONE] == count)
 
     assert Counter(handled) == {f"event-{number}": 1 for number in range(count)}

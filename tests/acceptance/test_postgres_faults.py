@@ -81,7 +81,7 @@ def test_server_that_hangs_is_503_in_time_and_takes_again_when_it_goes_on(app, s
     assert connected.headers["Retry-After"] == "10"
     assert [answer.status_code for answer in after] == [200] * 3
     # Whether it was stored that was not answered in time, nobody knows; it is stored once.
-    inbox = app.extensions["hookkit"].open_inbox()
+    inbox = app.extensions["hookkit"].opening.inbox()
     stored = [each.event_id for each in inbox.find() if each.event_id.startswith("hang")]
     assert sorted(stored) == ["hang-1", "hang-2", "hang-3"]
 
@@ -89,7 +89,7 @@ def test_server_that_hangs_is_503_in_time_and_takes_again_when_it_goes_on(app, s
 def test_transactional_handler_may_take_longer_than_hookkit_itself(app, monkeypatch):
     client = app.test_client()
     answer = post(client, message("slow"))
-    inbox = app.extensions["hookkit"].open_inbox()
+    inbox = app.extensions["hookkit"].opening.inbox()
     (entry,) = (each for each in inbox.find() if each.event_id == "slow")
     monkeypatch.setattr(postgres_transactions, "STATEMENT_TIMEOUT_S", 0.5)
     monkeypatch.setattr(postgres_transactions, "TRANSACTION_TIMEOUT_S", 0.5)
@@ -103,7 +103,7 @@ def test_transactional_handler_may_take_longer_than_hookkit_itself(app, monkeypa
 def test_statement_of_hookkit_that_takes_too_long_is_unavailable(app, server, monkeypatch):
     monkeypatch.setattr(postgres_transactions, "STATEMENT_TIMEOUT_S", 0.2)
     client = app.test_client()
-    engine = app.extensions["hookkit"].open_inbox()._transactions.engine
+    engine = app.extensions["hookkit"].opening.inbox()._transactions.engine
     with engine.begin() as connection:
         connection.execute(
             text("""

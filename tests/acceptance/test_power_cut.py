@@ -4,8 +4,8 @@ from random import Random
 
 import pytest
 
-from hookkit.inbox.sql import transactions
 from hookkit.inbox.sqlite import file as sqlite_file
+from hookkit.inbox.sqlite import transactions
 from tests.acceptance.power.cuts import Promises, damages, power_cuts
 from tests.acceptance.power.deliveries import make_deliveries, twice
 from tests.acceptance.power.traffic import run_traffic

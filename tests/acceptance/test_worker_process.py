@@ -261,8 +261,8 @@ def test_handler_that_does_not_end_in_time_makes_the_worker_say_so(tmp_path):
 
     app = make_app(hooks, HOOKKIT_DATABASE=f"sqlite:///{tmp_path}/inbox.db", HOOKKIT_RUNNER="none")
     state = app.extensions["hookkit"]
-    admit(state.open_inbox(), message(), datetime.now(UTC))
-    process = state.dedicate(threads=1)
+    admit(state.opening.inbox(), message(), datetime.now(UTC))
+    process = state.make_worker_process(threads=1)
     state.runner._grace_s = 0.01
 
     def end():
@@ -274,11 +274,11 @@ def test_handler_that_does_not_end_in_time_makes_the_worker_say_so(tmp_path):
     before = signal.getsignal(signal.SIGTERM)
     is_clean = process.run()
     after = signal.getsignal(signal.SIGTERM)
-    still_running = state.worker.running_count
+    still_running = state.worker.leases.count
     state.stop()  # as at the exit: no second period of grace
     may_end.set()
     ending.join()
-    wait_until(lambda: state.worker.running_count == 0)
+    wait_until(lambda: state.worker.leases.count == 0)
     state.opening.close()
 
     assert (is_clean, still_running) == (False, 1)

@@ -64,7 +64,10 @@ def test_application_that_is_well(hooks, sql_url, mounts):
         "endpoint support: sunshine, proven by secrets",
         "handlers: handle",
         "retries: 23 attempts over at least 12.1 hours",
-        "runner: thread: 4 threads in each process that serves",
+        (
+            "runner: thread: 4 threads in each process that serves; not"
+            " with gunicorn's worker class sync, which one slow client gets killed"
+        ),
     ]
     assert found["ok"][4].startswith("inbox: ")
     assert found["ok"][4].endswith(", with 0 entries")
@@ -210,6 +213,30 @@ def test_handler_of_another_endpoint_is_a_warning(hooks, sqlite_url, mounts):
     status, found = check(hooks, HOOKKIT_DATABASE=sqlite_url)
 
     assert (status, found["warning"]) == (0, ["handler lost: there is no endpoint 'suport'"])
+
+
+@pytest.mark.parametrize(
+    ("arguments", "runner", "is_warned"),
+    [
+        ("--workers 2", "thread", True),
+        ("--worker-class sync --timeout 7", "thread", True),
+        ("--threads 4", "thread", False),
+        ("-k gevent", "thread", False),
+        ("--timeout 0", "thread", False),
+        ("--workers 2", "none", False),
+        ("--no-such-option", "none", False),
+    ],
+)
+def test_worker_that_a_slow_client_gets_killed_is_a_warning(
+    hooks, sqlite_url, mounts, monkeypatch, arguments, runner, is_warned
+):
+    monkeypatch.setenv("GUNICORN_CMD_ARGS", arguments)
+
+    status, found = check(hooks, HOOKKIT_DATABASE=sqlite_url, HOOKKIT_RUNNER=runner)
+
+    told = [each for each in found["warning"] if each.startswith("server: GUNICORN_CMD_ARGS: ")]
+    assert (status, len(told)) == (0, int(is_warned))
+    assert all("--worker-class gthread --threads 4" in each for each in told)
 
 
 def test_endpoints_are_listed_with_their_proofs(hooks, sqlite_url, mounts):

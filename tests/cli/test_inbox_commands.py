@@ -27,7 +27,7 @@ class Shop:
 
         hooks.on("*", name="count")(lambda event: self.handled.append("count"))
         self.app = make_app(hooks, **config)
-        self.inbox = self.app.extensions["hookkit"].open_inbox()
+        self.inbox = self.app.extensions["hookkit"].opening.inbox()
 
     def receive(self, *event_ids):
         for event_id in event_ids:
@@ -100,7 +100,7 @@ def test_filter_says_what_is_replayed(shop, options, replayed):
     printed = shop.printed("replay", *options)
 
     assert printed.startswith(f"{replayed} ")
-    assert sum(one.replay for one in shop.inbox.find()) == replayed
+    assert sum(one.replays for one in shop.inbox.find()) == replayed
 
 
 def test_times_are_in_utc(shop):
@@ -142,7 +142,7 @@ def test_replay_of_everything_must_be_said(shop):
 
     assert refused.exit_code == 2
     assert "name entries or a filter, or say --all" in refused.stderr
-    assert [one.replay for one in shop.inbox.find()] == [0]
+    assert [one.replays for one in shop.inbox.find()] == [0]
 
 
 @pytest.mark.parametrize(

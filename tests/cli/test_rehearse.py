@@ -10,7 +10,7 @@ import pytest
 from hookkit.cli.flask_commands.versions import lines_of_rehearsal
 from hookkit.core.entry import State
 from hookkit.core.modes import Mode
-from hookkit.inbox.memory import MemoryInbox
+from hookkit.inbox.inbox import Inbox
 from hookkit.inbox.records import Kept
 from hookkit.providers.sunshine import PROVIDER
 from hookkit.switching.rehearsal import rehearse
@@ -175,13 +175,13 @@ def test_versions_that_are_live_together_are_one_side():
 @pytest.fixture
 def broken(monkeypatch):
     """An inbox that forgets to look for owners: what a rehearsal is there to find."""
-    admit = MemoryInbox.admit
+    admit = Inbox.admit
 
     def forgetful(self, envelope):
         return admit(self, replace(envelope, modes=dict.fromkeys(envelope.modes, Mode.LIVE)))
 
-    monkeypatch.setattr(MemoryInbox, "admit", forgetful)
-    monkeypatch.setattr("hookkit.inbox.memory_versions.runs_beside", lambda *_: True)
+    monkeypatch.setattr(Inbox, "admit", forgetful)
+    monkeypatch.setattr("hookkit.inbox.sql.owners.runs_beside", lambda *_: True)
 
 
 def test_fact_that_is_handled_twice_is_printed_and_the_command_fails(shop, broken):
@@ -205,6 +205,6 @@ def test_first_of_many_facts_are_printed(shop, broken):
 
 def test_lost_fact_is_printed(shop, monkeypatch):
     both(shop, "a", "b")
-    monkeypatch.setattr(MemoryInbox, "claim", lambda self, **_: [])
+    monkeypatch.setattr(Inbox, "claim", lambda self, **_: [])
 
     assert "lost: message:message-of-a" in shop.refused("rehearse", "support")

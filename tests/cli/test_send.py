@@ -159,7 +159,7 @@ def test_answer_steers_no_terminal_and_is_cut():
         result = send(endpoint)
 
     answer = result.output.rstrip("\n").partition(" -> 200 ")[2]
-    assert answer.startswith("[2Jhello there \ufffdxxx")
+    assert answer.startswith("\\x1b[2Jhello there \ufffdxxx")
     assert answer.endswith("x\u2026")
     assert len(answer) == 300
 

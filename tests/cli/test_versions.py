@@ -50,7 +50,7 @@ class Shop:
         return result.output
 
     def counts(self):
-        found = self.app.extensions["hookkit"].open_inbox().counts()
+        found = self.app.extensions["hookkit"].opening.inbox().counts()
         return {state.value: count for state, count in found.items() if count}
 
 
@@ -219,7 +219,7 @@ def test_promotion_costs_nothing_where_no_modes_are_named():
     app = make_app(HookKit())
 
     assert app.extensions["hookkit"].versions.promote_held_back() == 0
-    assert app.extensions["hookkit"].open_inbox().counts()[State.PENDING] == 0
+    assert app.extensions["hookkit"].opening.inbox().counts()[State.PENDING] == 0
 
 
 def test_promotion_runs_what_is_left_beside_a_switch(shop):

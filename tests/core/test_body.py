@@ -27,7 +27,7 @@ def nested(depth, leaf="", *, kind="[]"):
         pytest.param(b'{"a": "\\ud83d\\udc4d"}', {"a": "\U0001f44d"}, id="escaped pair"),
         pytest.param(b'{"a": "\\ud83d"}', {"a": "\ud83d"}, id="lone surrogate"),
         pytest.param(b'{"a": "\\u0000"}', {"a": "\x00"}, id="NUL"),
-        pytest.param(b'{"a": 1, "a": 2}', {"a": 2}, id="a key twice"),
+        pytest.param(b'{"a": {"b": 1}, "c": {"b": 1}}', {"a": {"b": 1}, "c": {"b": 1}}, id="apart"),
         pytest.param(b'{"a": 1e300}', {"a": 1e300}, id="nearly beyond a float"),
         pytest.param(b'{"a": ' + b"9" * 4000 + b"}", {"a": int("9" * 4000)}, id="4,000 digits"),
     ],
@@ -39,6 +39,13 @@ def test_object_is_decoded(body, document):
 @pytest.mark.parametrize(
     ("body", "reason"),
     [
+        pytest.param(b'{"a": 1, "a": 2}', "a key twice in one object", id="a key twice"),
+        pytest.param(
+            b'{"a": 1, "\\u0061": 1}', "a key twice in one object", id="a key twice, once escaped"
+        ),
+        pytest.param(
+            b'{"a": [{"b": 1, "b": 1}]}', "a key twice in one object", id="a key twice, further in"
+        ),
         pytest.param(b"", "not JSON", id="empty"),
         pytest.param(b" ", "not JSON", id="white space"),
         pytest.param(b"a=1&b=2", "not JSON", id="a form"),

@@ -170,14 +170,6 @@ def test_one_ordered_handler_puts_all_in_order(ordered, expected):
     assert registry.any_ordered is expected
 
 
-def test_transactional_handlers_are_told_by_name():
-    registry = HandlerRegistry()
-    registry.add(handler("plain", "*"))
-    registry.add(handler("book", "*", transactional=True, takes_run=True))
-
-    assert registry.transactional_names == ("book",)
-
-
 # How a function is called
 
 

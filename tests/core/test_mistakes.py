@@ -1,6 +1,6 @@
 import pytest
 
-from hookkit.core.mistakes import not_known, split_url
+from hookkit.core.errors import not_known, split_url
 
 
 def test_message_names_what_is_known():

@@ -22,10 +22,9 @@ from hookkit import (
 from hookkit.core.attempts import Outcome
 from hookkit.core.entry import State
 from hookkit.core.provider import split
-from hookkit.handling.dispatch import MAX_ERROR_CHARS, describe
-from hookkit.handling.run import Assignment
+from hookkit.handling.dispatch import MAX_ERROR_CHARS, Assignment, describe
 from hookkit.handling.worker import Worker
-from hookkit.inbox.memory import MemoryInbox
+from hookkit.inbox.opening import MEMORY, open_inbox
 from hookkit.providers import load_providers
 from tests.applications import admit, message
 
@@ -49,7 +48,7 @@ class Bench:
 
     def __init__(self, hooks, inbox=None):
         self.clock = Clock()
-        self.inbox = inbox or MemoryInbox()
+        self.inbox = inbox or open_inbox(MEMORY)
         self.contexts = []
         assignment = Assignment(
             sender=SENDER,
@@ -58,10 +57,11 @@ class Bench:
             retry=RetryPolicy(max_attempts=3, jitter=0),
             lease_s=60.0,
             context=self.context,
+            inbox=lambda: self.inbox,
+            clock=self.clock,
+            jitter=lambda: 0.0,
         )
-        self.worker = Worker(
-            assignment, inbox=lambda: self.inbox, clock=self.clock, jitter=lambda: 0.0
-        )
+        self.worker = Worker(assignment)
 
     @contextmanager
     def context(self):
@@ -328,7 +328,7 @@ def test_body_of_many_events_is_taken_apart_once(hooks, monkeypatch):
     body["events"] = [message(f"event-{number}")["events"][0] for number in range(50)]
     calls = []
     monkeypatch.setattr(
-        "hookkit.handling.reading.split", lambda *a, **k: calls.append(1) or split(*a, **k)
+        "hookkit.handling.dispatch.split", lambda *a, **k: calls.append(1) or split(*a, **k)
     )
     seen = []
     hooks.on("*", name="see")(lambda event: seen.append(event.id))
@@ -500,7 +500,7 @@ def test_lease_of_a_running_handler_is_renewed(hooks):
     assert started.wait(30)
     bench.clock.forward(50)
 
-    bench.worker.renew_leases()
+    bench.worker.leases.renew()
     bench.clock.forward(50)
     stolen = bench.inbox.claim(now=bench.clock(), lease_s=60, limit=1, endpoints=["support"])
     finish.set()
@@ -724,11 +724,11 @@ def test_entry_whose_lease_ran_out_behind_a_slow_one_is_asked_back_for(hooks):
 
 def test_event_that_kills_its_worker_spends_no_attempt_of_those_claimed_with_it(hooks):
     hooks.on("*", name="see")(lambda event: None)
-    dying, bench = Bench(hooks), Bench(hooks)
-    dying.worker.inbox = lambda: bench.inbox
+    bench = Bench(hooks)
+    dying = Bench(hooks, bench.inbox)
     for number in range(3):
         bench.admit(message(f"event-{number}"))
-    dying.worker.run = None  # so that nothing comes after the claim
+    dying.worker._run = None  # so that nothing comes after the claim
 
     with pytest.raises(TypeError):
         dying.worker.work(limit=3)
@@ -786,7 +786,7 @@ def test_batch_goes_on_when_a_thread_beside_it_claims_what_is_being_settled(hook
     states = bench.worker.work(limit=2)
 
     assert (seen, states) == (["event-0", "event-1"], {1: State.DONE, 2: State.DONE})
-    assert bench.worker.running_count == 0
+    assert bench.worker.leases.count == 0
 
 
 def test_batch_waits_for_an_inbox_that_is_away(hooks):
@@ -798,7 +798,7 @@ def test_batch_waits_for_an_inbox_that_is_away(hooks):
     _, second = bench.inbox.claim(
         now=bench.clock(), lease_s=60, limit=1, ahead=1, endpoints=["support"]
     )
-    bench.worker._aside.append(second)
+    bench.worker._claimed_ahead.append(second)
 
     def away(entry, **how):
         del bench.inbox.begin
@@ -809,7 +809,7 @@ def test_batch_waits_for_an_inbox_that_is_away(hooks):
     with pytest.raises(Unavailable, match="locked"):
         bench.worker.work()
 
-    assert (bench.worker.has_set_aside, bench.worker.work()) == (True, {second.id: State.DONE})
+    assert (bench.worker.has_claimed_ahead, bench.worker.work()) == (True, {second.id: State.DONE})
     assert seen == ["event-1"]
 
 
@@ -822,11 +822,11 @@ def test_batch_is_what_is_usually_handled_in_a_tenth_of_a_second(hooks, monkeypa
         now_s[0] += takes_s
 
     bench = Bench(hooks)
-    counts = [bench.worker.usual_count]
+    counts = [bench.worker.batch_size]
     for takes_s in [0.001] * 40 + [0.01] * 40 + [30.0]:  # noqa: B007  # the handler uses it
         bench.admit(message(f"event-{len(counts)}"))
         bench.worker.work()
-        counts.append(bench.worker.usual_count)
+        counts.append(bench.worker.batch_size)
 
     assert counts[0] == 1
     assert counts[40] == 32
@@ -853,7 +853,7 @@ def test_settlement_that_is_told_late_loses_nothing_of_the_batch(hooks, monkeypa
     bench.worker.work(limit=3)
 
     assert seen == ["event-0", "event-1", "event-2"]
-    assert {(one.state, one.attempt_count) for one in bench.inbox.find()} == {(State.DONE, 1)}
+    assert {(one.state, one.claim_count) for one in bench.inbox.find()} == {(State.DONE, 1)}
 
 
 def test_batch_of_a_settlement_that_the_store_never_takes_goes_on(hooks, monkeypatch):
@@ -894,10 +894,10 @@ def test_forked_child_does_not_keep_its_parents_leases(hooks):
     def slow(event):
         bench.worker.after_fork()  # what a child does while its parent is in here
         bench.clock.forward(50)
-        bench.worker.renew_leases()
+        bench.worker.leases.renew()
 
     bench.worker.work()
     (record,) = bench.inbox.find()
 
     assert record.state is State.DONE
-    assert bench.worker.running_count == 0
+    assert bench.worker.leases.count == 0

@@ -16,12 +16,10 @@ def eager_threads():
     sys.setswitchinterval(usual)
 
 
-@pytest.fixture(params=["memory", "sqlite", "postgresql"])
+@pytest.fixture(params=["sqlite", "postgresql"])
 def inbox(request):
     names = {"sqlite": "sqlite_url", "postgresql": "postgres_url"}
-    is_memory = request.param == "memory"
-    url = "memory://" if is_memory else request.getfixturevalue(names[request.param])
-    opened = open_inbox(url)
+    opened = open_inbox(request.getfixturevalue(names[request.param]))
     yield opened
     opened.close()
 

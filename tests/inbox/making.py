@@ -9,7 +9,6 @@ from sqlalchemy import select
 from hookkit.core.attempts import Attempt, Outcome
 from hookkit.core.delivery import Envelope, Payload
 from hookkit.core.entry import Settlement, State
-from hookkit.inbox.memory import MemoryInbox
 from hookkit.inbox.sql.tables import deliveries
 
 NOW = datetime(2024, 3, 1, 10, 0, 5, 123000, tzinfo=UTC)
@@ -121,8 +120,6 @@ def record(inbox, entry_id):
 
 def kept(inbox):
     """Return of each delivery that is kept its body, and whether it is a conflict."""
-    if isinstance(inbox, MemoryInbox):
-        return [(one.body, one.is_conflict) for one in inbox._deliveries.values()]
     columns = deliveries.c.body, deliveries.c.is_conflict
     with inbox._transactions.read() as connection:
         return [tuple(row) for row in connection.execute(select(*columns).order_by("id"))]

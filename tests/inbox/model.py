@@ -1,4 +1,4 @@
-"""What ``hookkit.inbox.base`` promises, as a model that is as simple as it can be.
+"""What ``hookkit.inbox.inbox`` promises, as a model that is as simple as it can be.
 
 It is written from the text of the interface and shares no code with an inbox.
 """

@@ -1,4 +1,4 @@
-"""What ``hookkit.inbox.base`` promises, held over every inbox: admitting."""
+"""What ``hookkit.inbox.inbox`` promises, held over every inbox: admitting."""
 
 import json
 from concurrent.futures import ThreadPoolExecutor
@@ -52,7 +52,7 @@ def test_entry_tells_what_its_item_said(inbox):
     assert (found.vendor_type, found.problem) == ("conversation:message", "text: missing")
     assert (found.lane, found.fact) == ("c-1", "message:m-1")
     assert (found.received_at, found.next_attempt_at) == (NOW, None)
-    assert (found.attempt_count, found.conflicts, found.attempts) == (0, 0, ())
+    assert (found.claim_count, found.conflicts, found.attempts) == (0, 0, ())
 
 
 def test_duplicate_stores_nothing(inbox):

@@ -1,4 +1,4 @@
-"""What ``hookkit.inbox.base`` promises, held over every inbox: claiming and settling."""
+"""What ``hookkit.inbox.inbox`` promises, held over every inbox: claiming and settling."""
 
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
@@ -41,7 +41,7 @@ def test_claim_leases_an_entry_and_counts_the_attempt(inbox):
     assert (entry.claim_count, entry.replays, entry.tries) == (1, 0, {})
     assert entry.received_at == NOW
     stands = record(inbox, entry_id)
-    assert (stands.state, stands.attempt_count) == (State.RUNNING, 1)
+    assert (stands.state, stands.claim_count) == (State.RUNNING, 1)
 
 
 def test_claimed_entry_knows_its_place_in_the_payload(inbox):
@@ -425,7 +425,7 @@ def test_replay_runs_what_has_not_succeeded(inbox, settle_as):
     inbox.replay(entry_id, now=NOW)
 
     stands = record(inbox, entry_id)
-    assert (stands.attempt_count, stands.next_attempt_at) == (0, None)
+    assert (stands.claim_count, stands.next_attempt_at) == (0, None)
     entry = claim_one(inbox)
     assert (entry.replays, succeeded(entry), entry.claim_count) == (1, {"greet"}, 1)
 
@@ -441,8 +441,8 @@ def test_replay_gives_all_attempts_again_and_keeps_the_old_ones(inbox):
     inbox.settle(claim_one(inbox, at=100), done(attempt()), now=after(100))
 
     stands = record(inbox, entry_id)
-    assert [(one.number, one.replay) for one in stands.attempts] == [(1, 0), (2, 0), (1, 1)]
-    assert stands.attempt_count == 1
+    assert [(one.number, one.replays) for one in stands.attempts] == [(1, 0), (2, 0), (1, 1)]
+    assert stands.claim_count == 1
 
 
 def test_retry_of_a_replay_is_a_replay(inbox):

@@ -1,4 +1,4 @@
-"""What ``hookkit.inbox.base`` promises, held over every inbox: the order of a lane."""
+"""What ``hookkit.inbox.inbox`` promises, held over every inbox: the order of a lane."""
 
 from hookkit.core.attempts import Outcome
 from tests.inbox.making import (

@@ -1,4 +1,4 @@
-"""What ``hookkit.inbox.base`` promises, held over every inbox: pruning."""
+"""What ``hookkit.inbox.inbox`` promises, held over every inbox: pruning."""
 
 from concurrent.futures import ThreadPoolExecutor
 from threading import Barrier
@@ -8,7 +8,6 @@ import pytest
 from hookkit.core.attempts import Outcome
 from hookkit.core.entry import EVERYTHING, State
 from hookkit.core.errors import ReplayRefused
-from hookkit.inbox.memory import MemoryInbox
 from tests.inbox.making import (
     LEASE_S,
     NOW,
@@ -170,7 +169,7 @@ def test_young_ones_end_the_walk(sql_inbox):
 
 
 def test_pruning_beside_replays_and_deliveries_loses_no_body_that_is_needed(inbox, eager_threads):
-    numbers = range(30 if isinstance(inbox, MemoryInbox) else 10)
+    numbers = range(10)
     ids = [settled(inbox, f"m-{number}") for number in numbers]
     start = Barrier(3)
 

@@ -1,4 +1,4 @@
-"""What ``hookkit.inbox.base`` promises, held over every inbox: replaying."""
+"""What ``hookkit.inbox.inbox`` promises, held over every inbox: replaying."""
 
 import pytest
 
@@ -114,7 +114,7 @@ def test_replayed_entries_are_due_at_once_and_tell_how_often(inbox):
     replay_all(inbox)
 
     stands = record(inbox, entry_id)
-    assert (stands.state, stands.replay, stands.attempt_count) == (State.PENDING, 1, 0)
+    assert (stands.state, stands.replays, stands.claim_count) == (State.PENDING, 1, 0)
     assert inbox.next_due_at(["support"]) == NOW
     assert claim_one(inbox).replays == 1
 
@@ -129,7 +129,7 @@ def test_many_are_walked_by_their_ids(inbox):
         after_id = batch.last_id
 
     assert steps == [ids[:2], ids[2:4], ids[4:]]
-    assert {record(inbox, each).replay for each in ids} == {1}
+    assert {record(inbox, each).replays for each in ids} == {1}
 
 
 def test_none_is_replayed_beyond_the_last_that_is_meant(inbox):
@@ -138,7 +138,7 @@ def test_none_is_replayed_beyond_the_last_that_is_meant(inbox):
     batch = replay_all(inbox, up_to_id=ids[1], after_id=ids[0])
 
     assert batch == ([ids[1]], None)
-    assert [record(inbox, each).replay for each in ids] == [0, 1, 0, 0]
+    assert [record(inbox, each).replays for each in ids] == [0, 1, 0, 0]
 
 
 def test_limit_counts_what_is_passed_over(inbox):
@@ -161,7 +161,7 @@ def test_what_runs_or_is_due_is_passed_over(inbox):
     batch = replay_all(inbox)
 
     assert batch.entry_ids == [waits]
-    assert record(inbox, pending).replay == 0
+    assert record(inbox, pending).replays == 0
     assert inbox.settle(running, done(), now=NOW)
 
 

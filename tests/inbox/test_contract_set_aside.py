@@ -1,4 +1,4 @@
-"""What ``hookkit.inbox.base`` promises, held over every inbox: what is claimed and not begun."""
+"""What ``hookkit.inbox.inbox`` promises, held over every inbox: what is claimed and not begun."""
 
 import pytest
 
@@ -26,7 +26,7 @@ def entry_ids(inbox):
 
 def stands(inbox, entry_id):
     found = record(inbox, entry_id)
-    return found.state, found.attempt_count
+    return found.state, found.claim_count
 
 
 def ids(entries):

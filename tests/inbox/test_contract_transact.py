@@ -1,4 +1,4 @@
-"""What ``hookkit.inbox.base`` promises: effects that are committed together with their success."""
+"""What ``hookkit.inbox.inbox`` promises: effects that are committed together with their success."""
 
 from contextlib import suppress
 
@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session
 
 from hookkit.core.attempts import Outcome
 from hookkit.core.entry import State
-from hookkit.core.errors import ConfigurationError, Unavailable
+from hookkit.core.errors import Unavailable
 from hookkit.inbox.opening import open_inbox
 from tests.inbox.making import (
     LEASE_S,
@@ -133,7 +133,7 @@ def test_success_of_a_replay_counts_for_that_replay(inbox):
 
     inbox.transact(claim_one(inbox), work())
 
-    assert [(one.number, one.replay) for one in record(inbox, entry_id).attempts] == [
+    assert [(one.number, one.replays) for one in record(inbox, entry_id).attempts] == [
         (1, 0),
         (1, 1),
     ]
@@ -265,11 +265,3 @@ def test_handler_on_postgresql_waits_for_locks_as_long_as_usual(postgres_url):
 
     inbox.close()
     assert settings == ["0", "read committed"]
-
-
-def test_memory_has_no_transactions():
-    inbox = open_inbox("memory://")
-    admit(inbox, "m-1")
-
-    with pytest.raises(ConfigurationError, match="no transactions"):
-        inbox.transact(claim_one(inbox), work())

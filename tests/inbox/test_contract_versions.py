@@ -1,4 +1,4 @@
-"""What ``hookkit.inbox.base`` promises, held over every inbox: versions side by side."""
+"""What ``hookkit.inbox.inbox`` promises, held over every inbox: versions side by side."""
 
 from concurrent.futures import ThreadPoolExecutor
 from threading import Barrier
@@ -46,16 +46,16 @@ def named_fact(name):
 
 def switch(inbox, target, *, at=0, modes=BEHIND, endpoint="support"):
     """Switch, and return the event ids of what was promoted."""
-    log = [Change(one.version, one.vendor_type, one.mode) for one in inbox.versions.log(endpoint)]
+    log = [Change(one.version, one.vendor_type, one.mode) for one in inbox.switches.log(endpoint)]
     changes = switch_changes(target, modes_after(modes, log), {})
     return named(
         inbox,
-        inbox.versions.change(endpoint, changes, who="ada", now=after(at), window_s=W),
+        inbox.switches.change(endpoint, changes, who="ada", now=after(at), window_s=W),
     )
 
 
 def sweep(inbox, *, at):
-    return named(inbox, inbox.versions.promote_orphans(now=after(at), window_s=W))
+    return named(inbox, inbox.switches.promote_orphans(now=after(at), window_s=W))
 
 
 def named(inbox, entry_ids):
@@ -168,11 +168,11 @@ def test_switch_holds_for_the_next_delivery(inbox):
 def test_switch_says_when_and_who(inbox):
     switch(inbox, "v2", at=5)
 
-    assert [tuple(one) for one in inbox.versions.log("support")] == [
+    assert [tuple(one) for one in inbox.switches.log("support")] == [
         ("v2", "", LIVE, after(5), "ada"),
         ("v1.1", "", SHADOW, after(5), "ada"),
     ]
-    assert list(inbox.versions.log("sales")) == []
+    assert list(inbox.switches.log("sales")) == []
 
 
 def test_switch_promotes_young_shadows_whose_facts_are_free(inbox):
@@ -277,7 +277,7 @@ def test_near_report_is_found_among_many_entries(inbox):
 def test_retired_version_has_no_orphans(inbox):
     changes = [Change("v1.1", "", IGNORE)]
 
-    assert inbox.versions.change("support", changes, who="ada", now=NOW, window_s=W) == []
+    assert inbox.switches.change("support", changes, who="ada", now=NOW, window_s=W) == []
 
     assert said(inbox, "v1.1 m-1", modes=BOTH) == ["ignored"]
     assert said(inbox, "v2 m-1", modes=BOTH) == ["pending"]
@@ -286,7 +286,7 @@ def test_retired_version_has_no_orphans(inbox):
 
 def test_type_without_counterpart_stays_live(inbox):
     changes = [Change("v1.1", "", SHADOW), Change("v1.1", "conversation:message", LIVE)]
-    inbox.versions.change("support", changes, who="ada", now=NOW, window_s=W)
+    inbox.switches.change("support", changes, who="ada", now=NOW, window_s=W)
 
     assert said(inbox, "v1.1 m-1", modes=BOTH) == ["pending"]
 
@@ -313,7 +313,7 @@ def test_more_than_fits_into_a_statement(inbox):
 
 def switch_ids(inbox):
     changes = switch_changes("v2", modes_after(BEHIND, ()), {})
-    return inbox.versions.change("support", changes, who="ada", now=NOW, window_s=W)
+    return inbox.switches.change("support", changes, who="ada", now=NOW, window_s=W)
 
 
 def test_of_twins_that_race_one_runs(inbox):
@@ -366,7 +366,7 @@ def test_entries_are_kept_with_their_bytes(inbox):
     said(inbox, "v1 m-1", modes=BEHIND, at=2)
     said(inbox, "v2 m-1", modes=BEHIND, endpoint="sales")
 
-    found = inbox.versions.kept("support")
+    found = inbox.kept("support")
 
     assert [(one.event_id, one.state.value, one.fact) for one in found] == [
         ("v1 m-1", "ignored", "m-1"),
@@ -379,8 +379,8 @@ def test_entries_are_kept_with_their_bytes(inbox):
     assert (found[2].position, found[2].delivery_id) == (1, found[3].delivery_id)
     assert found[1].received_at == after(1)
     assert found[1].headers == {"content-type": "application/json"}
-    assert inbox.versions.kept("support", limit=2) == found[:2]
-    assert inbox.versions.kept("support", below_id=found[1].id) == found[2:]
+    assert inbox.kept("support", limit=2) == found[:2]
+    assert inbox.kept("support", below_id=found[1].id) == found[2:]
 
 
 def test_entries_whose_bytes_are_gone_are_kept_without(inbox):
@@ -388,5 +388,5 @@ def test_entries_whose_bytes_are_gone_are_kept_without(inbox):
 
     inbox.prune(bodies_before=after(1), ids_before=NOW)
 
-    (one,) = inbox.versions.kept("support")
+    (one,) = inbox.kept("support")
     assert (one.event_id, one.body) == ("v2 m-1", None)

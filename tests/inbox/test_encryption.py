@@ -64,8 +64,8 @@ def test_comparison_of_versions_reads_the_bytes_that_were_sent(opened):
     inbox = opened(NEW)
     inbox.admit(deliver(item("m-1"), body=BODY))
 
-    assert [each.body for each in inbox.versions.kept("support")] == [BODY]
-    assert [each.body for each in opened(OLD).versions.kept("support")] == [None]
+    assert [each.body for each in inbox.kept("support")] == [BODY]
+    assert [each.body for each in opened(OLD).kept("support")] == [None]
 
 
 def test_bodies_of_older_keys_are_read_as_long_as_these_are_listed(opened):
@@ -136,7 +136,14 @@ def test_token_that_was_changed_is_not_decrypted():
     assert BodyCipher([NEW, OLD]).decrypt(bytes(token)) is None
 
 
-@pytest.mark.parametrize("keys", [[], ["short"], [NEW, "é" * 44]])
+def test_without_a_key_bodies_stay_as_they_are_and_no_token_is_read():
+    cipher = BodyCipher([])
+
+    assert (cipher.is_on, cipher.encrypt(BODY)) == (False, BODY)
+    assert cipher.decrypt(BodyCipher([NEW]).encrypt(BODY)) is None
+
+
+@pytest.mark.parametrize("keys", [["short"], [NEW, "é" * 44]])
 def test_what_is_no_key_is_refused(keys):
     with pytest.raises(ValueError):  # noqa: PT011  # cryptography says it in its own words
         BodyCipher(keys)

@@ -12,16 +12,17 @@ from itertools import chain
 import pytest
 from sqlalchemy import create_engine, event
 
+from hookkit.core.entry import State
 from hookkit.core.errors import ConfigurationError, Unavailable
-from hookkit.inbox.inbox import SqlInbox
+from hookkit.core.modes import Mode
 from hookkit.inbox.opening import open_inbox
 from hookkit.inbox.sql import transactions
-from hookkit.inbox.sql.transactions import SqliteTransactions
 from hookkit.inbox.sqlite import file as sqlite_file
 from hookkit.inbox.sqlite import group_commit
 from hookkit.inbox.sqlite.file import FileLock
 from hookkit.inbox.sqlite.group_commit import GroupCommit
-from tests.inbox.making import admit, deliver, item, kept
+from hookkit.inbox.sqlite.transactions import SqliteTransactions
+from tests.inbox.making import admit, deliver, item, kept, payload
 
 TIMEOUT_S = 60
 
@@ -258,7 +259,7 @@ def commits_of(inbox):
 
 def admit_at_once(inbox, envelopes):
     """Admit each envelope in a thread of its own; the writer is held until all of them wait."""
-    group = inbox._sqlite_admission._group
+    group = inbox._transactions._admissions
 
     def receipt_or_error(envelope):
         try:
@@ -328,6 +329,32 @@ def test_receipts_are_those_of_separate_transactions(sqlite_inbox, tmp_path):
     alone.close()
 
 
+def test_first_report_of_a_fact_owns_it_within_one_commit(sqlite_inbox):
+    both = {"v1.1": Mode.LIVE, "v2": Mode.LIVE}
+
+    def report(event_id, version, fact, **more):
+        of = payload(version=version)
+        return deliver(item(event_id, of=of, fact=fact, **more), version=version, modes=both)
+
+    receipts = admit_at_once(
+        sqlite_inbox,
+        [
+            report("m-1", "v1.1", "fact-1"),
+            report("m-2", "v2", "fact-1"),
+            report("m-3", "v2", "fact-2"),
+            report("m-2", "v2", "fact-1", text="a conflict"),
+            report("m-4", "v1.1", "fact-2"),
+            report("m-5", "v1.1", "fact-1"),
+        ],
+    )
+
+    run, twin = State.PENDING, State.TWIN
+    assert [one.admitted[0].state for one in receipts] == [run, twin, run, twin, twin, run]
+    assert [one.new_count for one in receipts] == [1, 1, 1, 0, 1, 1]
+    stored = {one.event_id: one.state for one in sqlite_inbox.find()}
+    assert stored == {"m-1": run, "m-2": twin, "m-3": run, "m-4": twin, "m-5": run}
+
+
 def test_delivery_that_cannot_be_stored_fails_no_neighbour(sqlite_inbox):
     with sqlite_inbox._transactions.write() as connection:
         connection.exec_driver_sql(
@@ -345,14 +372,13 @@ def test_delivery_that_cannot_be_stored_fails_no_neighbour(sqlite_inbox):
 
 
 def test_forked_process_has_a_queue_of_its_own(sqlite_inbox):
-    admission = sqlite_inbox._sqlite_admission
-    parents = admission._group
+    parents = sqlite_inbox._transactions._admissions
     # Somebody leads, in a thread that a child does not have.
     parents._has_leader = True
 
     sqlite_inbox.after_fork()
 
-    assert admission._group is not parents
+    assert sqlite_inbox._transactions._admissions is not parents
     assert admit(sqlite_inbox, "m-1")
 
 
@@ -401,7 +427,7 @@ def test_database_that_another_program_holds_is_unavailable(sqlite_inbox, tmp_pa
     other.execute("BEGIN IMMEDIATE")
 
     with pytest.raises(Unavailable, match="database is locked"):
-        sqlite_inbox._sqlite_admission._transactions.write(0.01).__enter__()
+        sqlite_inbox._transactions._writing(0.01).__enter__()
     with pytest.raises(Unavailable, match="database is locked"):
         admit(sqlite_inbox, "m-2")
 
@@ -452,8 +478,7 @@ def test_without_a_lock_file_sqlites_own_lock_serves(tmp_path, sqlite_url, monke
 
 def test_users_own_engine_gets_no_lock_file_and_shares_commits(tmp_path, sqlite_url):
     engine = create_engine(sqlite_url)
-    inbox = SqlInbox(engine)
-    inbox.prepare()
+    inbox = open_inbox(engine)
 
     receipts = admit_at_once(inbox, MIXED)
 
@@ -528,7 +553,7 @@ def test_connection_on_macos_is_told_to_sync_the_disk_itself(monkeypatch):
 
 def test_writing_waits_no_longer_than_is_left(sqlite_inbox, monkeypatch):
     assert isinstance(sqlite_inbox._transactions, SqliteTransactions)
-    with sqlite_inbox._transactions.write(0.5) as connection:
+    with sqlite_inbox._transactions._writing(0.5) as connection:
         left_ms = connection.exec_driver_sql("PRAGMA busy_timeout").scalar_one()
     with sqlite_inbox._transactions.write() as connection:
         usual_ms = connection.exec_driver_sql("PRAGMA busy_timeout").scalar_one()

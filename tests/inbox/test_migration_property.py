@@ -14,7 +14,6 @@ from hypothesis import strategies as st
 
 from hookkit.core.entry import Filter, State
 from hookkit.core.modes import Change, Mode, modes_after, switch_changes
-from hookkit.inbox.memory import MemoryInbox
 from hookkit.inbox.opening import open_inbox
 from tests.inbox.making import after, attempt, deliver, done, item, payload
 from tests.scale import SCALE
@@ -51,9 +50,8 @@ def life_of(inbox, request):
     opened = [inbox]
 
     def restart():
-        if not isinstance(opened[-1], MemoryInbox):
-            opened[-1].close()
-            opened.append(open_inbox(request.getfixturevalue(names[url])))
+        opened[-1].close()
+        opened.append(open_inbox(request.getfixturevalue(names[url])))
 
     yield lambda *told: Life(opened, restart).live(*told)
     for one in opened[1:]:
@@ -95,14 +93,14 @@ class Life:
 
     def switch(self, at, window_s):
         target = "v2" if self.live_version == "v1.1" else "v1.1"
-        log = [Change(*one[:3]) for one in self.inbox.versions.log(self.name)]
+        log = [Change(*one[:3]) for one in self.inbox.switches.log(self.name)]
         changes = switch_changes(target, modes_after(DECLARED, log), {})
-        self.inbox.versions.change(self.name, changes, who="ada", now=after(at), window_s=window_s)
+        self.inbox.switches.change(self.name, changes, who="ada", now=after(at), window_s=window_s)
         self.live_version = target
         self.switches.append(at)
 
     def sweep(self, at, window_s):
-        self.inbox.versions.promote_orphans(now=after(at), window_s=window_s)
+        self.inbox.switches.promote_orphans(now=after(at), window_s=window_s)
 
     def run(self, at):
         how = {"now": after(at), "lease_s": 60, "limit": 100, "endpoints": [self.name]}
@@ -146,7 +144,7 @@ def named(fact):
 
 def test_every_promised_fact_is_handled_once(life_of, request):
     # By what a life costs on each; 200 in all, and 100,000 with HOOKKIT_TEST_SCALE=500.
-    lives_of = {"memory": 120, "sqlite": 50, "postgresql": 30}
+    lives_of = {"sqlite": 100, "postgresql": 30}
     examples = lives_of[request.node.callspec.params["inbox"]] * SCALE
 
     @settings(max_examples=examples, deadline=None, suppress_health_check=list(HealthCheck))

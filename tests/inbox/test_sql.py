@@ -13,7 +13,6 @@ from sqlalchemy.pool import NullPool
 
 from hookkit.core.entry import Entry, State
 from hookkit.core.errors import ConfigurationError, ReplayRefused, Unavailable
-from hookkit.inbox.inbox import SqlInbox
 from hookkit.inbox.opening import open_inbox
 from hookkit.inbox.sql import transactions
 from hookkit.inbox.sql.claim import _DUE, _FIRST_DUE
@@ -119,8 +118,7 @@ def test_settlement_whose_outcomes_cannot_be_stored_is_not_half_settled(sql_inbo
 
 def test_unavailable_shows_no_body_and_no_statement(sql_url, make_engine):
     engine = make_engine(sql_url, hide_parameters=False)
-    inbox = SqlInbox(engine)
-    inbox.prepare()
+    inbox = open_inbox(engine)
     refuse(inbox, "hookkit_deliveries", "endpoint", "support")
     private = deliver(item("m-1"), body=b"a secret")
 
@@ -182,8 +180,7 @@ def test_tables_of_others_stay_as_they_are(sql_url, make_engine):
     with engine.begin() as connection:
         connection.execute(text("CREATE TABLE theirs (a INTEGER)"))
 
-    inbox = SqlInbox(engine)
-    inbox.prepare()
+    open_inbox(engine)
 
     names = set(inspect(engine).get_table_names())
     assert names == {"theirs", "hookkit_schema", *metadata.tables}
@@ -235,6 +232,22 @@ def test_attempts_go_with_their_entry(postgres_url):
 
     inbox.close()
     assert left == []
+
+
+def test_claim_does_not_wait_behind_what_others_hold(postgres_url, make_engine, monkeypatch):
+    monkeypatch.setattr(transactions, "BUSY_TIMEOUT_S", 0.5)
+    inbox = open_inbox(postgres_url)
+    held, free = admit(inbox, "m-1", "m-2")
+
+    with make_engine(postgres_url).begin() as other:
+        other.execute(select(entries).where(entries.c.id == held).with_for_update())
+        claimed = inbox.claim(now=NOW, lease_s=60, limit=10, endpoints=["support"])
+        of_these = inbox.claim(now=NOW, lease_s=60, limit=10, endpoints=["support"], only=[held])
+
+    assert [entry.id for entry in claimed] == [free]
+    assert of_these == []
+    assert claim_one(inbox).id == held
+    inbox.close()
 
 
 @pytest.mark.parametrize("state", [State.PENDING, State.WAITING, State.RUNNING])
@@ -452,8 +465,7 @@ def test_engine_with_another_isolation_level_loses_nothing(
 ):
     engine = make_engine(postgres_url, isolation_level=isolation_level)
     before = isolation_of(engine)
-    inbox = SqlInbox(engine)
-    inbox.prepare()
+    inbox = open_inbox(engine)
     refuse(inbox, "hookkit_entries", "event_id", "m-2")
 
     with pytest.raises(Unavailable):
@@ -520,7 +532,7 @@ def settings_of(engine):
 
 
 def test_users_own_engine_works(users_engine):
-    inbox = SqlInbox(users_engine)
+    inbox = open_inbox(users_engine)
 
     admit(inbox, "m-1", "m-2")
     inbox.settle(claim_one(inbox, limit=1), done(attempt()), now=NOW)
@@ -529,8 +541,7 @@ def test_users_own_engine_works(users_engine):
 
 
 def test_users_own_engine_stores_nothing_half(users_engine):
-    inbox = SqlInbox(users_engine)
-    inbox.prepare()
+    inbox = open_inbox(users_engine)
     refuse(inbox, "hookkit_entries", "event_id", "m-2")
 
     with pytest.raises(Unavailable):
@@ -540,8 +551,7 @@ def test_users_own_engine_stores_nothing_half(users_engine):
 
 
 def test_users_own_engine_is_durable_while_hookkit_uses_it(users_engine):
-    inbox = SqlInbox(users_engine)
-    inbox.prepare()
+    inbox = open_inbox(users_engine)
 
     with inbox._transactions.write() as connection:
         level = scalar(connection, "PRAGMA synchronous")
@@ -552,7 +562,7 @@ def test_users_own_engine_is_durable_while_hookkit_uses_it(users_engine):
 
 def test_users_own_engine_behaves_as_before(users_engine):
     before = settings_of(users_engine)
-    inbox = SqlInbox(users_engine)
+    inbox = open_inbox(users_engine)
 
     admit(inbox, "m-1")
     inbox.find()
@@ -561,7 +571,7 @@ def test_users_own_engine_behaves_as_before(users_engine):
 
 
 def test_users_own_transactions_behave_as_before(users_engine):
-    inbox = SqlInbox(users_engine)
+    inbox = open_inbox(users_engine)
     admit(inbox, "m-1")
     insert = text("INSERT INTO theirs VALUES (1)")
     is_autocommit = users_engine.dialect._on_connect_isolation_level == "AUTOCOMMIT"
@@ -582,8 +592,7 @@ def test_users_own_file_in_wal_mode_needs_full_only(sqlite_url, make_engine):
     engine = make_engine(sqlite_url)
     with engine.connect() as connection:
         scalar(connection, "PRAGMA journal_mode = WAL")
-    inbox = SqlInbox(engine)
-    inbox.prepare()
+    inbox = open_inbox(engine)
 
     with inbox._transactions.write() as connection:
         level = scalar(connection, "PRAGMA synchronous")
@@ -593,7 +602,7 @@ def test_users_own_file_in_wal_mode_needs_full_only(sqlite_url, make_engine):
 
 def test_users_own_connections_are_not_closed(sqlite_url, make_engine):
     engine = make_engine(sqlite_url)
-    inbox = SqlInbox(engine)
+    inbox = open_inbox(engine)
     admit(inbox, "m-1")
     pool = engine.pool
 

@@ -34,7 +34,7 @@ def test_switches_amid_processes_lose_and_double_nothing(sql_inbox, sql_url):
         process.close()
     results.close()
     results.join_thread()
-    sql_inbox.versions.promote_orphans(now=after(WINDOW_S), window_s=WINDOW_S)
+    sql_inbox.switches.promote_orphans(now=after(WINDOW_S), window_s=WINDOW_S)
 
     ran = Counter(
         entry.event_id.partition(" ")[2]
@@ -48,6 +48,6 @@ def test_switches_amid_processes_lose_and_double_nothing(sql_inbox, sql_url):
 
 
 def switch(inbox, target):
-    log = [Change(*one[:3]) for one in inbox.versions.log("support")]
+    log = [Change(*one[:3]) for one in inbox.switches.log("support")]
     changes = switch_changes(target, modes_after(MODES, log), {})
-    inbox.versions.change("support", changes, who="ada", now=NOW, window_s=WINDOW_S)
+    inbox.switches.change("support", changes, who="ada", now=NOW, window_s=WINDOW_S)

@@ -15,6 +15,7 @@ from hookkit import crash_points
 from hookkit.core.attempts import Outcome
 from hookkit.core.entry import State
 from hookkit.core.errors import ConfigurationError
+from hookkit.core.scheme import KeptKey
 from hookkit.inbox.opening import open_inbox
 from hookkit.inbox.sql.table_upgrade import MIGRATIONS
 from hookkit.inbox.sql.tables import SCHEMA_VERSION, metadata, schema
@@ -159,6 +160,20 @@ def test_entries_of_version_1_are_worked_on(version_1, sql_url):
     (again,) = inbox.admit(deliver(item("done"))).admitted
     assert (again.entry_id, again.is_new) == (1, False)
     assert admit(inbox, "new") == [5]
+    inbox.close()
+
+
+def test_inbox_of_the_version_before_keys_opens_and_keeps_them(engine, sql_url):
+    open_inbox(sql_url).close()
+    with engine.begin() as connection:
+        connection.execute(text("DROP TABLE hookkit_keys"))
+        connection.execute(update(schema).values(version=3))
+
+    inbox = open_inbox(sql_url)
+    inbox.keys.keep("server", KeptKey("key", "{}", NOW))
+
+    assert list(inbox.keys.load("server")) == [KeptKey("key", "{}", NOW)]
+    assert versions_in(engine) == [SCHEMA_VERSION]
     inbox.close()
 
 

@@ -10,21 +10,14 @@ from contextlib import contextmanager
 import pytest
 
 from hookkit import Unavailable
+from hookkit.core.errors import KeyPending
 from hookkit.keys import https_get
-from hookkit.keys import ring as keys
-from hookkit.keys.ring import (
-    ABSENT_S,
-    FAILED_S,
-    FRESH_S,
-    LOOKUP_BURST,
-    LOOKUP_INTERVAL_S,
-    MAX_KEYS,
-    MAX_THREADS,
-    STALE_HOLD_S,
-    STALE_S,
-    KeyRing,
-)
-from hookkit.keys.ring import KeyServer as Client
+from hookkit.keys import server as keys
+from hookkit.keys.budget import MAX_MISSES, SUSPECT_BURST, SUSPECTS_PER_S, WAIT_BURST, Charge
+from hookkit.keys.memory import ABSENT_S, FAILED_S, FRESH_S, MAX_KEYS, STALE_HOLD_S, STALE_S
+from hookkit.keys.ring import KeyRing
+from hookkit.keys.server import MAX_THREADS, MAX_WAITING, RESERVED_THREADS
+from hookkit.keys.server import KeyServer as Client
 from hookkit.signatures.rsa import read_key
 from tests.key_server import KeyServer, jwk_of, private_jwk_of, private_key, response
 from tests.waiting import wait_until
@@ -36,6 +29,7 @@ JWK = jwk_of(KEY, KEY_ID)
 
 #: Long enough for this machine when all is well, and not waited for elsewhere.
 PATIENCE_S = 20
+VENDOR = "198.51.100.7"
 #: What a test can wait for a server that does not answer.
 IMPATIENCE_S = 0.4
 
@@ -117,6 +111,7 @@ def test_unknown_id_is_none_and_not_asked_for_again_soon(server, client_of, cloc
     assert jwk_that_is(client) == modulus(KEY)
 
 
+# catalogue: 24
 @pytest.mark.parametrize(
     "key_id",
     [
@@ -184,6 +179,7 @@ def test_answer_of_no_use_is_no_key_and_no_stranger(server, client_of, answer):
         client_of().find(KEY_ID)
 
 
+# catalogue: 26
 def test_redirect_is_not_followed(server, client_of):
     server.answers["elsewhere"] = JWK
     where = f"{server.base}/elsewhere/public"
@@ -423,6 +419,7 @@ def test_key_that_the_server_has_no_more_is_forgotten(server, client_of, clock):
     assert client.find(KEY_ID) is None
 
 
+# catalogue: 29
 def test_old_key_is_good_while_the_server_is_down_and_not_for_ever(server, client_of, clock):
     server.answers[KEY_ID] = JWK
     client = client_of()
@@ -472,58 +469,86 @@ def test_server_that_failed_is_left_alone_for_a_moment(server, client_of, clock)
     assert jwk_that_is(client) == modulus(KEY)
 
 
-def test_forged_ids_make_no_flood(server, client_of, clock):
+#: So many ids of one address are asked for before it is known for forged ids, and after that.
+FREELY = MAX_MISSES + SUSPECT_BURST
+
+
+def find_or_none(client, key_id, address=""):
+    """Return what is found; "pending" if it is not waited for."""
+    try:
+        return client.find(key_id, address)
+    except KeyPending:
+        return "pending"
+
+
+def find_all(client, ids, address=""):
+    """Return what is found, once every look-up has ended."""
+    found = []
+    for key_id in ids:
+        found.append(find_or_none(client, key_id, address))
+        wait_until(lambda: client._threads == 0)
+    return found
+
+
+def numbered(word, count=500):
+    return [f"{word}-{number}" for number in range(count)]
+
+
+# catalogue: 28
+def test_forged_ids_of_one_address_make_no_flood(server, client_of, clock):
     client = client_of()
 
-    assert [client.find(f"forged-{number}") for number in range(500)] == [None] * 500
-    assert server.asked.total() == LOOKUP_BURST
+    found = find_all(client, numbered("forged"))
 
-    clock.now += LOOKUP_INTERVAL_S * 2
-    assert [client.find(f"more-{number}") for number in range(500)] == [None] * 500
-    assert server.asked.total() == LOOKUP_BURST + 2
+    assert found.count("pending") == 500 - found.count(None) >= 500 - FREELY
+    assert server.asked.total() == FREELY
+
+    clock.now += 2 / SUSPECTS_PER_S
+    find_all(client, numbered("more"))
+    assert server.asked.total() == FREELY + 2
 
 
 def test_time_in_which_nobody_asks_saves_up_no_lookups(server, client_of, clock):
     client = client_of()
 
-    clock.now += LOOKUP_INTERVAL_S * LOOKUP_BURST * 100
+    clock.now += 1_000_000
 
-    assert [client.find(f"forged-{number}") for number in range(500)] == [None] * 500
-    assert server.asked.total() == LOOKUP_BURST
+    find_all(client, numbered("forged"))
+    assert server.asked.total() == FREELY
 
 
 def test_forged_ids_take_nothing_from_known_keys(server, client_of):
     server.answers[KEY_ID] = JWK
     client = client_of()
     client.find(KEY_ID)
-    for number in range(50):
-        client.find(f"forged-{number}")
+    find_all(client, numbered("forged", 50))
 
     assert jwk_that_is(client) == modulus(KEY)
 
 
 def test_keys_that_there_are_use_nothing_up(server, client_of):
     client = client_of()
-    for number in range(LOOKUP_BURST * 3):
+    for number in range(FREELY * 3):
         server.answers[f"key-{number}"] = jwk_of(KEY, f"key-{number}")
 
         assert client.find(f"key-{number}")
 
 
-def test_stranger_hears_of_a_server_that_is_down_only_while_it_is(server, client_of, clock):
+def test_server_that_is_down_is_asked_for_few_ids(server, client_of, clock):
     client = client_of()
-    for number in range(LOOKUP_BURST):
+    for number in range(50):
         server.answers[f"down-{number}"] = lambda it: it.sendall(response(500, b""))
         with pytest.raises(Unavailable):
             client.find(f"down-{number}")
+        wait_until(lambda: client._threads == 0)
 
-    with pytest.raises(Unavailable, match="a moment ago"):
-        client.find("another")
-    assert server.asked["another"] == 0
+    assert server.asked.total() == 1 + SUSPECT_BURST
 
-    clock.now += LOOKUP_INTERVAL_S
-    assert client.find("another") is None
-    assert client.find("one-more") is None
+    clock.now += 1 / SUSPECTS_PER_S
+    assert find_all(client, ["another"]) == [None]
+    assert server.asked["another"] == 1
+    # It is back.
+    assert find_all(client, ["one-more"]) == [None]
 
 
 def test_memory_of_a_server_that_has_every_key_is_bounded(server, client_of):
@@ -587,17 +612,112 @@ def test_lookups_without_an_answer_are_few(server, client_of, clock):
     gate = threading.Event()
     client = client_of(timeout_s=0.01)
     client._fetch = lambda lookup: gate.wait(PATIENCE_S) and None
-    for number in range(MAX_THREADS):
-        clock.now += LOOKUP_INTERVAL_S
-        with pytest.raises(Unavailable, match="in time"):
-            client.find(f"hanging-{number}")
+    for number in range(MAX_THREADS * 2):
+        with pytest.raises(Unavailable):
+            client.find(f"hanging-{number}", f"192.0.2.{number}")
+        clock.now += 1 / SUSPECTS_PER_S
 
-    clock.now += LOOKUP_INTERVAL_S
-    with pytest.raises(Unavailable, match="too many lookups"):
-        client.find("one-more")
+    assert client._threads == MAX_THREADS - RESERVED_THREADS
+    client.note_proof("none", VENDOR)
+    with pytest.raises(Unavailable, match="in time"):
+        client.find("one-more", VENDOR)
+    assert client._threads == MAX_THREADS - RESERVED_THREADS + 1
 
     gate.set()
     wait_until(lambda: client._threads == 0)
+
+
+def waits_for(client, key_id, address):
+    """Tell whether a request waited for the server, which gives no answer."""
+    with pytest.raises(Unavailable) as raised:
+        client.find(key_id, address)
+    return not isinstance(raised.value, KeyPending)
+
+
+def test_few_requests_of_strangers_wait_for_a_server_that_hangs(server, client_of):
+    gate = threading.Event()
+    client = client_of(timeout_s=0.01)
+    client._fetch = lambda lookup: gate.wait(PATIENCE_S) and None
+
+    waited = [waits_for(client, f"id-{n}", f"192.0.2.{n}") for n in range(MAX_THREADS)]
+
+    assert sum(waited) <= WAIT_BURST
+
+    gate.set()
+    wait_until(lambda: client._threads == 0)
+
+
+def test_key_is_looked_up_for_a_request_that_does_not_wait(server, client_of):
+    server.answers[KEY_ID] = JWK
+    client = client_of()
+    while client._budget.may_wait("192.0.2.1", Charge(), client._clock()):
+        pass
+
+    assert find_or_none(client, KEY_ID, VENDOR) == "pending"
+    wait_until(lambda: client._threads == 0)
+
+    assert jwk_that_is(client) == modulus(KEY)
+    assert server.asked == {KEY_ID: 1}
+
+
+def test_proven_address_waits_for_a_lookup_that_others_do_not_wait_for(server, client_of):
+    gate = threading.Event()
+
+    def answer(connection):
+        gate.wait(PATIENCE_S)
+        connection.sendall(response(200, json.dumps(JWK).encode()))
+
+    server.answers[KEY_ID] = answer
+    client = client_of()
+    client.note_proof("none", VENDOR)
+    while client._budget.may_wait("192.0.2.1", Charge(), client._clock()):
+        pass
+    assert find_or_none(client, KEY_ID, "192.0.2.1") == "pending"
+    assert find_or_none(client, KEY_ID, "192.0.2.2") == "pending"
+    found = []
+    waiting = threading.Thread(target=lambda: found.append(client.find(KEY_ID, VENDOR)))
+    waiting.start()
+    wait_until(lambda: client._waiting == 1)
+    gate.set()
+    waiting.join()
+
+    assert [modulus(KEY)] == [key.public.public_numbers().n for key in found]
+    assert server.asked == {KEY_ID: 1}
+
+
+def test_number_of_requests_that_wait_is_bounded(client_of):
+    client = client_of()
+    client._waiting = MAX_WAITING
+    client.note_proof("none", VENDOR)
+
+    assert find_or_none(client, KEY_ID, VENDOR) == "pending"
+    wait_until(lambda: client._threads == 0)
+
+
+@pytest.mark.parametrize("slow", SLOW, ids=lambda each: each.__name__)
+def test_lookup_that_nobody_waits_for_ends_too(server, client_of, slow):
+    server.answers[KEY_ID] = slow
+    client = client_of(timeout_s=IMPATIENCE_S)
+    client._waiting = MAX_WAITING
+    assert find_or_none(client, KEY_ID) == "pending"
+
+    def is_over():
+        find_or_none(client, "another")
+        return client._threads == 0
+
+    wait_until(is_over)
+    assert not client._lookups
+
+
+def test_old_key_is_used_while_no_thread_is_free_to_ask_anew(server, client_of, clock):
+    server.answers[KEY_ID] = JWK
+    client = client_of()
+    client.find(KEY_ID)
+    clock.now += FRESH_S
+    client._threads = MAX_THREADS
+
+    assert jwk_that_is(client) == modulus(KEY)
+    assert server.asked == {KEY_ID: 1}
 
 
 def test_process_without_threads_to_spare_is_unavailable(client_of, monkeypatch):
@@ -667,7 +787,7 @@ class Having:
     def __init__(self):
         self.asked = []
 
-    def find(self, key_id):
+    def find(self, key_id, address=""):
         self.asked.append(key_id)
         return read_key(jwk_of(OTHER_KEY, key_id))
 

@@ -9,7 +9,7 @@ import pytest
 
 from hookkit import HookKit
 from hookkit.core.ids import fingerprint_of
-from hookkit.inbox.memory import MemoryInbox
+from hookkit.inbox.opening import MEMORY, open_inbox
 from hookkit.inbox.records import Proofs
 from hookkit.operating.secret_use import OVERLAP_IDS, Rotation
 from hookkit.providers import load_providers
@@ -44,7 +44,7 @@ class Case:
     """A memory inbox with deliveries, and who looks at it."""
 
     def __init__(self, **more):
-        self.inbox, self.clock, self.count = MemoryInbox(), Clock(), 0
+        self.inbox, self.clock, self.count = open_inbox(MEMORY), Clock(), 0
         self.rotation = Rotation(lambda: self.inbox, self.clock, endpoints(**more))
 
     def prove(self, secret, days_ago, name=None, **how):
@@ -208,7 +208,7 @@ def test_other_database_is_begun_anew():
     case.prove(NEW, 1)
     case.look()
 
-    case.inbox = MemoryInbox()
+    case.inbox = open_inbox(MEMORY)
 
     assert [each.last_used_at for each in case.look().values()] == [None, None]
 
@@ -225,7 +225,7 @@ def test_secrets_of_every_kind_are_reported():
     config = {"HOOKKIT_ENDPOINTS": declared, "SECRET_KEY": KEY.encode()}
     settings = load_settings(config, load_providers(), lambda _: None)
 
-    found = Rotation(MemoryInbox, Clock(), settings.endpoints).report()
+    found = Rotation(lambda: open_inbox(MEMORY), Clock(), settings.endpoints).report()
 
     assert [(each.endpoint, each.setting, each.fingerprint) for each in found] == [
         ("a", "secrets", name_of(NEW)),

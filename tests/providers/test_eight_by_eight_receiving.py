@@ -4,6 +4,7 @@ import base64
 import json
 import logging
 import threading
+import time
 import zlib
 from datetime import UTC, datetime
 
@@ -11,8 +12,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from sqlalchemy import create_engine, text
+from werkzeug.middleware.proxy_fix import ProxyFix
 
 from hookkit import HookKit, signals
+from hookkit.keys.budget import MAX_MISSES, Standing
 from hookkit.providers.eight_by_eight.signature import (
     CUSTOMER_ID,
     EVENT_ID,
@@ -68,7 +71,7 @@ class Receiving:
 
     @property
     def entries(self):
-        return self.app.extensions["hookkit"].open_inbox().find()
+        return self.app.extensions["hookkit"].opening.inbox().find()
 
 
 def now():
@@ -556,6 +559,28 @@ def test_fetching_blocks_no_other_endpoint(server):
     assert answers == [503]
 
 
+# catalogue: 121
+@pytest.mark.parametrize("is_behind_proxy", [False, True])
+def test_forwarded_address_counts_only_where_a_proxy_is_configured(server, is_behind_proxy):
+    receiving = Receiving(key_bases=[server.base])
+    if is_behind_proxy:
+        receiving.app.wsgi_app = ProxyFix(receiving.app.wsgi_app, x_for=1)
+    receiving.client = receiving.app.test_client()
+    for number in range(MAX_MISSES):
+        forged = signed(secret=json.dumps(private_jwk_of(PRIVATE, f"forged-{number}")).encode())
+        forwarded = {"X-Forwarded-For": "203.0.113.1"}
+        assert receiving.post(sent=forged | forwarded)[0] in (401, 503)
+
+    (keys,) = receiving.app.extensions["hookkit"].settings.endpoints["support"].keys
+    standing = {
+        address: keys.server._budget.standing(address, time.monotonic())
+        for address in ("127.0.0.1", "203.0.113.1")
+    }
+
+    assert (standing["127.0.0.1"] is Standing.SUSPECT) is not is_behind_proxy
+    assert (standing["203.0.113.1"] is Standing.SUSPECT) is is_behind_proxy
+
+
 def test_key_of_the_settings_needs_no_server(server):
     receiving = Receiving(keys=jwk_of(PRIVATE, key_id_of(signed())), key_bases=[server.base])
 
@@ -597,7 +622,7 @@ def test_equal_bodies_of_one_moment_keep_their_own_headers(receiving, monkeypatc
 def test_replayed_entry_is_read_with_its_headers(sample):
     receiving = Receiving(keys=SAMPLE_JWKS, tolerance_s=A_CENTURY_S)
     receiving.post(sample.read_bytes(), headers_of(sample))
-    inbox = receiving.app.extensions["hookkit"].open_inbox()
+    inbox = receiving.app.extensions["hookkit"].opening.inbox()
     (entry,) = inbox.find()
     inbox.replay(entry.id, now=now())
 

@@ -51,7 +51,7 @@ def new_entries(*entry_ids):
 
 
 def test_wake_up_carries_the_id_of_an_entry_and_nothing_else(app, broker):
-    runner_of(app).finish(new_entries(41, 42))
+    runner_of(app).answer(new_entries(41, 42))
 
     wait_until(lambda: broker.llen("hookkit") == 2)
     wake_up = json.loads(broker.lindex("hookkit", 0))
@@ -66,7 +66,7 @@ def test_wake_up_carries_the_id_of_an_entry_and_nothing_else(app, broker):
 def test_delivery_without_a_new_event_wakes_nobody(app, broker):
     receipt = Receipt(admitted=(Admitted(entry_id=1, event_id="e", is_new=False),))
 
-    assert runner_of(app).finish(receipt) is receipt
+    assert runner_of(app).answer(receipt) is receipt
     assert runner_of(app)._wake_ups._thread is None
 
 
@@ -118,7 +118,7 @@ def test_sweep_wakes_workers_for_what_is_overdue_and_for_nothing_else(app, broke
     runner = runner_of(app)
 
     assert not runner.sweep()
-    admit(state.open_inbox(), message(), state.worker.clock())
+    admit(state.opening.inbox(), message(), state.worker.assignment.clock())
     assert not runner.sweep()  # those that were woken for it have not had their time
     monkeypatch.setattr("hookkit.runners.celery.runner.OVERDUE_S", 0.0)
     assert runner.sweep()
@@ -130,7 +130,7 @@ def test_replay_in_a_shell_wakes_the_workers(tmp_path, redis_server, broker):
     hooks = HookKit()
     app = make_celery_app(redis_server.url, tmp_path, hooks)
     state = app.extensions["hookkit"]
-    receipt = admit(state.open_inbox(), message(), state.worker.clock())
+    receipt = admit(state.opening.inbox(), message(), state.worker.assignment.clock())
     state.worker.work()
 
     hooks.replay(app, receipt.admitted[0].entry_id)
@@ -145,12 +145,12 @@ def test_task_drains_what_is_due_whichever_entry_it_names(tmp_path, redis_server
     app = make_celery_app(redis_server.url, tmp_path, hooks)
     state = app.extensions["hookkit"]
     for number in range(100):
-        admit(state.open_inbox(), message(f"event-{number}"), state.worker.clock())
+        admit(state.opening.inbox(), message(f"event-{number}"), state.worker.assignment.clock())
 
     app.extensions["celery"].tasks["hookkit.wake"](99)
 
     assert sorted(seen) == sorted(f"event-{number}" for number in range(100))
-    assert state.open_inbox().counts()[State.DONE] == 100
+    assert state.opening.inbox().counts()[State.DONE] == 100
     state.stop()
 
 
@@ -160,11 +160,11 @@ def test_two_applications_in_one_process_have_tasks_of_their_own(tmp_path, redis
         (tmp_path / name).mkdir()
         app = make_celery_app(redis_server.url, tmp_path / name)
         states.append(app.extensions["hookkit"])
-        admit(states[-1].open_inbox(), message(), states[-1].worker.clock())
+        admit(states[-1].opening.inbox(), message(), states[-1].worker.assignment.clock())
 
     states[1].app.extensions["celery"].tasks["hookkit.wake"]()
 
-    done = [state.open_inbox().counts()[State.DONE] for state in states]
+    done = [state.opening.inbox().counts()[State.DONE] for state in states]
     for state in states:
         state.stop()
     assert done == [0, 1]
@@ -179,7 +179,7 @@ def test_task_ends_after_a_while_and_has_another_published(
     app = make_celery_app(redis_server.url, tmp_path, hooks)
     state = app.extensions["hookkit"]
     for number in range(2):
-        admit(state.open_inbox(), message(f"event-{number}"), state.worker.clock())
+        admit(state.opening.inbox(), message(f"event-{number}"), state.worker.assignment.clock())
 
     app.extensions["celery"].tasks["hookkit.wake"](1)
 
@@ -216,13 +216,13 @@ def test_sweep_is_a_task_that_drains_and_sees_to_versions_now_and_then(app, monk
     promoted = []
     state = app.extensions["hookkit"]
     monkeypatch.setattr(runner_of(app), "_promote", lambda: promoted.append(1))
-    admit(state.open_inbox(), message(), state.worker.clock())
+    admit(state.opening.inbox(), message(), state.worker.assignment.clock())
     sweep = app.extensions["celery"].tasks["hookkit.sweep"]
 
     sweep()
     sweep()
 
-    assert state.open_inbox().counts()[State.DONE] == 1
+    assert state.opening.inbox().counts()[State.DONE] == 1
     assert promoted == [1]
 
 

@@ -11,14 +11,14 @@ import pytest
 
 from hookkit import HookKit, RetryPolicy, Unavailable
 from hookkit.core.entry import State
-from hookkit.handling.run import Assignment
+from hookkit.handling.dispatch import Assignment
 from hookkit.handling.worker import Worker
-from hookkit.inbox.base import Pruned
-from hookkit.inbox.memory import MemoryInbox
+from hookkit.inbox.opening import MEMORY, open_inbox
+from hookkit.inbox.records import Pruned
 from hookkit.operating.housekeeping import Upkeep
 from hookkit.providers import load_providers
 from hookkit.runners import thread as pools_of_threads
-from hookkit.runners.base import IdleRunner
+from hookkit.runners.base import Runner
 from hookkit.runners.inline import InlineRunner
 from hookkit.runners.thread import ThreadRunner
 from tests.applications import admit, message
@@ -33,7 +33,7 @@ class Pool:
     """A pool over the handlers of a HookKit, and what it is fed from."""
 
     def __init__(self, hooks, **options):
-        self.inbox = MemoryInbox()
+        self.inbox = open_inbox(MEMORY)
         assignment = Assignment(
             sender=self,
             providers={"support": load_providers()["sunshine"]},
@@ -41,12 +41,18 @@ class Pool:
             retry=RetryPolicy(max_attempts=3, first_delay_s=0, jitter=0),
             lease_s=60.0,
             context=nullcontext,
+            inbox=lambda: self.inbox,
+            clock=now,
+            jitter=lambda: 0.0,
         )
-        self.worker = Worker(assignment, inbox=lambda: self.inbox, clock=now, jitter=lambda: 0.0)
+        self.worker = Worker(assignment)
         self.runner = ThreadRunner(
             self.worker,
             has_due=lambda: self.inbox.has_due(["support"], now=now()),
-            **({"threads": 2, "poll_s": 0.01, "prune": lambda wait: (0, 0)} | options),
+            **(
+                {"threads": 2, "poll_s": 0.01, "prune": lambda wait: (0, 0), "promote": lambda: 0}
+                | options
+            ),
         )
 
     def admit(self, event_id="event-1"):
@@ -83,7 +89,7 @@ def test_pool_is_woken_by_what_is_admitted(pools, hooks):
     pool = started(pools, hooks, poll_s=3600)
     wait_until(lambda: pool.runner._condition._waiters)  # all polls are an hour away
 
-    pool.runner.finish(pool.admit())
+    pool.runner.answer(pool.admit())
 
     assert seen.wait(DEADLINE_S)
 
@@ -108,6 +114,44 @@ def test_pool_finds_a_backlog_at_its_start(pools, hooks):
     pool.runner.start()
 
     assert seen.wait(DEADLINE_S)
+
+
+@pytest.fixture
+def held_up(pools, hooks):
+    """A pool for whose one entry the first claim gets nothing, and the list of its claims."""
+    pool = Pool(hooks, threads=1, poll_s=3600)
+    pools.append(pool)
+    claims, claim = [], pool.inbox.claim
+
+    def claim_later(**how):
+        claims.append(how)
+        return claim(**how) if len(claims) > 1 else []
+
+    pool.inbox.claim = claim_later
+    pool.admit()
+    return pool, claims
+
+
+def test_pool_looks_again_soon_when_what_is_due_is_held_up(held_up, hooks):
+    pool, _ = held_up
+    seen = Event()
+    hooks.on("*", name="see")(lambda event: seen.set())
+
+    pool.runner.start()  # the next poll is an hour away, and nothing wakes it
+
+    assert seen.wait(DEADLINE_S)
+
+
+def test_pool_rests_when_what_is_due_is_held_up(held_up, monkeypatch):
+    monkeypatch.setattr(pools_of_threads, "HELD_UP_POLL_S", 3600)
+    pool, claims = held_up
+
+    pool.runner.start()
+    wait_until(lambda: pool.runner._condition._waiters)
+    pool.runner.stop()
+
+    assert len(claims) == 1
+    assert pool.inbox.counts()[State.PENDING] == 1
 
 
 @pytest.fixture
@@ -168,7 +212,7 @@ def test_pool_whose_inbox_is_away_at_the_end_stops_all_the_same(batch_of_three, 
     assert "cannot give back 2 entries: locked" in caplog.text
 
 
-def test_idle_thread_takes_what_the_one_beside_it_has_set_aside(pools, hooks):
+def test_idle_thread_takes_what_another_thread_has_claimed_ahead(pools, hooks):
     together = Barrier(2)
     hooks.on("*", name="meet")(lambda event: together.wait(DEADLINE_S))
     pool = Pool(hooks)
@@ -188,8 +232,8 @@ def test_handlers_run_side_by_side(pools, hooks):
     hooks.on("*", name="meet")(lambda event: together.wait(DEADLINE_S))
     pool = started(pools, hooks)
 
-    pool.runner.finish(pool.admit("event-1"))
-    pool.runner.finish(pool.admit("event-2"))
+    pool.runner.answer(pool.admit("event-1"))
+    pool.runner.answer(pool.admit("event-2"))
 
     wait_until(pool.all_done)
     assert not together.broken
@@ -206,7 +250,7 @@ def test_failed_handler_is_tried_again_by_the_pool(pools, hooks):
 
     pool = started(pools, hooks)
 
-    pool.runner.finish(pool.admit())
+    pool.runner.answer(pool.admit())
 
     wait_until(pool.all_done)
     assert attempts == [1, 2, 3]
@@ -246,7 +290,7 @@ def test_pool_prunes_nothing_in_its_first_moments(pools, hooks):
     hooks.on("*", name="see")(lambda event: seen.set())
 
     pool = started(pools, hooks, prune=lambda wait: pruned.set() or (0, 0))
-    pool.runner.finish(pool.admit())
+    pool.runner.answer(pool.admit())
 
     assert seen.wait(DEADLINE_S)
     assert not pruned.is_set()
@@ -274,7 +318,7 @@ def test_stopped_pool_prunes_no_further(hooks, monkeypatch):
 def test_pruning_by_the_pool_ends_between_two_steps():
     steps = []
 
-    class Endless(MemoryInbox):
+    class Endless:
         def prune(self, **how):
             steps.append(how)
             return Pruned(1, 1, (len(steps), len(steps)))
@@ -416,7 +460,7 @@ def test_leases_are_renewed_while_the_pool_runs(pools, hooks):
     pool = Pool(hooks)
     pools.append(pool)
     object.__setattr__(pool.worker.assignment, "lease_s", 0.03)
-    pool.worker.renew_leases = renewed.set
+    pool.worker.leases.renew = renewed.set
 
     pool.runner.start()
 
@@ -436,7 +480,7 @@ def test_failed_renewal_is_logged_and_tried_again(pools, hooks, caplog):
             twice.set()
         raise RuntimeError
 
-    pool.worker.renew_leases = broken
+    pool.worker.leases.renew = broken
 
     pool.runner.start()
 
@@ -477,9 +521,9 @@ def test_handler_that_raises_what_ends_programs_ends_no_thread(pools, hooks, err
 
     hooks.on("*", name="see", when=lambda event: event.id == "event-2")(lambda event: seen.set())
     pool = started(pools, hooks, threads=1)
-    pool.runner.finish(pool.admit("event-1"))
+    pool.runner.answer(pool.admit("event-1"))
 
-    pool.runner.finish(pool.admit("event-2"))
+    pool.runner.answer(pool.admit("event-2"))
 
     assert seen.wait(DEADLINE_S)
 
@@ -513,29 +557,29 @@ def test_inline_keeps_the_lease_of_a_slow_handler(hooks):
     pool = Pool(hooks)
     object.__setattr__(pool.worker.assignment, "lease_s", 0.06)
     pool.worker.after_fork()
-    renewed, renew = Event(), pool.worker.renew_leases
+    renewed, renew = Event(), pool.worker.leases.renew
 
     def tell():
         renew()
         renewed.set()
 
-    pool.worker.renew_leases = tell
+    pool.worker.leases.renew = tell
     hooks.on("*", name="slow")(lambda event: renewed.wait(DEADLINE_S))
 
-    receipt = InlineRunner(pool.worker).finish(pool.admit())
+    receipt = InlineRunner(pool.worker).answer(pool.admit())
 
     assert (receipt.status, renewed.is_set()) == (200, True)
 
 
 def test_idle_runner_leaves_entries_to_others(hooks):
     pool = Pool(hooks)
-    runner = IdleRunner()
+    runner = Runner()
     for step in (runner.start, runner.after_fork, runner.stop):
         step()
 
     receipt = pool.admit()
 
-    assert runner.finish(receipt) is receipt
+    assert runner.answer(receipt) is receipt
     assert pool.inbox.counts()[State.PENDING] == 1
 
 
@@ -544,7 +588,7 @@ def test_inline_runs_before_the_answer(hooks):
     hooks.on("*", name="see")(lambda event: seen.append(event.id))
     pool = Pool(hooks)
 
-    receipt = InlineRunner(pool.worker).finish(pool.admit())
+    receipt = InlineRunner(pool.worker).answer(pool.admit())
 
     assert (receipt.status, seen) == (200, ["event-1"])
 
@@ -561,7 +605,7 @@ def test_inline_failure_is_503_and_the_redelivery_is_the_retry(hooks):
     pool = Pool(hooks)
     runner = InlineRunner(pool.worker)
 
-    first, second, third = (runner.finish(pool.admit()) for _ in range(3))
+    first, second, third = (runner.answer(pool.admit()) for _ in range(3))
 
     assert [first.status, second.status, third.status] == [503, 200, 200]
     assert (first.code, first.retry_after_s, second.duplicate_count) == ("handler_failed", 10, 1)
@@ -573,7 +617,7 @@ def test_inline_duplicate_of_a_running_entry_is_503(hooks):
     pool.admit()
     pool.inbox.claim(now=now(), lease_s=60, limit=1, endpoints=["support"])
 
-    receipt = InlineRunner(pool.worker).finish(pool.admit())
+    receipt = InlineRunner(pool.worker).answer(pool.admit())
 
     assert (receipt.status, receipt.code) == (503, "handler_failed")
 
@@ -586,23 +630,23 @@ def test_inline_dead_letter_is_no_longer_the_vendors_business(hooks):
     pool = Pool(hooks)
     runner = InlineRunner(pool.worker)
 
-    answers = [runner.finish(pool.admit()).status for _ in range(2)]
+    answers = [runner.answer(pool.admit()).status for _ in range(2)]
 
     assert answers == [200, 200]
     assert pool.inbox.counts()[State.DEAD] == 1
 
 
 @pytest.mark.parametrize("error", [None, Unavailable("locked"), ValueError("a bug")], ids=repr)
-def test_pool_sweeps_again_and_again_whatever_comes_of_it(pools, hooks, monkeypatch, error):
+def test_pool_promotes_again_and_again_whatever_comes_of_it(pools, hooks, monkeypatch, error):
     monkeypatch.setattr(pools_of_threads, "PROMOTE_S", 0.01)
-    sweeps = []
+    promotions = []
 
-    def sweep():
-        sweeps.append(1)
+    def promote():
+        promotions.append(1)
         if error is not None:
             raise error
         return 0
 
-    started(pools, hooks, sweep=sweep)
+    started(pools, hooks, promote=promote)
 
-    wait_until(lambda: len(sweeps) > 2)
+    wait_until(lambda: len(promotions) > 2)

@@ -6,14 +6,14 @@ from threading import Event
 import pytest
 
 from hookkit import ConfigurationError, HookKit, Unavailable
-from hookkit.runners.base import IdleRunner
-from hookkit.runners.celery import wake_ups as sweepers
-from hookkit.runners.celery.wake_ups import Sweeper
+from hookkit.runners.base import Runner
+from hookkit.runners.celery import runner as sweepers
+from hookkit.runners.celery.runner import Sweeper
 from tests.applications import make_app
 from tests.waiting import DEADLINE_S, wait_until
 
 
-class Swept(IdleRunner):
+class Swept(Runner):
     """Something to sweep whose sweeps end as they are told."""
 
     def __init__(self, *ends):
@@ -41,7 +41,7 @@ def test_sweep_goes_on_whatever_comes_of_one_and_an_outage_is_told_once(caplog):
     caplog.set_level(logging.WARNING)
     away, bug = Unavailable("down"), RuntimeError("a bug")
     swept = Swept(away, away, away, None, bug)
-    sweeper = Sweeper(IdleRunner(), swept)
+    sweeper = Sweeper(Runner(), swept)
 
     sweeper.start()
     sweeper.start()
@@ -59,7 +59,7 @@ def test_sweep_goes_on_whatever_comes_of_one_and_an_outage_is_told_once(caplog):
 
 def test_child_of_a_fork_sweeps_in_a_thread_of_its_own():
     swept = Swept()
-    sweeper = Sweeper(IdleRunner(), swept)
+    sweeper = Sweeper(Runner(), swept)
     sweeper.start()
     sweeper.stop()
 
@@ -86,6 +86,6 @@ def test_process_that_would_do_nothing_is_refused(tmp_path, options, told):
     app = make_app(hooks, HOOKKIT_RUNNER="thread", HOOKKIT_DATABASE=database)
 
     with pytest.raises(ConfigurationError) as refused:
-        app.extensions["hookkit"].dedicate(**options)
+        app.extensions["hookkit"].make_worker_process(**options)
 
     assert told in str(refused.value)

@@ -101,7 +101,7 @@ def test_broker_is_left_alone_for_a_while_after_a_failure(wake, monkeypatch):
 
     ups = wake(publish)
     ups.want(1, 5)
-    wait_until(lambda: ups._is_away)
+    wait_until(lambda: ups._outage.is_on)
     for _ in range(100):
         ups.want(1)
     ups.stop()  # ends the thread, which has had its chances
@@ -143,7 +143,7 @@ def test_end_does_not_wait_for_a_broker_that_is_away(monkeypatch):
 
     ups = WakeUps(publish)
     ups.want(3, 6)
-    wait_until(lambda: ups._is_away)
+    wait_until(lambda: ups._outage.is_on)
 
     ups.stop()
 

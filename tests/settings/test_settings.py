@@ -98,7 +98,14 @@ def test_other_keys_of_the_application_are_left_alone():
             "unsigned: true beside secrets; say which of the two is meant",
             id="unsigned with secrets",
         ),
-        pytest.param({"unsigned": "yes"}, "unsigned: Not a valid boolean.", id="unsigned text"),
+        *(
+            pytest.param(
+                {"unsigned": value},
+                "unsigned: must be True or False; True accepts what no secret proves",
+                id=f"unsigned {value!r}",
+            )
+            for value in ("yes", 1, 1.0, "True", 0)
+        ),
         pytest.param({"path": "hook"}, "path: must start with /", id="path"),
         pytest.param({"max_body": 0}, "max_body: Must be greater than or equal to 1.", id="body"),
         pytest.param(

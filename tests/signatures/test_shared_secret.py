@@ -8,12 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hookkit.core.delivery import Delivery
-from hookkit.core.errors import (
-    BodyUnreadable,
-    MalformedBody,
-    SignatureMismatch,
-    SignatureMissing,
-)
+from hookkit.core.errors import BodyUnreadable, MalformedBody, SignatureMismatch, SignatureMissing
 from hookkit.signatures.shared_secret import (
     BasicCredentials,
     PathToken,

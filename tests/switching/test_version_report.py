@@ -237,7 +237,7 @@ def test_versions_in_use_are_one_side_where_bodies_of_one_look_like_anothers():
 
     assert (status.old, status.new, status.obstacles) == ("3.3", "3.4", [])
     assert [(row.seen_old, row.seen_new, row.paired) for row in status.rows] == [(2, 2, 2)]
-    assert app.extensions["hookkit"].open_inbox().counts()[State.DONE] == 2
+    assert app.extensions["hookkit"].opening.inbox().counts()[State.DONE] == 2
     app.extensions["hookkit"].versions.switch("support", "3.4", who="ada")
     modes = app.extensions["hookkit"].versions.status("support", "3.3").modes
     assert {name: mode.value for name, mode in modes.items()} == {
@@ -282,7 +282,7 @@ def test_lines_show_where_twins_differ_and_no_word_of_a_customer():
 def test_events_whose_bytes_are_gone_are_counted_and_not_compared():
     shop = Shop()
     shop.post(sample("v1.1/message-appUser"), sample("v2/conversation-message"))
-    inbox = shop.app.extensions["hookkit"].open_inbox()
+    inbox = shop.app.extensions["hookkit"].opening.inbox()
     inbox.prune(
         bodies_before=datetime.now(UTC) + timedelta(1), ids_before=datetime.now(UTC) - timedelta(1)
     )

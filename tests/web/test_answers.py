@@ -61,7 +61,7 @@ def sqlite_client(hooks, tmp_path):
 
 
 def records(client):
-    return client.application.extensions["hookkit"].open_inbox().find()
+    return client.application.extensions["hookkit"].opening.inbox().find()
 
 
 def test_proven_delivery_is_stored_and_counted(client):
@@ -130,6 +130,26 @@ def test_proven_sender_is_never_refused(sqlite_client, caplog, body):
     assert found
     assert {record.state for record in found} == {State.DONE}
     assert body[:60].decode("latin-1") not in caplog.text or not body
+
+
+# catalogue: 66
+@pytest.mark.parametrize("key", ["id", "type"])
+def test_key_that_comes_twice_is_a_problem_and_loses_nothing(sqlite_client, caplog, key):
+    caplog.set_level(logging.DEBUG)
+    body = json.dumps(message()).encode()
+    twice = body.replace(b'"id": "event-1"', b'"%s": "other", "id": "event-1"' % key.encode())
+
+    response = post(sqlite_client, twice)
+
+    assert (response.status_code, response.json) == (
+        200,
+        {"code": "accepted", "new": 1, "duplicates": 0},
+    )
+    (record,) = records(sqlite_client)
+    assert (record.vendor_type, record.version) == ("", "")
+    assert record.problem == "body: a key twice in one object"
+    actions = [getattr(each, "action", "") for each in caplog.records]
+    assert actions.count("delivery_accepted") == 1
 
 
 @pytest.mark.parametrize("body", BAD_BODIES)
@@ -277,7 +297,7 @@ def test_database_callable_that_raises_is_503_and_quotes_nothing(hooks, caplog):
 
 
 def test_inbox_that_is_being_opened_keeps_nobody_waiting(hooks, monkeypatch, tmp_path):
-    monkeypatch.setattr("hookkit.application.inbox_opening.PATIENCE_S", 0.01)
+    monkeypatch.setattr("hookkit.application.app_state.PATIENCE_S", 0.01)
     opening, go_on = Event(), Event()
 
     def database():
@@ -297,12 +317,30 @@ def test_inbox_that_is_being_opened_keeps_nobody_waiting(hooks, monkeypatch, tmp
     app.extensions["hookkit"].stop()
 
 
+@pytest.mark.parametrize(("patience_s", "tries"), [(3600.0, 1), (0.0, 2)], ids=["within", "after"])
+def test_inbox_that_could_not_be_opened_is_left_alone_for_a_moment(
+    hooks, monkeypatch, patience_s, tries
+):
+    monkeypatch.setattr("hookkit.application.app_state.PATIENCE_S", patience_s)
+    opened = []
+
+    def database():
+        opened.append(1)
+        raise RuntimeError("the database is down")
+
+    client = make_app(hooks, HOOKKIT_DATABASE=database).test_client()
+
+    answers = [post(client, message()).status_code for _ in range(2)]
+
+    assert (answers, len(opened)) == ([503, 503], tries)
+
+
 def test_store_that_is_away_is_503_with_retry_after(client, monkeypatch):
     def away(envelope):
         raise Unavailable("locked")
 
     post(client, message("event-0"))
-    inbox = client.application.extensions["hookkit"].open_inbox()
+    inbox = client.application.extensions["hookkit"].opening.inbox()
     monkeypatch.setattr(inbox, "admit", away)
 
     response = post(client, message())
@@ -410,9 +448,12 @@ def test_kept_bytes_are_exactly_what_was_sent(hooks, tmp_path):
 
     app.extensions["hookkit"].stop()
     inbox = open_inbox(url)
-    inbox.replay(1, now=app.extensions["hookkit"].worker.clock())
+    inbox.replay(1, now=app.extensions["hookkit"].worker.assignment.clock())
     (entry,) = inbox.claim(
-        now=app.extensions["hookkit"].worker.clock(), lease_s=60, limit=1, endpoints=["support"]
+        now=app.extensions["hookkit"].worker.assignment.clock(),
+        lease_s=60,
+        limit=1,
+        endpoints=["support"],
     )
     inbox.close()
     assert entry.body == body

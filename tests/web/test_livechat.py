@@ -257,7 +257,7 @@ def test_replay_reads_what_is_kept_as_the_first_time(hooks, seen, database):
         authors={"w1": "bot"},
     )
     post(app, said(additional_data={"chat_properties": {"a": {"b": 1}}}, text="Grüße \U0001f641"))
-    (record,) = app.extensions["hookkit"].open_inbox().find()
+    (record,) = app.extensions["hookkit"].opening.inbox().find()
 
     hooks.replay(app, record.id)
 
@@ -316,7 +316,7 @@ def test_array_is_several_events_of_one_delivery(hooks, seen):
     response = post(app, body("auto_accesses_updated", elements))
 
     assert response.json["new"] == 2
-    records = app.extensions["hookkit"].open_inbox().find()
+    records = app.extensions["hookkit"].opening.inbox().find()
     assert {record.state for record in records} == {State.DONE}
     assert {event.reason for event in seen} == {"added", "deleted"}
 

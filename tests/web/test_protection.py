@@ -132,7 +132,7 @@ class Gateway:
         return code_of(self.app.test_client().post("/hooks/support", data=data, headers=headers))
 
     def kept(self):
-        found = self.app.extensions["hookkit"].open_inbox().find()
+        found = self.app.extensions["hookkit"].opening.inbox().find()
         return [(each.version, each.state.value) for each in found]
 
 

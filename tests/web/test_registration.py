@@ -247,16 +247,16 @@ def test_replay_in_a_process_that_does_not_serve_starts_no_pool(hooks, tmp_path)
     )
     state = app.extensions["hookkit"]
     now = datetime.now(UTC)
-    admit(state.open_inbox(), message(), now)
-    (entry,) = state.open_inbox().claim(now=now, lease_s=60, limit=1, endpoints=["support"])
+    admit(state.opening.inbox(), message(), now)
+    (entry,) = state.opening.inbox().claim(now=now, lease_s=60, limit=1, endpoints=["support"])
     done = Settlement(state=State.DONE, retry_after_s=None, attempts=())
-    state.open_inbox().settle(entry, done, now=now)
+    state.opening.inbox().settle(entry, done, now=now)
     running = threading.active_count()
 
     hooks.replay(app, entry.id)
 
     assert threading.active_count() == running
-    assert state.open_inbox().counts()[State.PENDING] == 1
+    assert state.opening.inbox().counts()[State.PENDING] == 1
     state.stop()
 
 
@@ -272,7 +272,9 @@ def test_handler_of_an_endpoint_that_is_not_there_is_told_of(hooks, caplog):
 def test_stats_count_the_states_and_tell_how_long_the_oldest_waits(hooks):
     app = make_app(hooks, HOOKKIT_RUNNER="none")
     idle = hooks.stats(app)
-    admit(app.extensions["hookkit"].open_inbox(), message(), datetime.now(UTC) - timedelta(hours=1))
+    admit(
+        app.extensions["hookkit"].opening.inbox(), message(), datetime.now(UTC) - timedelta(hours=1)
+    )
 
     waiting = hooks.stats(app)
 

@@ -121,7 +121,7 @@ def test_handler_that_is_added_to_others_is_caught_up_once(releases, states):
 def try_again(release):
     """Have *release* try again what waits, whatever its time."""
     return release.state.worker.work(
-        only=[each.id for each in release.state.open_inbox().find(Filter(state=State.WAITING))]
+        only=[each.id for each in release.state.opening.inbox().find(Filter(state=State.WAITING))]
     )
 
 

@@ -12,6 +12,7 @@ import click
 from flask import current_app
 
 from hookkit.application.app_state import AppState
+from hookkit.cli.terminal import show
 
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
@@ -27,7 +28,9 @@ def state_of_app() -> AppState:
 
 def echo_json(value: object) -> None:
     """Print *value*: texts, numbers, enums, times, dataclasses, and collections of these."""
-    click.echo(json.dumps(value, indent=2, default=_plain))
+    text = json.dumps(value, indent=2, default=_plain)
+    # The one control character that JSON leaves as it is.
+    show(*text.replace("\x7f", r"\u007f").split("\n"))
 
 
 def fields_of(record: DataclassInstance) -> dict[str, Any]:

@@ -11,7 +11,7 @@ import click
 from flask.cli import with_appcontext
 
 from hookkit.cli.flask_commands.common import echo_json, fields_of, json_option, state_of_app
-from hookkit.cli.terminal import aligned
+from hookkit.cli.terminal import aligned, show
 from hookkit.core.attempts import RetryPolicy
 from hookkit.core.handlers import Condition, Handler
 from hookkit.core.provider import Provider
@@ -64,7 +64,7 @@ def handlers(*, is_json: bool) -> None:
     if is_json:
         echo_json([_json(each) for each in found])
     else:
-        click.echo("\n".join(_lines(found)))
+        show(*_lines(found))
     if any(not note.versions for each in found for note in each.notes):
         raise SystemExit(1)
 

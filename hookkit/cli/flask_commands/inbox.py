@@ -8,7 +8,7 @@ import click
 from flask.cli import with_appcontext
 
 from hookkit.cli.flask_commands.common import state_of_app
-from hookkit.cli.terminal import click_errors, counted
+from hookkit.cli.terminal import click_errors, counted, show
 from hookkit.core.attempts import Outcome
 from hookkit.core.entry import REPLAYABLE, Filter, State
 from hookkit.operating.checkup import Level
@@ -72,9 +72,9 @@ def replay(  # noqa: PLR0913  # one for each option
         count = state_of_app().operations.replay_all(
             wanted,
             handlers=handlers or None,
-            progress=lambda so_far: click.echo(f"{so_far} so far", err=True),
+            progress=lambda so_far: show(f"{so_far} so far", err=True),
         )
-    click.echo(f"{counted(count, 'entry runs', 'entries run')} again")
+    show(f"{counted(count, 'entry runs', 'entries run')} again")
 
 
 @click.command()
@@ -88,7 +88,7 @@ def prune() -> None:
     with click_errors():
         state.versions.promote_held_back()
         bodies, entries = state.upkeep.prune(lambda _: False)
-    click.echo(f"deleted the bodies of {bodies} deliveries and {entries} entries")
+    show(f"deleted the bodies of {bodies} deliveries and {entries} entries")
 
 
 @click.group()
@@ -105,7 +105,7 @@ def upgrade() -> None:
     """
     with click_errors():
         state_of_app().opening.upgrade()
-    click.echo("the tables are up to date")
+    show("the tables are up to date")
 
 
 @click.command()
@@ -120,6 +120,5 @@ def check(context: click.Context) -> None:
     levels = set()
     for finding in state_of_app().checkup.findings():
         levels.add(finding.level)
-        level = click.style(f"{finding.level.value:8}", fg=_COLORS[finding.level])
-        click.echo(f"{level}{finding.text}")
+        show(finding.text, label=f"{finding.level.value:8}", color=_COLORS[finding.level])
     context.exit(1 if Level.FAILURE in levels else 0)

@@ -10,7 +10,7 @@ import click
 from flask.cli import with_appcontext
 
 from hookkit.cli.flask_commands.common import echo_json, fields_of, json_option, state_of_app
-from hookkit.cli.terminal import aligned, click_errors, counted
+from hookkit.cli.terminal import aligned, click_errors, counted, show
 from hookkit.switching.comparison import Row
 from hookkit.switching.rehearsal import Rehearsal
 from hookkit.switching.switch import Status
@@ -44,7 +44,7 @@ def status(endpoint: str, new: str | None, *, is_json: bool) -> None:
         log = [entry._asdict() for entry in found.log]
         echo_json({**fields_of(found), "log": log, "is_safe": found.is_safe})
     else:
-        click.echo("\n".join(lines_of_status(found)))
+        show(*lines_of_status(found))
 
 
 @versions.command()
@@ -60,7 +60,7 @@ def switch(endpoint: str, version: str, who: str, *, is_forced: bool) -> None:
     events = counted(
         count, "event that only it has reported runs", "events that only it has reported run"
     )
-    click.echo(f"{version} is live at {endpoint}; {events} now")
+    show(f"{version} is live at {endpoint}; {events} now")
 
 
 @versions.command()
@@ -76,7 +76,7 @@ def retire(endpoint: str, version: str, who: str, *, is_forced: bool) -> None:
         seen_at = of_app.status(endpoint).last_seen.get(version)
         of_app.retire(endpoint, version, who=who, is_forced=is_forced)
     seen = "it was not seen lately" if seen_at is None else f"last seen {_utc(seen_at)}"
-    click.echo(f"{version} is ignored at {endpoint}; {seen}")
+    show(f"{version} is ignored at {endpoint}; {seen}")
 
 
 @versions.command()
@@ -96,7 +96,7 @@ def rehearse(endpoint: str, new: str | None, *, is_json: bool) -> None:
     if is_json:
         echo_json({**fields_of(found), "is_clean": found.is_clean})
     else:
-        click.echo("\n".join(lines_of_rehearsal(found)))
+        show(*lines_of_rehearsal(found))
     if not found.is_clean:
         raise SystemExit(1)
 

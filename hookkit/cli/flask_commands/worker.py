@@ -46,7 +46,9 @@ def worker(
     """
     _show_log()
     with click_errors():
-        process = state_of_app().dedicate(threads=threads, endpoints=endpoints, sweeps=sweeps)
+        process = state_of_app().make_worker_process(
+            threads=threads, endpoints=endpoints, sweeps=sweeps
+        )
         is_clean = process.run()
     context.exit(0 if is_clean else 1)
 

@@ -1,34 +1,29 @@
-"""Admits a delivery's items, inside the caller's transaction.
+"""Admits deliveries, inside the caller's transaction: the same way on every database.
 
-Strategy: look the event ids up, store what is not there, look again. The second look tells
-an item of ours from one that another process stored in between: the unique constraint lets
-one of them in, and the row that is there says whose delivery it points at.
-
-``sqlite_admit`` does the same for several deliveries at once, where nobody comes in between.
+Strategy: look the event ids up, store what is not there, and see what is there then. The
+database's own class does the first and the second: one that has a single writer knows what
+it has stored, another looks again, since the unique constraint may have let another process
+in first. Facts come last: of several entries for one fact, the first one owns it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from itertools import islice
-from operator import itemgetter
-from typing import Any, NamedTuple, TypeVar
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import replace
+from typing import NamedTuple, Protocol
 
-from sqlalchemy import Connection, bindparam, select
-from sqlalchemy.sql.dml import Insert
+from sqlalchemy import Connection, select
 
 from hookkit.core.delivery import Item
 from hookkit.core.entry import Admitted, Receipt, State
 from hookkit.core.errors import Unavailable
 from hookkit.core.facts import is_exact
-from hookkit.inbox.sql.owners import Claim, Twins, part_twins
-from hookkit.inbox.sql.rows import PreparedDelivery, Values, give_modes
+from hookkit.core.modes import Change, Modes, Owner, modes_after
+from hookkit.inbox.records import seconds_to_ms
+from hookkit.inbox.sql.owners import OwnerCandidate, mark_twins, with_first_states
+from hookkit.inbox.sql.rows import PreparedDelivery, Values, chunks
 from hookkit.inbox.sql.tables import deliveries, entries
-
-#: SQLite before 3.32 takes 999 parameters in a statement.
-CHUNK = 500
-
-_T = TypeVar("_T")
 
 
 class Known(NamedTuple):
@@ -43,103 +38,110 @@ class Known(NamedTuple):
     state: str
 
 
-# Built once: putting a statement together takes longer than SQLite does to run it.
-KNOWN_COLUMNS = [
-    entries.c.id,
-    entries.c.event_id,
-    entries.c.delivery_id,
-    entries.c.position,
-    entries.c.content_hash,
-    entries.c.received_at_ms,
-    entries.c.state,
-]
-_KNOWN = select(*KNOWN_COLUMNS).where(
-    entries.c.endpoint == bindparam("of_endpoint"),
-    entries.c.event_id.in_(bindparam("event_ids", expanding=True)),
-)
-_INSERT_DELIVERY = deliveries.insert()
+#: The columns of a ``Known``, in its order.
+KNOWN_COLUMNS = [entries.c[name] for name in Known._fields]
+
+
+class Storage(Protocol):
+    """How a database looks up and stores what an admission is about."""
+
+    def changes(self, endpoint: str) -> Sequence[Change]:
+        """Return what was switched at *endpoint*; nothing is switched there until the end."""
+
+    def look_up(self, endpoint: str, event_ids: Collection[str]) -> dict[str, Known]:
+        """Return by event id the entries that are there."""
+
+    def store_delivery(self, row: Values) -> int:
+        """Store a delivery; return its id."""
+
+    def store_entries(self, endpoint: str, rows: Sequence[Values]) -> dict[str, Known]:
+        """Store the entries of *rows* that are not there; return by event id what is there then."""
+
+    def flush(self) -> None:
+        """Write what is not written yet."""
+
+    def take_facts(self, endpoint: str, wanted: Sequence[OwnerCandidate]) -> dict[str, Owner]:
+        """Have each free fact owned by the first in *wanted*; return the owners by fact."""
 
 
 def admit(
-    connection: Connection,
-    insert_entry: Insert,
+    connection: Connection, storage: Storage, batch: Sequence[PreparedDelivery]
+) -> list[Receipt]:
+    """Store what is new of each delivery of *batch*; return their receipts in its order."""
+    modes = _modes(storage, batch)
+    known = _look_up(storage, batch)
+    admitted: list[tuple[Admitted, ...]] = []
+    candidates: defaultdict[str, list[OwnerCandidate]] = defaultdict(list)
+    for delivery in batch:
+        endpoint = delivery.envelope.endpoint
+        of_delivery = modes[endpoint] if delivery.envelope.modes is not None else None
+        delivery_id = _store_new(storage, delivery, known[endpoint], of_delivery)
+        items = _admitted_items(delivery, known[endpoint], delivery_id)
+        _keep_what_counts(connection, storage, delivery, delivery_id, items)
+        if of_delivery is not None and of_delivery.has_twins:
+            candidates[endpoint] += _owner_candidates(delivery, items)
+        admitted.append(items)
+    storage.flush()
+    twins: set[int] = set()
+    for endpoint, wanted in candidates.items():
+        twins |= mark_twins(connection, storage.take_facts(endpoint, wanted), wanted)
+    return [Receipt(admitted=_with_twins(items, twins)) for items in admitted]
+
+
+def _look_up(storage: Storage, batch: Sequence[PreparedDelivery]) -> dict[str, dict[str, Known]]:
+    """Return, by endpoint and event id, what is there of what decides on *batch*."""
+    wanted: defaultdict[str, set[str]] = defaultdict(set)
+    for delivery in batch:
+        items = delivery.envelope.items
+        wanted[delivery.envelope.endpoint] |= {item.event_id for item in items} | {
+            item.previous_event_id for item in items if item.previous_event_id
+        }
+    return {endpoint: storage.look_up(endpoint, ids) for endpoint, ids in wanted.items()}
+
+
+def _modes(storage: Storage, batch: Sequence[PreparedDelivery]) -> dict[str, Modes]:
+    """Return the modes of each endpoint whose settings name any, overridden by switches."""
+    modes: dict[str, Modes] = {}
+    for delivery in batch:
+        endpoint, declared = delivery.envelope.endpoint, delivery.envelope.modes
+        if declared is not None and endpoint not in modes:
+            modes[endpoint] = modes_after(declared, storage.changes(endpoint))
+    return modes
+
+
+def _store_new(
+    storage: Storage,
     delivery: PreparedDelivery,
-    twins: Twins | None = None,
-) -> Receipt:
-    """Store what is new of *delivery*, and say to each item whether it was.
-
-    Args:
-        insert_entry: Inserts into ``entries`` and passes over event ids that are there.
-        twins: What is known of the endpoint's versions; None where no modes are named.
-    """
-    endpoint = delivery.envelope.endpoint
-    known = _look_up(connection, endpoint, wanted_ids(delivery))
-    new = new_items(delivery, known)
-    delivery_id = None
-    if new:
-        if twins is not None:
-            give_modes(delivery, new.values(), twins.modes)
-        delivery_id = _store_delivery(connection, delivery.row)
-        rows = [
-            delivery.entry_rows[position] | {"delivery_id": delivery_id}
-            # In the order of their ids: two processes that insert the same ones then wait
-            # for each other in one direction only.
-            for _, position in sorted(new.items(), key=itemgetter(0))
-        ]
-        connection.execute(insert_entry, rows)
-        known |= _look_up(connection, endpoint, new)
-        if twins is not None and twins.modes.has_twins:
-            _part_twins(connection, delivery, delivery_id, twins, known)
-    admitted = admitted_items(delivery, known, delivery_id)
-    keep_what_counts(connection, delivery, delivery_id, admitted)
-    return Receipt(admitted=admitted)
-
-
-def _part_twins(
-    connection: Connection,
-    delivery: PreparedDelivery,
-    delivery_id: int,
-    twins: Twins,
     known: dict[str, Known],
-) -> None:
-    """Take the facts of our live entries, and make twins of those that come too late."""
-    claims = []
-    for position, item in enumerate(delivery.envelope.items):
-        entry = known.get(item.event_id)
-        is_ours = entry and (entry.delivery_id, entry.position) == (delivery_id, position)
-        if is_ours and entry and entry.state == State.PENDING.value and is_exact(item.fact):
-            claims.append(Claim(item.fact, entry.id, delivery.entry_rows[position]["version"]))
-    lost = part_twins(connection, twins, delivery.envelope.endpoint, claims)
-    for event_id, entry in known.items():
-        if entry.id in lost:
-            known[event_id] = entry._replace(state=State.TWIN.value)
-
-
-def chunks(values: Iterable[_T]) -> Iterator[list[_T]]:
-    """Yield *values* in lists that fit into one statement."""
-    iterator = iter(values)
-    while chunk := list(islice(iterator, CHUNK)):
-        yield chunk
-
-
-def wanted_ids(delivery: PreparedDelivery) -> set[str]:
-    """Return the event ids that decide what of *delivery* is new."""
-    items = delivery.envelope.items
-    wanted = {item.event_id for item in items}
-    wanted.update(item.previous_event_id for item in items if item.previous_event_id)
-    return wanted
-
-
-def new_items(delivery: PreparedDelivery, known: Mapping[str, Known]) -> dict[str, int]:
-    """Return the event ids that are not *known*, with the position that each comes first at."""
+    modes: Modes | None,
+) -> int | None:
+    """Store what is new of *delivery*, add it to *known*; return the delivery's id if any is."""
     new: dict[str, int] = {}
     for position, item in enumerate(delivery.envelope.items):
         if _same_event(known, item, delivery.received_at_ms) is None:
             new.setdefault(item.event_id, position)
-    return new
+    if not new:
+        return None
+    delivery_row, rows = with_first_states(delivery, new.values(), modes)
+    delivery_id = storage.store_delivery(delivery_row)
+    stored = [row | {"delivery_id": delivery_id} for row in rows]
+    known |= storage.store_entries(delivery.envelope.endpoint, stored)
+    return delivery_id
 
 
-def admitted_items(
+def _same_event(known: Mapping[str, Known], item: Item, received_at_ms: int) -> Known | None:
+    """Return the entry that *item* is a duplicate of."""
+    entry = known.get(item.event_id)
+    if entry is None and item.previous_event_id is not None and item.repeat_after_s:
+        previous = known.get(item.previous_event_id)
+        if previous and received_at_ms - previous.received_at_ms < seconds_to_ms(
+            item.repeat_after_s
+        ):
+            return previous
+    return entry
+
+
+def _admitted_items(
     delivery: PreparedDelivery, known: Mapping[str, Known], delivery_id: int | None
 ) -> tuple[Admitted, ...]:
     """Return what each item came to, once all of them are *known*.
@@ -166,8 +168,28 @@ def admitted_items(
     return tuple(admitted)
 
 
-def keep_what_counts(
+def _owner_candidates(
+    delivery: PreparedDelivery, admitted: Iterable[Admitted]
+) -> list[OwnerCandidate]:
+    """Return the new entries of *delivery* that run unless another version's owns their fact."""
+    return [
+        OwnerCandidate(row["fact"], one.entry_id, row["version"])
+        for row, one in zip(delivery.entry_rows, admitted, strict=True)
+        if one.is_new and one.state is State.PENDING and is_exact(row["fact"])
+    ]
+
+
+def _with_twins(admitted: tuple[Admitted, ...], twins: set[int]) -> tuple[Admitted, ...]:
+    if twins.isdisjoint(one.entry_id for one in admitted):
+        return admitted
+    return tuple(
+        replace(one, state=State.TWIN) if one.entry_id in twins else one for one in admitted
+    )
+
+
+def _keep_what_counts(
     connection: Connection,
+    storage: Storage,
     delivery: PreparedDelivery,
     delivery_id: int | None,
     admitted: Sequence[Admitted],
@@ -179,44 +201,23 @@ def keep_what_counts(
     conflicting = sorted({one.entry_id for one in admitted if one.is_conflict})
     if not conflicting:
         return
+    # What is changed now may be among what is not written yet.
+    storage.flush()
     for chunk in chunks(conflicting):
         one_more = entries.update().where(entries.c.id.in_(chunk))
         connection.execute(one_more.values(conflict_count=entries.c.conflict_count + 1))
     if is_kept:
         mark = deliveries.update().where(deliveries.c.id == delivery_id)
         connection.execute(mark.values(is_conflict=True))
-    else:
-        _store_conflict(connection, delivery)
+    elif not _has_conflict(connection, delivery):
+        storage.store_delivery(delivery.row | {"is_conflict": True})
 
 
-def _look_up(connection: Connection, endpoint: str, event_ids: Iterable[str]) -> dict[str, Known]:
-    known = {}
-    for chunk in chunks(event_ids):
-        for row in connection.execute(_KNOWN, {"of_endpoint": endpoint, "event_ids": chunk}):
-            known[row.event_id] = Known(*row)
-    return known
-
-
-def _same_event(known: Mapping[str, Known], item: Item, received_at_ms: int) -> Known | None:
-    entry = known.get(item.event_id)
-    if entry is None and item.previous_event_id is not None and item.repeat_after_s:
-        previous = known.get(item.previous_event_id)
-        if previous and received_at_ms - previous.received_at_ms < item.repeat_after_s * 1000:
-            return previous
-    return entry
-
-
-def _store_delivery(connection: Connection, row: Values) -> int:
-    key: Any = connection.execute(_INSERT_DELIVERY, row).inserted_primary_key
-    return int(key.id)
-
-
-def _store_conflict(connection: Connection, delivery: PreparedDelivery) -> None:
-    """Keep the delivery of a conflict, once however often the vendor sends its bytes."""
+def _has_conflict(connection: Connection, delivery: PreparedDelivery) -> bool:
+    """Tell whether the bytes are kept already: a vendor may send a conflict many times."""
     same_bytes = select(deliveries.c.id).where(
         deliveries.c.endpoint == delivery.envelope.endpoint,
         deliveries.c.body_sha256 == delivery.row["body_sha256"],
         deliveries.c.is_conflict,
     )
-    if connection.execute(same_bytes.limit(1)).first() is None:
-        _store_delivery(connection, delivery.row | {"is_conflict": True})
+    return connection.execute(same_bytes.limit(1)).first() is not None

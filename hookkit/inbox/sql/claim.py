@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 from collections import defaultdict
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
-from typing import Any
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from itertools import takewhile
+from operator import attrgetter
+from typing import Any, NamedTuple
 
 from sqlalchemy import (
     Connection,
-    Row,
     Select,
     and_,
     bindparam,
@@ -24,13 +25,58 @@ from sqlalchemy import (
 )
 
 from hookkit.core.attempts import Outcome, Recorded, tries_of
+from hookkit.core.body import Headers
 from hookkit.core.entry import Entry, State
-from hookkit.inbox.base import HELD_UP_S, from_ms
-from hookkit.inbox.sql.admit import chunks
+from hookkit.inbox.records import from_ms, later
+from hookkit.inbox.sql.rows import BodyCipher, chunks
 from hookkit.inbox.sql.tables import attempts, deliveries, entries
 
+#: An entry that is held up in its lane is not looked at again for so long, in seconds.
+HELD_UP_S = 1.0
+#: The states that a claim may start from.
+CLAIMABLE = (State.PENDING, State.WAITING, State.RUNNING)
+
+# How many rows of each state a claim in lanes looks at, and how often: what is held up is put
+# off, so that the next look finds others. On SQLite deliveries wait meanwhile.
+_LOOK_AT = 20
+_MOST_LOOKS = 5
+
+
+class Due(NamedTuple):
+    """An entry that may be claimed, as it was before the claim.
+
+    Attributes:
+        chosen_handlers: A list in JSON; None is all handlers.
+        held_until_ms: When what holds it up in its lane is due; None when nothing does, and
+            where lanes are not looked at.
+    """
+
+    id: int
+    endpoint: str
+    event_id: str
+    delivery_id: int
+    position: int
+    received_at_ms: int
+    state: str
+    due_at_ms: int
+    claim_count: int
+    lost_claim_count: int
+    generation: int
+    replays: int
+    chosen_handlers: str | None
+    lane: str | None
+    held_until_ms: int | None = None
+
+    @property
+    def age(self) -> tuple[int, int, int]:
+        """What sorts by how long they have been due; within a delivery, by the payload's order."""
+        return self.due_at_ms, self.delivery_id, self.position
+
+
+# Statements are built once: putting one together takes longer than SQLite does to run it.
+
 _OTHER = entries.alias("other")
-# In the words of the index ``hookkit_entries_lane``, or it is not used.
+# Written as in the index ``hookkit_entries_lane``, or the index is not used.
 _OTHER_IS_UNSETTLED = text("other.state IN ('pending', 'waiting', 'running')")
 
 # By delivery and position, not by id: on PostgreSQL the ids of one delivery are in any order.
@@ -40,7 +86,7 @@ _OTHER_IS_EARLIER = tuple_(_OTHER.c.delivery_id, _OTHER.c.position) < tuple_(
 _IS_RUNNING = entries.c.state == State.RUNNING.value
 
 _RUNNING_BESIDE = select(func.max(_OTHER.c.due_at_ms)).where(
-    # Few are running: looked up by their state, and not among all that wait in the lane.
+    # Few are running: they are looked up by their state, not among all that wait in the lane.
     _OTHER.c.state == State.RUNNING.value,
     _OTHER.c.endpoint == entries.c.endpoint,
     func.coalesce(_OTHER.c.lane, "") == entries.c.lane,
@@ -63,8 +109,7 @@ _FIRST_BEFORE = (
     .order_by(_OTHER.c.delivery_id, _OTHER.c.position)
     .limit(1)
 )
-#: When what holds up an entry is due; NULL when nothing does.
-HELD_UNTIL_MS = func.coalesce(
+_HELD_UNTIL_MS = func.coalesce(
     _RUNNING_BESIDE.correlate(entries).scalar_subquery(),
     _FIRST_BEFORE.correlate(entries).scalar_subquery(),
 ).label("held_until_ms")
@@ -73,7 +118,7 @@ _HOLD_UP = (
     .where(entries.c.id == bindparam("entry_id"))
     .values(state=State.WAITING.value, due_at_ms=bindparam("until_ms"))
 )
-# One that waits for its next attempt may be among them. Its handlers know when they are due.
+# It may be one that waits for its next attempt: its handlers know when they are due.
 _FIRST_HELD_UP = (
     select(_OTHER.c.id)
     .where(
@@ -92,53 +137,10 @@ _RELEASE = (
     .values(due_at_ms=bindparam("released_at_ms"))
 )
 
-
-def first_free(
-    connection: Connection, oldest_first: Iterable[Row[Any]], now_ms: int, *, holds_up: bool
-) -> Row[Any] | None:
-    """Return the first row that nothing in its lane holds up, None when there is none.
-
-    Args:
-        oldest_first: With the column ``HELD_UNTIL_MS``.
-        holds_up: Whether those before it are put off until what they wait for is due.
-    """
-    later_ms = now_ms + round(HELD_UP_S * 1000)
-    put_off = []
-    free = None
-    for row in oldest_first:
-        if row.held_until_ms is None:
-            free = row
-            break
-        # A lease that is over is left as it is: its holder may still come back.
-        if row.state != State.RUNNING.value:
-            put_off.append({"entry_id": row.id, "until_ms": max(row.held_until_ms, later_ms)})
-    if put_off and holds_up:
-        connection.execute(_HOLD_UP, put_off)
-    return free
-
-
-def release(connection: Connection, lanes: Collection[tuple[str, str]], now_ms: int) -> None:
-    """Make due what was held up first in each of *lanes*, by endpoint and name."""
-    for endpoint, lane in sorted(lanes):
-        values = {"of_endpoint": endpoint, "of_lane": lane, "released_at_ms": now_ms}
-        connection.execute(_RELEASE, values)
-
-
-#: The states that a claim may start from.
-CLAIMABLE = (State.PENDING, State.WAITING, State.RUNNING)
-
-# Due longest first; what arrived in one delivery, in the payload's order.
 _OLDEST_FIRST = (entries.c.due_at_ms, entries.c.delivery_id, entries.c.position)
-
-
-# How many rows a claim in lanes looks at, of each state, and how often: what is held up is put
-# off, so that the next look meets others. Deliveries wait meanwhile.
-_LOOK_AT = 20
-_MOST_LOOKS = 5
-
-# Statements are built once: putting one together takes longer than SQLite does to run it.
 _AT_ENDPOINTS = entries.c.endpoint.in_(bindparam("endpoints", expanding=True))
 _IS_DUE = entries.c.due_at_ms <= bindparam("now_ms")
+# In the order of ``Due``.
 _CLAIMABLE = (
     select(
         entries.c.id,
@@ -171,7 +173,7 @@ _DUE: dict[State, Select[Any]] = {
     .limit(bindparam("row_limit"))
     for state in CLAIMABLE
 }
-_DUE_IN_LANES = {state: due.add_columns(HELD_UNTIL_MS) for state, due in _DUE.items()}
+_DUE_IN_LANES = {state: due.add_columns(_HELD_UNTIL_MS) for state, due in _DUE.items()}
 _DUE_OF_THESE: Select[Any] = _CLAIMABLE.where(
     entries.c.id.in_(bindparam("entry_ids", expanding=True)),
     or_(
@@ -179,7 +181,7 @@ _DUE_OF_THESE: Select[Any] = _CLAIMABLE.where(
         and_(entries.c.state == State.RUNNING.value, _IS_DUE),
     ),
 )
-_DUE_OF_THESE_IN_LANES = _DUE_OF_THESE.add_columns(HELD_UNTIL_MS)
+_DUE_OF_THESE_IN_LANES = _DUE_OF_THESE.add_columns(_HELD_UNTIL_MS)
 _FIRST_DUE = {
     state: select(entries.c.due_at_ms)
     .where(entries.c.state == state.value, _AT_ENDPOINTS)
@@ -229,118 +231,68 @@ _RECORDED = (
 )
 
 
-def due_entries(
+def choose(
     connection: Connection,
     now_ms: int,
     limit: int,
     endpoints: Collection[str],
     only: Collection[int] | None,
-    *,
-    in_lanes: bool = False,
-) -> list[Row[Any]]:
-    """Return rows that are due, locked where the database locks rows.
-
-    Args:
-        in_lanes: Whether the rows tell until when they are held up in their lanes.
-    """
-    values = {"endpoints": list(endpoints), "now_ms": now_ms, "row_limit": limit}
-    if only is None:
-        due = _DUE_IN_LANES if in_lanes else _DUE
-        found = [connection.execute(due[state], values) for state in CLAIMABLE]
-    else:
-        due_of_these = _DUE_OF_THESE_IN_LANES if in_lanes else _DUE_OF_THESE
-        found = [
-            connection.execute(due_of_these, values | {"entry_ids": chunk})
-            for chunk in chunks(set(only))
-        ]
-    return [row for rows in found for row in rows]
-
-
-def lease(
-    connection: Connection, rows: Sequence[Row[Any]], limit: int, token: str, until_ms: int
-) -> None:
-    """Give *rows* to the holder of *token* until then; count the attempt of the first ones.
-
-    Args:
-        limit: How many are leased; the others are set aside.
-    """
-    for statement, some in (_LEASE, rows[:limit]), (_SET_ASIDE, rows[limit:]):
-        for chunk in chunks(row.id for row in some):
-            values = {"new_token": token, "new_due_ms": until_ms, "entry_ids": chunk}
-            connection.execute(statement, values)
-
-
-def pick(due: Sequence[Row[Any]], limit: int) -> list[Row[Any]]:
-    """Choose what to claim: an entry whose lease is over alone, or a batch without any."""
-    oldest_first = sorted(due, key=age)
+) -> list[Due]:
+    """Return what to claim: an entry whose lease is over alone, or up to *limit* others."""
+    oldest_first = _due_entries(connection, now_ms, limit, endpoints, only)
     if oldest_first and oldest_first[0].state == State.RUNNING.value:
         return oldest_first[:1]
-    return [row for row in oldest_first if row.state != State.RUNNING.value][:limit]
+    return [each for each in oldest_first if each.state != State.RUNNING.value][:limit]
 
 
-def first_in_lanes(
+def choose_in_lanes(
     connection: Connection, now_ms: int, endpoints: Collection[str], only: Collection[int] | None
-) -> list[Row[Any]]:
-    """Return what has been due longest of what nothing holds up, if there is such a row."""
+) -> list[Due]:
+    """Return what has been due longest of what nothing in its lane holds up, if anything."""
     if only is not None:
-        due = due_entries(connection, now_ms, 0, endpoints, only, in_lanes=True)
-        free = first_free(connection, sorted(due, key=age), now_ms, holds_up=False)
-        return [] if free is None else [free]
+        due = _due_entries(connection, now_ms, 0, endpoints, only, in_lanes=True)
+        return [each for each in due if each.held_until_ms is None][:1]
     for _ in range(_MOST_LOOKS):
-        due = due_entries(connection, now_ms, _LOOK_AT, endpoints, None, in_lanes=True)
-        free = first_free(connection, sorted(due, key=age), now_ms, holds_up=True)
-        if free is not None:
-            return [free]
+        due = _due_entries(connection, now_ms, _LOOK_AT, endpoints, None, in_lanes=True)
+        held_up = list(takewhile(lambda each: each.held_until_ms is not None, due))
+        _put_off(connection, held_up, now_ms)
+        if len(held_up) < len(due):
+            return [due[len(held_up)]]
         if not due:
             break
     return []
 
 
-def age(row: Row[Any]) -> tuple[int, int, int]:
-    """Return what sorts rows by how long they have been due."""
-    return row.due_at_ms, row.delivery_id, row.position
+def lease(
+    connection: Connection, due: Sequence[Due], limit: int, token: str, until_ms: int
+) -> None:
+    """Give *due* to the holder of *token* until then, and count the claims of the first ones.
+
+    Args:
+        limit: How many are leased; the others are set aside.
+    """
+    for statement, some in (_LEASE, due[:limit]), (_SET_ASIDE, due[limit:]):
+        for chunk in chunks(each.id for each in some):
+            values = {"new_token": token, "new_due_ms": until_ms, "entry_ids": chunk}
+            connection.execute(statement, values)
+
+
+def release(connection: Connection, lanes: Collection[tuple[str, str]], now_ms: int) -> None:
+    """Make due what was held up first in each of *lanes*, by endpoint and name."""
+    for endpoint, lane in sorted(lanes):
+        values = {"of_endpoint": endpoint, "of_lane": lane, "released_at_ms": now_ms}
+        connection.execute(_RELEASE, values)
 
 
 def claimed_entries(
-    connection: Connection,
-    rows: Sequence[Row[Any]],
-    lease_token: str,
-    decrypted: Callable[[bytes], bytes | None],
+    connection: Connection, due: Sequence[Due], lease_token: str, cipher: BodyCipher
 ) -> list[Entry]:
-    """Return *rows*, read before their claim, as the worker gets them after it.
-
-    Args:
-        decrypted: Returns what an encrypted body was, None when no key fits.
-    """
-    # Many items may share a delivery; its bytes are read once.
-    stored = {}
-    for chunk in chunks({row.delivery_id for row in rows}):
-        for delivery in connection.execute(_BODIES, {"delivery_ids": chunk}):
-            body = decrypted(delivery.body) if delivery.is_encrypted else delivery.body
-            stored[delivery.id] = body, json.loads(delivery.headers)
-    recorded = _recorded(connection, rows)
-    claimed = []
-    for row in rows:
-        chosen = None if row.chosen_handlers is None else frozenset(json.loads(row.chosen_handlers))
-        entry = Entry(
-            id=row.id,
-            endpoint=row.endpoint,
-            event_id=row.event_id,
-            position=row.position,
-            claim_count=row.attempt_count + 1,
-            lost_claim_count=row.lost_claim_count + (row.state == State.RUNNING.value),
-            lease_token=lease_token,
-            tries=tries_of(recorded[row.id], replay=row.replay_count, chosen=chosen),
-            generation=row.generation,
-            replays=row.replay_count,
-            chosen=chosen,
-            lane=row.lane,
-            received_at=from_ms(row.received_at_ms),
-            body=stored[row.delivery_id][0],
-            headers=stored[row.delivery_id][1],
-        )
-        claimed.append(entry)
-    return claimed
+    """Return *due*, read before their claim, as the worker gets them after it."""
+    contents = _contents(connection, {each.delivery_id for each in due}, cipher)
+    recorded = _recorded(connection, due)
+    return [
+        _claimed(each, lease_token, contents[each.delivery_id], recorded[each.id]) for each in due
+    ]
 
 
 def first_due(connection: Connection, endpoints: Collection[str]) -> Iterator[tuple[State, int]]:
@@ -352,15 +304,90 @@ def first_due(connection: Connection, endpoints: Collection[str]) -> Iterator[tu
             yield state, due_ms
 
 
-def _recorded(connection: Connection, rows: Sequence[Row[Any]]) -> dict[int, list[Recorded]]:
+def _due_entries(
+    connection: Connection,
+    now_ms: int,
+    limit: int,
+    endpoints: Collection[str],
+    only: Collection[int] | None,
+    *,
+    in_lanes: bool = False,
+) -> list[Due]:
+    """Return what is due, what has been due longest first, locked where rows are locked.
+
+    Args:
+        limit: Of each state; without effect on *only*.
+        in_lanes: Whether to look for what holds them up.
+    """
+    values = {"endpoints": list(endpoints), "now_ms": now_ms, "row_limit": limit}
+    if only is None:
+        due = _DUE_IN_LANES if in_lanes else _DUE
+        found = [connection.execute(due[state], values) for state in CLAIMABLE]
+    else:
+        due_of_these = _DUE_OF_THESE_IN_LANES if in_lanes else _DUE_OF_THESE
+        found = [
+            connection.execute(due_of_these, values | {"entry_ids": chunk})
+            for chunk in chunks(set(only))
+        ]
+    return sorted((Due(*row) for rows in found for row in rows), key=attrgetter("age"))
+
+
+def _put_off(connection: Connection, held_up: Iterable[Due], now_ms: int) -> None:
+    """Have the next looks pass over *held_up* until what they wait for is due."""
+    put_off = [
+        {"entry_id": each.id, "until_ms": max(each.held_until_ms or 0, later(now_ms, HELD_UP_S))}
+        for each in held_up
+        # A lease that is over is left as it is: its holder may still come back.
+        if each.state != State.RUNNING.value
+    ]
+    if put_off:
+        connection.execute(_HOLD_UP, put_off)
+
+
+def _claimed(
+    due: Due, lease_token: str, content: tuple[bytes | None, Headers], recorded: Sequence[Recorded]
+) -> Entry:
+    chosen = None if due.chosen_handlers is None else frozenset(json.loads(due.chosen_handlers))
+    return Entry(
+        id=due.id,
+        endpoint=due.endpoint,
+        event_id=due.event_id,
+        position=due.position,
+        claim_count=due.claim_count + 1,
+        lost_claim_count=due.lost_claim_count + (due.state == State.RUNNING.value),
+        lease_token=lease_token,
+        tries=tries_of(recorded, replay=due.replays, chosen=chosen),
+        generation=due.generation,
+        replays=due.replays,
+        chosen=chosen,
+        lane=due.lane,
+        received_at=from_ms(due.received_at_ms),
+        body=content[0],
+        headers=content[1],
+    )
+
+
+def _contents(
+    connection: Connection, delivery_ids: Collection[int], cipher: BodyCipher
+) -> dict[int, tuple[bytes | None, Headers]]:
+    """Return the bytes and the headers of deliveries by id: many items may share one."""
+    contents = {}
+    for chunk in chunks(delivery_ids):
+        for row in connection.execute(_BODIES, {"delivery_ids": chunk}):
+            body = cipher.decrypt(row.body) if row.is_encrypted else row.body
+            contents[row.id] = body, json.loads(row.headers)
+    return contents
+
+
+def _recorded(connection: Connection, due: Sequence[Due]) -> dict[int, list[Recorded]]:
     """Return by entry what its handlers have tried since it started over."""
     recorded: dict[int, list[Recorded]] = defaultdict(list)
     # A first claim has no attempts to look for.
-    tried = [row.id for row in rows if row.attempt_count or row.replay_count]
+    tried = [each.id for each in due if each.claim_count or each.replays]
     for chunk in chunks(tried):
-        for found in connection.execute(_RECORDED, {"entry_ids": chunk}):
-            retry_at = None if found.retry_at_ms is None else from_ms(found.retry_at_ms)
-            recorded[found.entry_id].append(
-                Recorded(found.handler, Outcome(found.outcome), found.replay_count, retry_at)
-            )
+        for entry_id, handler, outcome, replays, retry_at_ms in connection.execute(
+            _RECORDED, {"entry_ids": chunk}
+        ):
+            retry_at = None if retry_at_ms is None else from_ms(retry_at_ms)
+            recorded[entry_id].append(Recorded(handler, Outcome(outcome), replays, retry_at))
     return recorded

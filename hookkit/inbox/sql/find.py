@@ -1,23 +1,21 @@
-"""Finds entries and proofs for people, inside the caller's transaction."""
+"""Finds entries for people, and what proved deliveries, inside the caller's transaction."""
 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 
 from sqlalchemy import ColumnElement, Connection, case, exists, func, null, or_, select
 
 from hookkit.core.entry import Filter, State
 from hookkit.core.ids import FINGERPRINT_CHARS
 from hookkit.core.provider import FINGERPRINT_HEADER
-from hookkit.inbox.base import from_ms, to_ms
-from hookkit.inbox.records import AttemptRecord, EntryRecord, Kept, Proofs, ProofUse
-from hookkit.inbox.sql.admit import chunks
-from hookkit.inbox.sql.rows import attempt_record, entry_record, kept_entry
+from hookkit.inbox.records import AttemptRecord, EntryRecord, Kept, Proofs, ProofUse, from_ms, to_ms
+from hookkit.inbox.sql.rows import BodyCipher, attempt_record, chunks, entry_record, kept_entry
 from hookkit.inbox.sql.tables import attempts, deliveries, entries
 
 #: Whether the bytes of an entry are still kept.
-HAS_BODY = exists().where(deliveries.c.id == entries.c.delivery_id)
+HAS_BODY = exists().where(deliveries.c.id == entries.c.delivery_id).label("has_body")
 
 
 def conditions(wanted: Filter) -> Iterator[ColumnElement[bool]]:
@@ -49,7 +47,7 @@ def conditions(wanted: Filter) -> Iterator[ColumnElement[bool]]:
 def find(connection: Connection, wanted: Filter, limit: int) -> Sequence[EntryRecord]:
     """Return entries, newest first."""
     newest = (
-        select(entries, HAS_BODY.label("has_body"))
+        select(entries, HAS_BODY)
         .where(*conditions(wanted))
         .order_by(entries.c.id.desc())
         .limit(limit)
@@ -68,7 +66,7 @@ def find_kept(
     endpoint: str,
     below_id: int | None,
     limit: int,
-    decrypted: Callable[[bytes], bytes | None],
+    cipher: BodyCipher,
 ) -> Sequence[Kept]:
     """Return entries of *endpoint* with their bytes, newest first."""
     newest = (
@@ -80,7 +78,7 @@ def find_kept(
     )
     if below_id is not None:
         newest = newest.where(entries.c.id < below_id)
-    return [kept_entry(row, decrypted) for row in connection.execute(newest)]
+    return [kept_entry(row, cipher) for row in connection.execute(newest)]
 
 
 def counts(connection: Connection) -> dict[State, int]:
@@ -90,7 +88,7 @@ def counts(connection: Connection) -> dict[State, int]:
     return dict.fromkeys(State, 0) | found
 
 
-# ``json.dumps`` writes headers in their order, and this one comes first.
+# The headers are stored by ``json.dumps`` in their order, and this one comes first.
 _START = f'{{"{FINGERPRINT_HEADER}": "'
 
 _FINGERPRINT = case(
@@ -104,7 +102,7 @@ _FINGERPRINT = case(
 
 
 def proofs(connection: Connection, after_id: int, before_id: int | None, limit: int) -> Proofs:
-    """Return what proved the newest deliveries between two ids."""
+    """Return which secrets proved the newest deliveries between two ids."""
     if before_id is None:
         newest = connection.execute(select(func.max(deliveries.c.id))).scalar()
         before_id = (newest or 0) + 1

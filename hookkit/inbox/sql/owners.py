@@ -1,16 +1,16 @@
-"""Who owns a fact, and which modes hold, inside the caller's transaction."""
+"""Which modes hold, and which entry owns a fact, inside the caller's transaction."""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
-from typing import Any, NamedTuple
+from collections.abc import Collection, Mapping, Sequence
+from typing import NamedTuple
 
 from sqlalchemy import Connection, bindparam, select, update
 from sqlalchemy.sql.dml import Insert
 
-from hookkit.core.delivery import Item
 from hookkit.core.entry import State
-from hookkit.core.modes import Change, Mode, Modes, Owner, modes_after, runs_beside
+from hookkit.core.modes import Change, Mode, Modes, Owner, runs_beside
+from hookkit.inbox.sql.rows import PreparedDelivery, Values, chunks
 from hookkit.inbox.sql.tables import entries, facts, switches
 
 # Built once: putting a statement together takes longer than a database does to run it.
@@ -23,86 +23,91 @@ _OWNERS = select(facts.c.fact, facts.c.entry_id, facts.c.version).where(
     facts.c.endpoint == bindparam("of_endpoint"),
     facts.c.fact.in_(bindparam("wanted", expanding=True)),
 )
-BECOME_TWINS = (
+_BECOME_TWINS = (
     update(entries)
     .where(entries.c.id.in_(bindparam("entry_ids", expanding=True)))
     .values(state=State.TWIN.value, due_at_ms=None)
 )
 
 
-class Claim(NamedTuple):
-    """An entry that would own a fact if that is free."""
+class OwnerCandidate(NamedTuple):
+    """An entry that owns a fact if the fact is free."""
 
     fact: str
     entry_id: int
     version: str
 
 
-class Twins(NamedTuple):
-    """What an admission has to know of the versions of its endpoint.
-
-    Attributes:
-        insert_fact: Inserts into ``facts`` and passes over facts that are owned.
-    """
-
-    modes: Modes
-    insert_fact: Insert
-
-
-def modes_now(connection: Connection, endpoint: str, declared: Mapping[str, Mode]) -> Modes:
-    """Return the modes of *endpoint*, as settings declare them and switches override them."""
+def changes_at(connection: Connection, endpoint: str) -> list[Change]:
+    """Return what was switched at *endpoint*, oldest first."""
     rows = connection.execute(_CHANGES, {"of_endpoint": endpoint})
-    return modes_after(declared, [Change(row[0], row[1], Mode(row[2])) for row in rows])
+    return [Change(version, vendor_type, Mode(mode)) for version, vendor_type, mode in rows]
 
 
-def give_states(
-    items: Sequence[Item],
-    entry_rows: Sequence[dict[str, Any]],
-    positions: Collection[int],
-    modes: Modes,
-) -> bool:
-    """Write into the rows at *positions* what their modes make of them.
+def with_first_states(
+    delivery: PreparedDelivery, positions: Collection[int], modes: Modes | None
+) -> tuple[Values, list[Values]]:
+    """Return the row of *delivery* and those of the entries at *positions*, as *modes* want them.
 
-    Returns:
-        Whether the bytes are of no use to any of them.
+    The bytes are left out when every one of these entries is ignored.
+
+    Args:
+        modes: None leaves every entry live.
     """
-    for position in positions:
-        item, row = items[position], entry_rows[position]
-        state = modes.state_of(item.payload.version, item.vendor_type)
-        row["state"] = state.value
-        if state is not State.PENDING:
-            row["due_at_ms"] = None
-    return all(entry_rows[position]["state"] == State.IGNORED.value for position in positions)
+    rows = [delivery.entry_rows[position] for position in positions]
+    if modes is None:
+        return delivery.row, rows
+    states = [modes.state_of(row["version"], row["vendor_type"]) for row in rows]
+    rows = [
+        row if state is State.PENDING else row | {"state": state.value, "due_at_ms": None}
+        for row, state in zip(rows, states, strict=True)
+    ]
+    if all(state is State.IGNORED for state in states):
+        return delivery.row | {"body": b"", "is_encrypted": False}, rows
+    return delivery.row, rows
 
 
 def take_facts(
-    connection: Connection, insert_fact: Insert, endpoint: str, claims: Iterable[Claim]
+    connection: Connection, insert_fact: Insert, endpoint: str, wanted: Sequence[OwnerCandidate]
 ) -> dict[str, Owner]:
-    """Have each fact that is free owned by the first of *claims* to it; return all owners."""
-    # In the order of the facts: processes that take the same ones wait in one direction only.
-    wanted = sorted(claims)
-    rows = [
+    """Have each free fact owned by the first in *wanted*; return the owners by fact.
+
+    Args:
+        insert_fact: Inserts into ``facts`` and passes over facts that are owned.
+    """
+    rows = fact_rows(endpoint, wanted)
+    if rows:
+        connection.execute(insert_fact, rows)
+    owners = {}
+    for chunk in chunks({each.fact for each in wanted}):
+        for row in connection.execute(_OWNERS, {"of_endpoint": endpoint, "wanted": chunk}):
+            owners[row.fact] = Owner(row.entry_id, row.version)
+    return owners
+
+
+def fact_rows(endpoint: str, wanted: Sequence[OwnerCandidate]) -> list[Values]:
+    """Return the rows of facts that *wanted* would own."""
+    return [
         {"endpoint": endpoint, "fact": fact, "entry_id": entry_id, "version": version}
-        for fact, entry_id, version in wanted
+        # In the order of the facts: processes that take the same ones wait in one direction only.
+        for fact, entry_id, version in sorted(wanted)
     ]
-    if not rows:
-        return {}
-    connection.execute(insert_fact, rows)
-    named = list({claim.fact for claim in wanted})
-    found = connection.execute(_OWNERS, {"of_endpoint": endpoint, "wanted": named})
-    return {row.fact: Owner(row.entry_id, row.version) for row in found}
 
 
-def part_twins(
-    connection: Connection, twins: Twins, endpoint: str, claims: Sequence[Claim]
+def mark_twins(
+    connection: Connection, owners: Mapping[str, Owner], candidates: Sequence[OwnerCandidate]
 ) -> set[int]:
-    """Take the facts of live entries; return the ids of those that are twins, made so."""
-    owners = take_facts(connection, twins.insert_fact, endpoint, claims)
-    lost = {
-        claim.entry_id
-        for claim in claims
-        if not runs_beside(owners[claim.fact].version, claim.version)
+    """Make twins of the candidates whose fact another version owns; return their ids."""
+    twins = {
+        each.entry_id
+        for each in candidates
+        if not runs_beside(owners[each.fact].version, each.version)
     }
-    if lost:
-        connection.execute(BECOME_TWINS, {"entry_ids": sorted(lost)})
-    return lost
+    become_twins(connection, twins)
+    return twins
+
+
+def become_twins(connection: Connection, entry_ids: Collection[int]) -> None:
+    """Make twins of these entries: another version's entry runs for the same fact."""
+    for chunk in chunks(sorted(entry_ids)):
+        connection.execute(_BECOME_TWINS, {"entry_ids": chunk})

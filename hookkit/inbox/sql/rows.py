@@ -1,13 +1,17 @@
-"""Rows of the tables: from deliveries and attempts, and to records. Bodies are encrypted here."""
+"""Rows of the tables, made of deliveries and attempts, and read into records.
+
+Bodies are encrypted and decrypted here.
+"""
 
 from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Collection, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
 from functools import lru_cache
-from typing import Any, TypeAlias
+from itertools import islice
+from typing import Any, TypeAlias, TypeVar
 
 from cryptography.fernet import Fernet, InvalidToken, MultiFernet
 from sqlalchemy import Row
@@ -15,70 +19,94 @@ from sqlalchemy import Row
 from hookkit.core.attempts import Attempt, Outcome
 from hookkit.core.delivery import Envelope, Item
 from hookkit.core.entry import Entry, State
-from hookkit.core.modes import Modes
-from hookkit.inbox.base import MAX_WORD_CHARS, from_ms, storable_text, to_ms
-from hookkit.inbox.records import AttemptRecord, EntryRecord, Kept
-from hookkit.inbox.sql.owners import give_states
+from hookkit.inbox.records import (
+    MAX_WORD_CHARS,
+    AttemptRecord,
+    EntryRecord,
+    Kept,
+    from_ms,
+    later,
+    storable_text,
+    to_ms,
+)
+
+#: How many values go into one statement: SQLite before 3.32 takes 999 parameters.
+CHUNK = 500
+
+_T = TypeVar("_T")
+
+#: Values by the names of their columns.
+Values: TypeAlias = dict[str, Any]
+#: A row with all columns of ``entries``, and ``has_body``.
+EntryRow: TypeAlias = Row[Any]
+#: A row with all columns of ``attempts``.
+AttemptRow: TypeAlias = Row[Any]
+#: A row with all columns of ``entries``, and with ``body``, ``headers`` and ``is_encrypted`` of
+#: its delivery: None when that is gone.
+KeptRow: TypeAlias = Row[Any]
+
+
+def chunks(values: Iterable[_T]) -> Iterator[list[_T]]:
+    """Yield *values* in lists that fit into one statement."""
+    iterator = iter(values)
+    while chunk := list(islice(iterator, CHUNK)):
+        yield chunk
 
 
 class BodyCipher:
     """Encrypts bodies with the first of *keys*, and decrypts what any of them has encrypted.
 
     Args:
-        keys: Fernet keys, newest first.
+        keys: Fernet keys, newest first; without any, bodies are stored as they are.
+
+    Attributes:
+        is_on: Whether there is a key.
 
     Raises:
-        ValueError: One of them is no Fernet key, or there is none.
+        ValueError: One of them is no Fernet key.
     """
 
-    def __init__(self, keys: Sequence[str]) -> None:
+    def __init__(self, keys: Sequence[str] = ()) -> None:
+        self.is_on = bool(keys)
         # 32 random bytes each, in URL-safe base64.
-        self._fernet = MultiFernet([Fernet(key) for key in keys])
+        self._fernet = MultiFernet([Fernet(key) for key in keys]) if keys else None
 
     def encrypt(self, body: bytes) -> bytes:
         """Return what is stored instead of *body*."""
-        return self._fernet.encrypt(body)
+        return body if self._fernet is None else self._fernet.encrypt(body)
 
     def decrypt(self, stored: bytes) -> bytes | None:
-        """Return the body, None when no key fits."""
+        """Return the body that was encrypted, None when no key fits."""
         try:
-            return self._fernet.decrypt(stored)
+            return None if self._fernet is None else self._fernet.decrypt(stored)
         except InvalidToken:
             return None
-
-
-#: Values by the names of their columns.
-Values: TypeAlias = dict[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
 class PreparedDelivery:
     """An envelope with its rows.
 
+    The rows are never changed: an admission that failed may be tried again with them.
+
     Attributes:
         row: The delivery's, without its id.
-        entry_rows: One per item, in their order, without ids; stored when it is new.
+        entry_rows: One for each item, in their order, without ids; only new ones are stored.
     """
 
     envelope: Envelope
     received_at_ms: int
-    row: Values
-    entry_rows: Sequence[Values]
+    row: Values = field(repr=False)
+    entry_rows: Sequence[Values] = field(repr=False)
 
 
-def prepared(
-    envelope: Envelope, encrypted: Callable[[bytes], bytes] | None = None
-) -> PreparedDelivery:
-    """Return *envelope* with its rows.
-
-    Args:
-        encrypted: Returns what is stored instead of the body; None stores it as it is.
-    """
+def prepared(envelope: Envelope, cipher: BodyCipher) -> PreparedDelivery:
+    """Return *envelope* with its rows."""
     received_at_ms = to_ms(envelope.received_at)
     return PreparedDelivery(
         envelope=envelope,
         received_at_ms=received_at_ms,
-        row=_delivery_row(envelope, received_at_ms, encrypted),
+        row=_delivery_row(envelope, received_at_ms, cipher),
         entry_rows=[
             _entry_row(envelope, position, item, received_at_ms)
             for position, item in enumerate(envelope.items)
@@ -86,33 +114,24 @@ def prepared(
     )
 
 
-def give_modes(delivery: PreparedDelivery, positions: Collection[int], modes: Modes) -> None:
-    """Have what is new of *delivery* written as what the modes make of it."""
-    items = delivery.envelope.items
-    if give_states(items, delivery.entry_rows, positions, modes):
-        delivery.row.update(body=b"", is_encrypted=False)
-
-
-def _delivery_row(
-    envelope: Envelope, received_at_ms: int, encrypted: Callable[[bytes], bytes] | None
-) -> Values:
+def _delivery_row(envelope: Envelope, received_at_ms: int, cipher: BodyCipher) -> Values:
     return {
         "endpoint": envelope.endpoint,
         "provider": envelope.provider,
         "version": storable_text(envelope.version, MAX_WORD_CHARS),
         "received_at_ms": received_at_ms,
-        "body": envelope.body if encrypted is None else encrypted(envelope.body),
-        "headers": _written(tuple(envelope.headers.items())),
+        "body": cipher.encrypt(envelope.body),
+        "headers": _headers_json(tuple(envelope.headers.items())),
         "body_sha256": hashlib.sha256(envelope.body).hexdigest(),
         "secret_index": envelope.secret_index,
         "is_conflict": False,
-        "is_encrypted": encrypted is not None,
+        "is_encrypted": cipher.is_on,
     }
 
 
 @lru_cache(maxsize=128)
-def _written(headers: tuple[tuple[str, str], ...]) -> str:
-    # A vendor's are mostly the same ones.
+def _headers_json(headers: tuple[tuple[str, str], ...]) -> str:
+    # Most deliveries of a vendor have the same ones.
     return json.dumps(dict(headers))
 
 
@@ -139,7 +158,7 @@ def _entry_row(envelope: Envelope, position: int, item: Item, received_at_ms: in
     }
 
 
-def attempt_row(entry: Entry, attempt: Attempt, now_ms: int) -> dict[str, object]:
+def attempt_row(entry: Entry, attempt: Attempt, now_ms: int) -> Values:
     """Return *attempt* of the present run of *entry* as it is stored."""
     after_s = attempt.retry_after_s
     return {
@@ -152,11 +171,11 @@ def attempt_row(entry: Entry, attempt: Attempt, now_ms: int) -> dict[str, object
         "started_at_ms": to_ms(attempt.started_at),
         "ended_at_ms": to_ms(attempt.ended_at),
         "error": None if attempt.error is None else storable_text(attempt.error),
-        "retry_at_ms": None if after_s is None else now_ms + round(after_s * 1000),
+        "retry_at_ms": None if after_s is None else later(now_ms, after_s),
     }
 
 
-def attempt_record(row: Row[Any]) -> AttemptRecord:
+def attempt_record(row: AttemptRow) -> AttemptRecord:
     """Return a row of attempts as people see it."""
     return AttemptRecord(
         number=row.number,
@@ -165,12 +184,12 @@ def attempt_record(row: Row[Any]) -> AttemptRecord:
         started_at=from_ms(row.started_at_ms),
         ended_at=from_ms(row.ended_at_ms),
         error=row.error,
-        replay=row.replay_count,
+        replays=row.replay_count,
         retry_at=None if row.retry_at_ms is None else from_ms(row.retry_at_ms),
     )
 
 
-def entry_record(row: Row[Any], recorded: Sequence[AttemptRecord]) -> EntryRecord:
+def entry_record(row: EntryRow, recorded: Sequence[AttemptRecord]) -> EntryRecord:
     """Return a row of entries as people see it."""
     is_waiting = row.state == State.WAITING.value
     return EntryRecord(
@@ -183,20 +202,20 @@ def entry_record(row: Row[Any], recorded: Sequence[AttemptRecord]) -> EntryRecor
         fact=row.fact,
         problem=row.problem,
         state=State(row.state),
-        attempt_count=row.attempt_count,
+        claim_count=row.attempt_count,
         next_attempt_at=from_ms(row.due_at_ms) if is_waiting else None,
         received_at=from_ms(row.received_at_ms),
         conflicts=row.conflict_count,
         event_type=row.event_type,
-        replay=row.replay_count,
+        replays=row.replay_count,
         has_body=row.has_body,
         attempts=tuple(recorded),
     )
 
 
-def kept_entry(row: Row[Any], decrypted: Callable[[bytes], bytes | None]) -> Kept:
-    """Return a row of entries, joined to its delivery's bytes where they are kept."""
-    body = decrypted(row.body) if row.body and row.is_encrypted else row.body
+def kept_entry(row: KeptRow, cipher: BodyCipher) -> Kept:
+    """Return an entry with its bytes, None where they are gone or no key fits."""
+    body = cipher.decrypt(row.body) if row.body and row.is_encrypted else row.body
     return Kept(
         id=row.id,
         endpoint=row.endpoint,

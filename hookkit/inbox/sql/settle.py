@@ -11,13 +11,13 @@ from sqlalchemy.exc import InvalidRequestError
 from hookkit import crash_points
 from hookkit.core.attempts import Attempt, Outcome
 from hookkit.core.entry import Entry, Settlement, State
-from hookkit.inbox.base import to_ms
+from hookkit.inbox.records import later, to_ms
 from hookkit.inbox.sql.rows import attempt_row
 from hookkit.inbox.sql.tables import attempts, entries
 
 
 @contextmanager
-def lent(connection: Connection) -> Iterator[Connection]:
+def forbid_commit(connection: Connection) -> Iterator[Connection]:
     """Keep whoever uses *connection* from ending the transaction that it is in.
 
     An early commit would keep effects whose success is not recorded, and they would be
@@ -56,7 +56,7 @@ _SETTLE = _HELD.values(
 _BEGIN = _HELD.values(
     state=State.RUNNING.value,
     due_at_ms=bindparam("new_due_ms"),
-    # Not one more: an answer that was lost may have it asked for twice.
+    # Not one more than before: after an answer that was lost, this is asked for twice.
     attempt_count=bindparam("new_count"),
 )
 _GIVE_BACK = _HELD.where(entries.c.state == State.WAITING.value).values(
@@ -71,7 +71,7 @@ class UndoneError(Exception):
     """Leaves a transaction so that it is rolled back.
 
     Attributes:
-        attempt: What came of it; None when the entry belongs to another claim.
+        attempt: How it ended; None when the entry belongs to another claim.
     """
 
     def __init__(self, attempt: Attempt | None) -> None:
@@ -84,7 +84,7 @@ def renew(connection: Connection, entry: Entry, until_ms: int) -> bool:
 
 
 def begin(connection: Connection, entry: Entry, until_ms: int) -> bool:
-    """Have *entry*, which was set aside, run; False when it belongs to another claim by now."""
+    """Lease *entry*, which was set aside; False when it belongs to another claim by now."""
     begun = _held(entry) | {"new_due_ms": until_ms, "new_count": entry.claim_count}
     return connection.execute(_BEGIN, begun).rowcount == 1
 
@@ -95,10 +95,10 @@ def give_back(connection: Connection, set_aside: Collection[Entry], now_ms: int)
 
 
 def settle(connection: Connection, entry: Entry, settlement: Settlement, now_ms: int) -> bool:
-    """Record the outcomes and the next state; False, and nothing recorded, when fenced."""
+    """Record the attempts and the next state; False, and nothing recorded, when fenced."""
     due_at_ms = None
     if settlement.state is State.WAITING:
-        due_at_ms = now_ms + round((settlement.retry_after_s or 0) * 1000)
+        due_at_ms = later(now_ms, settlement.retry_after_s or 0)
     settled = {
         "new_state": settlement.state.value,
         "new_due_ms": due_at_ms,
@@ -111,7 +111,7 @@ def settle(connection: Connection, entry: Entry, settlement: Settlement, now_ms:
 
 
 def record_or_undo(connection: Connection, entry: Entry, attempt: Attempt) -> None:
-    """Record that *attempt* succeeded, or see to it that none of its effects is kept.
+    """Record that *attempt* succeeded, or have the transaction rolled back.
 
     Raises:
         UndoneError: It did not succeed, or the entry belongs to another claim by now.
@@ -126,7 +126,7 @@ def record_or_undo(connection: Connection, entry: Entry, attempt: Attempt) -> No
 
 
 def _record(connection: Connection, entry: Entry, made: Sequence[Attempt], now_ms: int) -> None:
-    """Write down the attempts that are not recorded yet."""
+    """Record the attempts that are not recorded yet."""
     unrecorded = [attempt for attempt in made if not attempt.is_recorded]
     if unrecorded:
         rows = [attempt_row(entry, attempt, now_ms) for attempt in unrecorded]

@@ -1,4 +1,4 @@
-"""Creates the tables and changes them, however many processes start at once; or only looks."""
+"""Creates, upgrades and checks the tables, inside the caller's transaction."""
 
 from __future__ import annotations
 
@@ -9,11 +9,10 @@ from sqlalchemy import Connection, inspect, select, update
 from hookkit import crash_points
 from hookkit.core.errors import ConfigurationError
 from hookkit.inbox.sql.tables import SCHEMA_VERSION, metadata, schema
-from hookkit.inbox.sql.transactions import Transactions, Turn
 
 #: version -> the statements that lead there from the version before, on every database.
 MIGRATIONS: Mapping[int, Sequence[str]] = {
-    # Attempts and due times of each handler; lanes; chosen handlers; pruning; encryption.
+    # For retries of each handler, lanes, chosen handlers, pruning and encryption.
     2: (
         "ALTER TABLE hookkit_deliveries ADD COLUMN is_encrypted BOOLEAN DEFAULT false NOT NULL",
         "ALTER TABLE hookkit_entries ADD COLUMN lost_claim_count INTEGER DEFAULT 0 NOT NULL",
@@ -52,6 +51,18 @@ MIGRATIONS: Mapping[int, Sequence[str]] = {
         )
         """,
     ),
+    # Vendors' public keys.
+    4: (
+        """
+        CREATE TABLE hookkit_keys (
+            server VARCHAR(255) NOT NULL,
+            key_id VARCHAR(64) NOT NULL,
+            jwk TEXT NOT NULL,
+            fetched_at_ms BIGINT NOT NULL,
+            PRIMARY KEY (server, key_id)
+        )
+        """,
+    ),
 }
 
 
@@ -59,31 +70,23 @@ class OutdatedError(ConfigurationError):
     """The tables are missing or older than this hookkit, and may not be changed."""
 
 
-def ensure_tables(transactions: Transactions) -> None:
-    """Create hookkit's tables where they are missing, and bring older ones up to date.
+def are_current(connection: Connection) -> bool:
+    """Tell whether the tables have the version that this hookkit needs.
 
     Raises:
         ConfigurationError: They were made by a newer hookkit.
-        Unavailable: The database cannot be used now.
     """
-    # Reading first: a process that starts beside busy ones need not wait for its turn.
-    with transactions.read() as connection:
-        if _version(connection) == SCHEMA_VERSION:
-            return
-    while _step(transactions) < SCHEMA_VERSION:
-        pass
+    return _version(connection) == SCHEMA_VERSION
 
 
-def check_tables(transactions: Transactions) -> None:
-    """Refuse to go on unless the tables are as this version of hookkit needs them.
+def check_tables(connection: Connection) -> None:
+    """Refuse tables that are not as this version of hookkit needs them.
 
     Raises:
         ConfigurationError: They are not.
-        Unavailable: The database cannot be used now.
     """
-    with transactions.read() as connection:
-        version = _version(connection)
-        missing = _missing(connection)
+    version = _version(connection)
+    missing = _missing(connection)
     if version is not None and version < SCHEMA_VERSION:
         missing.insert(0, f"version {SCHEMA_VERSION} (it has version {version})")
     if missing:
@@ -93,22 +96,26 @@ def check_tables(transactions: Transactions) -> None:
         )
 
 
-def _step(transactions: Transactions) -> int:
-    """Lead the tables to their next version, and return it."""
-    with transactions.write() as connection:
-        transactions.take_turns(connection, Turn.SCHEMA)
-        version = _version(connection)
-        if version is None:
-            metadata.create_all(connection)
-            connection.execute(schema.insert().values(version=SCHEMA_VERSION))
-            version = SCHEMA_VERSION
-        elif version < SCHEMA_VERSION:
-            version += 1
-            for statement in MIGRATIONS[version]:
-                connection.exec_driver_sql(statement)
-            connection.execute(update(schema).values(version=version))
-        crash_points.reach("migration_written")
-    return version
+def upgrade_one_step(connection: Connection) -> bool:
+    """Create the tables, or upgrade them by one version; return whether they are current.
+
+    The caller keeps other transactions from doing the same.
+
+    Raises:
+        ConfigurationError: They were made by a newer hookkit.
+    """
+    version = _version(connection)
+    if version is None:
+        metadata.create_all(connection)
+        connection.execute(schema.insert().values(version=SCHEMA_VERSION))
+        version = SCHEMA_VERSION
+    elif version < SCHEMA_VERSION:
+        version += 1
+        for statement in MIGRATIONS[version]:
+            connection.exec_driver_sql(statement)
+        connection.execute(update(schema).values(version=version))
+    crash_points.reach("migration_written")
+    return version == SCHEMA_VERSION
 
 
 def _missing(connection: Connection) -> list[str]:

@@ -27,10 +27,10 @@ from sqlalchemy import (
 )
 
 from hookkit.core.ids import MAX_ID_CHARS
-from hookkit.inbox.base import MAX_WORD_CHARS
+from hookkit.inbox.records import MAX_WORD_CHARS
 
-#: Goes up with every change of the tables below; ``migrations`` leads from one to the next.
-SCHEMA_VERSION = 3
+#: Goes up with every change of the tables below; ``table_upgrade`` leads from one to the next.
+SCHEMA_VERSION = 4
 
 #: All tables of hookkit: public, so that an application's own Alembic can own them.
 metadata = MetaData()
@@ -51,6 +51,7 @@ deliveries = Table(
     metadata,
     Column("id", _RowId, primary_key=True),
     Column("endpoint", Text, nullable=False),
+    # For people who look at the bytes with a SQL client; hookkit reads neither.
     Column("provider", Text, nullable=False),
     Column("version", String(MAX_WORD_CHARS), nullable=False),
     Column("received_at_ms", BigInteger, nullable=False),
@@ -98,9 +99,11 @@ entries = Table(
     # the lease is over. Otherwise NULL. One column, so that one index serves every claim.
     Column("due_at_ms", BigInteger),
     Column("lease_token", String(32)),
+    # How often it was claimed since it was admitted or replayed: ``claim_count`` elsewhere.
     Column("attempt_count", Integer, nullable=False),
     # Successes of an older generation no longer count: the entry started over.
     Column("generation", Integer, nullable=False),
+    # ``replays`` elsewhere.
     Column("replay_count", Integer, nullable=False),
     Column("conflict_count", Integer, nullable=False),
     # How many claims in a row were never settled.
@@ -140,7 +143,7 @@ attempts = Table(
     Column("id", _RowId, primary_key=True),
     Column("entry_id", _RowId, ForeignKey(entries.c.id, ondelete="CASCADE"), nullable=False),
     Column("generation", Integer, nullable=False),
-    # A handler that gave up is asked again by a replay, and not before.
+    # How often the entry had been replayed by then: ``replays`` elsewhere.
     Column("replay_count", Integer, nullable=False),
     Column("number", Integer, nullable=False),
     Column("handler", Text, nullable=False),
@@ -178,4 +181,16 @@ switches = Table(
     Column("who", Text, nullable=False),
     # Whether every event near the switch has had its time to meet its twin.
     Column("is_over", Boolean, nullable=False),
+)
+
+#: The public keys that have proved a delivery, so that a process that starts knows them.
+keys = Table(
+    "hookkit_keys",
+    metadata,
+    # The addresses that are asked for it: what one vendor's server says is no other's key.
+    Column("server", String(MAX_ID_CHARS), primary_key=True),
+    Column("key_id", String(64), primary_key=True),
+    # JSON in ASCII.
+    Column("jwk", Text, nullable=False),
+    Column("fetched_at_ms", BigInteger, nullable=False),
 )

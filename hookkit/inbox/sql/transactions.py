@@ -1,4 +1,4 @@
-"""How a transaction is run on each database: durable, and never half written.
+"""Transactions on the inbox's database: durable, never half written, on tables that are ready.
 
 Rule 1: a transaction that may write says so when it begins. SQLite fails a read transaction
         that turns to writing late at once, without waiting for its busy timeout.
@@ -10,43 +10,31 @@ Rule 3: what the database raises leaves as ``Unavailable``, and shows no paramet
 
 from __future__ import annotations
 
-import time
+import sqlite3
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from enum import Enum
 from threading import Lock
-from typing import Any
+from typing import TypeVar
 
-from sqlalchemy import Connection, Engine, Table, event
-from sqlalchemy.dialects import sqlite
+from sqlalchemy import Connection, Engine, Table
+from sqlalchemy.exc import DBAPIError, SQLAlchemyError, StatementError
 from sqlalchemy.sql.dml import Insert
 
+from hookkit.core.entry import Receipt
 from hookkit.core.errors import Unavailable
-from hookkit.inbox.sql.faults import unavailable
-from hookkit.inbox.sqlite import file as file_lock
-from hookkit.inbox.sqlite import file as sqlite_file
+from hookkit.inbox.sql.rows import PreparedDelivery
+from hookkit.inbox.sql.table_upgrade import are_current, check_tables, upgrade_one_step
 
-#: Seconds that a transaction waits for another before its caller hears ``Unavailable``.
+#: Seconds that a transaction waits for another before its caller gets ``Unavailable``.
 BUSY_TIMEOUT_S = 2.0
-_BUSY = "the inbox was busy for {:g} s"
 
-# Of ``PRAGMA synchronous``. With a write-ahead log FULL puts a commit on the disk; without
-# one, only EXTRA also syncs the folder, or a power cut brings the old journal back.
-# https://www.sqlite.org/pragma.html#pragma_synchronous
-_FULL = 2
-_EXTRA = 3
-
-# A delivery of 2 KiB does not fit into SQLite's usual 4 KiB pages twice. Larger pages cost a
-# lone delivery more: each commit writes one of every index. ``python -m bench durable``
-_PAGE_SIZE = 8192
-
-# A wait shorter than this one leaves SQLite its whole timeout.
-_SHORT_WAIT_S = 0.05
+_Answer = TypeVar("_Answer")
 
 
-class Turn(Enum):
-    """What only one transaction at a time may do."""
+class Exclusive(Enum):
+    """What only one transaction may do at a time."""
 
     SCHEMA = 0
     LANES = 1
@@ -55,237 +43,136 @@ class Turn(Enum):
 
 
 class Transactions(ABC):
-    """Runs transactions on one engine.
+    """Runs transactions on one engine, and sees to the tables before the first.
 
-    Attributes:
+    There is a class for each database; nothing else chooses by database.
+
+    Args:
         engine: Where they run.
         is_own: Whether hookkit made the engine; False for the user's own.
+        migrates: Whether tables are created and upgraded if need be; otherwise they are only
+            checked.
     """
 
-    def __init__(self, engine: Engine, *, is_own: bool) -> None:
+    def __init__(self, engine: Engine, *, is_own: bool, migrates: bool = True) -> None:
         self.engine = engine
         self.is_own = is_own
+        self._migrates = migrates
+        self._is_prepared = False
+        self._preparing = Lock()
 
-    @abstractmethod
+    def prepare(self) -> None:
+        """See to the tables, once; every transaction does it if need be.
+
+        Raises:
+            ConfigurationError: The tables were made by a newer hookkit, or are not as they
+                should be and may not be changed.
+            Unavailable: The database cannot be used.
+        """
+        if self._is_prepared:
+            return
+        with self._preparing:
+            if not self._is_prepared:
+                self._prepare_database()
+                self._prepare_tables()
+                self._is_prepared = True
+
     def read(self) -> AbstractContextManager[Connection]:
         """Return a transaction that only reads, and sees one state of the database."""
+        self.prepare()
+        return self._reading()
 
-    @abstractmethod
     def write(self) -> AbstractContextManager[Connection]:
         """Return a transaction that is durable once it is left without an error."""
+        self.prepare()
+        return self._writing()
+
+    @abstractmethod
+    def write_shared(self, work: Callable[[Connection], _Answer]) -> _Answer:
+        """Return what *work* returned once that is durable.
+
+        Other threads may share the commit.
+
+        Args:
+            work: Writes little; it may be called a second time, after a rollback.
+        """
+
+    @abstractmethod
+    def admit(self, delivery: PreparedDelivery) -> Receipt:
+        """Store what is new of *delivery*; return what each item came to once it is durable."""
 
     @abstractmethod
     def insert_unless_there(self, table: Table) -> Insert:
         """Return an insert into *table* that passes over rows that are there already."""
 
     @abstractmethod
-    def prepare(self) -> None:
-        """Make the database itself ready, before the first transaction."""
+    def take(self, connection: Connection, what: Exclusive) -> None:
+        """Wait until no other transaction has taken or shares *what*; hold it until the end."""
 
     @abstractmethod
-    def take_turns(self, connection: Connection, turn: Turn) -> None:
-        """Wait until nobody else is inside a transaction that takes the same *turn*."""
-
-    @abstractmethod
-    def share_turn(self, connection: Connection, turn: Turn) -> None:
-        """Wait until nobody takes *turn*, and keep it from being taken until the end."""
+    def share(self, connection: Connection, what: Exclusive) -> None:
+        """Wait until no transaction has taken *what*; keep it from being taken until the end."""
 
     @abstractmethod
     def wait_as_usual(self, connection: Connection) -> None:
-        """Let what follows on *connection* wait for locks as long as the database says."""
+        """Have the following statements wait for locks as long as the database's settings say."""
 
     def after_fork(self) -> None:
         """Forget the connections of the parent process without closing them for it."""
+        self._preparing = Lock()
         self.engine.dispose(close=False)
 
     def close(self) -> None:
-        """Close idle connections; those of the user's own engine are the user's to close."""
+        """Close idle connections, unless the engine is the user's own; the next use opens anew."""
+        self._is_prepared = False
         if self.is_own:
             self.engine.dispose()
 
+    @abstractmethod
+    def _reading(self) -> AbstractContextManager[Connection]:
+        """Return what ``read`` returns, whatever the tables."""
 
-class SqliteTransactions(Transactions):
-    """Transactions on a SQLite file.
+    @abstractmethod
+    def _writing(self) -> AbstractContextManager[Connection]:
+        """Return what ``write`` returns, whatever the tables."""
 
-    The threads of a process queue for a lock before they try SQLite's own, because its busy
-    handler sleeps and polls; so do the processes that share a file of our own. How long
-    SQLite's lock is waited for on the user's own engine is that engine's ``timeout``, and the
-    journal mode of its file stays as it is.
-    """
+    @abstractmethod
+    def _prepare_database(self) -> None:
+        """Make the database itself ready, before its tables."""
 
-    def __init__(self, engine: Engine, *, is_own: bool) -> None:
-        super().__init__(engine, is_own=is_own)
-        self._writer = Lock()
-        self._file_lock: file_lock.FileLock | None = None
-        self._watched: sqlite_file.WatchedFile | None = None
-        self._synchronous = _EXTRA
-        if is_own:
-            event.listen(engine, "connect", sqlite_file.set_up)
-
-    @contextmanager
-    def read(self) -> Iterator[Connection]:
-        """Begin a transaction that only reads."""
-        with unavailable(), self._connection() as connection, _begun(connection, "BEGIN"):
-            yield connection
-
-    @contextmanager
-    def write(self, timeout_s: float | None = None) -> Iterator[Connection]:
-        """Begin the one transaction that may write, within *timeout_s* if that is shorter."""
-        began_at = time.monotonic()
-        timeout_s = BUSY_TIMEOUT_S if timeout_s is None else min(timeout_s, BUSY_TIMEOUT_S)
-        with self._turn(began_at + timeout_s), unavailable(), self._connection() as connection:
-            left_s = timeout_s - (time.monotonic() - began_at)
-            with (
-                self._synced(connection),
-                self._hurried(connection, left_s),
-                _begun(connection, "BEGIN IMMEDIATE"),
-            ):
-                yield connection
-
-    def insert_unless_there(self, table: Table) -> Insert:
-        """Return an insert into *table* that passes over rows that are there already."""
-        return sqlite.insert(table).on_conflict_do_nothing()
-
-    def prepare(self) -> None:
-        """Switch a file of our own to a write-ahead log, so that readers never block."""
-        with unavailable(), self._connection() as connection:
-            path = sqlite_file.file_of(connection) if self.is_own else None
-            if path is not None:
-                sqlite_file.refuse_network(path)
-            mode = connection.exec_driver_sql("PRAGMA journal_mode").scalar_one()
-            if mode != "wal" and self.is_own:
-                # Without effect on a file that holds something already.
-                connection.exec_driver_sql(f"PRAGMA page_size = {_PAGE_SIZE}")
-                mode = sqlite_file.switch_to_wal(connection, BUSY_TIMEOUT_S)
-            if path is not None and self._file_lock is None:
-                self._file_lock = sqlite_file.lock_beside(path)
-            self._watched = None if path is None else sqlite_file.WatchedFile(path)
-        self._synchronous = _FULL if mode == "wal" else _EXTRA
-        if mode == "wal":
-            sqlite_file.warn_of_old_version()
-
-    def take_turns(self, connection: Connection, turn: Turn) -> None:
-        """Do nothing: there is one writer anyway."""
-
-    def share_turn(self, connection: Connection, turn: Turn) -> None:
-        """Do nothing: there is one writer anyway."""
-
-    def wait_as_usual(self, connection: Connection) -> None:
-        """Do nothing: whoever is inside holds the only lock."""
-
-    def after_fork(self) -> None:
-        """Forget the connections, and the locks that the parent may have held."""
-        self._writer = Lock()
-        self._close_file_lock()
-        super().after_fork()
-
-    def close(self) -> None:
-        """Close idle connections; those of the user's own engine are the user's to close."""
-        # Whoever writes just now needs the lock until the end.
-        if self._writer.acquire(blocking=False):
-            self._close_file_lock()
-            self._writer.release()
-        super().close()
-
-    def _close_file_lock(self) -> None:
-        if self._file_lock is not None:
-            self._file_lock.close()
-
-    def _check_file(self) -> None:
-        """Raise ``Unavailable`` when the file is gone: connections would go on writing to it."""
-        if self._watched is not None and self._watched.has_gone():
-            self.engine.dispose()
-            raise Unavailable("the file of the inbox was moved or removed; put it back")
-
-    @contextmanager
-    def _turn(self, give_up_at: float) -> Iterator[None]:
-        """Wait until no other thread writes, and no other process that waits here as well."""
-        writer = self._writer
-        if not writer.acquire(timeout=max(0.0, give_up_at - time.monotonic())):
-            raise Unavailable(_BUSY.format(BUSY_TIMEOUT_S))
-        try:
-            lock = self._file_lock
-            with unavailable():
-                if lock is not None and not lock.acquire(give_up_at):
-                    raise Unavailable(_BUSY.format(BUSY_TIMEOUT_S))
-            try:
-                self._check_file()
-                yield
-            finally:
-                # Not when it is a child's that was forked meanwhile: see ``after_fork``.
-                if lock is not None:
-                    lock.release()
-        finally:
-            writer.release()
-
-    @contextmanager
-    def _hurried(self, connection: Connection, left_s: float) -> Iterator[None]:
-        """Have SQLite wait no longer than is left of our own timeout."""
-        if not self.is_own or left_s > BUSY_TIMEOUT_S - _SHORT_WAIT_S:
-            yield
-            return
-        usual_ms = connection.exec_driver_sql("PRAGMA busy_timeout").scalar_one()
-        left_ms = max(0, min(usual_ms, round(left_s * 1000)))
-        connection.exec_driver_sql(f"PRAGMA busy_timeout = {left_ms}")
-        try:
-            yield
-        finally:
-            connection.exec_driver_sql(f"PRAGMA busy_timeout = {usual_ms}")
-
-    @contextmanager
-    def _connection(self) -> Iterator[Connection]:
-        """Check out a connection on which nobody but us begins and ends transactions.
-
-        SQLAlchemy leaves BEGIN to the driver, which begins late and deferred, or to the
-        user's listener for ``begin``: https://docs.sqlalchemy.org/en/20/dialects/sqlite.html
-        Its isolation level AUTOCOMMIT would switch off the first and not the second, and
-        give the connection back with the driver's default in place of the user's setting.
-        """
-        with self.engine.connect() as connection:
-            driver: Any = connection.connection.dbapi_connection
-            isolation_level = driver.isolation_level
-            # Python 3.12's other way to have the driver begin: it ignores isolation_level.
-            begins_always = getattr(driver, "autocommit", None) is False
-            if begins_always:
-                driver.autocommit = True
-            driver.isolation_level = None
-            try:
-                connection.begin()
-                if driver.in_transaction:
-                    connection.exec_driver_sql("ROLLBACK")
-                yield connection
-            finally:
-                driver.isolation_level = isolation_level
-                if begins_always:
-                    driver.autocommit = False
-
-    @contextmanager
-    def _synced(self, connection: Connection) -> Iterator[None]:
-        if self.is_own and self._synchronous == _FULL:
-            # So it was set up.
-            yield
-            return
-        level = connection.exec_driver_sql("PRAGMA synchronous").scalar_one()
-        if level >= self._synchronous:
-            yield
-            return
-        connection.exec_driver_sql(f"PRAGMA synchronous = {self._synchronous}")
-        try:
-            yield
-        finally:
-            connection.exec_driver_sql(f"PRAGMA synchronous = {level}")
+    def _prepare_tables(self) -> None:
+        # Reading first: a process that starts beside busy ones need not wait for them.
+        with self._reading() as connection:
+            if not self._migrates:
+                check_tables(connection)
+                return
+            is_done = are_current(connection)
+        while not is_done:
+            with self._writing() as connection:
+                self.take(connection, Exclusive.SCHEMA)
+                is_done = upgrade_one_step(connection)
 
 
 @contextmanager
-def _begun(connection: Connection, begin: str) -> Iterator[None]:
-    # Not through SQLAlchemy, which takes longer over these three than SQLite does.
-    driver: Any = connection.connection.dbapi_connection
-    driver.execute(begin)
+def unavailable() -> Iterator[None]:
+    """Turn what a database raises into ``Unavailable``."""
     try:
         yield
-        driver.execute("COMMIT")
-    except BaseException:
-        # Some errors, such as a full disk, make SQLite roll back by itself.
-        if driver.in_transaction:
-            driver.execute("ROLLBACK")
-        raise
+    except (SQLAlchemyError, sqlite3.Error, OSError) as error:
+        if isinstance(error, StatementError):
+            # The user's own engine need not hide them, and the cause is logged as well.
+            error.hide_parameters = True
+        raise Unavailable(f"the inbox cannot be used: {brief_reason(error)}") from error
+
+
+def brief_reason(error: BaseException) -> str:
+    """Return what *error* is, without the statement and its parameters."""
+    if isinstance(error, DBAPIError) and error.orig is not None:
+        # PostgreSQL shows the values of a row on the lines that follow.
+        lines = str(error.orig).splitlines() or [""]
+        return f"{type(error.orig).__name__}: {lines[0]}"
+    if isinstance(error, OSError):
+        return f"{type(error).__name__}: {error.strerror}"
+    if isinstance(error, sqlite3.Error):
+        return f"{type(error).__name__}: {error}"
+    return type(error).__name__

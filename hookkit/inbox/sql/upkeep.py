@@ -1,19 +1,18 @@
-"""What people and housekeeping do to many entries at once, inside the caller's transaction."""
+"""Replays and prunes many entries at once, inside the caller's transaction."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Collection
-from typing import Any
+from typing import NamedTuple
 
-from sqlalchemy import Connection, bindparam, case, delete, select, update
+from sqlalchemy import Connection, Table, bindparam, case, delete, select, update
 
 from hookkit.core.entry import REPLAYABLE, Filter, State
-from hookkit.inbox.base import refusal
 from hookkit.inbox.records import Batch, Pruned
-from hookkit.inbox.sql.admit import chunks
 from hookkit.inbox.sql.claim import CLAIMABLE, release
 from hookkit.inbox.sql.find import HAS_BODY, conditions
+from hookkit.inbox.sql.rows import Values, chunks
 from hookkit.inbox.sql.tables import attempts, deliveries, entries, facts
 
 _UNSETTLED = [state.value for state in CLAIMABLE]
@@ -24,41 +23,55 @@ _FREE_FACT = delete(facts).where(
 )
 
 
+class Window(NamedTuple):
+    """Which ids one step looks at.
+
+    Attributes:
+        after_id: Only those that are higher.
+        up_to_id: Only this one and lower ones; None is all.
+        limit: How many entries are looked at, lowest id first.
+    """
+
+    after_id: int
+    up_to_id: int | None
+    limit: int
+
+
 def replay_all(
     connection: Connection,
     wanted: Filter,
+    window: Window,
     now_ms: int,
     handlers: Collection[str] | None,
-    between: tuple[int, int | None],
-    limit: int,
 ) -> Batch:
-    """Make entries PENDING again, lowest id first.
-
-    Args:
-        between: Only those after the first id, up to the second; None is the end.
-    """
-    after_id, up_to_id = between
-    is_meant = [entries.c.id > after_id, *conditions(wanted)]
-    if up_to_id is not None:
-        is_meant.append(entries.c.id <= up_to_id)
+    """Make entries PENDING again, lowest id first; pass over those that cannot be replayed."""
+    is_meant = [entries.c.id > window.after_id, *conditions(wanted)]
+    if window.up_to_id is not None:
+        is_meant.append(entries.c.id <= window.up_to_id)
     found = connection.execute(
-        select(
-            entries.c.id,
-            entries.c.state,
-            entries.c.endpoint,
-            entries.c.lane,
-            HAS_BODY.label("has_body"),
-        )
+        select(entries.c.id, entries.c.state, entries.c.endpoint, entries.c.lane, HAS_BODY)
         .where(*is_meant)
         .order_by(entries.c.id)
-        .limit(limit)
+        .limit(window.limit)
         .with_for_update(of=entries)
     ).all()
-    allowed = REPLAYABLE - {State.WAITING} if handlers is not None else REPLAYABLE
-    rows = [row for row in found if row.has_body and row.state in allowed]
+    rows = [
+        row
+        for row in found
+        if _refusal(row.id, State(row.state), handlers, has_body=row.has_body) is None
+    ]
     replayed = [row.id for row in rows]
+    for chunk in chunks(replayed):
+        of_these = update(entries).where(entries.c.id.in_(chunk))
+        connection.execute(of_these.values(_pending_again(now_ms, handlers)))
+    release(connection, {(row.endpoint, row.lane) for row in rows if row.lane}, now_ms)
+    return Batch(replayed, found[-1].id if len(found) == window.limit else None)
+
+
+def _pending_again(now_ms: int, handlers: Collection[str] | None) -> Values:
+    """Return what a replay writes into an entry."""
     starts_over = case((entries.c.state == State.DONE.value, 1), else_=0)
-    pending_again: dict[str, Any] = {
+    return {
         "state": State.PENDING.value,
         "due_at_ms": now_ms,
         "lease_token": None,
@@ -68,24 +81,28 @@ def replay_all(
         "replay_count": entries.c.replay_count + 1,
         "chosen_handlers": None if handlers is None else json.dumps(sorted(handlers)),
     }
-    for chunk in chunks(replayed):
-        connection.execute(update(entries).where(entries.c.id.in_(chunk)).values(pending_again))
-    release(connection, {(row.endpoint, row.lane) for row in rows if row.lane}, now_ms)
-    return Batch(replayed, found[-1].id if len(found) == limit else None)
 
 
 def why_refused(
     connection: Connection, entry_id: int, handlers: Collection[str] | None
 ) -> str | None:
     """Return why the entry of this id cannot be replayed, None when it can."""
-    stands = select(entries.c.state, HAS_BODY).where(entries.c.id == entry_id)
-    state, has_body = connection.execute(stands).first() or (None, False)
-    return refusal(
-        entry_id,
-        None if state is None else State(state),
-        has_body=has_body,
-        is_chosen=handlers is not None,
-    )
+    row = connection.execute(
+        select(entries.c.state, HAS_BODY).where(entries.c.id == entry_id)
+    ).first()
+    if row is None:
+        return f"there is no entry {entry_id}"
+    return _refusal(entry_id, State(row.state), handlers, has_body=row.has_body)
+
+
+def _refusal(
+    entry_id: int, state: State, handlers: Collection[str] | None, *, has_body: bool
+) -> str | None:
+    if state not in REPLAYABLE:
+        return f"entry {entry_id} is {state}"
+    if handlers is not None and state is State.WAITING:
+        return f"entry {entry_id} is waiting for its next attempt; handlers cannot be chosen now"
+    return None if has_body else f"the bytes of entry {entry_id} are gone"
 
 
 def prune(
@@ -127,7 +144,7 @@ def prune(
 
 
 def _walk(
-    connection: Connection, table: Any, after_id: int, before_ms: int, limit: int
+    connection: Connection, table: Table, after_id: int, before_ms: int, limit: int
 ) -> tuple[list[int], int, bool]:
     """Return the next ids that are old enough, where to go on, and whether there is more."""
     found = connection.execute(

@@ -23,14 +23,14 @@ except ImportError:  # Windows
 else:
     IS_SUPPORTED = True
 
-# The pause grows: who has waited for long waits for something else than one commit.
+# The pause grows: whoever has waited long waits for more than one commit.
 _FIRST_PAUSE_S = 0.0001
 _LONGEST_PAUSE_S = 0.005
 _GROWTH = 1.05
 
 
 class FileLock:
-    """A lock of one holder per process: its threads need another lock before this one.
+    """A lock between processes; the threads of one process need another lock before it.
 
     Args:
         path: Created where it is missing, and never removed: a process that still had the
@@ -73,7 +73,7 @@ class FileLock:
             fcntl.flock(turnstile, fcntl.LOCK_UN)
 
     def release(self) -> None:
-        """Let the next have it."""
+        """Let the next process have the lock."""
         if self._opened is not None:
             fcntl.flock(self._opened[0], fcntl.LOCK_UN)
 
@@ -226,7 +226,7 @@ class WatchedFile:
         self._identity = self._look()
 
     def has_gone(self) -> bool:
-        """Tell whether it is no longer there; another file in its place is told of once."""
+        """Tell whether it is no longer there; another file in its place is reported once."""
         before, now = self._identity, self._look()
         self._identity = now or before
         return now != before
@@ -242,8 +242,8 @@ class WatchedFile:
 def switch_to_wal(connection: Connection, timeout_s: float) -> str:
     """Return the journal mode that is in force after asking for a write-ahead log.
 
-    SQLite does not wait for its busy timeout here: when two processes open a new file at
-    once, the later one is told at once that the database is locked.
+    SQLite does not use its busy timeout here: when two processes open a new file at once,
+    the later one fails without waiting, since the database is locked.
     """
     give_up_at = time.monotonic() + timeout_s
     while True:

@@ -6,14 +6,15 @@ https://platform.text.com/docs/management/webhooks
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
+from itertools import chain
 from typing import Any
 
 from hookkit.core.body import Document, dig
 from hookkit.core.delivery import Item, Payload
 from hookkit.core.event import Event, EventType, build_event
-from hookkit.core.provider import PayloadVersion
+from hookkit.core.provider import PayloadVersion, repeats_too_much, swollen_item
 from hookkit.providers.livechat.identity import keys_of, lane_of
 from hookkit.providers.livechat.parts import parts_of
 from hookkit.providers.livechat.shapes import PayloadShape
@@ -114,7 +115,7 @@ OF_THE_REGISTRATION = frozenset({"webhook_id", "secret_key", "additional_data"})
 _PAYLOAD = PayloadShape()
 
 
-def split(payload: Payload) -> Sequence[Item]:
+def split(payload: Payload) -> Iterable[Item]:
     """Return the items of a body; most bodies have one.
 
     An array, as in ``auto_accesses_updated``, has one for each element. A chat comes with what
@@ -125,29 +126,35 @@ def split(payload: Payload) -> Sequence[Item]:
     key = _key_of(document)
     raw = {name: value for name, value in document.items() if name not in OF_THE_REGISTRATION}
     inner = document.get(key)
+    rest = {name: value for name, value in raw.items() if name != key}
     if isinstance(inner, list):
-        return [_item(payload, action, key, {**raw, key: [element]}) for element in inner]
+        if repeats_too_much(rest, len(inner)):
+            return (swollen_item(payload, action),)
+        return (_item(payload, action, key, {**raw, key: [element]}) for element in inner)
     item = _item(payload, action, key, raw)
     if TYPES.get(action) is not EventType.CONVERSATION_CREATE:
         return (item,)
-    return (item, *_said_before(payload, key, raw))
+    return chain((item,), _said_before(payload, key, dig(inner, "chat"), rest))
 
 
-def _said_before(payload: Payload, key: str, raw: Document) -> Iterator[Item]:
-    """Yield what a chat in *raw* comes with, as ``incoming_event`` would deliver it.
+def _said_before(payload: Payload, key: str, chat: Any, rest: Document) -> Iterator[Item]:
+    """Yield what *chat* comes with, as ``incoming_event`` would deliver it.
 
     That action may be registered as well, so each item gets the version that its own body
     would show: the id is then the same, whichever of the two arrives first.
     """
-    chat = dig(raw, key, "chat")
     where = {"chat_id": dig(chat, "id"), "thread_id": dig(chat, "thread", "id")}
     events = dig(chat, "thread", "events")
+    events = events if isinstance(events, list) else [events]
+    if repeats_too_much({**rest, **where}, len(events)):
+        yield swollen_item(payload, "incoming_event")
+        return
     additional = {"additional_data": dig(payload.document, "additional_data")}
     pinned = payload.options.version_for(dig_id(payload.document, "webhook_id"))
-    for event in events if isinstance(events, list) else (events,):
+    for event in events:
         if event is None:
             continue
-        body = {**raw, "action": "incoming_event", key: {**where, "event": event}}
+        body = {**rest, "action": "incoming_event", key: {**where, "event": event}}
         version = pinned or numbered_version({**body, **additional})
         yield _item(replace(payload, version=version), "incoming_event", key, body)
 

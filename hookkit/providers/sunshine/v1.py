@@ -6,7 +6,7 @@ https://developer.zendesk.com/api-reference/conversations/ ("API versioning")
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable
 from dataclasses import replace
 
 from hookkit.core import event as events
@@ -14,7 +14,7 @@ from hookkit.core.body import Document
 from hookkit.core.delivery import Item, Payload
 from hookkit.core.event import EVENT_CLASSES, Event, EventParts, EventType, build_event
 from hookkit.core.parts import Client, Conversation, Referral, Source, User
-from hookkit.core.provider import PayloadVersion, unknown_item
+from hookkit.core.provider import PayloadVersion, repeats_too_much, swollen_item, unknown_item
 from hookkit.providers.sunshine import triggers
 from hookkit.providers.sunshine.identity import keys_of
 from hookkit.providers.sunshine.shapes import by_user, delivery_report, typing_state
@@ -80,7 +80,7 @@ ARRAYS = {
 _BODY = BodyShape()
 
 
-def split(payload: Payload) -> Sequence[Item]:
+def split(payload: Payload) -> Iterable[Item]:
     """Return one item per element of the trigger's array."""
     body = payload.document
     trigger = dig_text(body, "trigger") or ""
@@ -94,7 +94,10 @@ def split(payload: Payload) -> Sequence[Item]:
     elements = body.get(array) if array is not None else None
     if array is None or not isinstance(elements, list) or len(elements) <= 1:
         return (_item(payload, trigger, body),)
-    return [_item(payload, trigger, {**body, array: [element]}) for element in elements]
+    rest = {key: value for key, value in body.items() if key != array}
+    if repeats_too_much(rest, len(elements)):
+        return (swollen_item(payload, trigger),)
+    return (_item(payload, trigger, {**body, array: [element]}) for element in elements)
 
 
 def is_pipeline_call(body: Document) -> bool:

@@ -5,7 +5,7 @@ https://github.com/zendesk/sunshine-conversations-api-spec (Webhooks, ``x-webhoo
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable
 from typing import Any
 
 from hookkit.core import event as events
@@ -58,10 +58,10 @@ TYPES = {
 _EVENT = EventShape()
 
 
-def split(payload: Payload) -> Sequence[Item]:
+def split(payload: Payload) -> Iterable[Item]:
     """Return one item for each element of ``events``; none if that is not an array."""
     events = payload.document.get("events")
-    return [
+    return (
         _item(payload, event)
         if isinstance(event, dict)
         else payload.item(
@@ -71,7 +71,7 @@ def split(payload: Payload) -> Sequence[Item]:
             problem=f"events[{index}]: not an object",
         )
         for index, event in enumerate(events if isinstance(events, list) else ())
-    ]
+    )
 
 
 def _item(payload: Payload, event: Document) -> Item:

@@ -1,16 +1,17 @@
 """Runs the handlers in the workers of the user's own Celery application.
 
-The inbox stays the source of truth. A task says that something is due and nothing more: the
-worker that gets it claims and runs whatever is due, for a while. One that is lost, doubled or
-late loses and doubles nothing.
+The inbox stays the source of truth. A task only says that something is due: the worker that
+gets it claims and runs whatever is due, for a while. If a task is lost, doubled or late, no
+event is lost or doubled.
 """
 
 from __future__ import annotations
 
+import logging
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
-from threading import Event
+from threading import Event, Thread
 from typing import Any
 
 from celery import Celery
@@ -19,31 +20,36 @@ from hookkit.core.entry import Receipt
 from hookkit.core.errors import ConfigurationError, Unavailable
 from hookkit.handling.worker import Worker
 from hookkit.operating.housekeeping import PROMOTE_S, promote, prune
-from hookkit.runners.base import Outage, leases_renewed
+from hookkit.runners.base import Outage, Runner, leases_renewed
 from hookkit.runners.celery.wake_ups import ENOUGH, CeleryQueue, WakeUps
+
+_logger = logging.getLogger("hookkit")
 
 WAKE = "hookkit.wake"
 SWEEP = "hookkit.sweep"
 PRUNE = "hookkit.prune"
 
-#: A task takes nothing more after so long or so many entries: other tasks want their turn, and
-#: a worker that is told to end waits for it.
+#: A task claims nothing more after so many seconds or entries: other tasks want their turn, and
+#: a worker that is told to end waits for its tasks.
 DRAIN_S = 5.0
 DRAIN_ENTRIES = 5000
 
-#: Nothing was left just now: what comes within so long is worth one claim, not one each.
+#: When nothing is left, a task waits so long, so that what arrives meanwhile shares one claim.
 LINGER_S = 0.02
 
-#: What is due for so long has been overlooked by those who were woken for it.
+#: An entry that has been due for so long was overlooked by the workers that were woken for it.
 OVERDUE_S = 1.0
 
-#: A sweep that nobody has read until then is of no use: others have followed it.
+#: A sweep that no worker has read by then is useless: others have followed it.
 SWEEP_EXPIRES_S = 10.0
 
-#: What both kinds of task have in common.
+#: The pause between two sweeps.
+SWEEP_S = 1.0
+
+#: What all tasks have in common.
 #: https://docs.celeryq.dev/en/stable/userguide/tasks.html#list-of-options
 _OPTIONS: dict[str, Any] = {
-    # The inbox behind it is this application's, not that of others in the process.
+    # A task uses the inbox of this application, whatever other applications the process has.
     "shared": False,
     "acks_late": True,
     "reject_on_worker_lost": True,
@@ -68,14 +74,14 @@ def celery_app_of(extensions: Mapping[str, Any]) -> Celery:
     return found
 
 
-class CeleryRunner:
-    """Wakes Celery's workers, and is what they run.
+class CeleryRunner(Runner):
+    """Wakes Celery's workers, and does what their tasks ask for.
 
     Args:
         next_due_at: Returns when the next entry becomes claimable, None when none waits; may
             raise ``Unavailable``.
         prune: Deletes what has been kept long enough; as ``Upkeep.prune``.
-        promote: Makes due what was held back beside a switch of versions.
+        promote: Makes due what a switch of versions held back; returns how many entries.
     """
 
     def __init__(
@@ -112,13 +118,14 @@ class CeleryRunner:
         self._queue = CeleryQueue(celery_app, task)
         self._wake_ups = WakeUps(self._queue.put)
 
-    def start(self) -> None:
-        """Do nothing: what publishes wake-ups begins with the first."""
+    def wake(self, entry_ids: Sequence[int]) -> None:
+        """Have wake-ups published soon, without waiting for that."""
+        if entry_ids:
+            self._wake_ups.want(len(entry_ids), entry_ids[-1])
 
-    def finish(self, receipt: Receipt) -> Receipt:
-        """Have a wake-up published for what is new; that is soon, and not waited for."""
-        if receipt.new_count:
-            self._wake_ups.want(receipt.new_count, receipt.admitted[-1].entry_id)
+    def answer(self, receipt: Receipt) -> Receipt:
+        """Wake for the new entries; return *receipt* as it is."""
+        self.wake(receipt.new_ids)
         return receipt
 
     def after_fork(self) -> None:
@@ -128,51 +135,56 @@ class CeleryRunner:
         self._wake_ups.after_fork()
 
     def stop(self) -> None:
-        """Publish what is wanted still, if the broker is there."""
+        """Publish the wake-ups that are still wanted, if the broker can be reached."""
         self._wake_ups.stop()
 
-    def sweep(self) -> bool:
-        """Wake workers if anything is due that nobody came for; tell whether there was.
+    def with_sweep(self, pool: Runner) -> Sweeper:
+        """Return a runner that runs *pool* and sweeps beside it."""
+        return Sweeper(pool, self)
 
-        For a process that runs no Celery tasks, about every second. What the broker's queue
-        holds already is not added to.
+    def sweep(self) -> bool:
+        """Wake workers if they have overlooked a due entry; return whether they had.
+
+        For a process that runs no Celery tasks, about every second. Nothing is published while
+        enough wake-ups wait in the broker's queue.
 
         Raises:
             Unavailable: The inbox cannot be reached.
         """
         due_at = self._next_due_at()
         is_overdue = (
-            due_at is not None and due_at + timedelta(seconds=OVERDUE_S) <= self._worker.clock()
+            due_at is not None
+            and due_at + timedelta(seconds=OVERDUE_S) <= self._worker.assignment.clock()
         )
         if is_overdue:
             self._wake_ups.want(ENOUGH)
         return is_overdue
 
     def drain(self, entry_id: int | None = None) -> int:
-        """Claim and run what is due, for a while; return how many entries that were.
+        """Claim and run what is due, for a while; return the number of entries.
 
         Args:
-            entry_id: The entry that this process was woken for; others may be due before it.
+            entry_id: The entry that this process was woken for; others may be due earlier.
         """
         end = time.monotonic() + DRAIN_S
         count = 0
         try:
             with leases_renewed(self._worker):
                 while count < DRAIN_ENTRIES and time.monotonic() < end:
-                    limit = self._worker.usual_count
+                    limit = self._worker.batch_size
                     worked = self._worker.work(limit=limit)
-                    self._outage.tell_reachable()
+                    self._outage.end()
                     if not worked:
                         return count
                     if count:
-                        # More was due than this process was woken for.
+                        # More is due than this process was woken for.
                         self._wake_ups.want(1, entry_id)
                     count += len(worked)
                     if len(worked) < limit:
                         time.sleep(LINGER_S)
         except Unavailable as error:
-            # No wake-up for this: it would come back at once, and find the same.
-            self._outage.tell_away(error)
+            # A wake-up would be read at once, and its task would fail in the same way.
+            self._outage.begin(error)
             return count
         self._wake_ups.want(1, entry_id)
         return count
@@ -181,3 +193,54 @@ class CeleryRunner:
         if time.monotonic() >= self._promote_at:
             self._promote_at = time.monotonic() + PROMOTE_S
             promote(self._promote)
+
+
+class Sweeper(Runner):
+    """Sweeps in a thread of its own, beside a pool that may run handlers as well.
+
+    Args:
+        pool: Runs the handlers of this process.
+        celery_runner: Wakes Celery's workers.
+    """
+
+    def __init__(self, pool: Runner, celery_runner: CeleryRunner) -> None:
+        self._pool = pool
+        self._celery_runner = celery_runner
+        self._outage = Outage()
+        self._stop = Event()
+        self._thread: Thread | None = None
+
+    def start(self) -> None:
+        """Start the pool and the thread, once."""
+        self._pool.start()
+        if self._thread is None:
+            self._thread = Thread(target=self._run, name="hookkit-sweep", daemon=True)
+            self._thread.start()
+
+    def wake(self, entry_ids: Sequence[int]) -> None:
+        """Wake the pool."""
+        self._pool.wake(entry_ids)
+
+    def after_fork(self) -> None:
+        """Forget the parent's threads."""
+        self._stop = Event()
+        self._thread = None
+        self._pool.after_fork()
+        self._celery_runner.after_fork()
+
+    def stop(self) -> None:
+        """End the sweep and the pool, and publish what is still wanted."""
+        self._stop.set()
+        self._pool.stop()
+        self._celery_runner.stop()
+
+    def _run(self) -> None:
+        while not self._stop.wait(SWEEP_S):
+            try:
+                self._celery_runner.sweep()
+            except Unavailable as error:
+                self._outage.begin(error)
+            except Exception:
+                _logger.exception("cannot sweep", extra={"action": "sweep_failed"})
+            else:
+                self._outage.end()

@@ -1,0 +1,345 @@
+"""Transactions on a SQLite file: one of the settings, or a private one without syncs."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from functools import cache
+from pathlib import Path
+from threading import Lock
+from typing import Any, TypeVar
+from weakref import finalize
+
+from sqlalchemy import Connection, Engine, Table, event
+from sqlalchemy.dialects import sqlite
+from sqlalchemy.schema import CreateIndex, CreateTable
+from sqlalchemy.sql.dml import Insert
+
+from hookkit import crash_points
+from hookkit.core.entry import Receipt
+from hookkit.core.errors import Unavailable
+from hookkit.inbox.sql import transactions
+from hookkit.inbox.sql.admit import admit
+from hookkit.inbox.sql.rows import PreparedDelivery
+from hookkit.inbox.sql.tables import SCHEMA_VERSION, metadata, schema
+from hookkit.inbox.sql.transactions import Exclusive, unavailable
+from hookkit.inbox.sqlite import file as sqlite_file
+from hookkit.inbox.sqlite.admit import SqliteStorage
+from hookkit.inbox.sqlite.group_commit import GroupCommit
+
+_BUSY = "the inbox was busy for {:g} s"
+
+# Of ``PRAGMA synchronous``. With a write-ahead log FULL puts a commit on the disk; without
+# one, only EXTRA also syncs the folder, or a power cut brings the old journal back.
+# https://www.sqlite.org/pragma.html#pragma_synchronous
+_FULL = 2
+_EXTRA = 3
+
+# A delivery of 2 KiB does not fit into SQLite's usual 4 KiB pages twice. Larger pages cost a
+# lone delivery more: each commit writes one of every index. ``python -m bench durable``
+_PAGE_SIZE = 8192
+
+# A wait shorter than this one leaves SQLite its whole timeout.
+_SHORT_WAIT_S = 0.05
+
+_Answer = TypeVar("_Answer")
+
+
+class SqliteTransactions(transactions.Transactions):
+    """Transactions on a SQLite file.
+
+    The threads of a process queue for a lock before they try SQLite's own, because its busy
+    handler sleeps and polls; so do the processes that share a file of our own. On the user's
+    own engine SQLite's lock is waited for as long as that engine's ``timeout`` says, and the
+    journal mode of its file stays as it is.
+    """
+
+    def __init__(self, engine: Engine, *, is_own: bool, migrates: bool = True) -> None:
+        super().__init__(engine, is_own=is_own, migrates=migrates)
+        self._file_lock: sqlite_file.FileLock | None = None
+        self._watched: sqlite_file.WatchedFile | None = None
+        # What each write sets on its connection; None where connections are set up with it.
+        self._synchronous: int | None = _EXTRA
+        self._forget_threads()
+        if is_own:
+            self._set_up_connections()
+
+    def write_shared(self, work: Callable[[Connection], _Answer]) -> _Answer:
+        """Return what *work* returned once that is durable.
+
+        Raises:
+            Unavailable: It is not durable, or its turn did not come in time.
+        """
+        self.prepare()
+        answer: _Answer = self._small_writes.submit(work)
+        return answer
+
+    def admit(self, delivery: PreparedDelivery) -> Receipt:
+        """Store what is new of *delivery*, in one commit with what other threads bring.
+
+        Raises:
+            Unavailable: It is not stored, or its turn did not come in time.
+        """
+        self.prepare()
+        return self._admissions.submit(delivery, len(delivery.envelope.body))
+
+    def insert_unless_there(self, table: Table) -> Insert:
+        """Return an insert into *table* that passes over rows that are there already."""
+        return sqlite.insert(table).on_conflict_do_nothing()
+
+    def take(self, connection: Connection, what: Exclusive) -> None:
+        """Do nothing: there is one writer anyway."""
+
+    def share(self, connection: Connection, what: Exclusive) -> None:
+        """Do nothing: there is one writer anyway."""
+
+    def wait_as_usual(self, connection: Connection) -> None:
+        """Do nothing: whoever is inside holds the only lock."""
+
+    def after_fork(self) -> None:
+        """Forget the connections, the queues, and the locks that the parent may have held."""
+        self._forget_threads()
+        self._close_file_lock()
+        super().after_fork()
+
+    def close(self) -> None:
+        """Close idle connections; those of the user's own engine are the user's to close."""
+        # Whoever writes just now needs the lock until the end.
+        if self._writer.acquire(blocking=False):
+            self._close_file_lock()
+            self._writer.release()
+        super().close()
+
+    def _set_up_connections(self) -> None:
+        event.listen(self.engine, "connect", sqlite_file.set_up)
+
+    def _forget_threads(self) -> None:
+        self._writer = Lock()
+        self._small_writes: GroupCommit[Callable[[Connection], Any], Any] = GroupCommit(
+            self._commit_small_writes, timeout_s=lambda: transactions.BUSY_TIMEOUT_S
+        )
+        self._admissions: GroupCommit[PreparedDelivery, Receipt] = GroupCommit(
+            self._commit_admissions, timeout_s=lambda: transactions.BUSY_TIMEOUT_S
+        )
+
+    def _commit_small_writes(
+        self, take: Callable[[], Sequence[Callable[[Connection], Any]]], *, timeout_s: float
+    ) -> list[Any]:
+        with self._writing(timeout_s) as connection:
+            return [work(connection) for work in take()]
+
+    def _commit_admissions(
+        self, take: Callable[[], Sequence[PreparedDelivery]], *, timeout_s: float
+    ) -> list[Receipt]:
+        with self._writing(timeout_s) as connection:
+            receipts = admit(connection, SqliteStorage(connection), take())
+            crash_points.reach("admit_written")
+            return receipts
+
+    @contextmanager
+    def _reading(self) -> Iterator[Connection]:
+        with unavailable(), self._connection() as connection, _begun(connection, "BEGIN"):
+            yield connection
+
+    @contextmanager
+    def _writing(self, timeout_s: float | None = None) -> Iterator[Connection]:
+        """Begin the one transaction that may write, within *timeout_s* if that is shorter."""
+        began_at = time.monotonic()
+        limit_s = transactions.BUSY_TIMEOUT_S
+        timeout_s = limit_s if timeout_s is None else min(timeout_s, limit_s)
+        with self._turn(began_at + timeout_s), unavailable(), self._connection() as connection:
+            left_s = timeout_s - (time.monotonic() - began_at)
+            with (
+                self._synced(connection),
+                self._hurried(connection, left_s),
+                _begun(connection, "BEGIN IMMEDIATE"),
+            ):
+                yield connection
+
+    def _prepare_database(self) -> None:
+        """Switch a file of our own to a write-ahead log, so that readers never block."""
+        with unavailable(), self._connection() as connection:
+            path = sqlite_file.file_of(connection) if self.is_own else None
+            if path is not None:
+                sqlite_file.refuse_network(path)
+            mode = connection.exec_driver_sql("PRAGMA journal_mode").scalar_one()
+            if mode != "wal" and self.is_own:
+                # Without effect on a file that holds something already.
+                connection.exec_driver_sql(f"PRAGMA page_size = {_PAGE_SIZE}")
+                mode = sqlite_file.switch_to_wal(connection, transactions.BUSY_TIMEOUT_S)
+            if path is not None and self._file_lock is None:
+                self._file_lock = sqlite_file.lock_beside(path)
+            self._watched = None if path is None else sqlite_file.WatchedFile(path)
+        self._synchronous = _EXTRA
+        if mode == "wal":
+            self._synchronous = None if self.is_own else _FULL
+            sqlite_file.warn_of_old_version()
+
+    def _close_file_lock(self) -> None:
+        if self._file_lock is not None:
+            self._file_lock.close()
+
+    def _check_file(self) -> None:
+        """Raise ``Unavailable`` when the file is gone: connections would go on writing to it."""
+        if self._watched is not None and self._watched.has_gone():
+            self.engine.dispose()
+            raise Unavailable("the file of the inbox was moved or removed; put it back")
+
+    @contextmanager
+    def _turn(self, give_up_at: float) -> Iterator[None]:
+        """Wait until no other thread writes, and no other process that waits here as well."""
+        writer = self._writer
+        if not writer.acquire(timeout=max(0.0, give_up_at - time.monotonic())):
+            raise Unavailable(_BUSY.format(transactions.BUSY_TIMEOUT_S))
+        try:
+            lock = self._file_lock
+            with unavailable():
+                if lock is not None and not lock.acquire(give_up_at):
+                    raise Unavailable(_BUSY.format(transactions.BUSY_TIMEOUT_S))
+            try:
+                self._check_file()
+                yield
+            finally:
+                # Not when it is a child's that was forked meanwhile: see ``after_fork``.
+                if lock is not None:
+                    lock.release()
+        finally:
+            writer.release()
+
+    @contextmanager
+    def _hurried(self, connection: Connection, left_s: float) -> Iterator[None]:
+        """Have SQLite wait no longer than is left of our own timeout."""
+        if not self.is_own or left_s > transactions.BUSY_TIMEOUT_S - _SHORT_WAIT_S:
+            yield
+            return
+        usual_ms = connection.exec_driver_sql("PRAGMA busy_timeout").scalar_one()
+        left_ms = max(0, min(usual_ms, round(left_s * 1000)))
+        connection.exec_driver_sql(f"PRAGMA busy_timeout = {left_ms}")
+        try:
+            yield
+        finally:
+            connection.exec_driver_sql(f"PRAGMA busy_timeout = {usual_ms}")
+
+    @contextmanager
+    def _connection(self) -> Iterator[Connection]:
+        """Check out a connection on which nobody but us begins and ends transactions.
+
+        SQLAlchemy leaves BEGIN to the driver, which begins late and deferred, or to the
+        user's listener for ``begin``: https://docs.sqlalchemy.org/en/20/dialects/sqlite.html
+        Its isolation level AUTOCOMMIT would switch off the first and not the second, and
+        give the connection back with the driver's default in place of the user's setting.
+        """
+        with self.engine.connect() as connection:
+            driver: Any = connection.connection.dbapi_connection
+            isolation_level = driver.isolation_level
+            # Python 3.12's other way to have the driver begin: it ignores isolation_level.
+            begins_always = getattr(driver, "autocommit", None) is False
+            if begins_always:
+                driver.autocommit = True
+            driver.isolation_level = None
+            try:
+                connection.begin()
+                if driver.in_transaction:
+                    connection.exec_driver_sql("ROLLBACK")
+                yield connection
+            finally:
+                driver.isolation_level = isolation_level
+                if begins_always:
+                    driver.autocommit = False
+
+    @contextmanager
+    def _synced(self, connection: Connection) -> Iterator[None]:
+        if self._synchronous is None:
+            yield
+            return
+        level = connection.exec_driver_sql("PRAGMA synchronous").scalar_one()
+        if level >= self._synchronous:
+            yield
+            return
+        connection.exec_driver_sql(f"PRAGMA synchronous = {self._synchronous}")
+        try:
+            yield
+        finally:
+            connection.exec_driver_sql(f"PRAGMA synchronous = {level}")
+
+
+@contextmanager
+def _begun(connection: Connection, begin: str) -> Iterator[None]:
+    # Not through SQLAlchemy, which takes longer over these three than SQLite does.
+    driver: Any = connection.connection.dbapi_connection
+    driver.execute(begin)
+    try:
+        yield
+        driver.execute("COMMIT")
+    except BaseException:
+        # Some errors, such as a full disk, make SQLite roll back by itself.
+        if driver.in_transaction:
+            driver.execute("ROLLBACK")
+        raise
+
+
+class PrivateTransactions(SqliteTransactions):
+    """Transactions on a file that no other program opens, and that need not outlive a crash.
+
+    The file is gone after ``close``, and with this object or its process. A forked child may
+    use it as long as its parent lives.
+
+    Args:
+        engine: To a file in *folder*.
+        folder: For this file alone.
+    """
+
+    def __init__(self, engine: Engine, folder: Path) -> None:
+        super().__init__(engine, is_own=True)
+        self._folder = folder
+        self._maker = os.getpid()
+        finalize(self, _remove, engine, folder, self._maker)
+
+    def close(self) -> None:
+        """Remove the file; the next transaction begins with an empty one."""
+        super().close()
+        _remove(self.engine, self._folder, self._maker)
+
+    def _set_up_connections(self) -> None:
+        event.listen(self.engine, "connect", _set_up)
+
+    def _prepare_database(self) -> None:
+        self._folder.mkdir(mode=0o700, exist_ok=True)
+        self._synchronous = None
+
+    def _prepare_tables(self) -> None:
+        """Create all tables at once: looking for each of them would take ten times as long."""
+        with self._connection() as connection:
+            driver: Any = connection.connection.dbapi_connection
+            # A write-ahead log, so that readers never block the writer.
+            driver.execute("PRAGMA journal_mode = WAL")
+            driver.executescript(_all_tables())
+
+
+def _set_up(driver: Any, _: object) -> None:
+    driver.execute("PRAGMA synchronous = OFF")
+
+
+def _remove(engine: Engine, folder: Path, maker: int) -> None:
+    engine.dispose()
+    # A forked child leaves the file to its parent.
+    if os.getpid() == maker:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+@cache
+def _all_tables() -> str:
+    dialect = sqlite.dialect()
+    statements = []
+    for table in metadata.sorted_tables:
+        statements.append(str(CreateTable(table).compile(dialect=dialect)))
+        statements += [
+            str(CreateIndex(index).compile(dialect=dialect))
+            for index in sorted(table.indexes, key=lambda index: str(index.name))
+        ]
+    # Nothing but the name of a table and a number.
+    statements.append(f"INSERT INTO {schema.name} VALUES ({SCHEMA_VERSION})")  # noqa: S608
+    return ";\n".join(["BEGIN", *statements, "COMMIT"])

@@ -1,0 +1,400 @@
+"""Fetches public keys from a vendor's server, each look-up in a thread of its own."""
+
+from __future__ import annotations
+
+import logging
+import ssl
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from threading import Event, Lock, Thread
+
+from hookkit.core.body import decode_body
+from hookkit.core.errors import BodyUnreadable, KeyPending, Unavailable
+from hookkit.core.ids import bounded_id
+from hookkit.core.scheme import KeyBook
+from hookkit.core.seldom import Seldom
+from hookkit.keys.budget import Charge, LookupBudget, Standing
+from hookkit.keys.https_get import Download
+from hookkit.keys.memory import KeyMemory, KnownKey
+from hookkit.signatures.detached_jws import KEY_ID
+from hookkit.signatures.rsa import RsaKey, read_key
+
+#: How long a request waits for the key server, everything included.
+TIMEOUT_S = 2.0
+#: How many look-ups run at a time, also those that nobody waits for; and how many of them are
+#: left to addresses that have proved a delivery, and to keys that were known before.
+MAX_THREADS = 32
+RESERVED_THREADS = 8
+#: How many requests wait at a time.
+MAX_WAITING = 32
+#: How often the inbox is asked for keys that other processes have kept.
+LOAD_AGAIN_S = 1.0
+#: What is longer is no IP address.
+_MAX_ADDRESS_CHARS = 64
+
+_TOO_LATE = "the key server gave no answer in time"
+
+_logger = logging.getLogger("hookkit")
+
+
+@dataclass(slots=True)
+class _Lookup:
+    """One question to the server, and its result.
+
+    Attributes:
+        charge: What it has taken out of the budget; None for a key that was known before.
+        give_up_at_s: When it has taken too long, by ``time.monotonic``.
+        is_waited_for: Whether requests wait for the result.
+        landed: Set once there is nothing more to wait for.
+        key: The result; None if the server has no such key, or ``error`` is set.
+        download: The request that is under way.
+        is_given_up: Whether nobody waits any more.
+    """
+
+    key_id: str
+    charge: Charge | None = None
+    give_up_at_s: float = 0.0
+    is_waited_for: bool = True
+    landed: Event = field(default_factory=Event)
+    key: RsaKey | None = None
+    error: Unavailable | None = None
+    download: Download | None = None
+    is_given_up: bool = False
+
+    @property
+    def is_overdue(self) -> bool:
+        """Whether it has taken too long."""
+        return time.monotonic() >= self.give_up_at_s
+
+
+class KeyServer:
+    """Fetches keys from a vendor, at ``<base>/<key id>/public``, and remembers them.
+
+    Requests for the same key wait for one look-up. Keys that have proved a delivery are kept in
+    a book, from which every process takes them.
+
+    Args:
+        bases: The addresses to ask, one after another until one has the key.
+        context: How certificates are checked; None checks them as the system does.
+        clock: Returns seconds, from any start, for what is remembered.
+        timeout_s: How long a request waits.
+        wall_clock: Returns the time as aware UTC, for what is kept.
+    """
+
+    def __init__(
+        self,
+        bases: Sequence[str],
+        *,
+        context: ssl.SSLContext | None = None,
+        clock: Callable[[], float] = time.monotonic,
+        timeout_s: float = TIMEOUT_S,
+        wall_clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+    ) -> None:
+        self.bases = tuple(base.rstrip("/") for base in bases)
+        #: What its keys are kept under: others' keys are none of its own.
+        self.name = bounded_id(" ".join(self.bases))
+        self._context = context
+        self._clock = clock
+        self._wall_clock = wall_clock
+        self._timeout_s = timeout_s
+        self._memory = KeyMemory()
+        self._budget = LookupBudget(clock())
+        self._seldom = Seldom()
+        self._book: Callable[[], KeyBook] | None = None
+        self._load_at_s = clock()
+        self.after_fork()
+
+    def use_book(self, book: Callable[[], KeyBook]) -> None:
+        """Keep keys in what *book* returns, which may raise ``Unavailable``."""
+        self._book = book
+
+    def after_fork(self) -> None:
+        """Forget in a child process the look-ups of its parent; the keys stay known."""
+        self._lock = Lock()
+        self._loading = Lock()
+        self._lookups: dict[str, _Lookup] = {}
+        self._threads = 0
+        self._waiting = 0
+
+    def find(self, key_id: str, address: str = "") -> RsaKey | None:
+        """Return the key of this id; None if there is none.
+
+        Args:
+            address: Where the delivery comes from that names the key.
+
+        Raises:
+            KeyPending: It is not known yet, and not waited for.
+            Unavailable: The server gives no usable answer.
+        """
+        if not KEY_ID.fullmatch(key_id):
+            return None
+        address = address[:_MAX_ADDRESS_CHARS]
+        self._give_up_overdue()
+        self._load_unless_known(key_id)
+        with self._lock:
+            now_s = self._clock()
+            known = self._memory.usable(key_id, now_s)
+            if known is not None and self._is_good_enough(known, key_id, now_s):
+                return known.key
+            if known is None and self._memory.is_held(key_id, now_s):
+                return None
+            begun, awaited = self._join_or_begin(key_id, address, now_s)
+        if begun is not None:
+            self._start(begun)
+        if awaited is None:
+            raise KeyPending("the key that it names is not known yet")
+        return self._await(awaited, is_mine=awaited is begun)
+
+    def note_proof(self, key_id: str, address: str) -> None:
+        """Note that a delivery from *address* was proved by the key of this id."""
+        with self._lock:
+            self._memory.note_proof(key_id)
+            self._budget.note_proof(address[:_MAX_ADDRESS_CHARS])
+
+    def save(self) -> None:
+        """Keep the keys that have proved a delivery since the last call; log a failure."""
+        if self._book is None or not self._memory.has_unsaved:
+            return
+        with self._lock:
+            unsaved = self._memory.take_unsaved()
+        for kept in unsaved:
+            try:
+                self._book().keep(self.name, kept)
+            except Unavailable as error:
+                with self._lock:
+                    self._memory.save_again(kept.key_id)
+                self._warn_of_book(error)
+
+    def _load_unless_known(self, key_id: str) -> None:
+        """Take the keys that are kept, unless that was done a moment ago."""
+        with self._lock:
+            is_known = self._memory.usable(key_id, self._clock()) is not None
+        if self._book is None or is_known or self._clock() < self._load_at_s:
+            return
+        # Whoever comes meanwhile waits: the key that it names may be among them.
+        if not self._loading.acquire(timeout=self._timeout_s):
+            return
+        try:
+            if self._clock() >= self._load_at_s:
+                self._load(self._book)
+                self._load_at_s = self._clock() + LOAD_AGAIN_S
+        finally:
+            self._loading.release()
+
+    def _load(self, book: Callable[[], KeyBook]) -> None:
+        try:
+            kept = book().load(self.name)
+        except Unavailable as error:
+            self._warn_of_book(error)
+            return
+        now = self._wall_clock()
+        for each in reversed(kept):
+            try:
+                key = read_key(each.jwk)
+            except ValueError:  # a later hookkit may refuse what this one has kept
+                continue
+            age_s = max((now - each.fetched_at).total_seconds(), 0.0)
+            with self._lock:
+                self._memory.restore(each, key, self._clock(), age_s)
+
+    def _warn_of_book(self, error: Unavailable) -> None:
+        count = self._seldom.count("book", time.monotonic())
+        if count is not None:
+            extra = {"action": "keys_not_kept"}
+            _logger.warning("the inbox cannot be asked for keys: %s", error, extra=extra)
+
+    def _is_good_enough(self, known: KnownKey, key_id: str, now_s: float) -> bool:
+        """Tell whether a known key is used without asking whether it still is the key."""
+        is_fresh = now_s < known.fresh_until_s
+        return is_fresh or key_id in self._lookups or self._threads >= MAX_THREADS
+
+    def _join_or_begin(
+        self, key_id: str, address: str, now_s: float
+    ) -> tuple[_Lookup | None, _Lookup | None]:
+        """Return the look-up to be started, and the one to wait for."""
+        begun = None
+        awaited = self._lookups.get(key_id)
+        has_proved = self._budget.standing(address, now_s) is Standing.PROVED
+        if awaited is None:
+            begun = self._begin(key_id, now_s, address, has_proved=has_proved)
+            if begun is None or begun.key_id != key_id:
+                return begun, None
+            awaited = begun
+            awaited.is_waited_for = begun.charge is None or self._budget.may_wait(
+                address, begun.charge, now_s
+            )
+        if self._waiting >= MAX_WAITING or not (awaited.is_waited_for or has_proved):
+            return begun, None
+        self._waiting += 1
+        return begun, awaited
+
+    def _begin(
+        self, key_id: str, now_s: float, address: str, *, has_proved: bool
+    ) -> _Lookup | None:
+        """Return a look-up that may begin now: of this id, or of one that has waited for longer."""
+        charge = None
+        was_known = self._memory.was_known(key_id)
+        free_threads = MAX_THREADS - self._threads
+        if free_threads <= (0 if has_proved or was_known else RESERVED_THREADS):
+            return None
+        if not was_known:
+            charge = self._budget.take(address, now_s, is_down=self._memory.is_down)
+            if charge is None:
+                turn = self._budget.want(key_id, now_s)
+                if turn is None:
+                    return None
+                key_id, charge = turn
+        self._threads += 1
+        self._budget.forget_wanted(key_id)
+        give_up_at_s = time.monotonic() + self._timeout_s
+        lookup = self._lookups[key_id] = _Lookup(key_id, charge, give_up_at_s)
+        return lookup
+
+    def _start(self, lookup: _Lookup) -> None:
+        try:
+            Thread(target=self._run, args=(lookup,), name="hookkit-keys", daemon=True).start()
+        except RuntimeError:  # the process can have no more threads
+            lookup.error = Unavailable("no thread can be had to ask the key server")
+            self._end(lookup)
+
+    def _await(self, lookup: _Lookup, *, is_mine: bool) -> RsaKey | None:
+        try:
+            lookup.landed.wait(self._timeout_s)
+        finally:  # also when the server takes the request's thread away
+            with self._lock:
+                self._waiting -= 1
+            if is_mine and not lookup.landed.is_set():
+                self._give_up(lookup)
+        if lookup.key is not None or (lookup.landed.is_set() and lookup.error is None):
+            return lookup.key
+        with self._lock:
+            known = self._memory.usable(lookup.key_id, self._clock())
+        if known is None:
+            raise lookup.error or Unavailable(_TOO_LATE)
+        return known.key
+
+    def _give_up_overdue(self) -> None:
+        """Break off look-ups that take too long, and that nobody may be waiting for."""
+        with self._lock:
+            overdue = [each for each in self._lookups.values() if each.is_overdue]
+        for each in overdue:
+            self._give_up(each)
+
+    def _give_up(self, lookup: _Lookup) -> None:
+        lookup.error = lookup.error or Unavailable(_TOO_LATE)
+        lookup.is_given_up = True
+        if lookup.download is not None:
+            lookup.download.abort()
+        self._land(lookup)
+
+    def _run(self, lookup: _Lookup) -> None:
+        """Ask the bases, in a thread of its own."""
+        try:
+            lookup.key = self._fetch(lookup)
+        except Unavailable as error:
+            lookup.error = lookup.error or error
+        except Exception as error:  # noqa: BLE001  # whatever it is, a request waits for the result
+            lookup.error = Unavailable(f"asking the key server: {type(error).__name__}")
+        self._end(lookup)
+
+    def _end(self, lookup: _Lookup) -> None:
+        with self._lock:
+            self._threads -= 1
+        self._land(lookup)
+
+    def _fetch(self, lookup: _Lookup) -> RsaKey | None:
+        if self._context is None:
+            self._context = ssl.create_default_context()
+        deadline_s = time.monotonic() + self._timeout_s
+        failure: Unavailable | None = None
+        for asked, base in enumerate(self.bases):
+            lookup.download = Download(f"{base}/{lookup.key_id}/public", self._context)
+            if lookup.is_given_up:
+                break
+            # A base that hangs leaves time for the next.
+            share_s = (deadline_s - time.monotonic()) / (len(self.bases) - asked)
+            try:
+                answer = lookup.download.run(share_s)
+                if answer is not None:
+                    return _read(answer, lookup.key_id, lookup.download.host)
+            except Unavailable as error:
+                failure = error
+        if failure is not None:
+            raise failure
+        return None
+
+    def _land(self, lookup: _Lookup) -> None:
+        """Remember the result of *lookup*, and wake those who wait for it.
+
+        A look-up that is given up lands, and lands again when its thread ends: a key that comes
+        late is remembered too.
+        """
+        lost_at = None
+        with self._lock:
+            now_s, key_id = self._clock(), lookup.key_id
+            is_first = self._lookups.get(key_id) is lookup
+            if is_first:
+                del self._lookups[key_id]
+            if lookup.key is not None:
+                self._memory.learn(key_id, lookup.key, now_s, self._wall_clock())
+            elif is_first and lookup.error is not None:
+                self._memory.note_failure(key_id, now_s)
+            elif is_first:
+                lost_at = self._memory.note_absent(key_id, now_s)
+            if is_first and lookup.charge is not None:
+                self._settle(lookup, lookup.charge)
+        if is_first:
+            self._log(lookup)
+        lookup.landed.set()
+        if lost_at is not None:
+            self._drop(key_id, lost_at)
+
+    def _settle(self, lookup: _Lookup, charge: Charge) -> None:
+        if lookup.key is not None:
+            self._budget.found(charge)
+        elif lookup.error is not None:
+            self._budget.failed(charge)
+
+    def _drop(self, key_id: str, fetched_at: datetime) -> None:
+        """Have other processes forget a key that the server has no more."""
+        if self._book is not None:
+            try:
+                self._book().drop(self.name, key_id, fetched_at)
+            except Unavailable as error:
+                self._warn_of_book(error)
+
+    def _log(self, lookup: _Lookup) -> None:
+        # The id matches KEY_ID, so nothing in it steers a terminal.
+        key_id, error = lookup.key_id, lookup.error
+        if lookup.key is not None:
+            extra = {"action": "key_fetched", "key_id": key_id}
+            _logger.info("asked for key %s: fetched", key_id, extra=extra)
+            return
+        with self._lock:
+            count = self._seldom.count("absent" if error is None else "failed", time.monotonic())
+        if count is None:
+            return
+        others = "" if count == 1 else f" (and {count - 1} others since the last such line)"
+        if error is None:
+            extra = {"action": "key_fetched", "key_id": key_id}
+            _logger.info("asked for key %s: there is none%s", key_id, others, extra=extra)
+        else:
+            extra = {"action": "key_unavailable", "key_id": key_id}
+            _logger.warning("cannot fetch key %s: %s%s", key_id, error, others, extra=extra)
+
+
+def _read(answer: bytes, key_id: str, host: str) -> RsaKey:
+    """Return the key in *answer*.
+
+    Raises:
+        Unavailable: It is no usable key, or the key of another id.
+    """
+    try:
+        key = read_key({"kid": key_id, **decode_body(answer)})
+    except (BodyUnreadable, ValueError) as error:
+        raise Unavailable(f"key server {host}: the answer {error}") from error
+    if key.key_id != key_id:
+        raise Unavailable(f"key server {host}: the answer is the key of another id")
+    return key

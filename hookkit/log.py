@@ -1,0 +1,157 @@
+"""The log of hookkit: lines that no sender can forge, and no stranger can multiply.
+
+Each line has a machine word, as the attribute ``action`` of its record.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import time
+import traceback
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from threading import Lock
+from typing import Any
+from weakref import WeakSet
+
+from hookkit.core.text import visible
+
+#: Lines of one kind that are written at once within ``PERIOD_S``; the others are counted.
+FIRST_LINES = 10
+PERIOD_S = 60
+
+#: What a chunk of a traceback begins with that Python wrote, and no exception's message.
+_OF_PYTHON = (" ", "\n", "Traceback ")
+
+
+class _Visible(logging.Filter):
+    """Makes visible what would forge a line or steer the terminal that shows it."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        if isinstance(record.args, tuple):
+            record.args = tuple(map(_visible_argument, record.args))
+        if isinstance(record.exc_info, tuple) and record.exc_info[1] is not None:
+            record.exc_text = _visible_traceback(record.exc_info[1])
+        return True
+
+
+def _visible_argument(argument: object) -> object:
+    return argument if isinstance(argument, int | float) else visible(str(argument))
+
+
+def _visible_traceback(error: BaseException) -> str:
+    lines: list[str] = []
+    for chunk in traceback.format_exception(error):
+        text = chunk.removesuffix("\n")
+        lines += text.split("\n") if chunk.startswith(_OF_PYTHON) else [text]
+    return "\n".join(map(visible, lines))
+
+
+logger = logging.getLogger("hookkit")
+logger.addFilter(_Visible())
+
+
+@dataclass(slots=True)
+class _Kind:
+    """The lines of one kind since the first of them.
+
+    Attributes:
+        left_out: How many were counted and not written.
+    """
+
+    began_at_s: float
+    level: int
+    sentence: str
+    extra: Mapping[str, Any]
+    written: int = 0
+    left_out: int = 0
+
+
+class BoundedLog:
+    """Writes the first lines of each kind at once, and how many more there were once a minute.
+
+    The count is written with the first line of any kind after the minute, or by ``flush``.
+
+    Args:
+        clock: Returns seconds that only grow.
+    """
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._kinds: dict[tuple[str, ...], _Kind] = {}
+        self._lock = Lock()
+        _logs.add(self)
+
+    def write(
+        self,
+        level: int,
+        kind: tuple[str, ...],
+        sentence: str,
+        *arguments: object,
+        extra: Mapping[str, Any],
+        error: BaseException | None = None,
+    ) -> None:
+        """Write a line, unless there were enough of its kind.
+
+        Args:
+            kind: What the line is about, beside its action: names out of the settings and the
+                code, never a text of a sender, since each kind has lines of its own.
+            extra: The attributes of the record, with ``action`` among them.
+            error: Whose traceback to write.
+        """
+        if not logger.isEnabledFor(level):
+            return
+        self.flush(older_than_s=PERIOD_S)
+        kind = (extra["action"], *kind)
+        with self._lock:
+            found = self._kinds.get(kind)
+            if found is None:
+                found = _Kind(self._clock(), level, sentence % arguments, extra)
+                self._kinds[kind] = found
+            is_written = found.written < FIRST_LINES
+            if is_written:
+                found.written += 1
+            else:
+                found.left_out += 1
+        if is_written:
+            logger.log(level, sentence, *arguments, extra=extra, exc_info=error, stacklevel=2)
+
+    def flush(self, *, older_than_s: float = 0) -> None:
+        """Write how many lines were left out, of the kinds that began so long ago."""
+        with self._lock:
+            limit_s = self._clock() - older_than_s
+            over = [kind for kind, each in self._kinds.items() if each.began_at_s <= limit_s]
+            ended = [self._kinds.pop(kind) for kind in over]
+        for each in ended:
+            if each.left_out:
+                logger.log(
+                    each.level,
+                    "%d more lines like this within %d seconds: %s",
+                    each.left_out,
+                    PERIOD_S,
+                    each.sentence,
+                    extra={**each.extra, "left_out": each.left_out},
+                )
+
+    def after_fork(self) -> None:
+        """Forget in a child process what its parent has counted, and who held the lock."""
+        self._lock = Lock()
+        self._kinds = {}
+
+
+_logs: WeakSet[BoundedLog] = WeakSet()
+
+
+def flush_all() -> None:
+    """Write what every bounded log of this process has left out: it ends."""
+    for log in list(_logs):
+        log.flush()
+
+
+def _after_fork_in_child() -> None:
+    for log in list(_logs):
+        log.after_fork()
+
+
+os.register_at_fork(after_in_child=_after_fork_in_child)

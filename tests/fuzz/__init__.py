@@ -1,0 +1,1 @@
+"""Fuzzing: hostile requests into the WSGI application, and targets that coverage guides."""

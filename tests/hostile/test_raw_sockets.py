@@ -1,0 +1,73 @@
+"""No server under hookkit makes a 5xx, a cut body or an answer without JSON of a bad request."""
+
+import json
+
+import pytest
+
+from tests.applications import SECRET, message
+from tests.hostile.items import EITHER, ITEMS, KEPT, REFUSED, Item, head, length
+from tests.hostile.known import KNOWN
+from tests.hostile.responses import send
+from tests.hostile.servers import COMMANDS, serving
+
+
+@pytest.fixture(scope="module")
+def server(request, tmp_path_factory):
+    with serving(request.param, tmp_path_factory.mktemp(request.param)) as running:
+        yield running
+
+
+@pytest.mark.parametrize("name", ITEMS)
+@pytest.mark.parametrize("server", COMMANDS, indirect=True, scope="module")
+def test_hostile_request_is_kept_whole_or_refused(request, server, name):
+    if reason := KNOWN.get((server.name, name)):
+        request.applymarker(pytest.mark.xfail(reason=reason, strict=True))
+    item = ITEMS[name]
+    said_before = len(server.log())
+
+    answers = send(server, item)
+    if item.leaves:
+        assert_still_serves(server, name)
+
+    statuses = [each.status for each in answers]
+    kept = server.bodies(item.marker)
+    told = [(each.status, each.body[:200]) for each in answers]
+    assert [each.status for each in answers if is_fault(each)] == [], told
+    assert set(kept) <= set(item.whole), f"kept {[len(body) for body in kept]}, told {told}"
+    if item.outcome == KEPT:
+        assert (statuses, kept) == ([200], [*item.whole]), told
+    if item.outcome == REFUSED:
+        assert all(status >= 400 for status in statuses), told
+    if item.outcome == EITHER:
+        assert (200 in statuses) <= bool(kept), told
+    for each in answers:
+        assert SECRET.encode() not in each.body
+        assert not each.is_ours or is_plain(name, each), (each.headers.items(), each.body)
+    assert SECRET not in server.log()[said_before:]
+
+
+def is_fault(answer):
+    """Tell whether it is a 5xx; two of them only say that a server knows no such HTTP."""
+    return answer.status >= 500 and (answer.is_ours or answer.status not in (501, 505))
+
+
+def is_plain(name, answer):
+    """Tell whether it is one of hookkit's: JSON with a code, or an answer without a body."""
+    if name.startswith("challenge-") and answer.status == 200:
+        content_type = answer.headers["Content-Type"]
+        return (content_type, answer.headers["X-Content-Type-Options"]) == (
+            "text/plain; charset=utf-8",
+            "nosniff",
+        )
+    if name == "method-HEAD":
+        return answer.body == b""
+    return answer.headers["Content-Type"] == "application/json" and "code" in json.loads(
+        answer.body
+    )
+
+
+def assert_still_serves(server, name):
+    body = json.dumps(message(f"after-{name}")).encode()
+    parts = [head(length(body)), body]
+    after = Item(name="after", parts=parts, outcome=KEPT, whole=[body], marker=b"")
+    assert [each.status for each in send(server, after)] == [200]
