@@ -6,11 +6,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import NamedTuple
 
 from hookkit.core.body import Document, Headers
+from hookkit.core.facts import near_fact
 from hookkit.core.ids import MAX_ID_CHARS, bounded_id, hash_content
 from hookkit.core.modes import Mode
 from hookkit.core.parts import AuthorType
@@ -110,7 +111,7 @@ class ItemKeys(NamedTuple):
     event_id: str | None
     repeat_after_s: float | None = None
     fact: str | None = None
-    subject: str | None = None
+    near: str | None = None
 
 
 #: Ends an event id before the time slot in which an item arrived.
@@ -158,7 +159,7 @@ class Payload:
         repeat_after_s: float | None = None,
         lane: str | None = None,
         fact: str | None = None,
-        subject: str | None = None,
+        near: str | None = None,
         problem: str | None = None,
     ) -> Item:
         """Return *raw* as an item of this payload.
@@ -168,17 +169,15 @@ class Payload:
                 derives one from the content.
             repeat_after_s: Needed if a new event could have the same *event_id*: seconds after
                 which an equal item is a new event.
-            fact: The name of an exact fact, or what ``near_fact`` returns.
-            subject: What the item is about; None is itself alone. An equal item is a new event
-                at once if another one about the subject came in between.
+            near: The name of a near fact; ignored beside *fact*.
         """
         if event_id is None:
             event_id = self.event_id
         if event_id is None:
             event_id = f"{self.version or 'unknown'}:{hash_content(raw)}"
-        previous_event_id = None
+        previous_event_id = subject = None
         if repeat_after_s is not None:
-            subject = event_id if subject is None else subject
+            subject = bounded_id(event_id)
             repeat_after_s = self.options.repeat_window_s or repeat_after_s
             slot_s = self.options.repeat_window_s or max(self.slot_s or 0, repeat_after_s)
             slot = int(self.received_at.timestamp() // slot_s)
@@ -193,8 +192,8 @@ class Payload:
             previous_event_id=previous_event_id,
             repeat_after_s=repeat_after_s,
             lane=None if lane is None else bounded_id(lane),
-            fact=None if fact is None else bounded_id(fact),
-            subject=None if subject is None else bounded_id(subject),
+            fact=bounded_id(fact) if fact is not None else near and near_fact(near),
+            subject=subject,
             problem=problem,
         )
 
@@ -213,8 +212,8 @@ class Item:
         previous_event_id: With ``repeat_after_s``: the event id of the time slot before.
         repeat_after_s: Set if the vendor gives neither id nor time: after this many seconds an
             equal item is a new event.
-        subject: What the item is about, the same in all that is said about it. Never None beside
-            ``repeat_after_s``. Without that it only ends the repetition of other items.
+        subject: What the item is about: by itself its own content, see ``about``. Never None
+            beside ``repeat_after_s``.
         lane: Events of one lane have an order; normally the conversation's id.
         fact: The name of what happened, the same in every payload version that reports it;
             exact or near, see ``core.facts``.
@@ -231,6 +230,14 @@ class Item:
     fact: str | None
     subject: str | None
     problem: str | None
+
+    def about(self, subject: str | None) -> Item:
+        """Return this item as one about *subject*; None leaves it as it is.
+
+        An item with ``repeat_after_s`` is then a new event at once if anything else was said
+        about its subject since. One without can only be what was said since.
+        """
+        return self if subject is None else replace(self, subject=bounded_id(subject))
 
     def repeats(self, event_id: str) -> bool:
         """Tell whether the event *event_id*, of the same subject, says the same at any time."""

@@ -83,6 +83,8 @@ class Admitted:
         is_new: False for a duplicate.
         is_conflict: A duplicate whose content differs from the first.
         state: The entry's state.
+        repeat_after_s: Of a duplicate that has neither an id nor a time: an equal event is a
+            duplicate for so many seconds. None for every other.
     """
 
     entry_id: int
@@ -90,6 +92,7 @@ class Admitted:
     is_new: bool
     is_conflict: bool = False
     state: State = State.PENDING
+    repeat_after_s: float | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -4,6 +4,10 @@ Strategy: look the event ids up, store what is not there, and see what is there 
 database's own class does the first and the second: one that has a single writer knows what
 it has stored, another looks again, since the unique constraint may have let another process
 in first. Facts come last: of several entries for one fact, the first one owns it.
+
+An item that has neither an id nor a time is a duplicate of an equal one only if that is the last
+that was said about its subject, and young enough. Otherwise it is a new event, with an id that
+hangs on what was last.
 """
 
 from __future__ import annotations
@@ -38,6 +42,13 @@ class Known(NamedTuple):
     state: str
 
 
+class Last(NamedTuple):
+    """The event that was last admitted of a subject."""
+
+    event_id: str
+    received_at_ms: int
+
+
 #: The columns of a ``Known``, in its order.
 KNOWN_COLUMNS = [entries.c[name] for name in Known._fields]
 
@@ -50,6 +61,12 @@ class Storage(Protocol):
 
     def look_up(self, endpoint: str, event_ids: Collection[str]) -> dict[str, Known]:
         """Return by event id the entries that are there."""
+
+    def last_of(self, endpoint: str, subjects: Collection[str]) -> dict[str, Known]:
+        """Return by subject the entry that was admitted last.
+
+        Nobody else admits one of these subjects until the end.
+        """
 
     def store_delivery(self, row: Values) -> int:
         """Store a delivery; return its id."""
@@ -69,14 +86,16 @@ def admit(
 ) -> list[Receipt]:
     """Store what is new of each delivery of *batch*; return their receipts in its order."""
     modes = _modes(storage, batch)
+    last = _last_of_subjects(storage, batch)
     known = _look_up(storage, batch)
     admitted: list[tuple[Admitted, ...]] = []
     candidates: defaultdict[str, list[OwnerCandidate]] = defaultdict(list)
     for delivery in batch:
         endpoint = delivery.envelope.endpoint
         of_delivery = modes[endpoint] if delivery.envelope.modes is not None else None
-        delivery_id = _store_new(storage, delivery, known[endpoint], of_delivery)
-        items = _admitted_items(delivery, known[endpoint], delivery_id)
+        event_ids = _event_ids(storage, delivery, known[endpoint], last[endpoint])
+        delivery_id = _store_new(storage, delivery, event_ids, known[endpoint], of_delivery)
+        items = _admitted_items(delivery, event_ids, known[endpoint], delivery_id)
         _keep_what_counts(connection, storage, delivery, delivery_id, items)
         if of_delivery is not None and of_delivery.has_twins:
             candidates[endpoint] += _owner_candidates(delivery, items)
@@ -86,6 +105,22 @@ def admit(
     for endpoint, wanted in candidates.items():
         twins |= mark_twins(connection, storage.take_facts(endpoint, wanted), wanted)
     return [Receipt(admitted=_with_twins(items, twins)) for items in admitted]
+
+
+def _last_of_subjects(
+    storage: Storage, batch: Sequence[PreparedDelivery]
+) -> defaultdict[str, dict[str, Last]]:
+    """Return, by endpoint and subject, what was last said about what *batch* is about."""
+    wanted: defaultdict[str, set[str]] = defaultdict(set)
+    for delivery in batch:
+        for item in delivery.envelope.items:
+            if item.subject is not None and item.repeat_after_s is not None:
+                wanted[delivery.envelope.endpoint].add(item.subject)
+    found: defaultdict[str, dict[str, Last]] = defaultdict(dict)
+    for endpoint, subjects in wanted.items():
+        for subject, entry in storage.last_of(endpoint, subjects).items():
+            found[endpoint][subject] = Last(entry.event_id, entry.received_at_ms)
+    return found
 
 
 def _look_up(storage: Storage, batch: Sequence[PreparedDelivery]) -> dict[str, dict[str, Known]]:
@@ -109,40 +144,86 @@ def _modes(storage: Storage, batch: Sequence[PreparedDelivery]) -> dict[str, Mod
     return modes
 
 
+def _event_ids(
+    storage: Storage,
+    delivery: PreparedDelivery,
+    known: dict[str, Known],
+    last: dict[str, Last],
+) -> list[str]:
+    """Return the event id of each item's entry, which is there already or will be.
+
+    Adds to *known* what is there under an id that nobody could have looked up before, and to
+    *last* what this delivery says.
+    """
+    received_at_ms = delivery.received_at_ms
+    taken = set(known)
+    event_ids = []
+    for item in delivery.envelope.items:
+        event_id = item.event_id
+        if item.subject is not None:
+            event_id = _id_in_subject(item, received_at_ms, taken, known, last)
+            if event_id not in taken:
+                last[item.subject] = Last(event_id, received_at_ms)
+        taken.add(event_id)
+        event_ids.append(event_id)
+    asked = {item.event_id for item in delivery.envelope.items}
+    unasked = [each for each in event_ids if each not in known and each not in asked]
+    if unasked:
+        known |= storage.look_up(delivery.envelope.endpoint, unasked)
+    return event_ids
+
+
+def _id_in_subject(
+    item: Item,
+    received_at_ms: int,
+    taken: Collection[str],
+    known: Mapping[str, Known],
+    last: Mapping[str, Last],
+) -> str:
+    """Return the event id of the entry of *item*, by what was said last about its subject."""
+    if item.subject is None or item.repeat_after_s is None:
+        return item.event_id
+    before: Last | Known | None = last.get(item.subject)
+    if before is None:
+        # Entries that were admitted by an older hookkit have no subject.
+        before = known.get(item.event_id) or known.get(item.previous_event_id or "")
+    if before is None:
+        return item.event_id
+    age_ms = received_at_ms - before.received_at_ms
+    if item.repeats(before.event_id) and age_ms < seconds_to_ms(item.repeat_after_s):
+        return before.event_id
+    return item.id_after(before.event_id) if item.event_id in taken else item.event_id
+
+
 def _store_new(
     storage: Storage,
     delivery: PreparedDelivery,
+    event_ids: Sequence[str],
     known: dict[str, Known],
     modes: Modes | None,
 ) -> int | None:
     """Store what is new of *delivery*, add it to *known*; return the delivery's id if any is."""
     new: dict[str, int] = {}
-    for position, item in enumerate(delivery.envelope.items):
-        if _same_event(known, item, delivery.received_at_ms) is None:
-            new.setdefault(item.event_id, position)
+    for position, event_id in enumerate(event_ids):
+        if event_id not in known:
+            new.setdefault(event_id, position)
     if not new:
         return None
     delivery_row, rows = with_first_states(delivery, new.values(), modes)
     delivery_id = storage.store_delivery(delivery_row)
-    stored = [row | {"delivery_id": delivery_id} for row in rows]
+    stored = [
+        row | {"delivery_id": delivery_id, "event_id": event_id}
+        for event_id, row in zip(new, rows, strict=True)
+    ]
     known |= storage.store_entries(delivery.envelope.endpoint, stored)
     return delivery_id
 
 
-def _same_event(known: Mapping[str, Known], item: Item, received_at_ms: int) -> Known | None:
-    """Return the entry that *item* is a duplicate of."""
-    entry = known.get(item.event_id)
-    if entry is None and item.previous_event_id is not None and item.repeat_after_s:
-        previous = known.get(item.previous_event_id)
-        if previous and received_at_ms - previous.received_at_ms < seconds_to_ms(
-            item.repeat_after_s
-        ):
-            return previous
-    return entry
-
-
 def _admitted_items(
-    delivery: PreparedDelivery, known: Mapping[str, Known], delivery_id: int | None
+    delivery: PreparedDelivery,
+    event_ids: Sequence[str],
+    known: Mapping[str, Known],
+    delivery_id: int | None,
 ) -> tuple[Admitted, ...]:
     """Return what each item came to, once all of them are *known*.
 
@@ -150,7 +231,7 @@ def _admitted_items(
     """
     admitted = []
     for position, item in enumerate(delivery.envelope.items):
-        entry = _same_event(known, item, delivery.received_at_ms) or known.get(item.event_id)
+        entry = known.get(event_ids[position])
         if entry is None:
             # It was there when we came to store it, and was pruned before we looked again.
             raise Unavailable("an entry was deleted while its duplicate arrived")
@@ -163,6 +244,7 @@ def _admitted_items(
                 is_new=is_new,
                 is_conflict=not is_new and entry.content_hash != content_hash,
                 state=State(entry.state),
+                repeat_after_s=None if is_new else item.repeat_after_s,
             )
         )
     return tuple(admitted)

@@ -15,7 +15,6 @@ from collections.abc import Mapping
 
 from hookkit.core.body import Document, dig
 from hookkit.core.delivery import ItemKeys, Payload
-from hookkit.core.facts import near_fact
 from hookkit.core.ids import hash_content, join_parts
 from hookkit.providers.livechat.versions import FAMILIES
 from hookkit.schemas.fields import dig_id
@@ -153,44 +152,38 @@ SUBJECTS: dict[str, tuple[str, tuple[Path, ...]]] = {
 }
 
 
-def keys_of(payload: Payload, action: str, tenant_id: str | None, body: Document) -> ItemKeys:
-    """Return the keys of the item of *payload* that says that *action* happened to *body*."""
+def keys_of(version: str, action: str, tenant_id: str | None, body: Document) -> ItemKeys:
+    """Return the keys of the item that says that *action* happened to *body*."""
     key = _strong_key(action, body)
     named = _named(NEAR, action, body)
-    fact = None if named is None else near_fact(join_parts(*named))
+    near = None if named is None else join_parts(*named)
     if key is None:
-        event_id = _event_id(payload.version, tenant_id, (action, hash_content(body)))
-        is_dated = _has_own_time(body)
-        return ItemKeys(
-            event_id,
-            repeat_after_s=LONG_REPEAT_AFTER_S if is_dated else _repeat_after_s(action),
-            fact=fact,
-            subject=None if is_dated else _subject(payload, action, tenant_id, body),
-        )
-    if key[0] in FACTS:
-        fact = join_parts(*key)
-    subject = _subject(payload, action, tenant_id, body) if action == "tag_created" else None
-    return ItemKeys(_event_id(payload.version, tenant_id, key), fact=fact, subject=subject)
+        event_id = _event_id(version, tenant_id, (action, hash_content(body)))
+        return ItemKeys(event_id, repeat_after_s=_repeat_after_s(action, body), near=near)
+    fact = join_parts(*key) if key[0] in FACTS else None
+    return ItemKeys(_event_id(version, tenant_id, key), fact=fact, near=near)
 
 
-def _repeat_after_s(action: str) -> float:
-    is_press = action == "incoming_rich_message_postback"
-    return PRESSED_AGAIN_AFTER_S if is_press else REPEAT_AFTER_S
+def _repeat_after_s(action: str, body: Document) -> float:
+    if action == "incoming_rich_message_postback":
+        return PRESSED_AGAIN_AFTER_S
+    return LONG_REPEAT_AFTER_S if _has_own_time(body) else REPEAT_AFTER_S
 
 
 def _has_own_time(body: Document) -> bool:
-    """Tell whether *body* says when it happened, or since when a chat waits."""
+    """Tell whether *body* says since when a chat waits, so that only a redelivery equals it."""
     queue = dig(body, "queue")
     return dig_id(queue, "queued_at") is not None or dig_id(queue, "queued_at_us") is not None
 
 
-def _subject(payload: Payload, action: str, tenant_id: str | None, body: Document) -> str | None:
-    """Return what *body* is about; a part that is missing is left empty.
+def subject_of(payload: Payload, action: str, tenant_id: str | None, body: Document) -> str | None:
+    """Return what *body* is about; None is its own content. A missing part is left empty.
 
     Of the versions that look alike, the body of one action may show another than the body that
     takes it back. Versions that are told apart by the settings report side by side.
     """
-    if action not in SUBJECTS:
+    is_strong = _strong_key(action, body) is not None and action != "tag_created"
+    if action not in SUBJECTS or is_strong or _has_own_time(body):
         return None
     name, paths = SUBJECTS[action]
     pinned = payload.options.version_for(dig_id(payload.document, "webhook_id"))

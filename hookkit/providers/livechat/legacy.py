@@ -168,8 +168,7 @@ def split(payload: Payload) -> Sequence[Item]:
             event_id=f"legacy:{join_parts(dig_id(raw, 'license_id'), event_type, *key)}",
             repeat_after_s=None if is_strong else LONG_REPEAT_AFTER_S,
             lane=dig_id(raw, "chat", "id"),
-            subject=_subject(event_type, raw),
-        ),
+        ).about(_subject(event_type, raw)),
     )
 
 

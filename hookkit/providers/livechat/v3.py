@@ -15,7 +15,7 @@ from hookkit.core.body import Document, dig
 from hookkit.core.delivery import Item, Payload
 from hookkit.core.event import Event, EventType, build_event
 from hookkit.core.provider import PayloadVersion, repeats_too_much, swollen_item
-from hookkit.providers.livechat.identity import keys_of, lane_of
+from hookkit.providers.livechat.identity import keys_of, lane_of, subject_of
 from hookkit.providers.livechat.parts import parts_of
 from hookkit.providers.livechat.shapes import PayloadShape
 from hookkit.providers.livechat.versions import numbered_version
@@ -174,8 +174,11 @@ def _item(payload: Payload, action: str, key: str, raw: Document) -> Item:
         return payload.item(
             raw=raw, vendor_type=action, event_id=None, problem=f"{key}: not an object"
         )
-    keys = keys_of(payload, action, tenant_of(raw), body)
-    return payload.item(raw=raw, vendor_type=action, lane=lane_of(action, body), **keys._asdict())
+    tenant_id = tenant_of(raw)
+    keys = keys_of(payload.version, action, tenant_id, body)
+    lane = lane_of(action, body)
+    item = payload.item(raw=raw, vendor_type=action, lane=lane, **keys._asdict())
+    return item.about(subject_of(payload, action, tenant_id, body))
 
 
 def tenant_of(document: Document) -> str | None:

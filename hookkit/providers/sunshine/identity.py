@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from hookkit.core.body import Document, dig
 from hookkit.core.delivery import ItemKeys
-from hookkit.core.facts import near_fact
 from hookkit.core.ids import hash_content, join_parts
 from hookkit.providers.sunshine.shapes import CHANNEL_RENAMES, SDK_PLATFORMS
 from hookkit.schemas.fields import dig_id, dig_text
@@ -123,8 +122,7 @@ def keys_of(version: str, trigger: str, body: Document, array: str | None) -> It
 
     An event id of None asks for one that is derived from the content.
     """
-    elements = dig(body, array) if array is not None else None
-    element = elements[0] if isinstance(elements, list) and elements else elements
+    element = _element_of(body, array)
     fact = _fact(trigger, body, element)
     strong = fact or _strong(trigger, body, element)
     if strong is not None:
@@ -135,16 +133,29 @@ def keys_of(version: str, trigger: str, body: Document, array: str | None) -> It
     is_start = trigger == "conversation:start"
     fact = start_fact(dig_id(body, "conversation", "_id")) if is_start else None
     near = _near(trigger, body, element)
-    fact = fact or (near and near_fact(near))
     detail = _detail(trigger, body, element)
     if detail is None:
-        return ItemKeys(None, repeat_after_s, fact)
+        return ItemKeys(None, repeat_after_s, fact, near)
     who = (dig_id(body, "conversation", "_id"), dig_id(body, "appUser", "_id"))
     key = join_parts(trigger, *who, *detail, timestamp)
-    subject = None
-    if timestamp is None and trigger in SUBJECTS:
-        subject = join_parts(version, SUBJECTS[trigger], *who, *_part(trigger, body, element))
-    return ItemKeys(f"{version}:{key}", repeat_after_s, fact, subject)
+    return ItemKeys(f"{version}:{key}", repeat_after_s, fact, near)
+
+
+def subject_of(version: str, trigger: str, body: Document, array: str | None) -> str | None:
+    """Return what the item that *body* makes is about; None is its own content.
+
+    The time of a body decides by itself whether it is a redelivery.
+    """
+    if trigger not in SUBJECTS or dig_id(body, "timestamp") is not None:
+        return None
+    who = (dig_id(body, "conversation", "_id"), dig_id(body, "appUser", "_id"))
+    part = _part(trigger, body, _element_of(body, array))
+    return join_parts(version, SUBJECTS[trigger], *who, *part)
+
+
+def _element_of(body: Document, array: str | None) -> object:
+    elements = dig(body, array) if array is not None else None
+    return elements[0] if isinstance(elements, list) and elements else elements
 
 
 def _repeat_after_s(trigger: str, element: object) -> float:

@@ -12,7 +12,6 @@ from hookkit.core import event as events
 from hookkit.core.body import Document, dig
 from hookkit.core.delivery import Item, Payload
 from hookkit.core.event import EVENT_CLASSES, Event, EventParts, EventType, build_event
-from hookkit.core.facts import near_fact
 from hookkit.core.parts import Conversation, Referral
 from hookkit.core.provider import PayloadVersion
 from hookkit.providers.sunshine import triggers
@@ -77,14 +76,14 @@ def split(payload: Payload) -> Iterable[Item]:
 def _item(payload: Payload, event: Document) -> Item:
     vendor_type = dig_text(event, "type") or ""
     inner = dig(event, "payload")
-    near = near_of(vendor_type, inner)
     return payload.item(
         raw=event,
         vendor_type=vendor_type,
         # "May be used to ensure that an event is not processed twice": stable over retries.
         event_id=dig_id(event, "id"),
         lane=dig_id(inner, "conversation", "id"),
-        fact=fact_of(vendor_type, inner) or (near and near_fact(near)),
+        fact=fact_of(vendor_type, inner),
+        near=near_of(vendor_type, inner),
     )
 
 
