@@ -167,6 +167,8 @@ def test_inbox_of_the_version_before_keys_opens_and_keeps_them(engine, sql_url):
     open_inbox(sql_url).close()
     with engine.begin() as connection:
         connection.execute(text("DROP TABLE hookkit_keys"))
+        connection.execute(text("DROP INDEX hookkit_entries_subject"))
+        connection.execute(text("ALTER TABLE hookkit_entries DROP COLUMN subject"))
         connection.execute(update(schema).values(version=3))
 
     inbox = open_inbox(sql_url)

@@ -155,10 +155,12 @@ def _event_ids(
     Adds to *known* what is there under an id that nobody could have looked up before, and to
     *last* what this delivery says.
     """
-    received_at_ms = delivery.received_at_ms
+    items, received_at_ms = delivery.envelope.items, delivery.received_at_ms
+    if all(item.subject is None for item in items):
+        return [item.event_id for item in items]
     taken = set(known)
     event_ids = []
-    for item in delivery.envelope.items:
+    for item in items:
         event_id = item.event_id
         if item.subject is not None:
             event_id = _id_in_subject(item, received_at_ms, taken, known, last)
@@ -166,7 +168,7 @@ def _event_ids(
                 last[item.subject] = Last(event_id, received_at_ms)
         taken.add(event_id)
         event_ids.append(event_id)
-    asked = {item.event_id for item in delivery.envelope.items}
+    asked = {item.event_id for item in items}
     unasked = [each for each in event_ids if each not in known and each not in asked]
     if unasked:
         known |= storage.look_up(delivery.envelope.endpoint, unasked)
