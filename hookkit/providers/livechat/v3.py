@@ -112,6 +112,9 @@ REASONS = {
 #: Keys that belong to the registration that delivers an item, not to what happened.
 OF_THE_REGISTRATION = frozenset({"webhook_id", "secret_key", "additional_data"})
 
+#: The action that delivers one event of a chat.
+SAID_ALONE = "incoming_event"
+
 _PAYLOAD = PayloadShape()
 
 
@@ -147,16 +150,16 @@ def _said_before(payload: Payload, key: str, chat: Any, rest: Document) -> Itera
     events = dig(chat, "thread", "events")
     events = events if isinstance(events, list) else [events]
     if repeats_too_much({**rest, **where}, len(events)):
-        yield swollen_item(payload, "incoming_event")
+        yield swollen_item(payload, SAID_ALONE)
         return
     additional = {"additional_data": dig(payload.document, "additional_data")}
     pinned = payload.options.version_for(dig_id(payload.document, "webhook_id"))
     for event in events:
         if event is None:
             continue
-        body = {**rest, "action": "incoming_event", key: {**where, "event": event}}
+        body = {**rest, "action": SAID_ALONE, key: {**where, "event": event}}
         version = pinned or numbered_version({**body, **additional})
-        yield _item(replace(payload, version=version), "incoming_event", key, body)
+        yield _item(replace(payload, version=version), SAID_ALONE, key, body)
 
 
 def _key_of(document: Document) -> str:
