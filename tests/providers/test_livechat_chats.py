@@ -160,6 +160,16 @@ def test_samples_of_a_chat_and_of_its_message_agree(version):
     assert of_chat[2].content_hash == alone[0].content_hash
 
 
+def test_chat_whose_messages_would_repeat_too_much_is_one_event_and_one_that_stands_for_them():
+    document = opened(*([SAID] * 10)) | {"rest": "x" * (1 << 20)}
+
+    chat, events = read_all(document)
+
+    assert chat.type is EventType.CONVERSATION_CREATE
+    assert (events.type, events.vendor_type) == (EventType.UNKNOWN, "incoming_event")
+    assert "would repeat more" in events.problems[0]
+
+
 def test_later_delivery_of_a_first_message_has_its_id_for_ever():
     first = items_of(opened(SAID))[1]
     (later,) = items_of(brought(SAID), received_at=NOW + timedelta(days=1))

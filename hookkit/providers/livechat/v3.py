@@ -157,7 +157,8 @@ def _said_before(payload: Payload, key: str, chat: Any, rest: Document) -> Itera
     for event in events:
         if event is None:
             continue
-        body = {**rest, "action": SAID_ALONE, key: {**where, "event": event}}
+        body = {**rest, key: {**where, "event": event}}
+        body["action"] = SAID_ALONE
         version = pinned or numbered_version({**body, **additional})
         yield _item(replace(payload, version=version), SAID_ALONE, key, body)
 
