@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 from hookkit.core.body import Document, Headers
 from hookkit.core.facts import near_fact
-from hookkit.core.ids import bounded_id, hash_content, join_parts
+from hookkit.core.ids import MAX_ID_CHARS, bounded_id, hash_content, join_parts
 from hookkit.core.modes import Mode
 from hookkit.core.parts import AuthorType
 
@@ -108,6 +108,12 @@ class Options:
     version: str | Mapping[str, str] | None = None
     authors: Mapping[str, AuthorType] = field(default_factory=dict)
 
+    def version_for(self, registration: str | None) -> str | None:
+        """Return the payload version that is set for *registration*; None if none is."""
+        if isinstance(self.version, Mapping):
+            return self.version.get(registration or "")
+        return self.version
+
 
 class ItemKeys(NamedTuple):
     """What tells an item from others: arguments of ``Payload.item``, by their names."""
@@ -116,6 +122,13 @@ class ItemKeys(NamedTuple):
     repeat_after_s: float | None = None
     fact: str | None = None
     near: str | None = None
+
+
+#: Ends an event id before the time slot in which an item arrived.
+_SLOT_MARK = "@"
+
+#: Room for the slot and for what ``Item.id_after`` appends.
+_SLOT_CHARS = 32
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -135,6 +148,7 @@ class Payload:
             bytes; else None.
         account: Whose secret proved it, if the settings have secrets by registration: what one
             account sends is never an event of another. Else None.
+        slot_s: The provider's ``repeat_slot_s``.
     """
 
     provider: str
@@ -147,6 +161,7 @@ class Payload:
     event_id: str | None = None
     signed_bytes: str | None = None
     account: str | None = None
+    slot_s: float | None = None
 
     def item(
         self,
@@ -173,29 +188,36 @@ class Payload:
             event_id, repeat_after_s = self.event_id, None
         if event_id is None:
             event_id = f"{self.version or 'unknown'}:{hash_content(raw)}"
-        lifetime_s = self.options.lifetime_s
-        if lifetime_s is None or repeat_after_s is None:
+        event_id, previous_event_id, subject = self._of(event_id), None, None
+        if self.options.lifetime_s is None:
             repeat_after_s = None
-        else:
-            repeat_after_s = max(self.options.repeat_window_s or repeat_after_s, lifetime_s)
-        previous_event_id = None
         if repeat_after_s is not None:
-            slot = int(self.received_at.timestamp() // repeat_after_s)
-            previous_event_id = self._scoped(f"{event_id}@{slot - 1}")
-            event_id = f"{event_id}@{slot}"
+            subject, said = bounded_id(event_id), bounded_id(event_id, MAX_ID_CHARS - _SLOT_CHARS)
+            repeat_after_s, slot = self._slot(repeat_after_s)
+            previous_event_id = f"{said}{_SLOT_MARK}{slot - 1}"
+            event_id = f"{said}{_SLOT_MARK}{slot}"
         return Item(
             payload=self,
             raw=raw,
             vendor_type=vendor_type,
-            event_id=self._scoped(event_id),
+            event_id=bounded_id(event_id),
             previous_event_id=previous_event_id,
             repeat_after_s=repeat_after_s,
-            lane=None if lane is None else self._scoped(lane),
-            fact=self._scoped(fact) if fact is not None else near and near_fact(self._of(near)),
+            lane=None if lane is None else self.scoped(lane),
+            fact=self.scoped(fact) if fact is not None else near and near_fact(self._of(near)),
+            subject=subject,
             problem=problem,
         )
 
-    def _scoped(self, name: str) -> str:
+    def _slot(self, repeat_after_s: float) -> tuple[float, int]:
+        """Return the seconds that count instead, and the number of the time slot of now."""
+        given_s, lifetime_s = self.options.repeat_window_s, self.options.lifetime_s or 0.0
+        slot_s = max(given_s or max(self.slot_s or 0.0, repeat_after_s), lifetime_s)
+        slot = int(self.received_at.timestamp() // slot_s)
+        return max(given_s or repeat_after_s, lifetime_s), slot
+
+    def scoped(self, name: str) -> str:
+        """Return *name* as a name for what this account sends alone, bounded in length."""
         return bounded_id(self._of(name))
 
     def _of(self, name: str) -> str:
@@ -215,8 +237,10 @@ class Item:
         vendor_type: The vendor's word for what happened, as sent.
         event_id: Identifies the event across redeliveries, unique within the endpoint.
         previous_event_id: With ``repeat_after_s``: the event id of the time slot before.
-        repeat_after_s: Set if the vendor gives neither id nor time: after this many seconds the
-            same event id is a new event.
+        repeat_after_s: Set if the vendor gives neither id nor time: after this many seconds an
+            equal item is a new event.
+        subject: What the item is about: by itself its own content, see ``about``. Never None
+            beside ``repeat_after_s``.
         lane: Events of one lane have an order; normally the conversation's id.
         fact: The name of what happened, the same in every payload version that reports it;
             exact or near, see ``core.facts``.
@@ -235,6 +259,7 @@ class Item:
     repeat_after_s: float | None
     lane: str | None
     fact: str | None
+    subject: str | None
     problem: str | None
     typed_event_id: str | None = None
     type_window_s: float | None = None
@@ -246,14 +271,47 @@ class Item:
             window_s: Seconds for which an item that differs in the type alone is an event of its
                 own; one with ``repeat_after_s`` always is.
         """
-        typed_event_id = self._typed(self.event_id)
         if self.previous_event_id is None:
+            typed_event_id = bounded_id(self._typed(self.event_id))
             return replace(self, typed_event_id=typed_event_id, type_window_s=window_s)
-        previous_event_id = self._typed(self.previous_event_id)
-        return replace(self, event_id=typed_event_id, previous_event_id=previous_event_id)
+        return replace(
+            self,
+            event_id=self._typed_before_slot(self.event_id),
+            previous_event_id=self._typed_before_slot(self.previous_event_id),
+            subject=bounded_id(self._typed(self.subject or "")),
+        )
 
-    def _typed(self, event_id: str) -> str:
-        return bounded_id(f"{event_id}:{join_parts(self.vendor_type)}")
+    def _typed(self, name: str) -> str:
+        return f"{name}:{join_parts(self.vendor_type)}"
+
+    def _typed_before_slot(self, event_id: str) -> str:
+        said, mark, slot = event_id.rpartition(_SLOT_MARK)
+        return f"{bounded_id(self._typed(said), MAX_ID_CHARS - _SLOT_CHARS)}{mark}{slot}"
+
+    def about(self, subject: str | None) -> Item:
+        """Return this item as one about *subject*; None leaves it as it is.
+
+        An item with ``repeat_after_s`` is then a new event at once if anything else was said
+        about its subject since. One without can only be what was said since.
+
+        Where a signature proves deliveries, the item with ``repeat_after_s`` stays as it is: who
+        has seen one could send it again in between, and the signature would still hold.
+        """
+        if subject is None or (self.repeat_after_s is not None and self.payload.options.lifetime_s):
+            return self
+        return replace(self, subject=self.payload.scoped(subject))
+
+    def repeats(self, event_id: str) -> bool:
+        """Tell whether the event *event_id*, of the same subject, says the same at any time."""
+        said, mark, _ = event_id.rpartition(_SLOT_MARK)
+        return bool(mark) and said == self.event_id.rpartition(_SLOT_MARK)[0]
+
+    def id_after(self, event_id: str) -> str:
+        """Return the id of this item as a new event, if *event_id* was the last of its subject.
+
+        Whoever finds the same event before it gives it the same id.
+        """
+        return f"{self.event_id}~{hash_content(event_id)[:16]}"
 
     @property
     def compared(self) -> Document:

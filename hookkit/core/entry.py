@@ -84,6 +84,8 @@ class Admitted:
         is_conflict: A duplicate whose content differs from the first.
         is_other_type: A duplicate whose vendor type differs from that of the first.
         state: The entry's state.
+        repeat_after_s: Of a duplicate that has neither an id nor a time: an equal event is a
+            duplicate for so many seconds. None for every other.
     """
 
     entry_id: int
@@ -92,6 +94,7 @@ class Admitted:
     is_conflict: bool = False
     is_other_type: bool = False
     state: State = State.PENDING
+    repeat_after_s: float | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -18,7 +18,7 @@ from functools import lru_cache
 MAX_ID_CHARS = 255
 
 
-def bounded_id(text: str) -> str:
+def bounded_id(text: str, max_chars: int = MAX_ID_CHARS) -> str:
     """Return *text* as an id that every database can store and compare byte for byte.
 
     Lone surrogates cannot be encoded and PostgreSQL refuses NUL in text, so both are written
@@ -26,7 +26,7 @@ def bounded_id(text: str) -> str:
     """
     if not text.isascii() or "\x00" in text:
         text = text.encode("utf-8", "backslashreplace").decode().replace("\x00", "\\x00")
-    if len(text) > MAX_ID_CHARS:
+    if len(text) > max_chars:
         return f"sha256:{hashlib.sha256(text.encode()).hexdigest()}"
     return text
 

@@ -120,9 +120,16 @@ class User:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Participant:
-    """A user's membership in a conversation."""
+    """Somebody's membership in a conversation.
+
+    Attributes:
+        type: Who that is, where the vendor says it.
+        name: Their display name, where the vendor says it.
+    """
 
     user_id: str | None = None
+    type: AuthorType | None = None
+    name: str | None = None
     unread_count: int | None = None
     last_read: datetime | None = None
 

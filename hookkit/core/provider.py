@@ -159,6 +159,9 @@ class Provider:
         pinnable: Versions that look alike in bodies, so that the settings may pin one.
         registration_of: Returns the vendor's id of the webhook that delivered a document, so
             that settings may differ by webhook; None if bodies do not name it.
+        repeat_slot_s: Length in seconds of the time slots in the ids of items that have neither an
+            id nor a time; None means that of each item's ``repeat_after_s``. It is part of the
+            ids, so it stays as it is.
         unsigned_alone: Whether an endpoint may be unsigned without another protection.
         event_id_of: Returns the id of the event that the kept headers name, if a body holds one
             event; it then names a body that is not understood as well.
@@ -183,6 +186,7 @@ class Provider:
     blanked: tuple[str, ...] = ()
     pinnable: tuple[str, ...] = ()
     registration_of: Callable[[Document], str | None] | None = field(default=None, repr=False)
+    repeat_slot_s: float | None = None
     unsigned_alone: bool = True
     event_id_of: Callable[[Headers], str | None] | None = field(default=None, repr=False)
     unsigned_id_of: Callable[[Headers], str | None] | None = field(default=None, repr=False)
@@ -201,12 +205,9 @@ class Provider:
         version that it shows. None if the version is not known.
         """
         shown = self.detect_version(document, headers)
-        pinned = self.options.version
-        if pinned is None or shown not in self.pinnable:
+        if shown not in self.pinnable:
             return shown
-        if isinstance(pinned, Mapping):
-            pinned = pinned.get(self.registration(document) or "", shown)
-        return pinned
+        return self.options.version_for(self.registration(document)) or shown
 
     def registration(self, document: Document) -> str | None:
         """Return the vendor's id of the webhook that delivered *document*; None if unknown."""
@@ -322,6 +323,7 @@ def split(
         event_id=_event_id_of(provider, headers),
         signed_bytes=hashlib.sha256(body).hexdigest() if is_bytewise else None,
         account=headers.get(ACCOUNT_HEADER),
+        slot_s=provider.repeat_slot_s,
     )
     try:
         document = provider.decode(body) if document is None else document

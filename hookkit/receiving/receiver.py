@@ -162,7 +162,32 @@ class Receiver:
         if receipt.new_count < len(receipt.admitted):
             self._report_duplicates(endpoint, envelope, receipt)
 
+    def _report_repetitions(self, endpoint: Endpoint, receipt: Receipt) -> None:
+        """Name what counts as a redelivery only because of when it came."""
+        repeated = [one for one in receipt.admitted if one.repeat_after_s is not None]
+        if repeated:
+            first = repeated[0]
+            self.log.write(
+                logging.INFO,
+                (endpoint.name,),
+                "%d events without an id and a time came again at %s, the first of them that of"
+                " entry %d within %g s: they count as sent again by their sender, and are not"
+                " handled again; the endpoint's repeat_window_s changes this time",
+                len(repeated),
+                endpoint.name,
+                first.entry_id,
+                first.repeat_after_s,
+                extra={
+                    "action": "event_repeated",
+                    "endpoint": endpoint.name,
+                    "entry_id": first.entry_id,
+                    "repeat_after_s": first.repeat_after_s,
+                    "repetitions": len(repeated),
+                },
+            )
+
     def _report_duplicates(self, endpoint: Endpoint, envelope: Envelope, receipt: Receipt) -> None:
+        self._report_repetitions(endpoint, receipt)
         for admitted, item in zip(receipt.admitted, envelope.items, strict=True):
             if admitted.is_new:
                 continue

@@ -8,6 +8,7 @@ import pytest
 from hookkit.core.delivery import Delivery, Envelope, Options, Payload, VerifiedDelivery
 from hookkit.core.entry import Entry
 from hookkit.core.event import EVENT_CLASSES, EventType, MessageEvent
+from hookkit.core.ids import MAX_ID_CHARS
 from hookkit.core.provider import normalize, unknown_item
 from hookkit.providers.sunshine import PROVIDER
 from tests.model_types import wrong_types
@@ -278,3 +279,50 @@ def test_checker_looks_into_the_parts():
         "MessageEvent.message.author.user_id",
         "MessageEvent.message.content",
     ]
+
+
+def test_item_without_id_and_time_is_about_its_own_content_unless_it_says_more():
+    made = item(event_id="e", repeat_after_s=60)
+
+    assert made.subject == "e"
+    assert made.about(None) is made
+    assert made.about("x" * 300).subject.startswith("sha256:")
+    assert item(event_id="e").subject is None
+
+
+def test_item_repeats_what_was_said_at_any_time():
+    first, second = (
+        replace(PAYLOAD, received_at=NOW + timedelta(days=days)).item(
+            raw={}, vendor_type="", event_id="tag@x", repeat_after_s=60
+        )
+        for days in (0, 1)
+    )
+    other = item(event_id="untag@x", repeat_after_s=60)
+
+    assert first.event_id != second.event_id
+    assert second.repeats(first.event_id)
+    assert second.repeats(first.id_after(other.event_id))
+    assert not second.repeats(other.event_id)
+    assert not second.repeats("tag")
+
+
+def test_new_id_of_what_is_said_again_hangs_on_what_was_said_before():
+    made = item(event_id="x" * 300, repeat_after_s=60)
+
+    ids = {made.id_after(before) for before in ("a", "b")}
+
+    assert len(ids | {made.event_id}) == 3
+    assert all(len(each) <= MAX_ID_CHARS and made.repeats(each) for each in ids)
+    assert made.id_after("a") == made.id_after("a")
+
+
+@pytest.mark.parametrize(
+    ("slot_s", "window_s", "length_s"), [(None, 60, 60), (300, 60, 300), (300, 600, 600)]
+)
+def test_slots_of_a_provider_may_be_longer_than_a_window(slot_s, window_s, length_s):
+    payload = replace(PAYLOAD, slot_s=slot_s)
+
+    made = payload.item(raw={}, vendor_type="", event_id="e", repeat_after_s=window_s)
+
+    assert made.event_id == f"e@{int(PAYLOAD.received_at.timestamp() // length_s)}"
+    assert made.repeat_after_s == window_s

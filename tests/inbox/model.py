@@ -16,6 +16,11 @@ HELD_UP_S = 1
 FINISHED = (Outcome.SUCCEEDED, Outcome.DISCARDED)
 
 
+def what_of(item):
+    """Return what *item* says, by the beginning of its id."""
+    return item.event_id.partition("@")[0]
+
+
 class ModelAttempt(NamedTuple):
     number: int
     handler: str
@@ -41,6 +46,9 @@ class ModelEntry:
     conflicts: int = 0
     lost: int = 0
     lane: str | None = None
+    subject: str | None = None
+    #: What it says, whenever it says it.
+    what: str = ""
     replay: int = 0
     chosen: frozenset[str] | None = None
     event_type: str | None = None
@@ -92,25 +100,30 @@ class Model:
         self.kept = []
         self.delivery_count = 0
         self.claim_count = 0
+        self.again_count = 0
 
     def admit(self, now, endpoint, items, body):
-        """Return for each item its entry, whether it is new, whether it conflicts."""
+        """Return for each item its entry, whether it is new, whether it conflicts.
+
+        The id of a new event that was there before is still to be given.
+        """
         self.delivery_count += 1
         delivery = self.delivery_count
         told = []
         for position, one in enumerate(items):
-            found = self.entries.get((endpoint, one.event_id))
-            if found is None and one.repeat_after_s is not None:
-                found = self.entries.get((endpoint, one.previous_event_id))
-                if found is not None and round(now - found.received, 3) >= one.repeat_after_s:
-                    found = None
+            found = self.find_duplicate(now, endpoint, one)
             is_new = found is None
             if found is None:
                 found = ModelEntry(
                     endpoint, one.event_id, delivery, position, one.raw["text"], now, body, now
                 )
                 found.lane = one.lane
-                self.entries[endpoint, one.event_id] = found
+                found.subject, found.what = one.subject, what_of(one)
+                is_taken = (endpoint, one.event_id) in self.entries
+                if is_taken:
+                    self.again_count += 1
+                    found.event_id = f"again-{self.again_count}"
+                self.entries[endpoint, found.event_id] = found
             told.append((found, is_new, found.text != one.raw["text"]))
         conflicting = {id(entry): entry for entry, _, is_conflict in told if is_conflict}
         for entry in conflicting.values():
@@ -122,6 +135,29 @@ class Model:
         if has_new or (conflicting and not is_there):
             self.kept.append(ModelDelivery(delivery, endpoint, body, now, bool(conflicting)))
         return told
+
+    def find_duplicate(self, now, endpoint, item):
+        """Return the entry that *item* is a duplicate of, None when it is new."""
+        if item.repeat_after_s is None:
+            return self.entries.get((endpoint, item.event_id))
+        about = [
+            entry
+            for entry in self.entries.values()
+            if (entry.endpoint, entry.subject) == (endpoint, item.subject)
+        ]
+        if not about or about[-1].what != what_of(item):
+            return None
+        is_young = round(now - about[-1].received, 3) < item.repeat_after_s
+        return about[-1] if is_young else None
+
+    def give_id(self, entry, event_id):
+        """Have *entry* be known by the id that the inbox gave it."""
+        assert (entry.endpoint, event_id) not in self.entries
+        self.entries = {
+            (other.endpoint, event_id if other is entry else name): other
+            for (_, name), other in self.entries.items()
+        }
+        entry.event_id = event_id
 
     def has_body(self, entry):
         return any(one.number == entry.delivery for one in self.kept)

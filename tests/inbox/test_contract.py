@@ -2,6 +2,7 @@
 
 import json
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from threading import Barrier
 
 import pytest
@@ -209,6 +210,125 @@ def test_duplicate_of_the_slot_before_names_that_entry(inbox):
     assert (second.entry_id, second.event_id) == (first.entry_id, first.event_id)
     assert second.is_conflict
     assert [found.conflicts for found in inbox.find()] == [1]
+
+
+def say(inbox, *said, subject="status", window_s=60):
+    """Deliver ``("on", 0)`` as "it is on" after 0 s; return for each whether it is new."""
+    news = []
+    for what, at in said:
+        of = payload(received_at=after(at))
+        one = item(f"says-{what}", text=what, of=of, repeat_after_s=window_s).about(subject)
+        (admitted,) = inbox.admit(deliver(one, received_at=after(at))).admitted
+        news.append(admitted.is_new)
+    return news
+
+
+@pytest.mark.parametrize(
+    ("said", "news"),
+    [
+        pytest.param([("on", 0), ("off", 1), ("on", 2)], [True, True, True], id="flips back"),
+        pytest.param(
+            [("on", 0), ("off", 1), ("on", 2), ("off", 3), ("on", 4)], [True] * 5, id="many times"
+        ),
+        pytest.param([("on", 0), ("on", 1)], [True, False], id="sent again"),
+        pytest.param(
+            [("on", 0), ("off", 1), ("on", 2), ("on", 3)],
+            [True, True, True, False],
+            id="the last one sent again",
+        ),
+        pytest.param(
+            [("on", 0), ("off", 1), ("on", 2), ("off", 3), ("off", 4), ("off", 30)],
+            [True, True, True, True, False, False],
+            id="sent again more than once",
+        ),
+        pytest.param(
+            [("on", 0), ("on", 60), ("on", 61)], [True, True, False], id="after its window"
+        ),
+        pytest.param([("on", 0), ("on", 59.999)], [True, False], id="at the end of its window"),
+    ],
+)
+def test_state_is_new_unless_it_is_the_last_that_was_said_of_its_subject(inbox, said, news):
+    assert say(inbox, *said) == news
+    assert len({found.event_id for found in inbox.find()}) == len(inbox.find()) == sum(news)
+
+
+def test_window_may_be_shorter_than_the_slots_of_the_ids(inbox):
+    def press(at):
+        of = payload(received_at=after(at), slot_s=300)
+        one = item("menu", of=of, repeat_after_s=30)
+        (admitted,) = inbox.admit(deliver(one, received_at=after(at))).admitted
+        return admitted
+
+    presses = [press(at) for at in (0, 29, 90, 100, 180)]
+
+    assert [one.is_new for one in presses] == [True, False, True, False, True]
+    assert presses[3].event_id == presses[2].event_id != presses[0].event_id
+
+
+def test_what_is_said_of_another_subject_or_endpoint_changes_nothing(inbox):
+    assert say(inbox, ("on", 0)) == [True]
+    assert say(inbox, ("off", 1), subject="another") == [True]
+    of = payload("sales", after(2))
+    other = item("says-off", of=of, repeat_after_s=60).about("status")
+    inbox.admit(deliver(other, endpoint="sales", received_at=after(2)))
+
+    assert say(inbox, ("on", 3)) == [False]
+
+
+def test_event_with_an_id_ends_the_repetition_of_its_subject(inbox):
+    def deleted(at):
+        return say(inbox, ("deleted", at), subject="tag")
+
+    assert deleted(0) == [True]
+    inbox.admit(deliver(item("created-1").about("tag"), received_at=after(1)))
+
+    assert deleted(2) == [True]
+    inbox.admit(deliver(item("created-1").about("tag"), received_at=after(3)))
+    assert deleted(4) == [False]
+
+
+def test_states_in_one_delivery_are_told_apart_in_their_order(inbox):
+    items = [
+        item(f"says-{what}", text=what, repeat_after_s=60).about("status")
+        for what in ("on", "on", "off", "on")
+    ]
+
+    first = inbox.admit(deliver(*items)).admitted
+    again = inbox.admit(deliver(items[3], received_at=after(1))).admitted
+
+    assert [one.is_new for one in first] == [True, False, True, True]
+    assert len({one.event_id for one in first}) == 3
+    assert again[0].event_id == first[3].event_id
+
+
+def test_entry_keeps_the_id_that_tells_it_from_what_was_said_before(inbox):
+    say(inbox, ("on", 0), ("off", 1), ("on", 2))
+
+    event_ids = [entry.event_id for entry in claim(inbox, at=10)]
+
+    assert event_ids == [found.event_id for found in reversed(inbox.find())]
+    assert event_ids[2].startswith(f"{event_ids[0]}~")
+
+
+def test_duplicate_that_only_time_tells_says_so(inbox):
+    def admit(one, at):
+        (admitted,) = inbox.admit(deliver(one, received_at=after(at))).admitted
+        return admitted.repeat_after_s
+
+    tap = item("tap", repeat_after_s=60)
+
+    assert (admit(tap, 0), admit(tap, 1)) == (None, 60)
+    assert (admit(item("m-1"), 0), admit(item("m-1"), 1)) == (None, None)
+
+
+def test_entry_without_a_subject_still_stops_its_redelivery(inbox):
+    # As an older hookkit has stored it.
+    tap = item("tap", repeat_after_s=60)
+    inbox.admit(deliver(replace(tap, subject=None, repeat_after_s=None)))
+
+    (again,) = inbox.admit(deliver(tap, received_at=after(1))).admitted
+
+    assert not again.is_new
 
 
 def test_body_and_headers_come_back_exactly(inbox):

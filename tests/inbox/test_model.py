@@ -40,6 +40,8 @@ from tests.scale import SCALE
 WINDOW_S = 10
 #: Of one event it holds forever in which lane it is.
 LANES = {"a": "l-1", "b": "l-1", "c": "l-1", "d": "l-2", "e": None}
+#: What it is about; of the others that is their own content.
+SUBJECTS = {"a": "status", "b": "status"}
 
 #: Not a whole number of windows, so that lives begin amid one; numbered across all tests.
 lives = count(1)
@@ -93,7 +95,7 @@ class Life(RuleBasedStateMachine):
                 of=of,
                 lane=LANES[letter],
                 repeat_after_s=WINDOW_S if is_repeating else None,
-            )
+            ).about(SUBJECTS.get(letter))
             for letter, text, is_repeating in told
         ]
         envelope = deliver(*items, endpoint=name, received_at=now)
@@ -105,6 +107,8 @@ class Life(RuleBasedStateMachine):
         for said, (entry, is_new, is_conflict) in zip(receipt.admitted, expected, strict=True):
             if is_new:
                 entry.id = said.entry_id
+                if entry.event_id.startswith("again-"):
+                    self.model.give_id(entry, said.event_id)
                 self.known.append(entry)
             assert (said.entry_id, said.event_id) == (entry.id, entry.event_id)
             assert (said.is_new, said.is_conflict) == (is_new, is_conflict)

@@ -175,12 +175,17 @@ OF_VERSION_5 = (
     "ALTER TABLE hookkit_deliveries DROP COLUMN application",
 )
 
+OF_VERSION_6 = (
+    "DROP INDEX hookkit_entries_subject",
+    "ALTER TABLE hookkit_entries DROP COLUMN subject",
+)
+
 
 def test_inbox_of_the_version_before_applications_opens_and_hands_out_what_it_has(engine, sql_url):
     inbox = open_inbox(sql_url)
     admit(inbox, "old")
     inbox.close()
-    make_older(engine, 4, *OF_VERSION_5)
+    make_older(engine, 4, *OF_VERSION_5, *OF_VERSION_6)
 
     inbox = open_inbox(sql_url)
     inbox.applications.recognize({"support": ["us"]})
@@ -192,7 +197,7 @@ def test_inbox_of_the_version_before_applications_opens_and_hands_out_what_it_ha
 
 def test_inbox_of_the_version_before_keys_opens_and_keeps_them(engine, sql_url):
     open_inbox(sql_url).close()
-    make_older(engine, 3, "DROP TABLE hookkit_keys", *OF_VERSION_5)
+    make_older(engine, 3, "DROP TABLE hookkit_keys", *OF_VERSION_5, *OF_VERSION_6)
 
     inbox = open_inbox(sql_url)
     inbox.keys.keep("server", KeptKey("key", "{}", NOW))

@@ -149,6 +149,12 @@ def test_unsigned_event_without_a_time_is_a_redelivery_for_a_while():
     assert item_of(without(TEXT, "timestamp"), {}, repeat_window_s=5).repeat_after_s == 5
 
 
+def test_unsigned_event_without_a_time_is_about_its_conversation():
+    assert item_of(without(TEXT, "timestamp"), {}).subject == TEXT["conversationId"]
+    assert item_of(without(TEXT, "timestamp")).subject is None
+    assert item_of(TEXT, {}).subject is None
+
+
 PAIR = without(TEXT, "conversationId") | {"sender": "+1555:0100", "recipient": "+15551230001"}
 
 

@@ -76,6 +76,20 @@ IN_EVERY_VERSION = [
             id="3.3 presence",
         ),
         pytest.param(said(version="3.3", type="form"), "3.3", id="3.3 form"),
+        pytest.param(
+            body("x", {"user": {"state": "chatting"}}, version="3.3"),
+            "3.3",
+            id="3.3 customer's key",
+        ),
+        pytest.param(
+            said(version="3.3", elements=[{"buttons": [{"target": "new"}]}]), "3.3", id="3.3 button"
+        ),
+        pytest.param(
+            said(version="3.3", elements=[{"image": {"alternative_text": "a"}}]),
+            "3.3",
+            id="3.3 picture",
+        ),
+        pytest.param(said(version="3.3", alternative_text="a"), "3.3", id="3.3 file"),
         pytest.param(body("chat_user_added", {}, version="3.2"), "3.2", id="old name in 3.2"),
         pytest.param(body("incoming_event", {}, version="3.4"), "3.4", id="organization"),
         pytest.param(body("incoming_customer", {}, version="3.4"), "3.4", id="3.4 customer"),
@@ -105,6 +119,13 @@ IN_EVERY_VERSION = [
         ),
         pytest.param(body("x", {"user": {"last_visit": {}}}), "3.4", id="last visit"),
         pytest.param(body("x", {"postback": {"button_type": "url"}}), "3.6", id="3.6 button"),
+        pytest.param(body("x", {"postback": {"ecommerce": {}}}), "3.6", id="3.6 shop, pressed"),
+        pytest.param(said(elements=[{"ecommerce": {}}]), "3.6", id="3.6 shop"),
+        pytest.param(said(deleted=True), "3.6", id="3.6 deleted"),
+        pytest.param(
+            body("x", {"chat": {"thread": {"customer_visit": {}}}}), "3.6", id="3.6 visit of thread"
+        ),
+        pytest.param(body("x", {"customer": {"phone_number": "1"}}), "3.6", id="3.6 phone"),
     ],
 )
 def test_version_is_the_lowest_that_sends_such_a_body(document, version):

@@ -6,7 +6,12 @@ import pytest
 
 from hookkit.core.facts import is_exact, is_near, near_fact
 from hookkit.providers.livechat import PROVIDER
-from hookkit.providers.livechat.identity import REPEAT_AFTER_S, STRONG
+from hookkit.providers.livechat.identity import (
+    PRESSED_AGAIN_AFTER_S,
+    REPEAT_AFTER_S,
+    STRONG,
+    SUBJECTS,
+)
 from tests.providers.livechat_bodies import (
     AGENT,
     ALL,
@@ -178,7 +183,35 @@ def test_weak_key_knows_a_retry_and_lets_the_same_thing_happen_again(action):
         later = item_of(document, received_at=NOW + timedelta(seconds=seconds))
 
         assert same_event(first, later) == is_same
-        assert later.repeat_after_s == REPEAT_AFTER_S
+        is_press = action == "incoming_rich_message_postback"
+        assert later.repeat_after_s == (PRESSED_AGAIN_AFTER_S if is_press else REPEAT_AFTER_S)
+
+
+@pytest.mark.parametrize("action", [each for each in SUBJECTS if each not in STRONG])
+def test_everything_without_a_strong_key_says_what_it_is_about(action):
+    for version in MATRIX[action][0]:
+        item = item_of(body(action, version=version))
+
+        assert item.subject != item.event_id.partition("@")[0]
+        assert "w1" not in item.subject
+
+
+def test_every_action_without_a_strong_key_has_a_subject():
+    assert set(SUBJECTS) >= set(WEAK)
+    assert set(SUBJECTS) - set(WEAK) == {"incoming_chat", "incoming_chat_thread", "tag_created"}
+
+
+@pytest.mark.parametrize("action", sorted(set(STRONG) - {"tag_created"}))
+def test_what_has_a_strong_key_pays_for_no_subject(action):
+    assert item_of(body(action, version=MATRIX[action][0][-1])).subject is None
+
+
+def test_accounts_and_families_of_versions_have_subjects_of_their_own():
+    documents = [body("routing_status_set", version=version) for version in ("3.2", "3.4")]
+    documents += [documents[1] | {"organization_id": "another"}]
+    documents += [body("agent_status_changed", version=version) for version in ("3.0", "3.1")]
+
+    assert len({item_of(each).subject for each in documents}) == 5
 
 
 def test_tagged_untagged_and_tagged_again_are_three_events():
@@ -331,6 +364,24 @@ def test_legacy_event_with_an_id_has_a_strong_key(document, key):
 
     assert item.event_id == f"legacy:1:{key}"
     assert item.repeat_after_s is None
+
+
+@pytest.mark.parametrize("event_type", ["chat_started", "chat_changed", "visitor_queued", "other"])
+def test_legacy_event_with_a_unique_id_is_known_for_ever(event_type):
+    document = legacy(event_type, visitor={"id": "S1"}, event_unique_id="u1")
+    first, hours_later = (
+        item_of(document, received_at=NOW + timedelta(hours=hours)) for hours in (0, 6)
+    )
+
+    assert first.event_id == hours_later.event_id == f"legacy:1:{event_type}:u1"
+    assert first.repeat_after_s is None
+    assert item_of(document | {"event_unique_id": "u2"}).event_id != first.event_id
+
+
+def test_unique_id_changes_no_id_that_was_strong_without_it():
+    document = legacy("chat_ended", chat=LEGACY_CHAT)
+
+    assert item_of(document | {"event_unique_id": "u1"}).event_id == item_of(document).event_id
 
 
 @pytest.mark.parametrize(

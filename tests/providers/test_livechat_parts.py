@@ -146,6 +146,21 @@ def test_rich_message_keeps_its_elements_and_buttons():
     )
 
 
+def test_picture_of_an_element_keeps_its_sizes():
+    image = {"url": "https://x/i.png", "size": 123, "width": 5, "height": 6, "name": "i.png"}
+
+    content = content_of(type="rich_message", elements=[{"title": "a", "image": image}])
+
+    assert content.elements == (
+        MediaItem(
+            title="a",
+            media_url="https://x/i.png",
+            size="123",
+            metadata={"name": "i.png", "width": 5, "height": 6},
+        ),
+    )
+
+
 def test_filled_form_keeps_answers_of_every_shape():
     fields = [
         {"type": "name", "id": "1", "label": "Your name", "answer": "Thomas"},
@@ -324,9 +339,18 @@ def test_chat_comes_with_everybody_who_takes_part():
 
     assert event.conversation.metadata == event.properties == {"a": {"b": 1}}
     assert event.conversation.participants == (
-        Participant(user_id=AGENT),
-        Participant(user_id=CUSTOMER, last_read=datetime(2020, 3, 19, 9, 19, 3, 10000, tzinfo=UTC)),
-        Participant(user_id="other", last_read=datetime(2020, 3, 19, 9, 59, 3, tzinfo=UTC)),
+        Participant(user_id=AGENT, type=AuthorType.BUSINESS),
+        Participant(
+            user_id=CUSTOMER,
+            type=AuthorType.USER,
+            name="Thomas",
+            last_read=datetime(2020, 3, 19, 9, 19, 3, 10000, tzinfo=UTC),
+        ),
+        Participant(
+            user_id="other",
+            type=AuthorType.USER,
+            last_read=datetime(2020, 3, 19, 9, 59, 3, tzinfo=UTC),
+        ),
     )
     assert event.user == User(id=CUSTOMER, given_name="Thomas", email="t@example.com", phone="+1")
     assert event.occurred_at == datetime(2020, 3, 19, 9, 19, tzinfo=UTC)

@@ -488,7 +488,8 @@ def test_what_has_neither_id_nor_time_is_told_by_when_it_arrives(body):
         item_of(body, received_at=start + timedelta(minutes=minutes)) for minutes in (0, 1, 20, 60)
     )
 
-    assert first.repeat_after_s == 20 * 60
+    is_press = body["trigger"] == "postback"
+    assert first.repeat_after_s == (30 if is_press else 20 * 60)
     assert a_minute_later.event_id == first.event_id
     # Whether this one is new is decided at admit, by the age of the previous slot's.
     assert in_the_next_slot.event_id != first.event_id

@@ -37,6 +37,7 @@ from tests.scale import SCALE
 from tests.signatures.test_vectors import (
     DISCORD,
     SLACK,
+    SQUARE,
     STRIPE,
     SVIX_PRIVATE,
     SVIX_PUBLIC,
@@ -278,6 +279,16 @@ def test_timestamp_of_stripe_is_there_once():
 
     with pytest.raises(MalformedHeader):
         STRIPE.verify(delivery, [TEXT])
+
+
+@pytest.mark.parametrize("scheme", [TWILIO, SQUARE])
+def test_query_that_no_http_can_send_is_refused(scheme):
+    query = "a=\ud800"
+    headers = {scheme.header: "x"}
+    delivery = Delivery(endpoint="e", body=b"a=1", headers=headers, received_at=NOW, query=query)
+
+    with pytest.raises(MalformedHeader):
+        scheme.at_url("https://example.com/a").verify(delivery, [TEXT])
 
 
 @pytest.mark.parametrize(

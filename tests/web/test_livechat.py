@@ -415,3 +415,46 @@ def test_customer_is_told_from_agents_and_bots(hooks):
     post(app, said(id="e9", type="system_message", author_id=None))
 
     assert heard == ["user", "business", "bot", "system"]
+
+
+# What counts as a redelivery
+
+
+def test_redelivery_that_only_its_time_tells_is_logged_with_the_setting(hooks, seen, caplog):
+    app = app_of(hooks)
+    caplog.set_level(logging.INFO, "hookkit")
+
+    for _ in range(2):
+        assert post(app, body("thread_tagged")).status_code == 200
+    post(app, said())
+    post(app, said())
+
+    (line,) = [each for each in caplog.records if each.action == "event_repeated"]
+    assert (line.endpoint, line.repeat_after_s, line.repetitions) == ("support", 90, 1)
+    assert "repeat_window_s" in line.getMessage()
+    assert [event.vendor_type for event in seen] == ["thread_tagged", "incoming_event"]
+
+
+def test_first_words_of_a_customer_are_handled_once(hooks, seen, database):
+    app = app_of(hooks, database)
+    words = {"id": "e1", "type": "message", "author_id": CUSTOMER, "text": "where is my order?"}
+    chat = {"id": "c1", "thread": {"id": "t1", "events": [words]}}
+
+    for _ in range(2):
+        post(app, body("incoming_chat", {"chat": chat}))
+        post(app, body("incoming_event", {"chat_id": "c1", "thread_id": "t1", "event": words}))
+
+    assert [event.type for event in seen] == ["conversation:create", "conversation:message"]
+    assert seen[1].message.text == "where is my order?"
+    assert hooks.stats(app).entries[State.DONE] == 2
+
+
+def test_status_that_flips_back_is_handled_each_time(hooks, seen, database):
+    app = app_of(hooks, database)
+    on, off = ({"agent_id": "a@x.com", "status": f"{word}accepting_chats"} for word in ("", "not_"))
+
+    for status in (on, off, on, on, off):
+        post(app, body("routing_status_set", status))
+
+    assert [event.state for event in seen] == [each["status"] for each in (on, off, on, off)]
+    assert len({event.id for event in seen}) == 4

@@ -11,6 +11,7 @@ from functools import cache
 from operator import itemgetter
 from threading import Event, Lock, Thread
 from typing import Any, TypeVar
+from zlib import crc32
 
 from sqlalchemy import Connection, Engine, RootTransaction, Table, bindparam, select
 from sqlalchemy.dialects import postgresql
@@ -32,6 +33,14 @@ from hookkit.inbox.sql.transactions import Exclusive, Transactions, unavailable
 _KNOWN = select(*KNOWN_COLUMNS).where(
     entries.c.endpoint == bindparam("of_endpoint"),
     entries.c.event_id.in_(bindparam("event_ids", expanding=True)),
+)
+_LAST_OF_SUBJECT = (
+    select(*KNOWN_COLUMNS)
+    .where(
+        entries.c.endpoint == bindparam("of_endpoint"), entries.c.subject == bindparam("subject")
+    )
+    .order_by(entries.c.id.desc())
+    .limit(1)
 )
 _INSERT_DELIVERY = deliveries.insert()
 
@@ -56,6 +65,23 @@ class PostgresStorage:
             for row in self._connection.execute(_KNOWN, values):
                 known[row.event_id] = Known(*row)
         return known
+
+    def last_of(self, endpoint: str, subjects: Collection[str]) -> dict[str, Known]:
+        """Return by subject the entry that was admitted last."""
+        self._take_subjects(endpoint, subjects)
+        found = {}
+        for subject in subjects:
+            values = {"of_endpoint": endpoint, "subject": subject}
+            row = self._connection.execute(_LAST_OF_SUBJECT, values).first()
+            if row is not None:
+                found[subject] = Known(*row)
+        return found
+
+    def _take_subjects(self, endpoint: str, subjects: Collection[str]) -> None:
+        """Wait until no other transaction admits one of *subjects*; hold them until the end."""
+        numbers = {_FIRST_SUBJECT_LOCK + _lock_of(endpoint, subject) for subject in subjects}
+        for number in sorted(numbers):  # so that two of us wait in one direction only
+            self._connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({number})")
 
     def store_delivery(self, row: Values) -> int:
         """Store a delivery; return its id."""
@@ -167,6 +193,14 @@ _SCHEMA_TIMEOUT_S = 30
 
 # The first of our advisory locks; an arbitrary number, which no other program is likely to use.
 _FIRST_LOCK = 0x686F6F6B6B6974
+
+# Subjects share a few locks: a server has room for some thousands, and a body may have as many.
+_FIRST_SUBJECT_LOCK = _FIRST_LOCK + 0x100
+_SUBJECT_LOCKS = 64
+
+
+def _lock_of(endpoint: str, subject: str) -> int:
+    return crc32(f"{endpoint}\0{subject}".encode()) % _SUBJECT_LOCKS
 
 
 _Answer = TypeVar("_Answer")

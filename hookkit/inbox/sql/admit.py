@@ -4,6 +4,10 @@ Strategy: look the event ids up, store what is not there, and see what is there 
 database's own class does the first and the second: one that has a single writer knows what
 it has stored, another looks again, since the unique constraint may have let another process
 in first. Facts come last: of several entries for one fact, the first one owns it.
+
+An item that has neither an id nor a time is a duplicate of an equal one only if that is the last
+that was said about its subject, and young enough. Otherwise it is a new event, with an id that
+hangs on what was last.
 """
 
 from __future__ import annotations
@@ -39,6 +43,13 @@ class Known(NamedTuple):
     state: str
 
 
+class Last(NamedTuple):
+    """The event that was last admitted of a subject."""
+
+    event_id: str
+    received_at_ms: int
+
+
 #: The columns of a ``Known``, in its order.
 KNOWN_COLUMNS = [entries.c[name] for name in Known._fields]
 
@@ -51,6 +62,12 @@ class Storage(Protocol):
 
     def look_up(self, endpoint: str, event_ids: Collection[str]) -> dict[str, Known]:
         """Return by event id the entries that are there."""
+
+    def last_of(self, endpoint: str, subjects: Collection[str]) -> dict[str, Known]:
+        """Return by subject the entry that was admitted last.
+
+        Nobody else admits one of these subjects until the end.
+        """
 
     def store_delivery(self, row: Values) -> int:
         """Store a delivery; return its id."""
@@ -70,14 +87,16 @@ def admit(
 ) -> list[Receipt]:
     """Store what is new of each delivery of *batch*; return their receipts in its order."""
     modes = _modes(storage, batch)
+    last = _last_of_subjects(storage, batch)
     known = _look_up(storage, batch)
     admitted: list[tuple[Admitted, ...]] = []
     candidates: defaultdict[str, list[OwnerCandidate]] = defaultdict(list)
     for delivery in batch:
         endpoint = delivery.envelope.endpoint
         of_delivery = modes[endpoint] if delivery.envelope.modes is not None else None
-        delivery_id = _store_new(storage, delivery, known[endpoint], of_delivery)
-        items = _admitted_items(delivery, known[endpoint], delivery_id)
+        event_ids = _event_ids(storage, delivery, known[endpoint], last[endpoint])
+        delivery_id = _store_new(storage, delivery, event_ids, known[endpoint], of_delivery)
+        items = _admitted_items(delivery, event_ids, known[endpoint], delivery_id)
         _keep_what_counts(connection, storage, delivery, delivery_id, items)
         if of_delivery is not None and of_delivery.has_twins:
             candidates[endpoint] += _owner_candidates(delivery, items)
@@ -87,6 +106,22 @@ def admit(
     for endpoint, wanted in candidates.items():
         twins |= mark_twins(connection, storage.take_facts(endpoint, wanted), wanted)
     return [Receipt(admitted=_with_twins(items, twins)) for items in admitted]
+
+
+def _last_of_subjects(
+    storage: Storage, batch: Sequence[PreparedDelivery]
+) -> defaultdict[str, dict[str, Last]]:
+    """Return, by endpoint and subject, what was last said about what *batch* is about."""
+    wanted: defaultdict[str, set[str]] = defaultdict(set)
+    for delivery in batch:
+        for item in delivery.envelope.items:
+            if item.subject is not None and item.repeat_after_s is not None:
+                wanted[delivery.envelope.endpoint].add(item.subject)
+    found: defaultdict[str, dict[str, Last]] = defaultdict(dict)
+    for endpoint, subjects in wanted.items():
+        for subject, entry in storage.last_of(endpoint, subjects).items():
+            found[endpoint][subject] = Last(entry.event_id, entry.received_at_ms)
+    return found
 
 
 def _look_up(storage: Storage, batch: Sequence[PreparedDelivery]) -> dict[str, dict[str, Known]]:
@@ -111,9 +146,63 @@ def _modes(storage: Storage, batch: Sequence[PreparedDelivery]) -> dict[str, Mod
     return modes
 
 
+def _event_ids(
+    storage: Storage,
+    delivery: PreparedDelivery,
+    known: dict[str, Known],
+    last: dict[str, Last],
+) -> list[str]:
+    """Return the event id of each item's entry, which is there already or will be.
+
+    Adds to *known* what is there under an id that nobody could have looked up before, and to
+    *last* what this delivery says.
+    """
+    items, received_at_ms = delivery.envelope.items, delivery.received_at_ms
+    if all(item.subject is None for item in items):
+        return [item.event_id for item in items]
+    taken = set(known)
+    event_ids = []
+    for item in items:
+        event_id = item.event_id
+        if item.subject is not None:
+            event_id = _id_in_subject(item, received_at_ms, taken, known, last)
+            if event_id not in taken:
+                last[item.subject] = Last(event_id, received_at_ms)
+        taken.add(event_id)
+        event_ids.append(event_id)
+    asked = {item.event_id for item in items}
+    unasked = [each for each in event_ids if each not in known and each not in asked]
+    if unasked:
+        known |= storage.look_up(delivery.envelope.endpoint, unasked)
+    return event_ids
+
+
+def _id_in_subject(
+    item: Item,
+    received_at_ms: int,
+    taken: Collection[str],
+    known: Mapping[str, Known],
+    last: Mapping[str, Last],
+) -> str:
+    """Return the event id of the entry of *item*, by what was said last about its subject."""
+    if item.subject is None or item.repeat_after_s is None:
+        return item.event_id
+    before: Last | Known | None = last.get(item.subject)
+    if before is None:
+        # Entries that were admitted by an older hookkit have no subject.
+        before = known.get(item.event_id) or known.get(item.previous_event_id or "")
+    if before is None:
+        return item.event_id
+    age_ms = received_at_ms - before.received_at_ms
+    if item.repeats(before.event_id) and age_ms < seconds_to_ms(item.repeat_after_s):
+        return before.event_id
+    return item.id_after(before.event_id) if item.event_id in taken else item.event_id
+
+
 def _store_new(
     storage: Storage,
     delivery: PreparedDelivery,
+    event_ids: Sequence[str],
     known: dict[str, Known],
     modes: Modes | None,
 ) -> int | None:
@@ -122,8 +211,8 @@ def _store_new(
     # Once more if another process has stored an event of another type under the id meanwhile.
     for _ in range(2):
         new: dict[str, int] = {}
-        for position in range(len(delivery.envelope.items)):
-            entry, event_id = _same_event(known, delivery, position)
+        for position in range(len(event_ids)):
+            entry, event_id = _same_event(delivery, event_ids, known, position)
             if entry is None:
                 new.setdefault(event_id, position)
         if not new:
@@ -140,42 +229,36 @@ def _store_new(
 
 
 def _same_event(
-    known: Mapping[str, Known], delivery: PreparedDelivery, position: int
+    delivery: PreparedDelivery,
+    event_ids: Sequence[str],
+    known: Mapping[str, Known],
+    position: int,
 ) -> tuple[Known | None, str]:
     """Return the entry that an item is a duplicate of, and the id to store it under otherwise."""
-    item = delivery.envelope.items[position]
-    entry = known.get(item.event_id)
-    if entry is None:
-        return _of_previous_slot(known, item, delivery.received_at_ms), item.event_id
+    item, entry = delivery.envelope.items[position], known.get(event_ids[position])
     vendor_type = delivery.entry_rows[position]["vendor_type"]
-    if item.typed_event_id is None or entry.vendor_type == vendor_type:
-        return entry, item.event_id
+    if entry is None or item.typed_event_id is None or entry.vendor_type == vendor_type:
+        return entry, event_ids[position]
     age_ms = delivery.received_at_ms - entry.received_at_ms
     is_late = age_ms >= seconds_to_ms(item.type_window_s or 0)
     typed = known.get(item.typed_event_id)
     return entry if typed is None and is_late else typed, item.typed_event_id
 
 
-def _of_previous_slot(known: Mapping[str, Known], item: Item, received_at_ms: int) -> Known | None:
-    if item.previous_event_id is None or not item.repeat_after_s:
-        return None
-    entry = known.get(item.previous_event_id)
-    if entry is None:
-        return None
-    age_ms = received_at_ms - entry.received_at_ms
-    return entry if age_ms < seconds_to_ms(item.repeat_after_s) else None
-
-
 def _admitted_items(
-    delivery: PreparedDelivery, known: Mapping[str, Known], delivery_id: int | None
+    delivery: PreparedDelivery,
+    event_ids: Sequence[str],
+    known: Mapping[str, Known],
+    delivery_id: int | None,
 ) -> tuple[Admitted, ...]:
     """Return what each item came to, once all of them are *known*.
 
     An entry is an item's own when it is at the item's position in this delivery.
     """
     admitted = []
-    for position, row in enumerate(delivery.entry_rows):
-        entry, _ = _same_event(known, delivery, position)
+    rows = delivery.entry_rows
+    for position, (item, row) in enumerate(zip(delivery.envelope.items, rows, strict=True)):
+        entry, _ = _same_event(delivery, event_ids, known, position)
         if entry is None:
             # It was there when we came to store it, and was pruned before we looked again.
             raise Unavailable("an entry was deleted while its duplicate arrived")
@@ -188,6 +271,7 @@ def _admitted_items(
                 is_conflict=not is_new and entry.content_hash != row["content_hash"],
                 is_other_type=not is_new and entry.vendor_type != row["vendor_type"],
                 state=State(entry.state),
+                repeat_after_s=None if is_new else item.repeat_after_s,
             )
         )
     return tuple(admitted)

@@ -147,6 +147,7 @@ def _entry_row(envelope: Envelope, position: int, item: Item, received_at_ms: in
         "version": storable_text(item.payload.version, MAX_WORD_CHARS),
         "lane": item.lane,
         "fact": item.fact,
+        "subject": item.subject,
         "problem": None if item.problem is None else storable_text(item.problem),
         "content_hash": item.content_hash,
         "received_at_ms": received_at_ms,

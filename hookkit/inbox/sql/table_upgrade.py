@@ -75,6 +75,14 @@ MIGRATIONS: Mapping[int, Sequence[str]] = {
         )
         """,
     ),
+    # States that flip back.
+    6: (
+        "ALTER TABLE hookkit_entries ADD COLUMN subject VARCHAR(255)",
+        """
+        CREATE INDEX hookkit_entries_subject ON hookkit_entries (endpoint, subject, id)
+        WHERE subject IS NOT NULL
+        """,
+    ),
 }
 
 

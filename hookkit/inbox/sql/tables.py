@@ -30,7 +30,7 @@ from hookkit.core.ids import MAX_ID_CHARS
 from hookkit.inbox.records import MAX_WORD_CHARS
 
 #: Goes up with every change of the tables below; ``table_upgrade`` leads from one to the next.
-SCHEMA_VERSION = 5
+SCHEMA_VERSION = 6
 
 #: All tables of hookkit: public, so that an application's own Alembic can own them.
 metadata = MetaData()
@@ -93,6 +93,8 @@ entries = Table(
     Column("version", String(MAX_WORD_CHARS), nullable=False),
     Column("lane", String(MAX_ID_CHARS)),
     Column("fact", String(MAX_ID_CHARS)),
+    # What it is about, if that decides whether an equal event is a duplicate.
+    Column("subject", String(MAX_ID_CHARS)),
     Column("problem", Text),
     Column("content_hash", String(64), nullable=False),
     Column("received_at_ms", BigInteger, nullable=False),
@@ -136,6 +138,16 @@ Index(
     entries.c.position,
     sqlite_where=_UNSETTLED_IN_LANE,
     postgresql_where=_UNSETTLED_IN_LANE,
+)
+
+# What was last said about a subject; entries without one pay nothing.
+Index(
+    "hookkit_entries_subject",
+    entries.c.endpoint,
+    entries.c.subject,
+    entries.c.id,
+    sqlite_where=entries.c.subject.is_not(None),
+    postgresql_where=entries.c.subject.is_not(None),
 )
 
 #: One row per attempt of a handler.

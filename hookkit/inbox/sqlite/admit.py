@@ -33,6 +33,11 @@ _MOST_ROWS = 64 if sqlite3.sqlite_version_info >= (3, 32) else 32
 _KNOWN_NAMES = tuple(column.name for column in KNOWN_COLUMNS)
 _known_values = itemgetter(*_KNOWN_NAMES)
 
+_LAST_OF_SUBJECT = (
+    f"SELECT {', '.join(_KNOWN_NAMES)} FROM {entries.name}"  # noqa: S608
+    " WHERE endpoint = ? AND subject = ? ORDER BY id DESC LIMIT 1"
+)
+
 
 class SqliteStorage:
     """A ``Storage`` inside one write transaction; many rows are written by one statement."""
@@ -56,6 +61,15 @@ class SqliteStorage:
         """Return by event id the entries that are there."""
         rows = self._select(entries, _KNOWN_NAMES, endpoint, "event_id", event_ids)
         return {row[1]: Known(*row) for row in rows}
+
+    def last_of(self, endpoint: str, subjects: Collection[str]) -> dict[str, Known]:
+        """Return by subject the entry that was admitted last."""
+        found = {}
+        for subject in subjects:
+            row = self._driver.execute(_LAST_OF_SUBJECT, (endpoint, subject)).fetchone()
+            if row is not None:
+                found[subject] = Known(*row)
+        return found
 
     def store_delivery(self, row: Values) -> int:
         """Return the id of a delivery, which is written at once or by ``flush``."""

@@ -53,16 +53,17 @@ def split(payload: Payload) -> Sequence[Item]:
     body = payload.document
     vendor_type = dig_text(body, "eventType") or ""
     has_identity = payload.event_id is not None or dig_id(body, "timestamp") is not None
-    return (
-        payload.item(
-            raw=body,
-            vendor_type=vendor_type,
-            event_id=None,  # the headers name it, or else it is derived from the content
-            repeat_after_s=None if has_identity else REPEAT_AFTER_S,
-            lane=conversation_id_of(body),
-            fact=_fact(vendor_type, body),
-        ),
+    conversation_id = conversation_id_of(body)
+    item = payload.item(
+        raw=body,
+        vendor_type=vendor_type,
+        event_id=None,  # the headers name it, or else it is derived from the content
+        repeat_after_s=None if has_identity else REPEAT_AFTER_S,
+        lane=conversation_id,
+        fact=_fact(vendor_type, body),
     )
+    # Typing starts, stops and starts again; the same text comes again after another.
+    return (item if has_identity else item.about(conversation_id),)
 
 
 def _fact(vendor_type: str, body: Document) -> str | None:

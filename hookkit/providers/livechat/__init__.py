@@ -14,6 +14,7 @@ from hookkit.core.event import EventType
 from hookkit.core.provider import Provider
 from hookkit.core.triggers import Meaning
 from hookkit.providers.livechat import app, legacy, v3
+from hookkit.providers.livechat.identity import REPEAT_SLOT_S
 from hookkit.providers.livechat.versions import NUMBERED, RENAMES, actions_of, numbered_version
 from hookkit.schemas.fields import dig_id, dig_text
 from hookkit.signatures.shared_secret import SharedSecretField
@@ -71,5 +72,6 @@ PROVIDER = Provider(
     blanked=("secret_key", "token"),
     pinnable=NUMBERED,
     registration_of=_registration_of,
+    repeat_slot_s=REPEAT_SLOT_S,
     unsigned_alone=False,
 )

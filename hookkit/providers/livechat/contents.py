@@ -101,6 +101,10 @@ class ImageShape(Shape):
     media_url = fields.Text(data_key="url")
     media_type = fields.Text(data_key="content_type")
     alt_text = fields.Text(data_key="alternative_text")
+    size = fields.Id()  # in bytes
+    name = fields.Anything()
+    width = fields.Anything()
+    height = fields.Anything()
 
 
 class ElementShape(Shape):
@@ -110,10 +114,17 @@ class ElementShape(Shape):
     description = fields.Text(data_key="subtitle")
     image = Part(dict, ImageShape)
     actions = Many(Part(_button, ButtonShape), data_key="buttons")
+    ecommerce = fields.Anything()
+
+
+#: What an element has that ``MediaItem`` has no attribute for.
+ELEMENT_METADATA = ("ecommerce", "name", "width", "height")
 
 
 def _element(image: Mapping[str, Any] | None = None, **attributes: Any) -> MediaItem:
-    return MediaItem(**attributes, **(image or {}))
+    attributes = {**(image or {}), **attributes}
+    metadata = {name: attributes.pop(name) for name in ELEMENT_METADATA if name in attributes}
+    return MediaItem(**attributes, metadata=metadata)
 
 
 class RichMessageShape(Shape):

@@ -2,7 +2,8 @@
 
 A key is *strong* if it can name only one fact, as a message's id does. Other states can flip back,
 so that the same body rightly comes again: tagged, untagged, tagged. There the same content is a
-redelivery until the vendor's retries are over, and a new event after that.
+redelivery if nothing else was said about its *subject* in between, and only until the vendor's
+retries are over.
 
 No key includes the registration's id or its secret: two webhooks for one action deliver the same
 fact twice.
@@ -13,14 +14,25 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from hookkit.core.body import Document, dig
-from hookkit.core.delivery import ItemKeys
+from hookkit.core.delivery import ItemKeys, Payload
 from hookkit.core.ids import hash_content, join_parts
+from hookkit.providers.livechat.versions import FAMILIES
 from hookkit.schemas.fields import dig_id
 
-#: "Up to 3 times within a minute", and some minutes more for slow answers. Before March 2023 it
+#: "Up to 3 times within a minute", and half a minute more for slow answers. Before March 2023 it
 #: was "up to 10 times within 6 hours": the setting repeat_window_s is for that.
 #: https://platform.text.com/docs/getting-started/guides/webhook-apps
-REPEAT_AFTER_S = 5 * 60
+REPEAT_AFTER_S = 90
+
+#: The whole minute and no more: customers press a button again when nothing happens.
+PRESSED_AGAIN_AFTER_S = 60
+
+#: Of bodies with a time of their own, so that only a redelivery equals them; and of the legacy
+#: API, whose pages still say "up to 10 times within 6 hours".
+LONG_REPEAT_AFTER_S = 5 * 60
+
+#: Part of every derived id without a strong key.
+REPEAT_SLOT_S = 5 * 60
 
 Path = tuple[str, ...]
 
@@ -82,6 +94,64 @@ NEAR: dict[str, tuple[str, tuple[Path, ...]]] = {
 }
 
 
+_ID: Path = ("id",)
+_JOINED: Path = ("user", "id")
+
+#: action -> the name of what it is about, and the paths of its parts. All that is said about one
+#: subject is about the same state. tag_created has a strong key: a tag may be deleted again.
+SUBJECTS: dict[str, tuple[str, tuple[Path, ...]]] = {
+    "incoming_chat_thread": ("arrival", (("chat", "id"),)),  # if it was transferred
+    "incoming_chat": ("arrival", (("chat", "id"),)),
+    "access_granted": ("access", (_ID,)),
+    "access_revoked": ("access", (_ID,)),
+    "access_set": ("access", (_ID,)),
+    "chat_access_granted": ("access", (_ID,)),
+    "chat_access_revoked": ("access", (_ID,)),
+    "chat_access_set": ("access", (_ID,)),
+    "chat_access_updated": ("access", (_ID,)),
+    "chat_transferred": ("transfer", (_CHAT_ID,)),
+    "chat_user_added": ("member", (_CHAT_ID, _JOINED)),
+    "chat_user_removed": ("member", (_CHAT_ID, _USER_ID)),
+    "user_added_to_chat": ("member", (_CHAT_ID, _JOINED)),
+    "user_removed_from_chat": ("member", (_CHAT_ID, _USER_ID)),
+    "event_updated": ("message", (_CHAT_ID, ("event", "id"))),
+    "incoming_rich_message_postback": ("pressed", (_CHAT_ID, _USER_ID)),
+    "chat_properties_updated": ("chat-properties", (_CHAT_ID,)),
+    "chat_properties_deleted": ("chat-properties", (_CHAT_ID,)),
+    "chat_thread_properties_updated": ("thread-properties", (_CHAT_ID, _THREAD_ID)),
+    "chat_thread_properties_deleted": ("thread-properties", (_CHAT_ID, _THREAD_ID)),
+    "thread_properties_updated": ("thread-properties", (_CHAT_ID, _THREAD_ID)),
+    "thread_properties_deleted": ("thread-properties", (_CHAT_ID, _THREAD_ID)),
+    "event_properties_updated": ("event-properties", (_CHAT_ID, _EVENT_ID)),
+    "event_properties_deleted": ("event-properties", (_CHAT_ID, _EVENT_ID)),
+    "chat_thread_tagged": ("tag-of-thread", _TAGGED),
+    "chat_thread_untagged": ("tag-of-thread", _TAGGED),
+    "thread_tagged": ("tag-of-thread", _TAGGED),
+    "thread_untagged": ("tag-of-thread", _TAGGED),
+    "incoming_customer": ("customer", (("customer", "id"),)),
+    "customer_session_fields_updated": ("fields", (_ID, ("active_chat", "chat_id"))),
+    "agent_status_changed": ("agent-status", (("agent_id",),)),
+    "routing_status_set": ("agent-status", (("agent_id",),)),
+    "agent_created": ("agent", (_ID,)),
+    "agent_approved": ("agent", (_ID,)),
+    "agent_updated": ("agent", (_ID,)),
+    "agent_suspended": ("agent", (_ID,)),
+    "agent_unsuspended": ("agent", (_ID,)),
+    "agent_deleted": ("agent", (_ID,)),
+    "auto_access_added": ("auto-access", (_ID,)),
+    "auto_access_updated": ("auto-access", (_ID,)),
+    "auto_access_deleted": ("auto-access", (_ID,)),
+    "auto_accesses_updated": ("auto-access", (_ID,)),
+    "bot_updated": ("bot", (_ID,)),
+    "bot_deleted": ("bot", (_ID,)),
+    "group_updated": ("group", (_ID,)),
+    "group_deleted": ("group", (_ID,)),
+    "tag_created": ("tag", (("name",),)),
+    "tag_updated": ("tag", (("name",),)),
+    "tag_deleted": ("tag", (("name",),)),
+}
+
+
 def keys_of(version: str, action: str, tenant_id: str | None, body: Document) -> ItemKeys:
     """Return the keys of the item that says that *action* happened to *body*."""
     key = _strong_key(action, body)
@@ -89,9 +159,36 @@ def keys_of(version: str, action: str, tenant_id: str | None, body: Document) ->
     near = None if named is None else join_parts(*named)
     if key is None:
         event_id = _event_id(version, tenant_id, (action, hash_content(body)))
-        return ItemKeys(event_id, repeat_after_s=REPEAT_AFTER_S, near=near)
+        return ItemKeys(event_id, repeat_after_s=_repeat_after_s(action, body), near=near)
     fact = join_parts(*key) if key[0] in FACTS else None
     return ItemKeys(_event_id(version, tenant_id, key), fact=fact, near=near)
+
+
+def _repeat_after_s(action: str, body: Document) -> float:
+    if action == "incoming_rich_message_postback":
+        return PRESSED_AGAIN_AFTER_S
+    return LONG_REPEAT_AFTER_S if _has_own_time(body) else REPEAT_AFTER_S
+
+
+def _has_own_time(body: Document) -> bool:
+    """Tell whether *body* says since when a chat waits, so that only a redelivery equals it."""
+    queue = dig(body, "queue")
+    return dig_id(queue, "queued_at") is not None or dig_id(queue, "queued_at_us") is not None
+
+
+def subject_of(payload: Payload, action: str, tenant_id: str | None, body: Document) -> str | None:
+    """Return what *body* is about; None is its own content. A missing part is left empty.
+
+    Of the versions that look alike, the body of one action may show another than the body that
+    takes it back. Versions that are told apart by the settings report side by side.
+    """
+    is_strong = _strong_key(action, body) is not None and action != "tag_created"
+    if action not in SUBJECTS or is_strong or _has_own_time(body):
+        return None
+    name, paths = SUBJECTS[action]
+    pinned = payload.options.version_for(dig_id(payload.document, "webhook_id"))
+    version = pinned or FAMILIES.get(payload.version, payload.version)
+    return join_parts(version, tenant_id, name, *(dig_id(body, *path) for path in paths))
 
 
 def lane_of(action: str, body: Document) -> str | None:

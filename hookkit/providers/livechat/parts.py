@@ -21,7 +21,9 @@ from hookkit.core.parts import (
 )
 from hookkit.providers.livechat.identity import is_access
 from hookkit.providers.livechat.shapes import (
+    AUTHOR_TYPES,
     EVENT_EXTRA,
+    THREAD_EXTRA,
     PersonShape,
     Said,
     author_of,
@@ -29,7 +31,7 @@ from hookkit.providers.livechat.shapes import (
     person_of,
 )
 from hookkit.schemas import fields
-from hookkit.schemas.fields import dig_id
+from hookkit.schemas.fields import dig_id, dig_text
 from hookkit.schemas.shape import Attributes, Faults, Shape
 
 #: Versions in which each property is an object with its value.
@@ -102,6 +104,7 @@ def _common_parts(item: Item, body: Attributes, inner: Document) -> EventParts:
         "transferred_from": body.get("transferred_from"),
         "present": dig(inner, "user", "present"),
         "additional_data": additional if additional != {} else None,
+        "thread": _thread_extra(dig(inner, "chat")),
     }
     return {
         "conversation": _conversation(item, body, additional),
@@ -109,6 +112,15 @@ def _common_parts(item: Item, body: Attributes, inner: Document) -> EventParts:
         "actor": None if actor_id is None else author_of(actor_id, said=body.get("user_type")),
         "extra": {name: value for name, value in extra.items() if value is not None},
     }
+
+
+def _thread_extra(chat: Any) -> dict[str, Any] | None:
+    """Return what the running thread of *chat* has that the model has no attribute for."""
+    thread = dig(chat, "thread")
+    extra = {name: dig(thread, name) for name in THREAD_EXTRA}
+    if dig(chat, "access") not in (None, dig(thread, "access")):
+        extra["access"] = dig(thread, "access")
+    return {name: value for name, value in extra.items() if value is not None} or None
 
 
 def _pinned(item: Item) -> AuthorType | None:
@@ -174,7 +186,8 @@ def _message_parts(item: Item, body: Attributes, inner: Document, parts: EventPa
         return {"conversation": conversation, **_named_message(item, body, parts)}
     author = Author(type=AuthorType.SYSTEM)
     if not said.is_by_system:
-        author = author_of(said.author_id, pinned=_pinned(item))
+        type_in_chat = _type_in_chat(item, said.author_id)
+        author = author_of(said.author_id, said=type_in_chat, pinned=_pinned(item))
     event = inner["event"]
     extra = {name: event[name] for name in EVENT_EXTRA if event.get(name) is not None}
     properties = _flat(item, said.properties)
@@ -185,6 +198,16 @@ def _message_parts(item: Item, body: Attributes, inner: Document, parts: EventPa
         "occurred_at": said.message.received_at,
         "extra": {**parts["extra"], **extra},
     }
+
+
+def _type_in_chat(item: Item, author_id: str | None) -> str | None:
+    """Return the vendor's word for *author_id* in the chat that an item came with, if any."""
+    payload = dig(item.payload.document, "payload") or dig(item.payload.document, "data")
+    users = dig(payload, "chat", "users")
+    for user in users if isinstance(users, list) else (users,):
+        if author_id is not None and dig_id(user, "id") == author_id:
+            return dig_text(user, "type")
+    return None
 
 
 def _named_message(item: Item, body: Attributes, parts: EventParts) -> EventParts:
@@ -217,8 +240,8 @@ def _conversation_parts(item: Item, body: Attributes, parts: EventParts) -> Even
     summary = body.get("summary", {})
     more: EventParts = {
         "tags": thread.get("tags") or ((body["tag"],) if "tag" in body else None),
-        "properties": _flat(item, body.get("properties") or chat.get("properties")),
-        "access": body.get("access") or chat.get("access"),
+        "properties": _properties(item, body),
+        "access": body.get("access") or chat.get("access") or thread.get("access"),
         "queue": _queue(body.get("queue") or thread.get("queue")),
         "transferred_to": body.get("transferred_to"),
         "summary": summary.get("text"),
@@ -228,6 +251,23 @@ def _conversation_parts(item: Item, body: Attributes, parts: EventParts) -> Even
         or summary.get("updated_at"),
     }
     return {**more, **_people(body, parts["conversation"] or Conversation())}
+
+
+def _properties(item: Item, body: Attributes) -> dict[str, Any]:
+    """Return the properties that were set or deleted, or those of a chat and its thread.
+
+    Where both have one of the same name, it is the thread's: ``Conversation.metadata`` has the
+    chat's.
+    """
+    if body.get("properties"):
+        return _flat(item, body["properties"])
+    chat = body.get("chat", {})
+    merged = dict(_flat(item, chat.get("properties")))
+    for namespace, own in _flat(item, chat.get("thread", {}).get("properties")).items():
+        of_chat = merged.get(namespace)
+        is_in_both = isinstance(of_chat, dict) and isinstance(own, dict)
+        merged[namespace] = dict(of_chat or {}, **own) if is_in_both else own
+    return merged
 
 
 def _people(body: Attributes, conversation: Conversation) -> EventParts:
@@ -242,7 +282,8 @@ def _people(body: Attributes, conversation: Conversation) -> EventParts:
         customers = [each.user for each in users if each.user is not None]
         return {"conversation": here, "user": customers[0] if customers else None}
     if "user_id" in body:  # left, or closed the chat
-        gone = (Participant(user_id=body["user_id"]),)
+        kind = AUTHOR_TYPES.get(body.get("user_type", ""))
+        gone = (Participant(user_id=body["user_id"], type=kind),)
         return {"conversation": replace(conversation, participants=gone)}
     return {"conversation": conversation}
 

@@ -103,7 +103,10 @@ def person_of(
         ),
         user=_user(id, name, email, avatar, customer) if author.type is AuthorType.USER else None,
         participant=Participant(
-            user_id=id, last_read=seen if seen and seen > _NEVER_SEEN_BEFORE else None
+            user_id=id,
+            type=AUTHOR_TYPES.get(type or ""),
+            name=name,
+            last_read=seen if seen and seen > _NEVER_SEEN_BEFORE else None,
         ),
         created_at=customer.get("created_at"),
     )
@@ -143,6 +146,7 @@ SYSTEM_TYPES = frozenset({"system_message", "system"})
 #: Keys of an event that the model has no attribute for; they go into ``extra``.
 EVENT_EXTRA = (
     "custom_id",
+    "postback",
     "system_message_type",
     "text_vars",
     "annotation_type",
@@ -152,6 +156,19 @@ EVENT_EXTRA = (
     "thumbnail2x_url",
     "width",
     "height",
+)
+
+
+#: Keys of a thread that the model has no attribute for; they go into ``extra["thread"]``.
+THREAD_EXTRA = (
+    "active",
+    "user_ids",
+    "order",
+    "previous_thread_id",
+    "next_thread_id",
+    "restricted_access",
+    "queues_duration",
+    "customer_visit",
 )
 
 
@@ -206,6 +223,8 @@ class ThreadShape(Shape):
     timestamp = fields.Instant()
     tags = Many(fields.Text())
     queue = fields.Object()
+    properties = fields.Object()
+    access = fields.Object()
 
 
 class ChatShape(Shape):

@@ -6,16 +6,19 @@ https://platform.text.com/docs/management/webhooks
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
+from itertools import chain
 from typing import Any
 
-from hookkit.core.body import Document
+from hookkit.core.body import Document, dig
 from hookkit.core.delivery import Item, Payload
 from hookkit.core.event import Event, EventType, build_event
 from hookkit.core.provider import PayloadVersion, repeats_too_much, swollen_item
-from hookkit.providers.livechat.identity import keys_of, lane_of
+from hookkit.providers.livechat.identity import keys_of, lane_of, subject_of
 from hookkit.providers.livechat.parts import parts_of
 from hookkit.providers.livechat.shapes import PayloadShape
+from hookkit.providers.livechat.versions import numbered_version
 from hookkit.schemas.fields import dig_id, dig_text
 from hookkit.schemas.shape import problems
 
@@ -109,22 +112,55 @@ REASONS = {
 #: Keys that belong to the registration that delivers an item, not to what happened.
 OF_THE_REGISTRATION = frozenset({"webhook_id", "secret_key", "additional_data"})
 
+#: The action that delivers one event of a chat.
+SAID_ALONE = "incoming_event"
+
 _PAYLOAD = PayloadShape()
 
 
 def split(payload: Payload) -> Iterable[Item]:
-    """Return one item, or one for each element of an array, as in ``auto_accesses_updated``."""
+    """Return the items of a body; most bodies have one.
+
+    An array, as in ``auto_accesses_updated``, has one for each element. A chat comes with what
+    was said in its running thread: one for the chat, and one for each of these events.
+    """
     document = payload.document
     action = dig_text(document, "action") or ""
     key = _key_of(document)
     raw = {name: value for name, value in document.items() if name not in OF_THE_REGISTRATION}
     inner = document.get(key)
-    if not isinstance(inner, list):
-        return (_item(payload, action, key, raw),)
     rest = {name: value for name, value in raw.items() if name != key}
-    if repeats_too_much(rest, len(inner)):
-        return (swollen_item(payload, action),)
-    return (_item(payload, action, key, {**raw, key: [element]}) for element in inner)
+    if isinstance(inner, list):
+        if repeats_too_much(rest, len(inner)):
+            return (swollen_item(payload, action),)
+        return (_item(payload, action, key, {**raw, key: [element]}) for element in inner)
+    item = _item(payload, action, key, raw)
+    if TYPES.get(action) is not EventType.CONVERSATION_CREATE:
+        return (item,)
+    return chain((item,), _said_before(payload, key, dig(inner, "chat"), rest))
+
+
+def _said_before(payload: Payload, key: str, chat: Any, rest: Document) -> Iterator[Item]:
+    """Yield what *chat* comes with, as ``incoming_event`` would deliver it.
+
+    That action may be registered as well, so each item gets the version that its own body
+    would show: the id is then the same, whichever of the two arrives first.
+    """
+    where = {"chat_id": dig(chat, "id"), "thread_id": dig(chat, "thread", "id")}
+    events = dig(chat, "thread", "events")
+    events = events if isinstance(events, list) else [events]
+    if repeats_too_much({**rest, **where}, len(events)):
+        yield swollen_item(payload, SAID_ALONE)
+        return
+    additional = {"additional_data": dig(payload.document, "additional_data")}
+    pinned = payload.options.version_for(dig_id(payload.document, "webhook_id"))
+    for event in events:
+        if event is None:
+            continue
+        body = {**rest, key: {**where, "event": event}}
+        body["action"] = SAID_ALONE
+        version = pinned or numbered_version({**body, **additional})
+        yield _item(replace(payload, version=version), SAID_ALONE, key, body)
 
 
 def _key_of(document: Document) -> str:
@@ -142,8 +178,11 @@ def _item(payload: Payload, action: str, key: str, raw: Document) -> Item:
         return payload.item(
             raw=raw, vendor_type=action, event_id=None, problem=f"{key}: not an object"
         )
-    keys = keys_of(payload.version, action, tenant_of(raw), body)
-    return payload.item(raw=raw, vendor_type=action, lane=lane_of(action, body), **keys._asdict())
+    tenant_id = tenant_of(raw)
+    keys = keys_of(payload.version, action, tenant_id, body)
+    lane = lane_of(action, body)
+    item = payload.item(raw=raw, vendor_type=action, lane=lane, **keys._asdict())
+    return item.about(subject_of(payload, action, tenant_id, body))
 
 
 def tenant_of(document: Document) -> str | None:
@@ -193,6 +232,7 @@ V3 = PayloadVersion(
             "event.id",
             "chat.id",
             "chat.thread.id",
+            "chat.thread.events.*.id",
             "customer.id",
         )
     ),
@@ -207,6 +247,8 @@ V3 = PayloadVersion(
             "event.timestamp",
             "chat.thread.created_at",
             "chat.thread.timestamp",
+            "chat.thread.events.*.created_at",
+            "chat.thread.events.*.timestamp",
             "summary.updated_at",
             "queue.queued_at",
         )

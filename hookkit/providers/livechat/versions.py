@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 from hookkit.core.body import Document, dig
 from hookkit.schemas.fields import dig_text
 
 NUMBERED = ("3.0", "3.1", "3.2", "3.3", "3.4", "3.5", "3.6", "3.7")
+
+#: version -> the first of those that have its envelope and look like it in most bodies.
+FAMILIES = {"3.2": "3.2", "3.3": "3.2", **dict.fromkeys(NUMBERED[4:], "3.4")}
 
 #: Actions by the version that added them.
 ACTIONS_OF_3_3 = frozenset(
@@ -20,6 +23,11 @@ ACTIONS_OF_3_6 = frozenset({"event_deleted", "thread_summary_set"})
 #: Types of chat events by the version that added them.
 EVENT_OF_3_3 = "form"
 EVENT_OF_3_6 = "system"
+
+#: Keys of customers by the version that added them; 3.6 renamed "last_visit" to "visit".
+#: https://platform.text.com/docs/messaging/agent-chat-api/changelog
+CUSTOMER_OF_3_3 = frozenset({"email_verified", "followed", "online", "group_ids", "state"})
+CUSTOMER_OF_3_6 = frozenset({"visit", "phone_number", "tickets", "carts", "omnichannel"})
 
 
 def numbered_version(document: Document) -> str:
@@ -39,6 +47,8 @@ def _from_3_2(document: Document, payload: Any) -> str:
         document.get("action") in ACTIONS_OF_3_3
         or dig(document, "additional_data", "chat_presence_user_ids") is not None
         or dig_text(payload, "event", "type") == EVENT_OF_3_3
+        or any(_has(customer, CUSTOMER_OF_3_3) for customer in _customers(payload))
+        or any(_has(each, {"alternative_text", "target"}) for each in _parts_of_event(payload))
     )
     return "3.3" if is_later else "3.2"
 
@@ -49,9 +59,10 @@ def _from_3_4(document: Document, payload: Any) -> str:
         document.get("requester") is not None
         or action in ACTIONS_OF_3_6
         or dig_text(payload, "event", "type") == EVENT_OF_3_6
-        # 3.6 renamed "last_visit", and added the button to postbacks.
-        or any(customer.get("visit") is not None for customer in _customers(payload))
-        or dig(payload, "postback", "button_type") is not None
+        or any(_has(customer, CUSTOMER_OF_3_6) for customer in _customers(payload))
+        or dig(payload, "chat", "thread", "customer_visit") is not None
+        or any(_has(each, {"ecommerce", "deleted"}) for each in _parts_of_event(payload))
+        or _has(dig(payload, "postback"), {"button_type", "button_value", "ecommerce"})
     ):
         return "3.6"
     if (
@@ -64,10 +75,25 @@ def _from_3_4(document: Document, payload: Any) -> str:
     return "3.4"
 
 
-def _customers(payload: Any) -> Iterator[Document]:
-    users = dig(payload, "chat", "users")
-    found = [*(users if isinstance(users, list) else ()), dig(payload, "user")]
-    yield from (user for user in found if isinstance(user, dict))
+def _has(node: object, keys: Iterable[str]) -> bool:
+    return any(dig(node, key) is not None for key in keys)
+
+
+def _customers(payload: Any) -> Iterator[Any]:
+    yield from _each(dig(payload, "chat", "users"))
+    yield from (dig(payload, "user"), dig(payload, "customer"))
+
+
+def _parts_of_event(payload: Any) -> Iterator[Any]:
+    """Yield an event, and the elements, pictures and buttons of a rich message."""
+    event = dig(payload, "event")
+    yield event
+    for element in _each(dig(event, "elements")):
+        yield from (element, dig(element, "image"), *_each(dig(element, "buttons")))
+
+
+def _each(values: Any) -> Sequence[Any]:
+    return values if isinstance(values, list) else ()
 
 
 #: The first and the last version -> the actions that they have. Actions of the developer preview

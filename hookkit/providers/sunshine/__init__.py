@@ -11,6 +11,7 @@ from hookkit.core.event import EventType
 from hookkit.core.provider import Provider
 from hookkit.core.triggers import Meaning
 from hookkit.providers.sunshine import v1, v2
+from hookkit.providers.sunshine.identity import REPEAT_SLOT_S
 from hookkit.providers.sunshine.triggers import RENAMES
 from hookkit.signatures.shared_secret import SharedSecretHeader
 
@@ -89,4 +90,5 @@ PROVIDER = Provider(
     triggers=_meanings(),
     parallel=True,
     renames=RENAMES,
+    repeat_slot_s=REPEAT_SLOT_S,
 )

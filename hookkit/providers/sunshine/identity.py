@@ -91,20 +91,44 @@ def digest(content: object) -> str | None:
 #: https://developer.zendesk.com/documentation/conversations/messaging-platform/webhooks/
 REPEAT_AFTER_S = 20 * 60
 
+#: Customers press a button again when nothing happens, and mean it: a bot that does not answer is
+#: worse than one that answers twice. So these are shorter than the vendor's retries, and catch the
+#: first of them. It comes once an answer took longer than 20 seconds.
+PRESSED_AGAIN_AFTER_S = 2 * 60
+PRESSED_IN_MENU_AFTER_S = 30
+#: To have read again does no harm, and to have read more must not be lost.
+READ_AGAIN_AFTER_S = 60
+
+#: Part of every derived id without a time.
+REPEAT_SLOT_S = 20 * 60
+
+#: trigger -> the name of what it is about. All that is said about one subject is about the same
+#: state of a user in a conversation, or of one of a user's clients.
+SUBJECTS = {
+    "typing:appUser": "typing",
+    "postback": "pressed",
+    "conversation:referral": "referral",
+    "client:add": "client",
+    "client:remove": "client",
+    "client:block": "client",
+    "link:match": "link",
+    "link:success": "link",
+    "link:failure": "link",
+}
+
 
 def keys_of(version: str, trigger: str, body: Document, array: str | None) -> ItemKeys:
     """Return the keys of the item that *body*, narrowed to one element of *array*, makes.
 
     An event id of None asks for one that is derived from the content.
     """
-    elements = dig(body, array) if array is not None else None
-    element = elements[0] if isinstance(elements, list) and elements else elements
+    element = _element_of(body, array)
     fact = _fact(trigger, body, element)
     strong = fact or _strong(trigger, body, element)
     if strong is not None:
         return ItemKeys(f"{version}:{strong}", fact=fact)
     timestamp = dig_id(body, "timestamp")
-    repeat_after_s = REPEAT_AFTER_S if timestamp is None else None
+    repeat_after_s = _repeat_after_s(trigger, element) if timestamp is None else None
     # A conversation may be started again, so that this fact makes no event id.
     is_start = trigger == "conversation:start"
     fact = start_fact(dig_id(body, "conversation", "_id")) if is_start else None
@@ -115,6 +139,41 @@ def keys_of(version: str, trigger: str, body: Document, array: str | None) -> It
     who = (dig_id(body, "conversation", "_id"), dig_id(body, "appUser", "_id"))
     key = join_parts(trigger, *who, *detail, timestamp)
     return ItemKeys(f"{version}:{key}", repeat_after_s, fact, near)
+
+
+def subject_of(version: str, trigger: str, body: Document, array: str | None) -> str | None:
+    """Return what the item that *body* makes is about; None is its own content.
+
+    The time of a body decides by itself whether it is a redelivery.
+    """
+    if trigger not in SUBJECTS or dig_id(body, "timestamp") is not None:
+        return None
+    who = (dig_id(body, "conversation", "_id"), dig_id(body, "appUser", "_id"))
+    part = _part(trigger, body, _element_of(body, array))
+    return join_parts(version, SUBJECTS[trigger], *who, *part)
+
+
+def _element_of(body: Document, array: str | None) -> object:
+    elements = dig(body, array) if array is not None else None
+    return elements[0] if isinstance(elements, list) and elements else elements
+
+
+def _repeat_after_s(trigger: str, element: object) -> float:
+    if trigger == "postback":
+        is_of_menu = dig_id(element, "message", "_id") is None
+        return PRESSED_IN_MENU_AFTER_S if is_of_menu else PRESSED_AGAIN_AFTER_S
+    return READ_AGAIN_AFTER_S if trigger == "conversation:read" else REPEAT_AFTER_S
+
+
+def _part(trigger: str, body: Document, element: object) -> tuple[str | None, ...]:
+    """Return which of a user's clients or channels *body* is about, if it is about one."""
+    match trigger.split(":"):
+        case ["client", _]:
+            client = element or dig(body, "client")
+            return (dig_id(client, "_id") or dig_id(client, "id"),)
+        case ["link", _]:
+            return (dig_text(body, "channel"),)
+    return ()
 
 
 def _fact(trigger: str, body: Document, element: object) -> str | None:
@@ -203,12 +262,11 @@ def _detail(trigger: str, body: Document, element: object) -> tuple[str | None, 
         case ["typing", "appUser"]:
             return (dig_text(body, "activity", "type"),)
         case ["client", _]:
-            client = element or dig(body, "client")
-            return (dig_id(client, "_id") or dig_id(client, "id"),)
+            return _part(trigger, body, element)
         case ["link", _]:
             # There is no client's id: the criteria distinguish the clients.
             criteria = digest(dig(body, "criteria"))
-            return (dig_text(body, "channel"), dig_id(body, "error", "code"), criteria)
+            return (*_part(trigger, body, element), dig_id(body, "error", "code"), criteria)
     return None
 
 

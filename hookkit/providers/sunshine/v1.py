@@ -16,7 +16,7 @@ from hookkit.core.event import EVENT_CLASSES, Event, EventParts, EventType, buil
 from hookkit.core.parts import Client, Conversation, Referral, Source, User
 from hookkit.core.provider import PayloadVersion, repeats_too_much, swollen_item, unknown_item
 from hookkit.providers.sunshine import triggers
-from hookkit.providers.sunshine.identity import keys_of
+from hookkit.providers.sunshine.identity import keys_of, subject_of
 from hookkit.providers.sunshine.shapes import by_user, delivery_report, typing_state
 from hookkit.providers.sunshine.shapes_v1 import BodyShape, conversation_of
 from hookkit.schemas.fields import dig_id, dig_text
@@ -114,8 +114,10 @@ def _item(payload: Payload, trigger: str, body: Document) -> Item:
         or dig_id(body, "matchResult", "conversation", "_id")
         or dig_id(body, "appUser", "_id")
     )
-    keys = keys_of(payload.version, trigger, body, ARRAYS.get(trigger))
-    return payload.item(raw=body, vendor_type=trigger, lane=lane, **keys._asdict())
+    array = ARRAYS.get(trigger)
+    keys = keys_of(payload.version, trigger, body, array)
+    item = payload.item(raw=body, vendor_type=trigger, lane=lane, **keys._asdict())
+    return item.about(subject_of(payload.version, trigger, body, array))
 
 
 def normalize(item: Item) -> Event:
