@@ -91,6 +91,7 @@ class BoundedLog:
         *arguments: object,
         extra: Mapping[str, Any],
         error: BaseException | None = None,
+        at_once: int = FIRST_LINES,
     ) -> None:
         """Write a line, unless there were enough of its kind.
 
@@ -99,6 +100,7 @@ class BoundedLog:
                 code, never a text of a sender, since each kind has lines of its own.
             extra: The attributes of the record, with ``action`` among them.
             error: Whose traceback to write.
+            at_once: So many lines of the kind are written before the others are counted.
         """
         if not logger.isEnabledFor(level):
             return
@@ -109,7 +111,7 @@ class BoundedLog:
             if found is None:
                 found = _Kind(self._clock(), level, sentence % arguments, extra)
                 self._kinds[kind] = found
-            is_written = found.written < FIRST_LINES
+            is_written = found.written < at_once
             if is_written:
                 found.written += 1
             else:

@@ -26,7 +26,7 @@ MAY_IMPORT = {
     "log": {"core"},
     "signals": {"log", "blinker"},
     "standalone": {"core", "providers", "signatures"},
-    "keys": {"core", "signatures"},
+    "keys": {"core", "log", "signatures"},
     "settings": {
         "core",
         "keys",

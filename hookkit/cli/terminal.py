@@ -53,8 +53,3 @@ def aligned(rows: Iterable[Sequence[str]]) -> Iterator[str]:
     for row in table:
         cells = (cell.ljust(width) for cell, width in zip(row, widths, strict=True))
         yield "  ".join(cells).rstrip()
-
-
-def counted(number: int, singular: str, plural: str) -> str:
-    """Return *number* and the word or words that go with it: ``1 entry``, ``2 entries``."""
-    return f"{number} {singular if number == 1 else plural}"

@@ -350,7 +350,7 @@ def split(
         return (unknown_item(payload, problem),)
     if max_items is not None and len(items) > max_items:
         problem = f"body: holds more than {max_items} events"
-        event_id = f"{_WHOLE}{hashlib.sha256(body).hexdigest()}"
+        event_id = _id_of_whole(body)
         return (payload.item(raw=document, vendor_type="", event_id=event_id, problem=problem),)
     return items or (unknown_item(payload, "body: holds no event"),)
 
@@ -362,17 +362,20 @@ def _event_id_of(provider: Provider, headers: Headers) -> str | None:
     return None if provider.event_id_of is None else provider.event_id_of(headers)
 
 
-#: Begins the id of an event that stands for a body with too many of them.
-_WHOLE = "whole:"
+def _id_of_whole(body: bytes) -> str:
+    """Return the id of an event that stands for a body with too many of them."""
+    return f"whole:{hashlib.sha256(body).hexdigest()}"
 
 
-def max_items_of(event_id: str) -> int | None:
-    """Return the ``max_items`` for taking a kept body apart as it was when it was admitted.
+def max_items_of(event_id: str, body: bytes) -> int | None:
+    """Return the ``max_items`` for taking a kept *body* apart as it was when it was admitted.
 
     The limit of the settings may have changed since: an event that stands for a whole body stays
-    that, and one out of many keeps its place among them.
+    that, and one out of many keeps its place among them. No sender can write the hash of a body
+    into an id in this body.
     """
-    return 0 if event_id.startswith(_WHOLE) else None
+    is_like = event_id.startswith("whole:")
+    return 0 if is_like and event_id.startswith(_id_of_whole(body)) else None
 
 
 def unknown_item(payload: Payload, problem: str, vendor_type: str = "") -> Item:

@@ -1,4 +1,4 @@
-"""Make text of a payload safe to show."""
+"""Text for people: safe to show, and with the right number of things."""
 
 from __future__ import annotations
 
@@ -14,3 +14,8 @@ def visible(text: str) -> str:
     return "".join(
         char if char.isprintable() else char.encode("unicode_escape").decode() for char in text
     )
+
+
+def counted(number: int, singular: str, plural: str) -> str:
+    """Return *number* and the word or words that go with it: ``1 entry``, ``2 entries``."""
+    return f"{number} {singular if number == 1 else plural}"

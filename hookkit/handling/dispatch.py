@@ -126,7 +126,7 @@ class Reader:
                 body=entry.body or b"",
                 headers=entry.headers,
                 received_at=entry.received_at,
-                max_items=max_items_of(entry.event_id),
+                max_items=max_items_of(entry.event_id, entry.body or b""),
             )
             self._last = (key, items)
         return items

@@ -10,6 +10,7 @@ from hookkit import signals
 from hookkit.core.entry import Entry, Settlement, State
 from hookkit.core.event import Event, EventType
 from hookkit.core.handlers import Handler
+from hookkit.core.text import counted
 from hookkit.log import BoundedLog, logger
 
 #: A vendor's word comes from a payload: it is repeated only if it looks like a word.
@@ -107,8 +108,8 @@ class Journal:
     def give_back_unavailable(self, count: int, error: Exception) -> None:
         """Report that *count* entries, claimed and not begun, could not be given back."""
         logger.warning(
-            "cannot give back %d entries: %s; they are claimed again when the lease is over",
-            count,
+            "cannot give back %s: %s; claimed again when the lease is over",
+            counted(count, "entry", "entries"),
             error,
             extra={"action": "give_back_unavailable"},
         )

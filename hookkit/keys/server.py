@@ -14,10 +14,10 @@ from hookkit.core.body import decode_body
 from hookkit.core.errors import BodyUnreadable, KeyPending, Unavailable
 from hookkit.core.ids import bounded_id
 from hookkit.core.scheme import KeyBook
-from hookkit.core.seldom import Seldom
 from hookkit.keys.budget import Charge, LookupBudget, Standing
 from hookkit.keys.https_get import Download
 from hookkit.keys.memory import KeyMemory, KnownKey
+from hookkit.log import BoundedLog, logger
 from hookkit.signatures.detached_jws import KEY_ID
 from hookkit.signatures.rsa import RsaKey, read_key
 
@@ -35,8 +35,6 @@ LOAD_AGAIN_S = 1.0
 _MAX_ADDRESS_CHARS = 64
 
 _TOO_LATE = "the key server gave no answer in time"
-
-_logger = logging.getLogger("hookkit")
 
 
 @dataclass(slots=True)
@@ -101,7 +99,7 @@ class KeyServer:
         self._timeout_s = timeout_s
         self._memory = KeyMemory()
         self._budget = LookupBudget(clock())
-        self._seldom = Seldom()
+        self._log = BoundedLog(clock)
         self._book: Callable[[], KeyBook] | None = None
         self._load_at_s = clock()
         self.after_fork()
@@ -200,10 +198,14 @@ class KeyServer:
                 self._memory.restore(each, key, self._clock(), age_s)
 
     def _warn_of_book(self, error: Unavailable) -> None:
-        count = self._seldom.count("book", time.monotonic())
-        if count is not None:
-            extra = {"action": "keys_not_kept"}
-            _logger.warning("the inbox cannot be asked for keys: %s", error, extra=extra)
+        self._log.write(
+            logging.WARNING,
+            (),
+            "the inbox cannot be asked for keys: %s",
+            error,
+            extra={"action": "keys_not_kept"},
+            at_once=1,
+        )
 
     def _is_good_enough(self, known: KnownKey, key_id: str, now_s: float) -> bool:
         """Tell whether a known key is used without asking whether it still is the key."""
@@ -346,7 +348,7 @@ class KeyServer:
             if is_first and lookup.charge is not None:
                 self._settle(lookup, lookup.charge)
         if is_first:
-            self._log(lookup)
+            self._report(lookup)
         lookup.landed.set()
         if lost_at is not None:
             self._drop(key_id, lost_at)
@@ -365,24 +367,20 @@ class KeyServer:
             except Unavailable as error:
                 self._warn_of_book(error)
 
-    def _log(self, lookup: _Lookup) -> None:
+    def _report(self, lookup: _Lookup) -> None:
         # The id matches KEY_ID, so nothing in it steers a terminal.
         key_id, error = lookup.key_id, lookup.error
         if lookup.key is not None:
             extra = {"action": "key_fetched", "key_id": key_id}
-            _logger.info("asked for key %s: fetched", key_id, extra=extra)
-            return
-        with self._lock:
-            count = self._seldom.count("absent" if error is None else "failed", time.monotonic())
-        if count is None:
-            return
-        others = "" if count == 1 else f" (and {count - 1} others since the last such line)"
-        if error is None:
+            logger.info("asked for key %s: fetched", key_id, extra=extra)
+        elif error is None:
             extra = {"action": "key_fetched", "key_id": key_id}
-            _logger.info("asked for key %s: there is none%s", key_id, others, extra=extra)
+            sentence = "asked for key %s: there is none"
+            self._log.write(logging.INFO, (), sentence, key_id, extra=extra, at_once=1)
         else:
             extra = {"action": "key_unavailable", "key_id": key_id}
-            _logger.warning("cannot fetch key %s: %s%s", key_id, error, others, extra=extra)
+            sentence = "cannot fetch key %s: %s"
+            self._log.write(logging.WARNING, (), sentence, key_id, error, extra=extra, at_once=1)
 
 
 def _read(answer: bytes, key_id: str, host: str) -> RsaKey:

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 
 from hookkit.core.errors import ConfigurationError, Unavailable
 from hookkit.core.ids import read_key
+from hookkit.core.text import counted
 from hookkit.inbox.inbox import Inbox
 from hookkit.receiving.endpoint import Endpoint
 
@@ -82,10 +83,11 @@ class ThisApplication:
 
 def describe(endpoint: str, unsettled: int) -> str:
     """Return a sentence about another application at *endpoint*."""
+    left = counted(unsettled, "entry", "entries")
     return (
         f"endpoint {endpoint}: an application with other secrets has used this name in the same"
-        f" database; {unsettled} entries that its secrets have proved are not handled yet, and are"
-        f" left to it. If that was this application, `flask hookkit adopt {endpoint}` takes"
+        f" database; {left} that its secrets have proved, and that nobody has handled yet, must"
+        f" wait for it. If that was this application, `flask hookkit adopt {endpoint}` takes"
         " them over; if not, give one of the two endpoints another name"
     )
 

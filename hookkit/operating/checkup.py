@@ -15,6 +15,7 @@ from sqlalchemy import URL, Engine
 from hookkit.core.entry import State
 from hookkit.core.errors import ConfigurationError, HookkitError, Unavailable
 from hookkit.core.handlers import HandlerRegistry
+from hookkit.core.text import counted
 from hookkit.inbox.inbox import Inbox
 from hookkit.inbox.opening import MEMORY, open_inbox, parse_url
 from hookkit.inbox.sql.table_upgrade import OutdatedError
@@ -154,13 +155,13 @@ class Checkup:
                 yield Finding(Level.WARNING, f"handler {name}: there is no endpoint {endpoint!r}")
         retry = self.settings.retry
         hours = retry.shortest_span_s / 3600
-        yield Finding(
-            Level.OK, f"retries: {retry.max_attempts} attempts over at least {hours:.3g} hours"
-        )
+        attempts = counted(retry.max_attempts, "attempt", "attempts")
+        yield Finding(Level.OK, f"retries: {attempts} over at least {hours:.3g} hours")
+        threads = counted(self.settings.workers, "thread", "threads")
         runners = {
             "celery": "celery: its workers must consume the queue hookkit, and one must sweep",
             "none": "none: `flask hookkit worker` must run somewhere",
-            "thread": f"thread: {self.settings.workers} threads in each process that serves; not"
+            "thread": f"thread: {threads} in each process that serves; not"
             " with gunicorn's worker class sync, which one slow client gets killed",
         }
         yield Finding(Level.OK, f"runner: {runners.get(self.runner, self.runner)}")
@@ -213,7 +214,8 @@ class Checkup:
             yield Finding(Level.FAILURE, f"inbox: {name}: {error}")
             return
         dead = counts[State.DEAD]
-        yield Finding(Level.OK, f"inbox: {name}, with {sum(counts.values())} entries")
+        entries = counted(sum(counts.values()), "entry", "entries")
+        yield Finding(Level.OK, f"inbox: {name}, with {entries}")
         if dead:
             yield Finding(Level.WARNING, f"inbox: {dead} dead; `flask hookkit replay --state dead`")
         for each in others:

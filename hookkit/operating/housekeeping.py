@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from hookkit.core.errors import Unavailable
+from hookkit.core.text import counted
 from hookkit.inbox.inbox import Inbox
 
 _logger = logging.getLogger("hookkit")
@@ -88,8 +89,8 @@ def prune(
     else:
         if bodies or entries:
             _logger.info(
-                "deleted the bodies of %d deliveries and %d entries",
-                bodies,
-                entries,
+                "deleted the bodies of %s and %s",
+                counted(bodies, "delivery", "deliveries"),
+                counted(entries, "entry", "entries"),
                 extra={"action": "pruned"},
             )

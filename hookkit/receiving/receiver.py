@@ -7,7 +7,6 @@ kept, whatever it holds: vendors do not send again what was refused.
 from __future__ import annotations
 
 import logging
-import time
 from collections.abc import Callable
 
 from hookkit import crash_points, signals
@@ -15,7 +14,6 @@ from hookkit.core.delivery import Delivery, Envelope
 from hookkit.core.entry import RETRY_AFTER_S, Admitted, Receipt, State
 from hookkit.core.errors import BodyUnreadable, KeyPending, Rejected, Unavailable
 from hookkit.core.provider import parse
-from hookkit.core.seldom import Seldom
 from hookkit.inbox.inbox import Inbox
 from hookkit.log import BoundedLog, logger
 from hookkit.receiving.endpoint import Endpoint
@@ -51,7 +49,6 @@ class Receiver:
         self.hand_to_runner = hand_to_runner
         self.log = BoundedLog()
         self._shadows = ShadowWatch()
-        self._seldom = Seldom()
 
     def receive(self, endpoint: Endpoint, delivery: Delivery) -> Receipt:
         """Take *delivery* and return the answer to it; a status of 200 means that it is durable."""
@@ -107,15 +104,15 @@ class Receiver:
 
     def _postpone(self, endpoint: Endpoint, error: KeyPending) -> Receipt:
         """Have a delivery sent again whose key is not known yet, which a stranger can cause."""
-        count = self._seldom.count(endpoint.name, time.monotonic())
-        if count is not None:
-            logger.warning(
-                "cannot take %s to %s now: %s",
-                "a delivery" if count == 1 else f"{count} deliveries",
-                endpoint.name,
-                error,
-                extra={"action": "key_pending", "endpoint": endpoint.name, "count": count},
-            )
+        self.log.write(
+            logging.WARNING,
+            (endpoint.name,),
+            "cannot take a delivery to %s now: %s",
+            endpoint.name,
+            error,
+            extra={"action": "key_pending", "endpoint": endpoint.name},
+            at_once=1,
+        )
         return Receipt(status=503, code="unavailable", retry_after_s=RETRY_AFTER_S)
 
     def _answer_ping(self, endpoint: Endpoint) -> Receipt:

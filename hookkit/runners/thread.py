@@ -13,6 +13,7 @@ from threading import Condition, Event, Thread, current_thread
 
 from hookkit.core.entry import Receipt
 from hookkit.core.errors import Unavailable
+from hookkit.core.text import counted
 from hookkit.handling.worker import Worker
 from hookkit.operating.housekeeping import PROMOTE_S, promote, prune
 from hookkit.runners.base import Outage, Runner, renew_until
@@ -126,9 +127,8 @@ class ThreadRunner(Runner):
         still_running = sum(thread.is_alive() for thread in self._threads)
         if still_running:
             _logger.warning(
-                "%d threads still run a handler after %g s; their entries are claimed again"
-                " when the lease is over",
-                still_running,
+                "%s a handler after %g s; what they handle is claimed again when the lease is over",
+                counted(still_running, "thread still runs", "threads still run"),
                 self._grace_s,
                 extra={"action": "stop_incomplete"},
             )
@@ -137,9 +137,9 @@ class ThreadRunner(Runner):
         running = self._worker.leases.count
         if running:
             _logger.info(
-                "waiting up to %g s for %d entries that are being handled",
+                "waiting up to %g s for %s",
                 self._grace_s,
-                running,
+                counted(running, "entry that is being handled", "entries that are being handled"),
                 extra={"action": "stop_waiting"},
             )
 

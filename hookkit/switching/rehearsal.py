@@ -146,7 +146,7 @@ class _Stage:
             body=kept.body or b"",
             headers=kept.headers,
             received_at=kept.received_at,
-            max_items=max_items_of(kept.event_id),
+            max_items=max_items_of(kept.event_id, kept.body or b""),
         )
         receipt = self.inbox.admit(
             Envelope(

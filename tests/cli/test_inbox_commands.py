@@ -175,7 +175,7 @@ def test_prune_deletes_by_the_lifetimes_of_the_settings():
     printed = shop.printed("prune")
     again = shop.printed("prune")
 
-    assert printed == "deleted the bodies of 2 deliveries and 1 entries"
+    assert printed == "deleted the bodies of 2 deliveries and 1 entry"
     assert again == "deleted the bodies of 0 deliveries and 0 entries"
     assert {one.event_id: one.has_body for one in shop.inbox.find()} == {
         "event-0": True,

@@ -83,7 +83,10 @@ def test_other_application_is_said_at_the_start_and_by_check(run, caplog):
     (line,) = [each for each in caplog.records if each.action == "endpoint_shared"]
     assert line.entries == 1
     assert [line.message] == we.findings()
-    assert "1 entries that its secrets have proved are not handled yet" in line.message
+    assert (
+        "1 entry that its secrets have proved, and that nobody has handled yet, must wait"
+        in line.message
+    )
     assert THEIRS not in line.message
 
 

@@ -29,5 +29,5 @@ def test_result_of_pruning_is_logged_if_something_was_deleted(caplog):
     prune(lambda wait: (2, 1), lambda seconds: False)
 
     assert [each.getMessage() for each in caplog.records] == [
-        "deleted the bodies of 2 deliveries and 1 entries"
+        "deleted the bodies of 2 deliveries and 1 entry"
     ]

@@ -15,6 +15,7 @@ from hookkit.cli.terminal import aligned, show
 from hookkit.core.attempts import RetryPolicy
 from hookkit.core.handlers import Condition, Handler
 from hookkit.core.provider import Provider
+from hookkit.core.text import counted
 from hookkit.switching.counterparts import WordNote, notes_on
 
 _HEADINGS = ("handler", "words", "only", "retry", "flags", "function")
@@ -94,7 +95,7 @@ def _retry(policy: RetryPolicy) -> str:
         return "1 attempt"
     hours = policy.shortest_span_s / 3600
     span = f"{hours:.1f} h" if hours >= 1 else f"{policy.shortest_span_s:.0f} s"
-    return f"{policy.max_attempts} attempts, {span}"
+    return f"{counted(policy.max_attempts, 'attempt', 'attempts')}, {span}"
 
 
 def _place(function: Callable[..., Any]) -> str:

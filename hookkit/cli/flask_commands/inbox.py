@@ -8,9 +8,10 @@ import click
 from flask.cli import with_appcontext
 
 from hookkit.cli.flask_commands.common import state_of_app
-from hookkit.cli.terminal import click_errors, counted, show
+from hookkit.cli.terminal import click_errors, show
 from hookkit.core.attempts import Outcome
 from hookkit.core.entry import REPLAYABLE, Filter, State
+from hookkit.core.text import counted
 from hookkit.operating.checkup import Level
 
 _TIME = click.DateTime(["%Y-%m-%d", "%Y-%m-%dT%H:%M", "%Y-%m-%dT%H:%M:%S"])
@@ -88,7 +89,8 @@ def prune() -> None:
     with click_errors():
         state.versions.promote_held_back()
         bodies, entries = state.upkeep.prune(lambda _: False)
-    show(f"deleted the bodies of {bodies} deliveries and {entries} entries")
+    of_deliveries = counted(bodies, "delivery", "deliveries")
+    show(f"deleted the bodies of {of_deliveries} and {counted(entries, 'entry', 'entries')}")
 
 
 @click.command()

@@ -10,7 +10,8 @@ import click
 from flask.cli import with_appcontext
 
 from hookkit.cli.flask_commands.common import echo_json, fields_of, json_option, state_of_app
-from hookkit.cli.terminal import aligned, click_errors, counted, show
+from hookkit.cli.terminal import aligned, click_errors, show
+from hookkit.core.text import counted
 from hookkit.switching.comparison import Row
 from hookkit.switching.rehearsal import Rehearsal
 from hookkit.switching.switch import Status
