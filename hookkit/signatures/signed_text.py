@@ -252,10 +252,7 @@ class SignedText:
         if "body_hash" in self.names:
             parts["body_hash"] = sha256(body).hexdigest().encode()
         for url in self._urls(query) if self.signs_url else ("",):
-            try:
-                parts["url"] = url.encode()
-            except UnicodeEncodeError as error:
-                raise MalformedHeader("the query is none that HTTP can send") from error
+            parts["url"] = url.encode()
             yield [
                 parts[piece] if number % 2 else piece.encode()
                 for number, piece in enumerate(self.parsed.pieces)
@@ -284,7 +281,7 @@ class SignedText:
         try:
             query.encode()
         except UnicodeEncodeError as error:
-            raise MalformedHeader("the query is no text") from error
+            raise MalformedHeader("the query is none that HTTP can send") from error
         if "form" in self.names:
             return  # the event is named by the text
         where = self.parsed.pieces.index("url")
