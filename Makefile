@@ -40,7 +40,7 @@ lowest: .venv-lowest/stamp ## the suite with the oldest versions that setup.cfg 
 soak: .venv/stamp ## the tests of faults and races, ten times as long
 	HOOKKIT_TEST_SCALE=10 $(BIN)/python -m pytest tests/acceptance tests/inbox/test_model.py \
 		tests/inbox/test_migration_property.py tests/inbox/test_switch_races.py \
-		tests/signatures/test_forgeries.py tests/keys/test_key_flood.py
+		tests/signatures/test_forgeries.py tests/keys/test_key_flood.py tests/hostile
 
 # make fuzz ARGS="--seconds 3600 --processes 4 --seed 7"
 ARGS ?= --seconds 600 --processes 2

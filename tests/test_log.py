@@ -47,7 +47,6 @@ def test_text_that_shows_itself_stays_as_it_is(text):
     assert visible(text) == text
 
 
-# catalogue: 110
 def test_no_argument_of_a_line_forges_a_line_or_steers_a_terminal(caplog):
     logger.warning("type %s of %d, error %s", HOSTILE, 3, ValueError(HOSTILE))
 
@@ -56,7 +55,6 @@ def test_no_argument_of_a_line_forges_a_line_or_steers_a_terminal(caplog):
     assert " of 3, error a" in message
 
 
-# catalogue: 110
 def test_no_error_forges_a_line_or_steers_a_terminal(caplog):
     def fail():
         raise ValueError(HOSTILE) from KeyError(HOSTILE)
@@ -73,7 +71,6 @@ def test_no_error_forges_a_line_or_steers_a_terminal(caplog):
     assert any(line.startswith("ValueError: a\\x1b") for line in lines)
 
 
-# catalogue: 90
 def test_error_that_cannot_be_shown_is_logged_all_the_same(caplog):
     class Sly(Exception):
         def __str__(self):

@@ -54,7 +54,6 @@ def send_slowly(port, headers):
     return b""
 
 
-# catalogue: 55
 @pytest.mark.parametrize(
     ("headers", "options"),
     [(b"Content-Length: 1000\r\n", ()), (b"Transfer-Encoding: chunked\r\n", ("--preload",))],

@@ -117,7 +117,6 @@ def test_every_command_is_tried(app):
     assert set(names_of(main)) == ALONE.keys()
 
 
-# catalogue: 110
 @pytest.mark.parametrize(
     ("name", "arguments"), [(name, each) for name, calls in OF_APP.items() for each in calls]
 )
@@ -128,7 +127,6 @@ def test_command_of_an_application_shows_hostile_text_harmlessly(app, name, argu
     assert_harmless(result.output)
 
 
-# catalogue: 110
 @pytest.mark.parametrize(
     ("name", "arguments"), [(name, each) for name, calls in ALONE.items() for each in calls]
 )
@@ -151,7 +149,6 @@ def test_status_shows_what_is_hostile_and_where_it_begins(app):
     assert r"a\x1b]0;owned\x07" in result.output
 
 
-# catalogue: 110
 def test_log_of_handlers_shows_hostile_text_harmlessly(app, caplog):
     caplog.set_level(logging.DEBUG)
     state = app.extensions["hookkit"]

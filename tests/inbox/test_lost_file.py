@@ -65,7 +65,6 @@ def admit_and_be_killed(url):
     assert ended.returncode == -9
 
 
-# catalogue: 103
 def test_file_that_was_removed_is_not_made_anew(url, path):
     fill(url, "a", "b")
     path.unlink()
@@ -77,7 +76,6 @@ def test_file_that_was_removed_is_not_made_anew(url, path):
     assert not path.exists()
 
 
-# catalogue: 103
 def test_file_that_somebody_else_has_made_anew_is_refused(url, path):
     fill(url, "a", "b")
     path.unlink()
@@ -87,7 +85,6 @@ def test_file_that_somebody_else_has_made_anew_is_refused(url, path):
         open_inbox(url)
 
 
-# catalogue: 103
 def test_removed_log_of_a_killed_process_is_refused(url, path):
     fill(url, "a")
     admit_and_be_killed(url)
@@ -105,7 +102,6 @@ def test_killed_process_loses_nothing_and_is_not_refused(url):
     assert held(url) == 4
 
 
-# catalogue: 103
 def test_log_removed_under_a_running_process_makes_its_next_delivery_unavailable(url, path):
     inbox = open_inbox(url)
     admit(inbox, message("a"), NOW)
@@ -210,7 +206,6 @@ def test_file_without_a_mark_is_opened(url, path):
     assert held(url) == 1
 
 
-# catalogue: 103
 def test_check_tells_of_a_loss_and_the_command_accepts_it(url, path):
     app = make_app(HookKit(), HOOKKIT_DATABASE=url, HOOKKIT_RUNNER="none")
     assert post(app.test_client(), message()).status_code == 200
@@ -239,7 +234,6 @@ def test_check_tells_of_a_loss_and_the_command_accepts_it(url, path):
     assert post(taking.test_client(), message()).json["new"] == 1
 
 
-# catalogue: 103
 def test_server_says_loudly_what_was_lost(url, path, caplog):
     fill(url, "a")
     path.unlink()

@@ -146,7 +146,6 @@ class Stranger:
             self.most_threads = max(self.most_threads, running)
 
 
-# catalogue: 28
 @pytest.mark.parametrize("strangers", STRANGERS)
 def test_vendor_is_heard_while_a_stranger_forges_key_ids(vendor, tmp_path, caplog, strangers):
     caplog.set_level(logging.INFO, "hookkit")

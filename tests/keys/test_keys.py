@@ -111,7 +111,6 @@ def test_unknown_id_is_none_and_not_asked_for_again_soon(server, client_of, cloc
     assert jwk_that_is(client) == modulus(KEY)
 
 
-# catalogue: 24
 @pytest.mark.parametrize(
     "key_id",
     [
@@ -179,7 +178,6 @@ def test_answer_of_no_use_is_no_key_and_no_stranger(server, client_of, answer):
         client_of().find(KEY_ID)
 
 
-# catalogue: 26
 def test_redirect_is_not_followed(server, client_of):
     server.answers["elsewhere"] = JWK
     where = f"{server.base}/elsewhere/public"
@@ -419,7 +417,6 @@ def test_key_that_the_server_has_no_more_is_forgotten(server, client_of, clock):
     assert client.find(KEY_ID) is None
 
 
-# catalogue: 29
 def test_old_key_is_good_while_the_server_is_down_and_not_for_ever(server, client_of, clock):
     server.answers[KEY_ID] = JWK
     client = client_of()
@@ -494,7 +491,6 @@ def numbered(word, count=500):
     return [f"{word}-{number}" for number in range(count)]
 
 
-# catalogue: 28
 def test_forged_ids_of_one_address_make_no_flood(server, client_of, clock):
     client = client_of()
 

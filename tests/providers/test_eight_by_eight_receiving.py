@@ -559,7 +559,6 @@ def test_fetching_blocks_no_other_endpoint(server):
     assert answers == [503]
 
 
-# catalogue: 121
 @pytest.mark.parametrize("is_behind_proxy", [False, True])
 def test_forwarded_address_counts_only_where_a_proxy_is_configured(server, is_behind_proxy):
     receiving = Receiving(key_bases=[server.base])

@@ -34,7 +34,6 @@ def untraced():
     sys.settrace(tracer)
 
 
-# catalogue: 72
 @pytest.mark.usefixtures("untraced")
 @every_endpoint
 def test_stranger_costs_a_few_hashes_and_a_megabyte(at):

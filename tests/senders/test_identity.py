@@ -205,7 +205,6 @@ def reshaped(pairs, query):
 a_field = st.tuples(st.text("ABab1=&?", min_size=1, max_size=4), st.text("PayB&=?1", max_size=5))
 
 
-# catalogue: 44
 @pytest.mark.parametrize("template", ["{url}{form}", "{form}", "{timestamp}{url}{form}"])
 @some
 @given(pairs=st.lists(a_field, min_size=1, max_size=3), query=st.sampled_from(["", "a=1", "b"]))
@@ -394,7 +393,6 @@ def topic(name, word, **more):
     return {LABELLED[name][1]: word, LABELLED[name][0]: "1", **more}
 
 
-# catalogue: 47
 @pytest.mark.parametrize("database", ["sqlite_url", "postgres_url"])
 def test_one_body_under_three_topics_is_three_events(database, request):
     hooks, ran = HookKit(), []
@@ -621,7 +619,6 @@ def test_gateway_that_signs_no_time_leaves_no_room_for_a_repeat(name):
     assert made == [1, 0, 0]
 
 
-# catalogue: 48
 def test_token_of_mailgun_is_one_event_whatever_is_put_around_it():
     door, delivery = door_of("mailgun"), signed("mailgun", b'{"event-data":{"id":"1"}}')
     document = json.loads(delivery.body)

@@ -169,7 +169,6 @@ def test_delivery_under_another_id_is_a_duplicate_where_the_id_is_not_signed():
     assert answers == [1, 0]
 
 
-# catalogue: 46
 def test_id_beside_the_signed_one_is_refused():
     delivery = delivery_of("svix")
     svix = {name.replace("webhook", "svix"): value for name, value in delivery.headers.items()}
@@ -277,7 +276,6 @@ def test_handshake_of_slack_is_answered_when_it_is_signed():
     assert deliver(app, odd).get_json()["code"] == "accepted"
 
 
-# catalogue: 75
 @pytest.mark.parametrize(
     ("challenge", "is_echoed"),
     [

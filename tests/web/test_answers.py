@@ -132,7 +132,6 @@ def test_proven_sender_is_never_refused(sqlite_client, caplog, body):
     assert body[:60].decode("latin-1") not in caplog.text or not body
 
 
-# catalogue: 66
 @pytest.mark.parametrize("key", ["id", "type"])
 def test_key_that_comes_twice_is_a_problem_and_loses_nothing(sqlite_client, caplog, key):
     caplog.set_level(logging.DEBUG)

@@ -76,7 +76,6 @@ class Broken(io.RawIOBase):
         return first
 
 
-# catalogue: 54
 @pytest.mark.parametrize(
     "error",
     [
@@ -106,7 +105,6 @@ def test_whatever_the_stream_raises_is_400_in_json(app, caplog, error, how):
     assert_refused(app, caplog, answer, 400, "malformed_body")
 
 
-# catalogue: 56
 @pytest.mark.parametrize(
     "length",
     ["abc", "-1", "+5", "0x20", "6_0", "60.0", "5, 6", "٦٠", "9" * 5000, " ", " 5", "5\n", "1e3"],
@@ -117,7 +115,6 @@ def test_content_length_that_is_no_number_is_400(app, caplog, length):
     assert_refused(app, caplog, answer, 400, "malformed_header")
 
 
-# catalogue: 50
 @pytest.mark.parametrize("length", ["1048577", "999999999999999999"])
 def test_declared_length_over_the_limit_is_413_before_a_byte_is_read(app, caplog, length):
     answer = send(app, CONTENT_LENGTH=length, stream=Broken(AssertionError(), b""))
@@ -125,7 +122,6 @@ def test_declared_length_over_the_limit_is_413_before_a_byte_is_read(app, caplog
     assert_refused(app, caplog, answer, 413, "body_too_large")
 
 
-# catalogue: 51
 def test_chunked_body_over_the_limit_is_413_and_read_no_further(app, caplog):
     stream = io.BytesIO(bytes(4 << 20))
 
@@ -141,14 +137,12 @@ def test_chunked_body_over_the_limit_is_413_and_read_no_further(app, caplog):
     assert stream.tell() == (1 << 20) + 1
 
 
-# catalogue: 53
 def test_body_without_a_length_is_none_and_proves_nothing_where_it_is_signed(app, caplog):
     answer = send(app, path="/hooks/page", CONTENT_LENGTH="")
 
     assert_refused(app, caplog, answer, 401, "signature_missing")
 
 
-# catalogue: 63
 def test_form_of_many_parts_is_not_taken_apart_by_its_content_type(app, caplog):
     part = b'--x\r\nContent-Disposition: form-data; name="a"\r\n\r\n\r\n'
 
@@ -162,7 +156,6 @@ def test_form_of_many_parts_is_not_taken_apart_by_its_content_type(app, caplog):
     assert_refused(app, caplog, answer, 401, "signature_mismatch")
 
 
-# catalogue: 74
 @pytest.mark.parametrize(
     "path",
     [
@@ -192,7 +185,6 @@ def test_path_of_no_endpoint_is_404_in_json_and_redirects_nowhere(app, caplog, p
     assert_refused(app, caplog, answer, 404, "unknown_endpoint")
 
 
-# catalogue: 73
 @pytest.mark.parametrize(
     "method", ["GET", "PUT", "OPTIONS", "TRACE", "CONNECT", "PROPFIND", "BREW", "post", "", "P ST"]
 )
@@ -241,7 +233,6 @@ def test_without_a_prefix_what_is_no_endpoint_is_the_applications():
     assert send(app, "BREW", "/nowhere")[1]["Content-Type"].startswith("text/html")
 
 
-# catalogue: 75
 @pytest.mark.parametrize(
     ("query", "status", "code"),
     [
@@ -265,7 +256,6 @@ def test_challenge_that_is_none_is_refused_in_json(app, caplog, query, status, c
     assert TOKEN not in caplog.text
 
 
-# catalogue: 75
 def test_challenge_is_answered_as_plain_text(app):
     query = f"hub.mode=subscribe&hub.challenge=1%2E5&hub.verify_token={quote(TOKEN)}"
 
@@ -275,7 +265,6 @@ def test_challenge_is_answered_as_plain_text(app):
     assert headers["X-Content-Type-Options"] == "nosniff"
 
 
-# catalogue: 4
 def test_underscores_in_a_header_are_left_to_the_server(app):
     """In WSGI both spellings are one name; docs/how-to/deploy.md says which servers drop one."""
     assert send(app, HTTP_X_API_KEY=SECRET)[0] == 200

@@ -133,7 +133,6 @@ def test_secret_may_hang_on_the_webhook(hooks, seen):
     assert answers == [200, 401, 200, 401]
 
 
-# catalogue: 81
 def test_secret_of_one_webhook_burns_no_id_of_another(hooks, seen):
     app = app_of(hooks, secrets={"w1": [SECRET_KEY], "w2": [OLD_KEY]})
     forged = said(webhook_id="w1") | {"secret_key": SECRET_KEY}

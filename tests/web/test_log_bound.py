@@ -35,7 +35,6 @@ def counted(signal, app):
     return seen
 
 
-# catalogue: 1
 def test_refusals_are_logged_at_a_bounded_rate_and_all_signalled(hooks, caplog):
     app = make_app(hooks)
     refused = counted(signals.delivery_rejected, app)
@@ -93,7 +92,6 @@ def test_unsigned_tests_of_a_url_are_logged_at_a_bounded_rate(hooks, caplog):
     assert len(accepted) == MANY
 
 
-# catalogue: 80
 def test_conflicts_of_one_delivery_are_one_line_and_all_signalled(hooks, caplog):
     app = make_app(hooks)
     conflicts = counted(signals.event_conflict, app)

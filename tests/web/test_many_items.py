@@ -52,7 +52,6 @@ def records(app):
     return list(app.extensions["hookkit"].opening.inbox().find())
 
 
-# catalogue: 84
 def test_body_of_too_many_events_is_one_event_that_is_not_understood(app_of, hooks, caplog):
     caplog.set_level(logging.INFO, "hookkit")
     seen = []
@@ -118,7 +117,6 @@ def test_event_stays_what_it_was_when_the_limit_changes(app_of, hooks):
     assert len(whole) == 2
 
 
-# catalogue: 84
 def test_10_000_events_are_admitted_under_a_higher_limit(app_of, hooks, caplog):
     app = app_of(HOOKKIT_MAX_ITEMS=10_000, HOOKKIT_MAX_BODY=1 << 24)
     client = app.test_client()
