@@ -11,7 +11,7 @@ from datetime import datetime
 from typing import NamedTuple
 
 from hookkit.core.body import Document, Headers
-from hookkit.core.facts import near_fact
+from hookkit.core.facts import is_exact, near_fact
 from hookkit.core.ids import MAX_ID_CHARS, bounded_id, hash_content, join_parts
 from hookkit.core.modes import Mode
 from hookkit.core.parts import AuthorType
@@ -101,8 +101,11 @@ class Options:
         version: The payload version of bodies that leave it open; one for all of them, or one
             for each registration.
         authors: By registration, who writes what it delivers.
+        once_per_fact: Whether an exact fact names its event, instead of the vendor's id: several
+            registrations that report one fact to the endpoint then make one event.
     """
 
+    once_per_fact: bool = False
     repeat_window_s: float | None = None
     lifetime_s: float | None = 0.0
     version: str | Mapping[str, str] | None = None
@@ -184,6 +187,8 @@ class Payload:
                 which an equal item is a new event. An id in the headers needs none.
             near: The name of a near fact; ignored beside *fact*.
         """
+        if fact is not None and self.options.once_per_fact:
+            event_id, repeat_after_s = f"{self.version}:fact:{fact}", None
         if event_id is None and self.event_id is not None:
             event_id, repeat_after_s = self.event_id, None
         if event_id is None:
@@ -315,7 +320,12 @@ class Item:
 
     @property
     def compared(self) -> Document:
-        """What must be equal in a duplicate: the bytes if they are signed, else ``raw``."""
+        """What must be equal in a duplicate: the bytes if they are signed, else ``raw``.
+
+        Of a fact that names the event it is the fact: each registration has its own words for it.
+        """
+        if self.payload.options.once_per_fact and is_exact(self.fact):
+            return {"fact": self.fact}
         signed_bytes = self.payload.signed_bytes
         return self.raw if signed_bytes is None else {"sha256": signed_bytes}
 

@@ -53,6 +53,9 @@ class Client:
         external_id: The user's id on that channel.
         primary: Sunshine v1.x only.
         info: What the vendor found out, by its own names.
+        raw: What the channel itself says of the user, in its own words: a profile, or the ad that
+            was clicked.
+        device: The browser or phone behind a client of type ``sdk``, where the body says it.
     """
 
     id: str | None = None
@@ -66,6 +69,8 @@ class Client:
     linked_at: datetime | None = None
     primary: bool | None = None
     info: Mapping[str, Any] = field(default_factory=dict)
+    raw: Mapping[str, Any] = field(default_factory=dict)
+    device: Device | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -101,10 +106,14 @@ class User:
         id: The vendor's id.
         external_id: Your own id, where you gave the vendor one.
         clients: Only where the version puts them here; pending ones included.
+        zendesk_id: The user's id in Zendesk Support.
+        brand_id: The brand that the user belongs to, in Zendesk.
     """
 
     id: str | None = None
     external_id: str | None = None
+    zendesk_id: str | None = None
+    brand_id: str | None = None
     given_name: str | None = None
     surname: str | None = None
     email: str | None = None
@@ -150,12 +159,14 @@ class Conversation:
 
     Attributes:
         id: None in Sunshine v1, which does not say.
+        brand_id: The brand that it belongs to, in Zendesk.
     """
 
     id: str | None = None
     type: str | None = None
     display_name: str | None = None
     description: str | None = None
+    brand_id: str | None = None
     metadata: Mapping[str, Any] = field(default_factory=dict)
     thread_id: str | None = None
     last_updated_at: datetime | None = None
@@ -228,11 +239,17 @@ class Message:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ErrorInfo:
-    """What went wrong at the vendor: act on ``code``, show ``message``."""
+    """What went wrong at the vendor: act on ``code``, show ``message``.
+
+    Attributes:
+        underlying: What the channel said, in its own words.
+        raw: The error as it was sent.
+    """
 
     code: str | None = None
     message: str | None = None
     underlying: Mapping[str, Any] = field(default_factory=dict)
+    raw: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -259,19 +276,26 @@ class Postback:
     Attributes:
         text: What the button says, where the version tells.
         message_id: The message it stands in, where the version tells.
+        message: That message, where the version sends it.
     """
 
     payload: str | None = None
     metadata: Mapping[str, Any] = field(default_factory=dict)
     text: str | None = None
     message_id: str | None = None
+    message: Message | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Referral:
-    """How a user found the conversation."""
+    """How a user found the conversation.
+
+    Attributes:
+        details: All that was sent of it, by the vendor's or the channel's names.
+    """
 
     code: str | None = None
     source: str | None = None
     type: str | None = None
     ad_id: str | None = None
+    details: Mapping[str, Any] = field(default_factory=dict)

@@ -112,6 +112,8 @@ class Object(fields.Field[dict[str, Any]]):
     ) -> dict[str, Any]:
         if isinstance(value, dict):
             return value
+        if value == []:  # so PHP writes an empty object
+            return {}
         raise ValidationError("not an object")
 
 

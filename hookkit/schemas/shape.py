@@ -78,6 +78,8 @@ class Part(fields.Field[Any]):
         self._shape: Shape | None = None
 
     def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> Any:
+        if value == []:  # so PHP writes an empty object
+            value = {}
         if not isinstance(value, dict):
             raise ValidationError("not an object")
         if self._shape is None:
@@ -131,22 +133,30 @@ class OneOf(fields.Field[Any]):
     Attributes:
         parts: By type.
         otherwise: Builds objects of any other type, from the whole object.
+        kind_of: Returns the type of an object that names none; None if it is nothing of the kind,
+            which is then absent. Without the function such an object is of another type.
     """
 
     def __init__(
         self,
         parts: Mapping[str, fields.Field[Any]],
         otherwise: Callable[[Mapping[str, Any]], Any],
+        kind_of: Callable[[Mapping[str, Any]], str | None] | None = None,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
         self.parts = parts
         self.otherwise = otherwise
+        self.kind_of = kind_of
 
     def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> Any:
         if not isinstance(value, dict):
             raise ValidationError("not an object")
         kind = value.get("type")
+        if kind is None and self.kind_of is not None:
+            kind = self.kind_of(value)
+            if kind is None:
+                return None
         part = self.parts.get(kind) if isinstance(kind, str) else None
         if part is None:
             return self.otherwise(value)

@@ -222,6 +222,8 @@ def _reading_mistakes(endpoint: _Part, versions: Mapping[str, _Part]) -> Iterato
     if provider is None:
         return
     pin = loaded.get("version")
+    if loaded.get("once_per_fact") and provider.name in SENDERS:
+        yield f"once_per_fact: {provider.name} names no facts"
     if provider.registration_of is None:
         for name, value in (("version", pin), ("authors", loaded.get("authors"))):
             if isinstance(value, Mapping):
@@ -338,9 +340,15 @@ def _keys(loaded: PartSettings, provider: Provider) -> KeyRing | None:
 
 
 def _modes(versions: Mapping[str, _Part], provider: Provider) -> Mapping[str, Mode] | None:
-    """Return the mode of each version that is listed; None unless a version is given one."""
+    """Return the mode of each version that is listed; None unless a version is given one.
+
+    Where a webhook changes its version in place, all versions are live as soon as the settings
+    speak of one: a redelivery that comes in another version is then known by its fact.
+    """
     modes = {version: part.loaded.get("mode") for version, part in versions.items()}
-    if not provider.parallel or all(mode is None for mode in modes.values()):
+    if not provider.parallel:
+        return dict.fromkeys(provider.versions, Mode.LIVE) if versions else None
+    if all(mode is None for mode in modes.values()):
         return None
     return {version: Mode(mode or Mode.LIVE) for version, mode in modes.items()}
 
@@ -375,6 +383,7 @@ def _provider(
         scheme=scheme,
         blanked=tuple(dict.fromkeys((*provider.blanked, *in_body))),
         options=Options(
+            once_per_fact=loaded.get("once_per_fact", False),
             repeat_window_s=loaded.get("repeat_window_s"),
             lifetime_s=lifetime_of([scheme, *of_versions]),
             version=loaded.get("version"),

@@ -165,6 +165,7 @@ class PartSettings(TypedDict, total=False):
     tolerance_s: float
     event_id: tuple[str, ...]
     unsigned_event_id: bool
+    once_per_fact: bool
     event_type: tuple[str, ...]
     public_url: str
     verify_token: Sequence[str] | Callable[[], Sequence[str]]
@@ -230,4 +231,5 @@ class EndpointSchema(_ProtectionSchema):
     max_body = ma.Integer(strict=True, validate=validate.Range(min=1))
     max_unproven_bytes = ma.Integer(strict=True, validate=validate.Range(min=1))
     max_items = ma.Integer(strict=True, validate=validate.Range(min=1, max=MAX_MAX_ITEMS))
+    once_per_fact = _switch("has one event of all that several webhooks report about one fact")
     repeat_window_s = ma.Float(validate=validate.Range(min=0, min_inclusive=False))

@@ -372,8 +372,7 @@ def test_file_that_v1_sends_as_text_is_a_text():
 def test_message_of_v1_without_a_type_keeps_its_words():
     message = said_in("v1", content={"type": None, "text": "hi"}).message
 
-    assert type(message.content) is UnknownContent
-    assert message.text == "hi"
+    assert message.content == Text(text="hi")
 
 
 def test_message_of_v2_without_content_says_nothing():

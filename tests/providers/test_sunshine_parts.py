@@ -2,6 +2,7 @@
 
 import pytest
 
+from hookkit.core.content import Text
 from hookkit.core.event import EventType
 from hookkit.core.parts import (
     Author,
@@ -70,6 +71,7 @@ def test_v1_client_is_read_in_full():
         linked_at=SOMETIME,
         primary=False,
         info={"phoneNumber": "+1"},
+        raw={"From": "+1"},
     )
 
 
@@ -99,6 +101,7 @@ def test_v2_client_is_read_in_full():
         last_seen=SOMETIME,
         linked_at=SOMETIME,
         info={"phoneNumber": "+1"},
+        raw={"From": "+1"},
     )
 
 
@@ -315,6 +318,7 @@ def test_v2_conversation_is_read_in_full():
         id="c",
         type="personal",
         display_name="Tacos",
+        brand_id="b",
         description="About tacos",
         metadata={"lang": None},
         last_updated_at=SOMETIME,
@@ -369,7 +373,14 @@ def test_v2_message_outside_a_conversation_is_a_message_all_the_same():
                 external_ids=("x", "2"),
                 is_final=True,
                 error=ErrorInfo(
-                    code="unauthorized", message="no", underlying={"errors": [{"code": 470}]}
+                    code="unauthorized",
+                    message="no",
+                    underlying={"errors": [{"code": 470}]},
+                    raw={
+                        "code": "unauthorized",
+                        "message": "no",
+                        "underlyingError": {"errors": [{"code": 470}]},
+                    },
                 ),
             ),
             id="v1.1 in full",
@@ -390,7 +401,7 @@ def test_v2_message_outside_a_conversation_is_a_message_all_the_same():
                 destination=Destination(type="line", integration_id="i"),
                 external_ids=("x", "2"),
                 is_final=True,
-                error=ErrorInfo(code="470", message="no"),
+                error=ErrorInfo(code="470", message="no", raw={"code": 470, "message": "no"}),
             ),
             id="v2 in full",
         ),
@@ -415,7 +426,7 @@ def test_v2_message_outside_a_conversation_is_a_message_all_the_same():
         ),
         pytest.param(
             v1("delivery:failure", messages=[v1_message(_id="m")], error={"code": "x"}),
-            DeliveryReport(stage="failure", error=ErrorInfo(code="x")),
+            DeliveryReport(stage="failure", error=ErrorInfo(code="x", raw={"code": "x"})),
             id="v1 failure",
         ),
         pytest.param(
@@ -478,7 +489,9 @@ def test_referral_is_read_in_full(body, kind):
         event = read_one(v2(kind, {"referral": referral, "user": {"id": USER_ID}}))
 
     assert event.type == kind
-    assert event.referral == Referral(code="r", source="ADS", type="OPEN_THREAD", ad_id="1")
+    assert event.referral == Referral(
+        code="r", source="ADS", type="OPEN_THREAD", ad_id="1", details=referral["details"]
+    )
     assert event.extra == {}
 
 
@@ -512,7 +525,15 @@ def test_v1_referral_without_a_referral_is_no_start(referral):
                     }
                 ],
             ),
-            Postback(payload="YES", metadata={"step": 2}, text="Yes", message_id="m"),
+            Postback(
+                payload="YES",
+                metadata={"step": 2},
+                text="Yes",
+                message_id="m",
+                message=Message(
+                    id="m", author=Author(type=AuthorType.USER), content=Text(text="hi")
+                ),
+            ),
             id="v1.1",
         ),
         pytest.param(
@@ -565,12 +586,22 @@ def test_v2_activity_without_an_author_was_done_by_nobody():
     assert read_one(message_v2(author=None)).actor is None
 
 
+@pytest.mark.parametrize(
+    ("trigger", "said_by"),
+    [("message:appUser", AuthorType.USER), ("message:appMaker", AuthorType.BUSINESS)],
+)
+def test_trigger_says_who_wrote_a_message_without_a_role(trigger, said_by):
+    event = read_one(v1_1(trigger, messages=[v1_message(role=None)]))
+    named = read_one(v1_1(trigger, messages=[v1_message(role=None, name="Ana")]))
+
+    assert event.actor == event.message.author == Author(type=said_by, inferred=True)
+    assert named.actor == Author(type=said_by, inferred=True, display_name="Ana")
+
+
 def test_message_of_v1_without_a_role_was_said_by_nobody_known():
-    event = read_one(v1_1("message:appUser", messages=[v1_message(role=None)]))
-    named = read_one(v1_1("message:appUser", messages=[v1_message(role=None, name="Ana")]))
+    event = read_one(v1("message", messages=[v1_message(role=None)]))
 
     assert event.actor is None
-    assert named.actor == Author(display_name="Ana")
 
 
 @pytest.mark.parametrize(
@@ -637,7 +668,7 @@ def test_link_keeps_its_criteria_and_its_error():
     event = read_one(body)
 
     assert event.extra == {"criteria": {"phoneNumber": "+1"}}
-    assert event.error == ErrorInfo(code="e")
+    assert event.error == ErrorInfo(code="e", raw={"code": "e"})
     assert event.client == Client(type="x")
 
 
@@ -684,7 +715,7 @@ def test_switchboard_failure_keeps_its_error(action):
     event = read_one(v2(f"switchboard:{action}:failure", {"error": {"code": "x", "message": "y"}}))
 
     assert event.type == f"switchboard:{action}:failure"
-    assert event.error == ErrorInfo(code="x", message="y")
+    assert event.error == ErrorInfo(code="x", message="y", raw={"code": "x", "message": "y"})
 
 
 def test_webhook_is_named_where_the_version_names_it():

@@ -5,7 +5,7 @@ import dataclasses
 import pytest
 
 from hookkit.core.event import EventType
-from hookkit.core.parts import AuthorType, Client, Message, Source
+from hookkit.core.parts import AuthorType, Client, Device, Message, Source
 from tests.providers.sunshine_bodies import (
     ISO,
     MESSAGE_ID,
@@ -496,7 +496,7 @@ def test_clients_of_a_v1_user_are_read_with_the_pending_ones():
 
     assert read_one(user_v1(**clients)).user.clients == (
         Client(id="a", type="line", status="active"),
-        Client(type="sdk"),
+        Client(type="sdk", device=Device(type="ios", guid="b")),
         Client(id="c", type="twilio", status="pending"),
         Client(id="d", status="pending"),
     )

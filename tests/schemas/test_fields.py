@@ -29,6 +29,7 @@ from hookkit.schemas import fields
         pytest.param(fields.Number(), 3, 3.0, id="Number of a whole one"),
         pytest.param(fields.Anything(), [1], [1], id="Anything"),
         pytest.param(fields.Object(), {"a": None}, {"a": None}, id="Object"),
+        pytest.param(fields.Object(), [], {}, id="Object of PHP"),
         pytest.param(fields.Instant(), 0, datetime(1970, 1, 1, tzinfo=UTC), id="Instant"),
     ],
 )
@@ -48,7 +49,7 @@ def test_value_is_read(field, value, expected):
         (fields.Truth(), [0, 1, "true", "", [], {}], "not true or false"),
         (fields.Whole(), [True, 1.5, "1", math.inf, math.nan, [], {}], "not a whole number"),
         (fields.Number(), [True, "1", math.inf, math.nan, 10**400, [], {}], "not a number"),
-        (fields.Object(), [True, 1, "{}", [], [{}]], "not an object"),
+        (fields.Object(), [True, 1, "{}", [1], [{}]], "not an object"),
         (
             fields.Instant(),
             [

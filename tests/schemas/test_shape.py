@@ -64,7 +64,11 @@ def test_broken_key_does_not_take_its_neighbours_along():
 
 def test_broken_object_is_nothing():
     with pytest.raises(ValidationError, match="not an object"):
-        PERSON.deserialize([])
+        PERSON.deserialize([1])
+
+
+def test_empty_array_is_an_empty_object():
+    assert PERSON.deserialize([]) == Person()
 
 
 def test_array_is_read_item_by_item():

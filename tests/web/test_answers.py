@@ -393,6 +393,25 @@ def test_conflicting_redelivery_is_200_and_signalled(client, caplog):
     assert "event_conflict" in [record.action for record in caplog.records]
 
 
+@pytest.mark.parametrize(("setting", "runs"), [({}, 2), ({"once_per_fact": True}, 1)])
+def test_what_two_webhooks_of_an_app_report_is_one_event_if_the_settings_say_so(setting, runs):
+    hooks, seen = HookKit(), []
+    hooks.on("conversation:message")(lambda event: seen.append(event.message.id))
+    app = make_app(hooks, HOOKKIT_ENDPOINTS={"support": ENDPOINTS["support"] | setting})
+    second = message()
+    second["webhook"]["id"] = "webhook-2"
+    second["events"][0] |= {"id": "event-2", "createdAt": "2026-03-01T10:00:00.007Z"}
+
+    with app.test_client() as client:
+        assert post(client, message()).json["new"] == 1
+        answer = post(client, second).json
+
+    assert answer == {"code": "accepted", "new": runs - 1, "duplicates": 2 - runs}
+    assert seen == ["message-of-event-1"] * runs
+    (newest, *_) = app.extensions["hookkit"].opening.inbox().find()
+    assert newest.conflicts == 0
+
+
 def test_rejection_duplicate_and_acceptance_are_signalled(client):
     heard = []
 

@@ -92,7 +92,7 @@ def _meanings() -> dict[str, tuple[Meaning, ...]]:
         ),
         "ACTIVITY": tuple(
             Meaning(type=each, vendor_types=activity)
-            for each in (kind.TYPING, kind.READ, kind.POSTBACK)
+            for each in (kind.TYPING, kind.READ, kind.POSTBACK, kind.OTHER)
         ),
         "WEB_HOOK_VERIFY": (Meaning(type=kind.TEST),),
     }

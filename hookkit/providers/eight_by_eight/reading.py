@@ -12,18 +12,24 @@ from __future__ import annotations
 
 import re
 from dataclasses import replace
+from operator import itemgetter
 from typing import Any, NamedTuple
 
-from hookkit.core.body import Headers
+from marshmallow import ValidationError
+
+from hookkit.core.body import Document, Headers, decode_body
 from hookkit.core.content import Cards, Content, File, Text
 from hookkit.core.delivery import Item
+from hookkit.core.errors import BodyUnreadable
 from hookkit.core.event import Event, EventParts, EventType, build_event
 from hookkit.core.parts import Author, AuthorType, Conversation, Message, Postback, User
 from hookkit.providers.eight_by_eight.identity import conversation_id_of, is_signed
 from hookkit.providers.eight_by_eight.shapes import (
+    RECEIPTS,
     ActivityShape,
     BodyShape,
     QuickReplyShape,
+    ReplyShape,
     author_type,
 )
 from hookkit.providers.eight_by_eight.signature import CUSTOMER_ID, RETRY, TENANT_ID
@@ -62,6 +68,7 @@ ACTIVITIES = {
 _BODY = BodyShape()
 _ACTIVITY = ActivityShape()
 _QUICK_REPLY = QuickReplyShape()
+_REPLY = ReplyShape()
 _NUMBER = re.compile(r"[0-9]{1,19}", re.ASCII)
 
 
@@ -215,10 +222,10 @@ def _activity(detail: Attributes) -> Reading:
     name = detail.get("name") or ""
     kind = ACTIVITIES.get(name.partition("/")[0])
     extra = {"activity": name}
-    if kind is None:
-        return Reading(EventType.UNKNOWN, {"extra": extra}, ("data.name: not known",))
-    if kind is EventType.READ:  # its value is an array that no page describes
-        return Reading(kind, {"extra": extra})
+    if kind is None:  # each channel has activities of its own
+        return Reading(EventType.OTHER, {"extra": extra})
+    if kind is EventType.READ:
+        return _read_receipts(detail.get("value"), extra)
     value, found = detail.get("value"), tuple[str, ...]()
     if value is not None and not isinstance(value, dict):
         value, found = None, ("data.value: not an object",)
@@ -227,7 +234,7 @@ def _activity(detail: Attributes) -> Reading:
     if kind is EventType.TYPING:
         return Reading(kind, {**_typing(activity.get("users", ())), "extra": extra}, found)
     # Only a customer presses what a bot shows.
-    customer, postback = Author(type=AuthorType.USER), _postback(name, activity.get("data"))
+    customer, postback = Author(type=AuthorType.USER), _postback(name, value or {})
     return Reading(kind, {"actor": customer, "postback": postback, "extra": extra}, found)
 
 
@@ -237,7 +244,26 @@ def _typing(users: tuple[Author, ...]) -> EventParts:
     return {"state": "start" if users else "stop", "actor": actor, "user": _user(actor)}
 
 
-def _postback(name: str, data: object) -> Postback:
+def _read_receipts(value: object, extra: Document) -> Reading:
+    """Read an array of receipts: the newest says up to when, and who."""
+    found: tuple[str, ...] = ()
+    try:
+        receipts: Any = RECEIPTS.deserialize(value or [])
+    except ValidationError as error:
+        receipts, found = error.valid_data or (), problems({"data.value": error.messages})
+    dated = sorted((each for each in receipts if "read_at" in each), key=itemgetter("read_at"))
+    newest: Attributes = (dated or list(receipts) or [{}])[-1]
+    readers = newest.get("users", ())
+    actor = readers[0] if readers else None
+    parts: EventParts = {"read_at": newest.get("read_at"), "actor": actor, "user": _user(actor)}
+    return Reading(EventType.READ, {**parts, "extra": extra}, found)
+
+
+def _postback(name: str, value: Document) -> Postback:
+    data = value.get("data")
+    if name.startswith("interactive"):
+        chosen = value.get(str(value.get("type")))
+        return _reply(chosen if isinstance(chosen, dict) else data)
     if isinstance(data, str):
         return Postback(payload=data)
     if not isinstance(data, dict):
@@ -246,6 +272,23 @@ def _postback(name: str, data: object) -> Postback:
         pressed, _ = _QUICK_REPLY.read(data)
         return Postback(payload=pressed.get("payload"), text=pressed.get("title"))
     return Postback(metadata=data)
+
+
+def _reply(chosen: object) -> Postback:
+    """Read a pressed button, a chosen row of a list, or the answers of a form."""
+    if isinstance(chosen, str):
+        return Postback(payload=chosen)
+    reply, _ = _REPLY.read(chosen if isinstance(chosen, dict) else {})
+    metadata: dict[str, Any] = {}
+    if "description" in reply:
+        metadata["description"] = reply["description"]
+    if "answers" in reply:
+        try:
+            metadata |= decode_body(reply["answers"].encode())
+        except (BodyUnreadable, UnicodeEncodeError):  # kept as it is
+            metadata["response_json"] = reply["answers"]
+    text = reply.get("title") or reply.get("body")
+    return Postback(payload=reply.get("id"), text=text, metadata=metadata)
 
 
 def _user(author: Author | None) -> User | None:

@@ -136,6 +136,29 @@ class ActivityShape(Shape):
     data = fields.Anything()
 
 
+class ReceiptShape(Shape):
+    """Who has read, and up to when."""
+
+    read_at = fields.Instant(data_key="timestamp")
+    users = Many(SOMEBODY)
+
+
+RECEIPTS = Many(Part(dict, ReceiptShape))
+
+
+class ReplyShape(Shape):
+    """What a customer chose or filled in on a channel such as WhatsApp, in the channel's words.
+
+    https://developers.facebook.com/docs/whatsapp/cloud-api/webhooks/payload-examples
+    """
+
+    id = fields.Text()
+    title = fields.Text()
+    description = fields.Text()
+    body = fields.Text()
+    answers = fields.Text(data_key="response_json")
+
+
 class QuickReplyShape(Shape):
     """A pressed quick reply."""
 

@@ -188,7 +188,7 @@ def _message_parts(item: Item, body: Attributes, inner: Document, parts: EventPa
     if not said.is_by_system:
         type_in_chat = _type_in_chat(item, said.author_id)
         author = author_of(said.author_id, said=type_in_chat, pinned=_pinned(item))
-    event = inner["event"]
+    event = inner["event"] if isinstance(inner["event"], dict) else {}
     extra = {name: event[name] for name in EVENT_EXTRA if event.get(name) is not None}
     properties = _flat(item, said.properties)
     return {

@@ -122,7 +122,7 @@ def keys_of(version: str, trigger: str, body: Document, array: str | None) -> It
 
     An event id of None asks for one that is derived from the content.
     """
-    element = _element_of(body, array)
+    element = element_of(body, array)
     fact = _fact(trigger, body, element)
     strong = fact or _strong(trigger, body, element)
     if strong is not None:
@@ -149,11 +149,12 @@ def subject_of(version: str, trigger: str, body: Document, array: str | None) ->
     if trigger not in SUBJECTS or dig_id(body, "timestamp") is not None:
         return None
     who = (dig_id(body, "conversation", "_id"), dig_id(body, "appUser", "_id"))
-    part = _part(trigger, body, _element_of(body, array))
+    part = _part(trigger, body, element_of(body, array))
     return join_parts(version, SUBJECTS[trigger], *who, *part)
 
 
-def _element_of(body: Document, array: str | None) -> object:
+def element_of(body: Document, array: str | None) -> object:
+    """Return the one element of *array* that *body* is narrowed to."""
     elements = dig(body, array) if array is not None else None
     return elements[0] if isinstance(elements, list) and elements else elements
 

@@ -13,10 +13,11 @@ from hookkit.core.parts import (
     Destination,
     ErrorInfo,
     Referral,
+    Source,
     User,
 )
 from hookkit.schemas import fields
-from hookkit.schemas.shape import Many, Part, Shape
+from hookkit.schemas.shape import Beside, Many, Part, Shape
 
 #: "appUser role has been renamed to user, appMaker role has been renamed to business";
 #: v1 also has whisper, an automatic message by the business that the user does not see.
@@ -102,6 +103,7 @@ class DetailsShape(Shape):
     type = fields.Text()
     ad_id = fields.Id(data_key="adId")
     ad_id_in_guide = fields.Id(data_key="ad_id")
+    details = Beside(fields.Object())
 
 
 def _details(
@@ -124,15 +126,44 @@ def _referral(code: str | None = None, details: Mapping[str, Any] | None = None)
 REFERRAL = Part(_referral, ReferralShape)
 
 
+def referral_of_client(source: Source | None) -> Referral | None:
+    """Return the ad that the client of *source* clicked, which only the channel's own words tell.
+
+    WhatsApp sends it so:
+    https://developers.facebook.com/docs/whatsapp/cloud-api/webhooks/payload-examples
+    """
+    client = source.client if source is not None else None
+    details = client.raw.get("referral") if client is not None else None
+    return Referral(details=details) if isinstance(details, dict) and details else None
+
+
 class ErrorShape(Shape):
-    """An error; ``underlyingError`` is in the channel's own format."""
+    """An error; ``underlyingError`` is in the channel's own format.
+
+    Those of the switchboard are errors of the API, in their older or their newer form.
+    """
 
     code = fields.Id()
+    status = fields.Id()
     message = fields.Text()
+    title = fields.Text()
+    description = fields.Text()
     underlying = fields.Object(data_key="underlyingError")
+    raw = Beside(fields.Object())
 
 
-ERROR = Part(ErrorInfo, ErrorShape)
+def _error(
+    code: str | None = None,
+    status: str | None = None,
+    message: str | None = None,
+    title: str | None = None,
+    description: str | None = None,
+    **attributes: Any,
+) -> ErrorInfo:
+    return ErrorInfo(code=code or status, message=message or title or description, **attributes)
+
+
+ERROR = Part(_error, ErrorShape)
 
 
 class ExternalMessageShape(Shape):

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any, NamedTuple
 
-from hookkit.core.content import Content, UnknownContent
+from hookkit.core.content import Content
 from hookkit.core.parts import (
     Author,
     Client,
@@ -28,7 +29,7 @@ from hookkit.providers.sunshine.shapes import (
     external_ids,
 )
 from hookkit.schemas import fields
-from hookkit.schemas.shape import Beside, Many, Part, Shape
+from hookkit.schemas.shape import Beside, Many, OneOf, Part, Shape
 
 
 class ClientShape(Shape):
@@ -48,6 +49,7 @@ class ClientShape(Shape):
     linked_at = fields.Instant(data_key="linkedAt")
     primary = fields.Truth()
     info = fields.Object()
+    raw = fields.Object()
     device_id = fields.Id(data_key="deviceId")
     push_token = fields.Text(data_key="pushNotificationToken")
     app_version = fields.Text(data_key="appVersion")
@@ -89,7 +91,7 @@ def _reached(
         app_version=app_version,
         **moved,
     )
-    return Reached(Client(type="sdk", **attributes), device)
+    return Reached(Client(type="sdk", device=device, **attributes), device)
 
 
 def _status(*, active: bool | None, blocked: bool | None) -> str | None:
@@ -221,6 +223,17 @@ def _quoted(
     return content or message
 
 
+def _kind_of(message: Mapping[str, Any]) -> str | None:
+    """Return the type of the content of a *message* that names none: v1 did not require it."""
+    if isinstance(message.get("mediaUrl"), str):
+        is_image = str(message.get("mediaType", "")).startswith("image/")
+        return "image" if is_image else "file"
+    return "text" if message.get("text") is not None or message.get("actions") else None
+
+
+_CONTENT = OneOf(CONTENT.parts, CONTENT.otherwise, kind_of=_kind_of)
+
+
 class MessageShape(Shape):
     """A message, flat."""
 
@@ -228,7 +241,7 @@ class MessageShape(Shape):
     received_at = fields.Instant(data_key="received")
     role = fields.Text()
     author = Beside(Part(_author, AuthorShape))
-    content = Beside(CONTENT)
+    content = Beside(_CONTENT)
     source = SOURCE
     destination = DESTINATION
     metadata = fields.Object()
@@ -244,11 +257,9 @@ def _message(
     content: Content | None = None,
     **attributes: Any,
 ) -> Message:
-    # A delivery report only names a message's id: it has no author and no content.
+    # A delivery report names a message's id, and says nothing of its author and its content.
     if role is None and author == Author():
         author = None
-    if isinstance(content, UnknownContent) and content.body.keys() <= {"_id"}:
-        content = None
     return Message(private=role == "whisper", author=author, content=content, **attributes)
 
 
@@ -271,7 +282,8 @@ class PostbackShape(Shape):
 
 
 def _postback(message: Message | None = None, action: dict[str, Any] | None = None) -> Postback:
-    return Postback(message_id=message.id if message is not None else None, **(action or {}))
+    message_id = message.id if message is not None else None
+    return Postback(message_id=message_id, message=message, **(action or {}))
 
 
 class ActivityShape(Shape):

@@ -57,6 +57,8 @@ class UserShape(Shape):
     authenticated = fields.Truth()
     signed_up_at = fields.Instant(data_key="signedUpAt")
     profile = Part(dict, ProfileShape)
+    zendesk_id = fields.Id(data_key="zendeskId")
+    brand_id = fields.Id(data_key="brandId")
     metadata = fields.Object()
     identities = Many(Part(Identity, IdentityShape))
 
@@ -81,6 +83,7 @@ class ClientShape(Shape):
     last_seen = fields.Instant(data_key="lastSeen")
     linked_at = fields.Instant(data_key="linkedAt")
     info = fields.Object()
+    raw = fields.Object()
 
 
 CLIENT = Part(Client, ClientShape)
@@ -128,6 +131,7 @@ class ConversationShape(Shape):
     type = fields.Text()
     display_name = fields.Text(data_key="displayName")
     description = fields.Text()
+    brand_id = fields.Id(data_key="brandId")
     metadata = fields.Object()
     last_updated_at = fields.Instant(data_key="lastUpdatedAt")
     business_last_read = fields.Instant(data_key="businessLastRead")

@@ -10,14 +10,14 @@ from collections.abc import Iterable
 from dataclasses import replace
 
 from hookkit.core import event as events
-from hookkit.core.body import Document
+from hookkit.core.body import Document, dig
 from hookkit.core.delivery import Item, Payload
 from hookkit.core.event import EVENT_CLASSES, Event, EventParts, EventType, build_event
-from hookkit.core.parts import Client, Conversation, Referral, Source, User
+from hookkit.core.parts import Author, Client, Conversation, Referral, Source, User
 from hookkit.core.provider import PayloadVersion, repeats_too_much, swollen_item, unknown_item
 from hookkit.providers.sunshine import triggers
-from hookkit.providers.sunshine.identity import keys_of, subject_of
-from hookkit.providers.sunshine.shapes import by_user, delivery_report, typing_state
+from hookkit.providers.sunshine.identity import element_of, keys_of, subject_of
+from hookkit.providers.sunshine.shapes import author_type, by_user, delivery_report, typing_state
 from hookkit.providers.sunshine.shapes_v1 import BodyShape, conversation_of
 from hookkit.schemas.fields import dig_id, dig_text
 from hookkit.schemas.shape import Attributes, problems
@@ -133,7 +133,19 @@ def normalize(item: Item) -> Event:
     if kind is EventType.MESSAGE and parts["message"] is not None and parts["message"].deleted:
         kind = EventType.MESSAGE_REMOVE
     parts.update(_parts_of_kind(kind, body, parts))
+    if kind is EventType.MESSAGE:
+        parts.update(_inferred_author(item, parts))
     return build_event(item, kind, parts, reasons)
+
+
+def _inferred_author(item: Item, parts: EventParts) -> EventParts:
+    """Return the parts with the author that the trigger names, where the message names none."""
+    message, role = parts["message"], item.vendor_type.partition(":")[2]
+    own_role = dig(element_of(item.raw, ARRAYS[item.vendor_type]), "role")
+    if message is None or not role or own_role is not None:
+        return {}
+    author = replace(message.author or Author(), type=author_type(role), inferred=True)
+    return {"message": replace(message, author=author), "actor": author}
 
 
 def _parts(body: Attributes) -> EventParts:
@@ -173,7 +185,12 @@ def _parts_of_kind(kind: EventType, body: Attributes, parts: EventParts) -> Even
             source = _through_client(parts["source"], body)
             return {"conversation": parts["conversation"] or Conversation(), "source": source}
         case events.ClientEvent:
-            return {"client": _client(body)}
+            client = _client(body)
+            device = client.device if client is not None else None
+            source = parts["source"]
+            if device is not None:
+                source = replace(source or Source(), device=device)
+            return {"client": client, "source": source}
         case events.MergeEvent:
             return _merge(body)
     return {}

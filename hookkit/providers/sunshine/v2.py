@@ -16,7 +16,12 @@ from hookkit.core.parts import Conversation, Referral
 from hookkit.core.provider import PayloadVersion
 from hookkit.providers.sunshine import triggers
 from hookkit.providers.sunshine.identity import fact_of, near_of
-from hookkit.providers.sunshine.shapes import by_user, delivery_report, typing_state
+from hookkit.providers.sunshine.shapes import (
+    by_user,
+    delivery_report,
+    referral_of_client,
+    typing_state,
+)
 from hookkit.providers.sunshine.shapes_v2 import EventShape, Said, Somebody
 from hookkit.schemas.fields import dig_id, dig_text
 from hookkit.schemas.shape import Attributes, problems
@@ -148,8 +153,8 @@ def _parts_of_kind(kind: EventType, payload: Attributes, parts: EventParts) -> E
             return {"actor": by_user(parts["user"])}
         case events.ReferralEvent:
             # "Triggered in the same cases as v1.x conversation:referral and conversation:start":
-            # without a referral in it, it can only be the counterpart of a start.
-            referral = parts["referral"] or Referral()
+            # without a referral in it or in its client, it can only be the counterpart of a start.
+            referral = parts["referral"] or referral_of_client(parts["source"]) or Referral()
             start = {} if referral != Referral() else {"start": True}
             return {
                 "actor": by_user(parts["user"]),
