@@ -43,7 +43,7 @@ def test_one_more_key_in_any_object_changes_nothing_else(sample):
 
 
 def strip(node):
-    """Return *node* without the new key, which objects that are kept as sent have, and empty ones."""
+    """Return *node* without the new key, which objects kept as sent have, and empty ones."""
     if isinstance(node, dict):
         stripped = {key: strip(value) for key, value in node.items() if key != "aKeyOfTomorrow"}
         return {key: value for key, value in stripped.items() if value not in ({}, None)}
