@@ -38,6 +38,7 @@ from hookkit.providers import load_providers
 from hookkit.receiving.endpoint import Endpoint
 from hookkit.receiving.verification import verify
 from hookkit.settings.endpoint import read_endpoint
+from hookkit.signatures.standard_webhooks import StandardWebhooks
 from hookkit.standalone import sign
 
 SIZE_BYTES = 256 << 10
@@ -135,7 +136,7 @@ def _receiving(name: str, declared: Mapping[str, Any], other: str) -> Receiving:
 
 def _secrets_of(provider: str) -> tuple[str, str]:
     """Return a secret of the endpoint, and what somebody else would sign with."""
-    if provider in ("standard", "svix"):
+    if isinstance(load_providers()[provider].scheme, StandardWebhooks):
         return STANDARD_SECRETS[0], STANDARD_SECRETS[1]
     if provider == "discord":
         return _ed25519(), _ed25519(private=True)

@@ -46,7 +46,7 @@ def verify(
             scheme is not known, or signs a URL that is not given.
     """
     found = _scheme(scheme, public_url)
-    if isinstance(secrets, str) or not secrets or not all(secrets):
+    if isinstance(secrets, str) or not secrets or not all(each.strip() for each in secrets):
         raise ConfigurationError("secrets: must be a list of texts, newest first, and none empty")
     delivery = Delivery(
         endpoint="",

@@ -8,7 +8,8 @@ from datetime import datetime
 from enum import StrEnum
 
 from hookkit.core.attempts import Attempt, Outcome, Tries
-from hookkit.core.body import Document, Headers
+from hookkit.core.body import Headers
+from hookkit.core.handshake import Reply
 
 
 class State(StrEnum):
@@ -106,14 +107,14 @@ class Receipt:
         status: The HTTP status.
         code: The machine-readable word in the answer.
         retry_after_s: When the sender should try again, in seconds; None says nothing about it.
-        reply: The object to answer a handshake with, in place of the usual one.
+        reply: What a handshake is answered with, in place of the usual object.
     """
 
     admitted: tuple[Admitted, ...] = ()
     status: int = 200
     code: str = "accepted"
     retry_after_s: int | None = None
-    reply: Document | None = field(default=None, repr=False)
+    reply: Reply | None = field(default=None, repr=False)
 
     @property
     def new_ids(self) -> list[int]:

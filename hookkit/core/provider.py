@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 import hashlib
-import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import partial
-from hmac import compare_digest
 from itertools import islice
-from typing import Any
 
 from hookkit.core.body import Document, Headers, blank, blank_bytes, decode_body, encode_body
 from hookkit.core.delivery import Delivery, Envelope, Item, Options, Payload, VerifiedDelivery
-from hookkit.core.errors import BodyUnreadable, SignatureMismatch, SignatureMissing
+from hookkit.core.errors import BodyUnreadable
 from hookkit.core.event import Event, EventType, unknown_event
+from hookkit.core.handshake import Challenge, Handshake
 from hookkit.core.modes import Mode
 from hookkit.core.scheme import KeyScheme, Scheme
 from hookkit.core.triggers import Meaning
@@ -34,75 +32,6 @@ class InlineSample:
     name: str
     body: bytes = field(repr=False)
     headers: Mapping[str, str] = field(default_factory=dict, repr=False)
-
-
-#: What may be echoed: no character means anything to a browser.
-_CHALLENGE = re.compile(r"[A-Za-z0-9._~-]{1,256}", re.ASCII)
-
-
-MAX_ECHO_CHARS = 1024
-
-#: What may be echoed in JSON: a text that is written there as it was sent.
-_ECHO = re.compile(rf"[!#-\[\]-~]{{1,{MAX_ECHO_CHARS}}}", re.ASCII)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Handshake:
-    """A signed delivery by which a sender tests the URL; it is answered once it is verified.
-
-    Attributes:
-        field: The key of the body that distinguishes it from events.
-        value: The value under that key.
-        answer: The object to answer with.
-        echo: A key whose value is copied into the answer, a word of 1 KiB at most; empty copies
-            none.
-    """
-
-    field: str
-    value: str | int
-    answer: Mapping[str, Any]
-    echo: str = ""
-
-    def reply(self, document: Document) -> Document | None:
-        """Return the answer to *document*; None if it is an event."""
-        said = document.get(self.field)
-        if type(said) is not type(self.value) or said != self.value:
-            return None
-        if not self.echo:
-            return self.answer
-        asked = document.get(self.echo)
-        if not isinstance(asked, str) or not _ECHO.fullmatch(asked):
-            return None
-        return {**self.answer, self.echo: asked}
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Challenge:
-    """A GET by which a sender tests the URL, with a token that both sides know.
-
-    Attributes:
-        token: The query parameter that holds the token.
-        challenge: The query parameter that holds the text to answer.
-    """
-
-    token: str
-    challenge: str
-
-    def reply(self, query: Mapping[str, str], tokens: list[bytes]) -> str:
-        """Return the text to answer.
-
-        Raises:
-            SignatureMissing: The query has no token, or no text that may be echoed.
-            SignatureMismatch: None of *tokens* fits.
-        """
-        sent, asked = query.get(self.token), query.get(self.challenge, "")
-        if not sent or not _CHALLENGE.fullmatch(asked):
-            raise SignatureMissing("the query has no token, or no challenge")
-        sent_bytes = sent.encode(errors="surrogatepass")
-        fits = [compare_digest(sent_bytes, token) for token in tokens]
-        if not any(fits):
-            raise SignatureMismatch("the token of the query is not that of the settings")
-        return asked
 
 
 #: Kept with every delivery; a provider adds what its versions and its proof need.
@@ -171,7 +100,7 @@ class Provider:
         package: Where its samples are; None means the folder of its name.
         options: How the endpoint's settings want payloads read.
         decode: Decodes a body, or raises ``BodyUnreadable``.
-        handshake, challenge: A delivery, and a GET, that need their own answer.
+        handshakes, challenge: Deliveries, and a GET, that need an answer of their own.
         samples: The samples that are not in files.
     """
 
@@ -194,7 +123,7 @@ class Provider:
     package: str | None = field(default=None, repr=False)
     options: Options = field(default_factory=Options)
     decode: Callable[[bytes], Document] = field(default=decode_body, repr=False)
-    handshake: Handshake | None = None
+    handshakes: tuple[Handshake, ...] = ()
     challenge: Challenge | None = None
     samples: tuple[InlineSample, ...] = field(default=(), repr=False)
 

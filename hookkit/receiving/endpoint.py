@@ -106,6 +106,7 @@ class Endpoint:
             the decoded body shows what it must prove.
         max_items: A body of more events is kept as one, which is not understood.
         verify_token: The tokens, one of which a sender must name in its GET challenge.
+        answer: The text that accepted deliveries are answered with; None answers in JSON.
         fingerprint: Returns the name of a secret for people who must not know the secret.
     """
 
@@ -121,6 +122,7 @@ class Endpoint:
     verify_token: Sequence[str] | Callable[[], Sequence[str]] | None = field(
         default=None, repr=False
     )
+    answer: str | None = None
     fingerprint: Callable[[bytes], str] = field(default=partial(fingerprint_of, b""), repr=False)
 
     @property
@@ -181,6 +183,12 @@ class Endpoint:
         lists = found.values() if isinstance(found, Mapping) else [found]
         return [[secret.encode() for secret in each] for each in lists]
 
+    @property
+    def answers_challenges(self) -> bool:
+        """Whether a GET may be answered: with a token, or where the sender asks for none."""
+        challenge = self.provider.challenge
+        return challenge is not None and (not challenge.token or self.verify_token is not None)
+
     def answer_challenge(self, query: Mapping[str, str]) -> str:
         """Return the answer to a sender that asks by GET whether the URL is meant.
 
@@ -188,10 +196,13 @@ class Endpoint:
             Rejected: The query names none of the tokens.
             Unavailable: The callable in the settings raised, or returned no usable token.
         """
-        if self.provider.challenge is None or self.verify_token is None:
+        challenge = self.provider.challenge
+        if challenge is None:
             raise SignatureMissing("nothing is configured that could prove a challenge")
+        if self.verify_token is None:
+            return challenge.reply(query, [])
         tokens = self._ask("verify_token", self.verify_token)
-        return self.provider.challenge.reply(query, [token.encode() for token in tokens])
+        return challenge.reply(query, [token.encode() for token in tokens])
 
     @property
     def keys(self) -> list[Keys]:

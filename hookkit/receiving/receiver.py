@@ -58,11 +58,12 @@ class Receiver:
             return self._answer_ping(endpoint)
         try:
             crash_points.reach("received")
-            verified, fingerprint = verify(endpoint, delivery)
+            verified, secret = verify(endpoint, delivery)
             crash_points.reach("verified")
-            handshake = _answer_to_handshake(endpoint, verified.delivery)
+            handshake = _answer_to_handshake(endpoint, verified.delivery, secret or b"")
             if handshake is not None:
                 return handshake
+            fingerprint = None if secret is None else endpoint.fingerprint(secret)
             envelope = parse(
                 endpoint.provider,
                 verified,
@@ -92,9 +93,10 @@ class Receiver:
         self.log.write(
             logging.INFO,
             (endpoint.name, error.code),
-            "rejected a delivery to %s: %s",
+            "rejected a delivery to %s: %s: %s",
             endpoint.name,
             error.code,
+            error,
             extra={"action": "delivery_rejected", "endpoint": endpoint.name, "code": error.code},
         )
         signals.emit(
@@ -261,16 +263,20 @@ class Receiver:
         return Receipt(status=503, code="unavailable", retry_after_s=RETRY_AFTER_S)
 
 
-def _answer_to_handshake(endpoint: Endpoint, delivery: Delivery) -> Receipt | None:
+def _answer_to_handshake(endpoint: Endpoint, delivery: Delivery, secret: bytes) -> Receipt | None:
     """Return the answer if *delivery* is a handshake, which is kept nowhere; otherwise None."""
     provider = endpoint.provider
-    if provider.handshake is None:
+    if not provider.handshakes:
         return None
     try:
-        reply = provider.handshake.reply(provider.decode(delivery.body))
+        document = provider.decode(delivery.body)
     except BodyUnreadable:  # proven, so it will be kept
         return None
-    return None if reply is None else Receipt(reply=reply)
+    for each in provider.handshakes:
+        reply = each.reply(document, secret)
+        if reply is not None:
+            return Receipt(reply=reply)
+    return None
 
 
 class ShadowWatch:

@@ -40,10 +40,10 @@ _BESIDE: Mapping[str, PathToken | BasicCredentials] = {
 _RANKS: Mapping[type[HookkitError], int] = {Unavailable: 0, BodyTooLarge: 1, SignatureMissing: 3}
 
 
-def verify(endpoint: Endpoint, delivery: Delivery) -> tuple[VerifiedDelivery, str | None]:
-    """Return *delivery* as verified, and the fingerprint of the secret that proved it.
+def verify(endpoint: Endpoint, delivery: Delivery) -> tuple[VerifiedDelivery, bytes | None]:
+    """Return *delivery* as verified, and the secret that proved it.
 
-    The fingerprint is None if no secret did: the endpoint asks for none, or for a key.
+    The secret is None if none did: the endpoint asks for none, or for a key.
 
     Raises:
         Rejected: The sender is not proven.
@@ -56,15 +56,15 @@ def verify(endpoint: Endpoint, delivery: Delivery) -> tuple[VerifiedDelivery, st
 
 def _prove(
     endpoint: Endpoint, protection: Protection, delivery: Delivery
-) -> tuple[VerifiedDelivery, str | None]:
+) -> tuple[VerifiedDelivery, bytes | None]:
     """Return what ``verify`` does, for a delivery that must satisfy *protection*."""
     provider = endpoint.provider
-    secret_index = fingerprint = None
+    secret_index = proving = None
     for setting, beside in _BESIDE.items():
         if getattr(protection, setting) is not None:
             secrets = endpoint.secrets(protection, setting)
             secret_index = beside.verify(delivery, secrets).secret_index
-            fingerprint = endpoint.fingerprint(secrets[secret_index or 0])
+            proving = secrets[secret_index or 0]
     # The settings give keys and secrets only to a scheme of their kind. An ``isinstance`` of
     # the scheme would take longer than the comparison of a secret.
     if protection.keys is not None:
@@ -77,7 +77,7 @@ def _prove(
         verified = VerifiedDelivery(
             delivery=delivery, secret_index=secret_index, body_authenticated=False
         )
-        return verified, fingerprint
+        return verified, proving
     if delivery.document is None and _depends_on_body(endpoint):
         # Which registration it is, and so which secret counts, shows in the document alone.
         candidates = endpoint.candidates_of_all(protection, "secrets")
@@ -91,7 +91,7 @@ def _prove(
     account = candidates.account(fitting)
     if account is not None:
         verified = verified._replace(account=account)
-    return verified, endpoint.fingerprint(candidates.secrets[fitting])
+    return verified, candidates.secrets[fitting]
 
 
 def _required(endpoint: Endpoint, delivery: Delivery) -> Protection:

@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from hookkit.senders.messengers import MESSENGERS
 from hookkit.senders.sender import Sender
 from hookkit.senders.services import SERVICES
+from hookkit.senders.workplace import WORKPLACE
 
 #: By name.
-SENDERS: Mapping[str, Sender] = {each.name: each for each in (*SERVICES, *MESSENGERS)}
+SENDERS: Mapping[str, Sender] = {each.name: each for each in (*SERVICES, *MESSENGERS, *WORKPLACE)}

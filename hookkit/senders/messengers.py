@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from hookkit.core.provider import Challenge, Handshake, InlineSample
+from hookkit.core.handshake import Challenge, Handshake
+from hookkit.core.provider import InlineSample
 from hookkit.senders.sender import DAY_S, HOUR_S, MINUTE_S, Sender
+from hookkit.signatures.hashed_token import HashedToken
 from hookkit.signatures.keyed_hash import KeyedHash
 from hookkit.signatures.public_key import KeyedSignature
 from hookkit.signatures.shared_secret import SharedSecretHeader
@@ -23,9 +25,11 @@ MESSENGERS = (
         ),
         event_id=("body:event_id", "body:trigger_id"),
         event_type=("body:event.type", "body:command", "body:type"),
-        body="object or form",
+        body="json or form",
         # https://docs.slack.dev/reference/events/url_verification
-        handshake=Handshake(field="type", value="url_verification", answer={}, echo="challenge"),
+        handshakes=(
+            Handshake(field="type", value="url_verification", answer={"challenge": "{challenge}"}),
+        ),
         retries="3 times within an hour, until an answer within 3 seconds is 2xx",
         retry_span_s=HOUR_S,
         vector="its documentation",
@@ -86,7 +90,7 @@ MESSENGERS = (
             signed=SignedText(template="{url}{form}", any_port=True, hash_in_query="bodySHA256"),
         ),
         event_type=("body:EventType", "body:MessageStatus", "body:SmsStatus", "body:CallStatus"),
-        body="object or form",
+        body="json or form",
         retries="none by itself; the URL may ask for some, #rc=5",
         retry_span_s=2 * MINUTE_S,
         vector="its library's tests",
@@ -105,6 +109,7 @@ MESSENGERS = (
         event_id=("body:webhookEventId",),
         event_type=("body:type",),
         each="events",
+        is_test_if_empty=True,
         retries="only where redelivery is switched on; until an answer is 2xx",
         retry_span_s=DAY_S,
         vector="its library's tests",
@@ -142,15 +147,20 @@ MESSENGERS = (
         ),
         event_id=("body:id",),
         event_type=("body:event.type", "body:type"),
-        # PING of an interaction; of webhook events it is 0, and any 2xx answers it.
-        handshake=Handshake(field="type", value=1, answer={"type": 1}),
+        # A webhook event has the outer type 1, and its PING 0, which wants an empty 204. The PING
+        # of an interaction has the type 1 as well, and no event in it.
+        handshakes=(
+            Handshake(field="type", value=0, status=204),
+            Handshake(field="type", value=1, absent="event", answer={"type": 1}),
+        ),
         retries="for some minutes, until an answer within 3 seconds is 2xx",
         retry_span_s=15 * MINUTE_S,
         vector="RFC 8032, for the algorithm",
         fresh_ids=("event.timestamp",),
         sample=InlineSample(
             name="APPLICATION_AUTHORIZED",
-            body=b'{"type":2,"event":{"type":"APPLICATION_AUTHORIZED","timestamp":"2026-03-01T10:00:00"}}',
+            body=b'{"version":1,"application_id":"1","type":1,"event":{"type":"APPLICATION_AUTHORIZED",'
+            b'"timestamp":"2026-03-01T10:00:00","data":{}}}',
         ),
     ),
     Sender(
@@ -167,6 +177,118 @@ MESSENGERS = (
         sample=InlineSample(
             name="conversation.user.created",
             body=b'{"type":"notification_event","id":"notif_5ef26a5b3f","topic":"conversation.user.created"}',
+        ),
+    ),
+    Sender(
+        name="front",
+        title="Front (application webhooks)",
+        docs="https://dev.frontapp.com/docs/application-webhooks",
+        scheme=KeyedHash(
+            header="x-front-signature",
+            encoding="base64",
+            signed=SignedText(
+                template="{timestamp}:{body}",
+                timestamp_header="x-front-request-timestamp",
+                timestamp_unit="ms",
+            ),
+        ),
+        event_id=("body:payload.id",),
+        event_type=("body:type",),
+        retries="by the sender; its page does not say how often",
+        retry_span_s=DAY_S,
+        fresh_ids=("payload.id",),
+        sample=InlineSample(
+            name="message_received",
+            body=b'{"type":"message_received","authorization":{"id":"cmp_abc"},"payload":{"id":"evt_55c8c149"}}',
+        ),
+    ),
+    Sender(
+        name="crisp",
+        title="Crisp",
+        docs="https://docs.crisp.chat/guides/web-hooks/",
+        # As the sender's own library has it: https://github.com/crisp-im/node-crisp-api
+        scheme=KeyedHash(
+            header="x-crisp-signature",
+            signed=SignedText(
+                template="[{timestamp};{body}]",
+                timestamp_header="x-crisp-request-timestamp",
+                timestamp_unit="ms",
+            ),
+        ),
+        event_type=("body:event",),
+        retries="by the sender; its page does not say how often",
+        retry_span_s=DAY_S,
+        fresh_ids=("data.fingerprint",),
+        sample=InlineSample(
+            name="message:send",
+            body=b'{"website_id":"w1","event":"message:send","data":{"fingerprint":"163239623329114","content":"Hi"}}',
+        ),
+    ),
+    Sender(
+        name="viber",
+        title="Viber",
+        docs="https://developers.viber.com/docs/api/rest-bot-api/#callbacks",
+        scheme=KeyedHash(header="x-viber-content-signature"),
+        event_id=("body:event+body:message_token",),
+        event_type=("body:event",),
+        retries="with growing delays for some time, until an answer is 200",
+        retry_span_s=DAY_S,
+        fresh_ids=("message_token",),
+        sample=InlineSample(
+            name="message",
+            body=b'{"event":"message","timestamp":1457764197627,"message_token":"4912661846655238145"}',
+        ),
+    ),
+    Sender(
+        name="vonage",
+        title="Vonage (Messages)",
+        docs="https://developer.vonage.com/en/getting-started/concepts/webhooks",
+        scheme=HashedToken(),
+        event_id=("body:message_uuid+body:status", "body:message_uuid"),
+        event_type=("body:status", "body:message_type"),
+        retries="after 429 and 5xx with growing delays for up to 24 hours",
+        retry_span_s=DAY_S,
+        fresh_ids=("message_uuid",),
+        sample=InlineSample(
+            name="delivered",
+            body=b'{"message_uuid":"aaaaaaaa-bbbb-4ccc-8ddd-0123456789ab","status":"delivered"}',
+        ),
+    ),
+    Sender(
+        name="messagebird",
+        title="MessageBird",
+        docs="https://developers.messagebird.com/api/#verifying-http-requests",
+        # The hash of the URL in the token is not looked at: the body's says what was sent.
+        scheme=HashedToken(header="messagebird-signature-jwt", prefix="", time_claim="nbf"),
+        event_id=("body:message.id+body:type+body:message.status",),
+        event_type=("body:type",),
+        retries="up to 10 times over about 11 hours, until an answer is 2xx",
+        retry_span_s=11 * HOUR_S,
+        fresh_ids=("message.id",),
+        sample=InlineSample(
+            name="message.created",
+            body=b'{"type":"message.created","message":{"id":"b1c2d3e4f5","status":"received"}}',
+        ),
+    ),
+    Sender(
+        name="jaas",
+        title="8x8 JaaS (Jitsi as a Service)",
+        docs="https://developer.8x8.com/jaas/docs/webhooks-signatures",
+        scheme=KeyedHash(
+            header="x-jaas-signature",
+            encoding="base64",
+            prefix="v1=",
+            separator=",",
+            signed=SignedText(template="{timestamp}.{body}", timestamp_prefix="t="),
+        ),
+        event_id=("body:idempotencyKey",),
+        event_type=("body:eventType",),
+        retries="with growing delays, until an answer is 2xx; its page does not say how often",
+        retry_span_s=DAY_S,
+        fresh_ids=("idempotencyKey",),
+        sample=InlineSample(
+            name="PARTICIPANT_JOINED",
+            body=b'{"idempotencyKey":"8c98a8b8-9dd2-4f5d","eventType":"PARTICIPANT_JOINED","data":{}}',
         ),
     ),
 )

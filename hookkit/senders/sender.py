@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 from hookkit.core.body import Document, Headers, decode_body, decode_list, dig
 from hookkit.core.delivery import Item, Options, Payload
+from hookkit.core.errors import BodyUnreadable
 from hookkit.core.event import Event, EventType, build_event
 from hookkit.core.form import form_document
+from hookkit.core.handshake import Challenge, Handshake
 from hookkit.core.ids import join_parts
-from hookkit.core.provider import Challenge, Handshake, InlineSample, PayloadVersion, Provider
+from hookkit.core.provider import InlineSample, PayloadVersion, Provider
 from hookkit.core.scheme import KeyScheme, Scheme, SigningScheme, lifetime_of
 
 #: The one payload version of every sender: its payloads are passed on as they are.
@@ -23,7 +26,7 @@ MINUTE_S, HOUR_S, DAY_S = 60.0, 3600.0, 86400.0
 DELAY_S = 600.0
 
 #: Where an id or a type may be: ``header:<name>``, ``body:<path>``, or ``beside:<key>``: the name
-#: of the first key other than ``<key>``.
+#: of the first key other than ``<key>``. An id may have several parts: ``body:id+body:version``.
 KINDS = ("header", "body", "beside")
 
 
@@ -38,10 +41,12 @@ class Sender:
         scheme: How it signs.
         event_id: Places of an event's id; the first that is there counts. See ``KINDS``.
         event_type: Places of the sender's word for what happened.
-        body: The format of a body, one of ``DECODERS``.
-        each: The key of the list of events, if one body holds several; else empty.
-        handshake: A delivery that needs its own answer.
+        body: The format of a body, as ``decoder_of`` takes it.
+        each: The path of the list of events, if one body holds several; else empty.
+        is_test_if_empty: Whether a body whose list is empty is a test of the URL.
+        handshakes: Deliveries that need an answer of their own.
         challenge: A GET that needs its own answer.
+        answer: The text that it wants as an answer to its events; None if any will do.
         retries: How it sends again, and what makes it stop.
         retry_span_s: Seconds between the first and the last try to deliver an event.
         vector: Where an example of a signature is published; empty if nowhere.
@@ -55,10 +60,12 @@ class Sender:
     scheme: Scheme = field(repr=False)
     event_id: tuple[str, ...] = ()
     event_type: tuple[str, ...] = ()
-    body: str = "object"
+    body: str = "json"
     each: str = ""
-    handshake: Handshake | None = None
+    is_test_if_empty: bool = False
+    handshakes: tuple[Handshake, ...] = ()
     challenge: Challenge | None = None
+    answer: str | None = None
     retries: str
     retry_span_s: float
     vector: str = ""
@@ -87,7 +94,8 @@ def provider_of(
     schemes = schemes or [sender.scheme]
     ids = sender.event_id if event_id is None else event_id
     types = sender.event_type if event_type is None else event_type
-    headers = [place.partition(":")[2] for place in (*ids, *types) if place.startswith("header:")]
+    parts = [part for place in (*ids, *types) for part in place.split("+")]
+    headers = [part.partition(":")[2] for part in parts if part.startswith("header:")]
     unsigned = tuple(place for place in ids if not is_signed(place, schemes))
     split = Splitter(
         ids=tuple(place for place in ids if place not in unsigned),
@@ -103,7 +111,7 @@ def provider_of(
         versions={
             VERSION: PayloadVersion(
                 split=split,
-                normalize=normalize,
+                normalize=partial(normalize, sender.each if sender.is_test_if_empty else ""),
                 fresh_ids=sender.fresh_ids,
             )
         },
@@ -112,8 +120,8 @@ def provider_of(
         kept_headers=tuple(dict.fromkeys(headers)),
         unsigned_id_of=_unsigned_id(unsigned) if unsigned and not believes_unsigned else None,
         options=Options(lifetime_s=lifetime_of(schemes)),
-        decode=DECODERS[sender.body],
-        handshake=sender.handshake,
+        decode=decoder_of(sender.body),
+        handshakes=sender.handshakes,
         challenge=sender.challenge,
         samples=(sender.sample,),
     )
@@ -130,36 +138,51 @@ def is_signed(place: str, schemes: Iterable[Scheme | KeyScheme]) -> bool:
     A secret that is sent along counts as one that does: somebody who has seen it can send
     anything, so that nothing could protect an id.
     """
-    kind, _, name = place.partition(":")
+    places = [part.partition(":")[::2] for part in place.split("+")]
     return all(
         name in scheme.signed_headers
         if kind == "header"
         else scheme.covers_body or name in scheme.signed_fields
         for scheme in schemes
         if isinstance(scheme, SigningScheme)
+        for kind, name in places
     )
 
 
-def normalize(item: Item) -> Event:
-    """Return the event of *item*: documented, but without a counterpart in the model."""
-    return build_event(item, EventType.OTHER, {})
+def normalize(each: str, item: Item) -> Event:
+    """Return the event of *item*: documented, but without a counterpart in the model.
+
+    Args:
+        each: The path of the list that is empty in a test of the URL; empty if there is none.
+        item: The item.
+    """
+    is_test = bool(each) and dig(item.payload.document, *each.split(".")) == []
+    return build_event(item, EventType.TEST if is_test else EventType.OTHER, {})
 
 
 def find(places: Sequence[str], document: Document, headers: Headers) -> str | None:
-    """Return the text or number at the first of *places* that has one, as text."""
+    """Return the text or number at the first of *places* that has one, as text.
+
+    A place of several parts has one if each part has.
+    """
     for place in places:
-        kind, _, where = place.partition(":")
-        if kind == "header":
-            value: Any = headers.get(where)
-        elif kind == "beside":
-            value = next((key for key in document if key != where), None)
-        else:
-            value = dig(document, *where.split("."))
-        if isinstance(value, int) and not isinstance(value, bool):
-            value = str(value)
-        if isinstance(value, str) and value:
-            return value
+        parts = [_value_at(part, document, headers) for part in place.split("+")]
+        if None not in parts:
+            return parts[0] if len(parts) == 1 else join_parts(*parts)
     return None
+
+
+def _value_at(place: str, document: Document, headers: Headers) -> str | None:
+    kind, _, where = place.partition(":")
+    if kind == "header":
+        value: Any = headers.get(where)
+    elif kind == "beside":
+        value = next((key for key in document if key != where), None)
+    else:
+        value = dig(document, *where.split("."))
+    if isinstance(value, int) and not isinstance(value, bool):
+        value = str(value)
+    return value if isinstance(value, str) and value else None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -181,7 +204,7 @@ class Splitter:
         ids: Places of an id that are signed.
         believed: Places of an id that are not signed, and believed.
         types: Places of the type.
-        each: The key of the list of events; empty if a body holds one.
+        each: The path of the list of events; empty if a body holds one.
         span_s: Seconds for which an event may arrive again.
     """
 
@@ -193,7 +216,7 @@ class Splitter:
 
     def __call__(self, payload: Payload) -> Iterable[Item]:
         """Return the items of *payload*, each when it is asked for."""
-        listed = payload.document.get(self.each) if self.each else None
+        listed = dig(payload.document, *self.each.split(".")) if self.each else None
         events = listed if isinstance(listed, list) and listed else [payload.document]
         return (
             self._item(payload, each if isinstance(each, Mapping) else {"value": each})
@@ -227,14 +250,50 @@ def _unsigned_id(places: Sequence[str]) -> Callable[[Headers], str | None]:
     return unsigned_id_of
 
 
-def _object_or_form(body: bytes) -> Document:
-    """Return the object or the form in *body*: the first byte decides, and no header does."""
-    return decode_body(body) if body.lstrip()[:1] == b"{" else form_document(body)
+def decoder_of(kind: str) -> Callable[[bytes], Document]:
+    """Return what decodes a body of *kind*: a word of ``DECODERS``, or ``form-json:<field>``.
+
+    No header chooses: a sender may lie about its body, and some do.
+    """
+    field, is_in_form = kind.removeprefix(FORM_JSON), kind.startswith(FORM_JSON)
+    return partial(_json_in_form, field) if is_in_form else DECODERS[kind]
 
 
-#: By format, what decodes a body; a list becomes ``{"items": [...]}``.
+#: Begins the name of a format: a form, one field of which holds JSON.
+FORM_JSON = "form-json:"
+
+#: The field in which GitHub and Slack put JSON.
+_PAYLOAD = "payload"
+
+
+def _json_or_form(body: bytes) -> Document:
+    """Return the object or the form in *body*, or the object in the only field of a form."""
+    if body.lstrip()[:1] == b"{":
+        return decode_body(body)
+    document = form_document(body)
+    return _inner(document, _PAYLOAD) if document.keys() == {_PAYLOAD} else document
+
+
+def _json_in_form(field: str, body: bytes) -> Document:
+    return _inner(form_document(body), field)
+
+
+def _inner(document: Document, field: str) -> Document:
+    text = document.get(field)
+    if not isinstance(text, str):
+        raise BodyUnreadable(f"body: a form without one {field}")
+    return _json(text.encode())
+
+
+def _json(body: bytes) -> Document:
+    """Return the object in *body*; a list becomes ``{"items": [...]}``."""
+    return decode_list(body) if body.lstrip()[:1] == b"[" else decode_body(body)
+
+
+#: By format, what decodes a body.
 DECODERS: Mapping[str, Callable[[bytes], Document]] = {
-    "object": decode_body,
-    "object or form": _object_or_form,
+    "json": decode_body,
+    "json or form": _json_or_form,
     "list": decode_list,
+    "form": form_document,
 }

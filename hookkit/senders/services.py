@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from hookkit.core.provider import InlineSample
 from hookkit.senders.sender import DAY_S, HOUR_S, Sender
 from hookkit.signatures.keyed_hash import KeyedHash, SignedFields
@@ -40,6 +42,49 @@ SERVICES = (
         vector="its documentation",
         sample=_STANDARD_SAMPLE,
     ),
+    *(
+        Sender(
+            name=name,
+            title=title,
+            docs=docs,
+            scheme=StandardWebhooks(),
+            event_id=_STANDARD_IDS,
+            event_type=("body:type",),
+            retries=retries,
+            retry_span_s=retry_span_s,
+            vector="that of Svix: it signs in the same way",
+            sample=replace(_STANDARD_SAMPLE, name=sample, body=body),
+        )
+        for name, title, docs, retries, retry_span_s, sample, body in (
+            (
+                "clerk",
+                "Clerk",
+                "https://clerk.com/docs/guides/development/webhooks/overview",
+                "as Svix, which delivers for it",
+                27.6 * HOUR_S,
+                "user.created",
+                b'{"type":"user.created","object":"event","data":{"id":"user_29w83sxmDNGwOuEthce5gg56FcC"}}',
+            ),
+            (
+                "resend",
+                "Resend",
+                "https://resend.com/docs/dashboard/webhooks/verify-webhooks-requests",
+                "as Svix, which delivers for it",
+                27.6 * HOUR_S,
+                "email.delivered",
+                b'{"type":"email.delivered","data":{"email_id":"56761188-7520-42d8-8898-ff6fc54ce618"}}',
+            ),
+            (
+                "openai",
+                "OpenAI",
+                "https://platform.openai.com/docs/guides/webhooks",
+                "with growing delays for up to 72 hours, until an answer is 2xx",
+                3 * DAY_S,
+                "response.completed",
+                b'{"object":"event","id":"evt_685343a1381c819085d44c354e1b330e","type":"response.completed","data":{"id":"resp_1"}}',
+            ),
+        )
+    ),
     Sender(
         name="generic",
         title="any other",
@@ -61,6 +106,8 @@ SERVICES = (
         scheme=KeyedHash(header="x-hub-signature-256", prefix="sha256="),
         event_id=("header:x-github-delivery",),
         event_type=("header:x-github-event",),
+        # "application/x-www-form-urlencoded" is the default where webhooks are made by the API.
+        body="json or form",
         retries="none by itself",
         retry_span_s=0.0,
         vector="its documentation",

@@ -9,10 +9,11 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import replace
-from typing import NamedTuple, cast
+from typing import Any, NamedTuple, cast
 
 from hookkit.core.delivery import Options
 from hookkit.core.errors import not_known
+from hookkit.core.handshake import Challenge
 from hookkit.core.modes import Mode
 from hookkit.core.parts import AuthorType
 from hookkit.core.provider import Provider
@@ -21,7 +22,7 @@ from hookkit.keys.ring import KeyRing
 from hookkit.keys.server import KeyServer
 from hookkit.receiving.endpoint import SECRET_SETTINGS, Endpoint, Protection, Secrets
 from hookkit.senders import SENDERS
-from hookkit.senders.sender import is_signed, provider_of
+from hookkit.senders.sender import Sender, is_signed, provider_of
 from hookkit.settings.fields import (
     EndpointSchema,
     PartSettings,
@@ -33,6 +34,9 @@ from hookkit.settings.fields import (
 from hookkit.signatures.keyed_hash import KeyedHash
 from hookkit.signatures.public_key import KeyedSignature
 from hookkit.signatures.shared_secret import SharedSecretField
+
+#: Settings of senders alone -> the attributes of a ``Sender``.
+OF_SENDERS = {"body": "body", "items": "each", "handshake": "handshakes", "challenge": "challenge"}
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,99}")
 
@@ -110,6 +114,7 @@ def read_endpoint(
         max_unproven_bytes=loaded.get("max_unproven_bytes", limits["max_unproven_bytes"]),
         max_items=loaded.get("max_items", limits["max_items"]),
         verify_token=loaded.get("verify_token"),
+        answer=loaded.get("answer", _answer_of(provider)),
     )
     return found, []
 
@@ -269,12 +274,12 @@ def _identity_mistakes(
 ) -> Iterator[str]:
     """Yield what is wrong with how the events of an endpoint are identified."""
     sender = SENDERS.get(provider)
-    if sender is None or sender.body != "object or form":
+    if sender is None or "form" not in loaded.get("body", sender.body):
         for scheme in schemes:
             if isinstance(scheme, KeyedHash | KeyedSignature) and "form" in scheme.signed.names:
                 yield f"scheme: {{form}} is for senders of forms, and {provider} sends none"
     if sender is None:
-        for name in ("event_id", "event_type", "unsigned_event_id"):
+        for name in ("event_id", "event_type", "unsigned_event_id", *OF_SENDERS):
             if name in loaded:
                 yield f"{name}: {provider} says itself where it is"
         return
@@ -362,6 +367,23 @@ def _adjusted(scheme: Scheme | KeyScheme, of_endpoint: PartSettings) -> Scheme |
     return scheme
 
 
+def _answer_of(provider: Provider) -> str | None:
+    """Return the text that *provider* wants as an answer, if it wants one."""
+    sender = SENDERS.get(provider.name)
+    return None if sender is None else sender.answer
+
+
+def _as_declared(sender: Sender, loaded: PartSettings) -> Sender:
+    """Return *sender* with what the endpoint says of its bodies and its tests of the URL."""
+    given: dict[str, Any] = {
+        OF_SENDERS[name]: value for name, value in loaded.items() if name in OF_SENDERS
+    }
+    if "challenge" in loaded:
+        token = "" if sender.challenge is None else sender.challenge.token
+        given["challenge"] = Challenge(challenge=loaded["challenge"], token=token)
+    return replace(sender, **given)
+
+
 def _provider(
     loaded: PartSettings, provider: Provider, of_versions: Collection[Scheme]
 ) -> Provider:
@@ -369,7 +391,7 @@ def _provider(
     scheme = _adjusted(loaded.get("scheme", provider.scheme), loaded)
     if provider.name in SENDERS:
         provider = provider_of(
-            SENDERS[provider.name],
+            _as_declared(SENDERS[provider.name], loaded),
             schemes=[scheme, *of_versions],
             event_id=loaded.get("event_id"),
             event_type=loaded.get("event_type"),

@@ -5,18 +5,20 @@ from __future__ import annotations
 import difflib
 import re
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import fields
 from typing import Any, TypedDict
 
 from marshmallow import RAISE, Schema, ValidationError, validate
 from marshmallow import fields as ma
 
 from hookkit.core.errors import split_url
+from hookkit.core.handshake import Handshake
 from hookkit.core.modes import Mode
 from hookkit.core.parts import AuthorType
 from hookkit.core.scheme import Scheme
 from hookkit.receiving.endpoint import CHECKS, Secrets
 from hookkit.schemas.shape import problems
-from hookkit.senders.sender import KINDS
+from hookkit.senders.sender import DECODERS, FORM_JSON, KINDS
 from hookkit.settings.scheme import read_scheme
 from hookkit.signatures.rsa import RsaKey, read_key
 
@@ -27,7 +29,7 @@ MODES = tuple(mode.value for mode in Mode)
 _AUTHORS = [each.value for each in AuthorType if each is not AuthorType.UNKNOWN]
 
 # The headers of a kept delivery that begin so are hookkit's own, and no sender has sent them.
-_PLACE = re.compile(rf"(?!header:(?i:hookkit)-)({'|'.join(KINDS)}):[^\s:]{{1,200}}", re.ASCII)
+_PLACE = re.compile(rf"(?!header:(?i:hookkit)-)({'|'.join(KINDS)}):[^\s:+]{{1,200}}", re.ASCII)
 
 
 class Strict(Schema):
@@ -119,12 +121,17 @@ def _read_places(given: Any) -> tuple[str, ...]:
     """Return where an id or a type may be: the first place that has one counts."""
     places = [given] if isinstance(given, str) else given
     if not isinstance(places, list | tuple) or not all(
-        isinstance(each, str) and _PLACE.fullmatch(each) for each in places
+        isinstance(each, str) and all(map(_PLACE.fullmatch, each.split("+"))) for each in places
     ):
         raise ValidationError(
-            "must be header:<name> or body:<path.into.it>, or a list of such texts"
+            "must be header:<name> or body:<path.into.it>, several joined by +, or a list of such"
+            " texts"
         )
-    return tuple(each.lower() if each.startswith("header:") else each for each in places)
+    return tuple("+".join(map(_in_one_case, each.split("+"))) for each in places)
+
+
+def _in_one_case(place: str) -> str:
+    return place.lower() if place.startswith("header:") else place
 
 
 def _read_pin(given: Any) -> str | dict[str, str]:
@@ -136,15 +143,25 @@ def _read_pin(given: Any) -> str | dict[str, str]:
     return pin
 
 
-def _address(schemes: Collection[str], otherwise: str) -> Callable[[str], None]:
-    """Return a validator of URLs whose message is *otherwise* for what is no URL."""
+def _address(
+    schemes: Collection[str], otherwise: str, *, takes_user: bool = False
+) -> Callable[[str], None]:
+    """Return a validator of URLs whose message is *otherwise* for what is no URL.
+
+    Args:
+        schemes: Those that a URL may have.
+        otherwise: The message.
+        takes_user: Whether the URL may hold credentials.
+    """
 
     def check(url: str) -> None:
         parts = split_url(url, schemes)
         if parts is None:
             raise ValidationError(otherwise)
-        if parts.username is not None or "?" in url or "#" in url:
-            raise ValidationError("must be without user, query and fragment")
+        if (parts.username is not None and not takes_user) or "?" in url or "#" in url:
+            raise ValidationError(
+                f"must be without {'' if takes_user else 'user, '}query and fragment"
+            )
 
     return check
 
@@ -152,6 +169,11 @@ def _address(schemes: Collection[str], otherwise: str) -> Callable[[str], None]:
 class PartSettings(TypedDict, total=False):
     """The settings of an endpoint, or those of one of its payload versions, which has fewer."""
 
+    body: str
+    items: str
+    handshake: tuple[Handshake, ...]
+    challenge: str
+    answer: str
     provider: str
     mode: str
     secrets: Secrets
@@ -206,17 +228,54 @@ class VersionSchema(_ProtectionSchema):
     mode = ma.String(validate=validate.OneOf(MODES, error="{input!r} is no mode; choose {choices}"))
 
 
+def _read_body_kind(given: Any) -> str:
+    """Return the format of a body."""
+    field = given.removeprefix(FORM_JSON) if isinstance(given, str) else ""
+    if given not in DECODERS and (field == given or not field):
+        raise ValidationError(f"must be one of {', '.join(DECODERS)}, or {FORM_JSON}<field>")
+    kind: str = given
+    return kind
+
+
+def _read_handshakes(given: Any) -> tuple[Handshake, ...]:
+    """Return what marks deliveries that test the URL, and the answers to them."""
+    listed = [given] if isinstance(given, Mapping) else given
+    names = {each.name for each in fields(Handshake)}
+    if not isinstance(listed, list) or not all(
+        isinstance(each, Mapping) and {"field", "value"} <= each.keys() <= names for each in listed
+    ):
+        raise ValidationError(
+            "must be a mapping, or a list of them, with field, value, and at will absent, answer"
+            " and status"
+        )
+    for each in listed:
+        kinds = {"value": str | int, "answer": str | Mapping, "status": int}
+        for name, value in each.items():
+            if not isinstance(value, kinds.get(name, str)):
+                raise ValidationError(f"{name}: is of another type")
+        if not 200 <= each.get("status", 200) <= 299:
+            raise ValidationError("status: must be from 200 to 299")
+    return tuple(Handshake(**each) for each in listed)
+
+
 class EndpointSchema(_ProtectionSchema):
     """An endpoint."""
 
     provider = ma.String(required=True)
+    body = ma.Function(deserialize=_read_body_kind)
+    items = ma.String(validate=validate.Length(min=1, error="must be a path in the body"))
+    handshake = ma.Function(deserialize=_read_handshakes)
+    challenge = ma.String(validate=validate.Length(min=1, error="must be a query parameter"))
+    answer = ma.String()
     tolerance_s = ma.Float(validate=validate.Range(min=0))
     event_id = ma.Function(deserialize=_read_places)
     unsigned_event_id = _switch("believes an id that no signature covers")
     event_type = ma.Function(deserialize=_read_places)
     public_url = ma.String(
         validate=_address(
-            ["http", "https"], "must be the address that the sender was given, https://..."
+            ["http", "https"],
+            "must be the address that the sender was given, https://...",
+            takes_user=True,  # a sender signs them as a part of the URL
         )
     )
     verify_token = _secrets("verify_token")

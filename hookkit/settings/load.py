@@ -116,6 +116,7 @@ def load_settings(
         raise ConfigurationError(*mistakes)
     concerns = [
         *_weak_secrets(endpoints),
+        *_strange_secrets(endpoints),
         *_shared_secrets(endpoints),
         *_all_held_back(endpoints),
         *_strange_twins(endpoints),
@@ -159,6 +160,29 @@ def _weak_secrets(endpoints: Mapping[str, Endpoint]) -> Iterator[str]:
                 f"{endpoint.name}.{name}: one is shorter than {MIN_SECRET_CHARS} characters and may"
                 " be guessed"
             )
+
+
+#: The beginning of what people paste in place of a signing secret -> what it is.
+_NO_SECRETS = {
+    "sk_test_": "an API key of Stripe; the signing secret begins with whsec_",
+    "sk_live_": "an API key of Stripe; the signing secret begins with whsec_",
+    "rk_live_": "an API key of Stripe; the signing secret begins with whsec_",
+    "pk_live_": "an API key of Stripe; the signing secret begins with whsec_",
+    "sha256=": "a signature",
+    "sha1=": "a signature",
+    "Bearer ": "the value of a header; the secret is what follows Bearer",
+    "https://": "a URL",
+}
+
+
+def _strange_secrets(endpoints: Mapping[str, Endpoint]) -> Iterator[str]:
+    """Yield a line for each secret that looks like something else."""
+    for endpoint in endpoints.values():
+        for protection in endpoint.protections:
+            for text in visible_secrets(protection.secrets or ()):
+                for start, what in _NO_SECRETS.items():
+                    if text.startswith(start):
+                        yield f"{endpoint.name}.secrets: one looks like {what}"
 
 
 def _guessed(setting: str, text: str) -> str:

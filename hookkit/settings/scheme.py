@@ -10,9 +10,15 @@ from marshmallow import ValidationError
 
 from hookkit.core.scheme import Scheme
 from hookkit.senders import SENDERS
+from hookkit.signatures.hashed_token import HashedToken
 from hookkit.signatures.keyed_hash import KeyedHash
 from hookkit.signatures.public_key import KeyedSignature
-from hookkit.signatures.shared_secret import BasicCredentials, SharedSecretField, SharedSecretHeader
+from hookkit.signatures.shared_secret import (
+    BasicCredentials,
+    SharedSecretField,
+    SharedSecretHeader,
+    SharedSecretQuery,
+)
 from hookkit.signatures.signed_text import SignedText
 from hookkit.signatures.standard_webhooks import StandardWebhooks
 
@@ -21,7 +27,9 @@ SCHEMES: Mapping[str, type[Any]] = {
     "hmac": KeyedHash,
     "public_key": KeyedSignature,
     "standard": StandardWebhooks,
+    "token": HashedToken,
     "header": SharedSecretHeader,
+    "query": SharedSecretQuery,
     "field": SharedSecretField,
     "basic": BasicCredentials,
 }

@@ -13,14 +13,14 @@ from hashlib import sha256
 from hookkit.core.body import decode_body, encode_body
 from hookkit.core.delivery import Delivery, VerifiedDelivery
 from hookkit.core.errors import MalformedHeader, SignatureMismatch, SignatureMissing, Unavailable
-from hookkit.signatures.encodings import from_base64, from_hex
+from hookkit.signatures.encodings import from_hex, secret_from_base64
 from hookkit.signatures.in_body import objects_under, read_document
 from hookkit.signatures.shared_secret import PROOF_IN_BODY
 from hookkit.signatures.signed_text import MAX_SIGNATURES, SignedText, sent_header
 
 #: SHA-1 is for senders that offer nothing else: as a MAC it is weak, but not broken.
 ALGORITHMS = ("sha1", "sha256", "sha512")
-ENCODINGS = ("hex", "base64")
+ENCODINGS = ("hex", "HEX", "base64")
 SECRET_ENCODINGS = ("text", "base64", "hex")
 
 
@@ -29,9 +29,10 @@ class KeyedHash:
     """Compare a header with the HMAC of the signed text.
 
     Attributes:
-        header: The header's name in lower case.
+        header: The header's name in lower case; several names with a comma between them, of
+            which at least one must be there.
         algorithm: One of ``ALGORITHMS``.
-        encoding: How the signature is written, one of ``ENCODINGS``.
+        encoding: How the signature is written, one of ``ENCODINGS``; HEX is in upper case.
         prefix: The beginning of a signature; entries without it are passed over.
         separator: Stands between the signatures of a list; empty if there is only one.
         secret_encoding: How the secret is written, one of ``SECRET_ENCODINGS``.
@@ -118,7 +119,7 @@ class KeyedHash:
         value = f"{self.prefix}{self._signature([text], secret)}"
         if signed.timestamp_prefix:
             value = f"{signed.timestamp_prefix}{timestamp}{self.separator}{value}"
-        return {self.header: value, **signed.headers(event_id, timestamp)}
+        return {self.header.partition(",")[0]: value, **signed.headers(event_id, timestamp)}
 
     def tolerating(self, tolerance_s: float) -> KeyedHash:
         """Return the scheme with another tolerance, in seconds."""
@@ -142,11 +143,17 @@ class KeyedHash:
         ):
             if getattr(self, name) not in known:
                 yield f"{name}: must be one of {', '.join(known)}"
+        if "," in self.header and self.separator:
+            yield "separator: each of several headers holds one signature"
+        if self.header.count(",") >= MAX_SIGNATURES:
+            yield f"header: at most {MAX_SIGNATURES} are looked at"
         if self.signed.timestamp_prefix and not (self.separator and self.prefix):
             yield "timestamp_prefix: goes with a separator and a prefix"
 
     def _read(self, delivery: Delivery) -> tuple[list[str], str | None]:
         """Return the signatures in the header, and the timestamp if it is among them."""
+        if "," in self.header:
+            return self._read_several(delivery), None
         sent = sent_header(delivery.headers, self.header)
         prefix, prefix_of_time = self.prefix, self.signed.timestamp_prefix
         if not self.separator:
@@ -166,12 +173,22 @@ class KeyedHash:
             raise MalformedHeader(f"header {self.header} has not one timestamp")
         return fitting, times[0] if times else None
 
+    def _read_several(self, delivery: Delivery) -> list[str]:
+        """Return the signatures in all headers that are there, one in each."""
+        headers, prefix = delivery.headers, self.prefix
+        sent = [headers[name] for name in self.header.split(",") if headers.get(name)]
+        if not sent:
+            raise SignatureMissing(f"none of the headers {self.header} is there")
+        return [each[len(prefix) :] for each in sent if each.startswith(prefix) and each.isascii()]
+
     def _signature(self, pieces: Sequence[bytes], secret: bytes) -> str:
         mac = _keyed(secret, self.secret_encoding, self.algorithm).copy()
         for piece in pieces:
             mac.update(piece)
         digest = mac.digest()
-        return digest.hex() if self.encoding == "hex" else b64encode(digest).decode()
+        if self.encoding == "base64":
+            return b64encode(digest).decode()
+        return digest.hex() if self.encoding == "hex" else digest.hex().upper()
 
     def _is_hashed(self, delivery: Delivery) -> bool:
         """Tell whether the signed URL has the body's hash, which ``verify`` has compared."""
@@ -191,7 +208,7 @@ def _decode(secret: bytes, encoding: str) -> bytes:
     if encoding == "text":
         return secret
     text = secret.decode("ascii", "replace")
-    key = from_base64(text) if encoding == "base64" else from_hex(text.lower())
+    key = secret_from_base64(text) if encoding == "base64" else from_hex(text.lower())
     if not key:
         raise ValueError(f"is not written as {encoding}")
     return key

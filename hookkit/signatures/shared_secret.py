@@ -17,7 +17,13 @@ from hashlib import sha256
 
 from hookkit.core.body import decode_body, encode_body
 from hookkit.core.delivery import Delivery, VerifiedDelivery
-from hookkit.core.errors import SignatureMismatch, SignatureMissing
+from hookkit.core.errors import (
+    BodyUnreadable,
+    MalformedHeader,
+    SignatureMismatch,
+    SignatureMissing,
+)
+from hookkit.core.form import decode_form
 from hookkit.signatures.in_body import MAX_SECRET_BYTES, read_document, texts_under
 from hookkit.signatures.signed_text import sent_header
 
@@ -57,6 +63,44 @@ class SharedSecretHeader:
     ) -> dict[str, str]:
         """Return the header that ``verify`` accepts; it is the same for every body."""
         return {self.header: secret.decode("latin-1")}
+
+
+@dataclass(frozen=True, slots=True)
+class SharedSecretQuery:
+    """Compare a parameter of the URL's query with the endpoint's secrets.
+
+    URLs are written into the logs of servers and proxies: prefer a header where there is a choice.
+
+    Attributes:
+        parameter: Its name, which must be there once.
+    """
+
+    parameter: str
+
+    def verify(self, delivery: Delivery, secrets: Sequence[bytes]) -> VerifiedDelivery:
+        """Return *delivery* as verified by the first secret that fits.
+
+        Raises:
+            SignatureMissing: The parameter is absent or empty.
+            SignatureMismatch: No secret fits, or the parameter is there twice.
+            MalformedHeader: The query is not written as a form.
+        """
+        try:
+            pairs = decode_form(delivery.query.encode("latin-1"))  # as WSGI decodes URLs
+        except (BodyUnreadable, UnicodeEncodeError) as error:
+            raise MalformedHeader("the query is not written as a form") from error
+        sent = [value for name, value in pairs if name == self.parameter.encode()]
+        if not sent or not sent[0]:
+            raise SignatureMissing(f"query parameter {self.parameter} is missing")
+        if len(sent) > 1:
+            raise SignatureMismatch(f"query parameter {self.parameter} is there twice")
+        return _verified(delivery, sent[0], secrets, where=f"query parameter {self.parameter}")
+
+    def sign(
+        self, body: bytes, secret: bytes, signed_at: datetime | None = None, event_id: str = ""
+    ) -> dict[str, str]:
+        """Raise ``TypeError``: no header proves the body."""
+        raise TypeError(f"the proof is the query parameter {self.parameter} of the URL")
 
 
 @dataclass(frozen=True, slots=True)

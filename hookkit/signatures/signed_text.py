@@ -50,7 +50,8 @@ _SHORT = 16 << 10
 _PART = re.compile(r"\{(\w+)\}")
 _DIGITS = re.compile(r"0|[1-9][0-9]{0,14}", re.ASCII)
 _INSTANT = re.compile(
-    r"[12][0-9]{3}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(Z|[+-][0-9]{2}:[0-9]{2})",
+    r"[12][0-9]{3}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]{1,9})?"
+    r"(Z|[+-][0-9]{2}:[0-9]{2})",
     re.ASCII,
 )
 #: No bracket among them: a body of JSON begins with one.
@@ -328,14 +329,14 @@ def _parse(template: str) -> Template:
 
 @lru_cache(maxsize=64)
 def _other_port(url: str) -> str:
-    """Return *url* with the default port of its scheme, or without it if it has one."""
+    """Return *url* without its port, or with the default port of its scheme if it has none."""
     scheme, _, rest = url.partition("://")
-    host, slash, path = rest.partition("/")
-    port = ":443" if scheme == "https" else ":80"
-    bare = host.removesuffix(port)
-    if bare == host and ":" not in host:
-        bare = f"{host}{port}"
-    return f"{scheme}://{bare}{slash}{path}"
+    place, slash, path = rest.partition("/")
+    user, at, host = place.rpartition("@")
+    bare, _, port = host.rpartition(":")
+    if not port.isdigit() or port == host:  # the colons of an IPv6 address are within brackets
+        bare = f"{host}{':443' if scheme == 'https' else ':80'}"
+    return f"{scheme}://{user}{at}{bare}{slash}{path}"
 
 
 def _form(body: bytes) -> bytes:

@@ -19,7 +19,7 @@ from cryptography.exceptions import InvalidSignature
 
 from hookkit.core.delivery import Delivery, VerifiedDelivery
 from hookkit.core.errors import MalformedHeader, SignatureMismatch, Unavailable
-from hookkit.signatures.encodings import from_base64
+from hookkit.signatures.encodings import from_base64, secret_from_base64
 from hookkit.signatures.public_key import ed25519_key, private_signer
 from hookkit.signatures.signed_text import MAX_SIGNATURES, SignedText, sent_header
 
@@ -188,8 +188,14 @@ def _by_key(text: bytes) -> _Fits:
 
 
 def _hmac_key(secret: bytes) -> bytes:
-    """Return the key that follows ``whsec_``; Svix allows to leave that prefix out."""
-    key = from_base64(secret.decode("ascii", "replace").removeprefix(SECRET))
+    """Return the key that follows ``whsec_``; Svix allows to leave that prefix out.
+
+    Some dashboards show ``v1,whsec_``, as a signature is written.
+    """
+    text = secret.decode("ascii", "replace").removeprefix("v1,")
+    bare = text.removeprefix(SECRET)
+    # Without the prefix, a pass phrase with hyphens would look like base64url.
+    key = secret_from_base64(bare) if bare != text or "-" not in bare else None
     if key is None or len(key) < MIN_SECRET_BYTES:
         raise ValueError(f"is not {SECRET} and base64 of {MIN_SECRET_BYTES} bytes or more")
     return key

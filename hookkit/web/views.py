@@ -48,13 +48,13 @@ def view_of(endpoint: Endpoint, state: AppState) -> Callable[..., Response]:
         environ = request.environ
         method = environ["REQUEST_METHOD"]
         if method == "POST":
-            response = _deliver(environ, endpoint, state, path_token)
+            response = answer(_deliver(environ, endpoint, state, path_token), endpoint.answer)
             if response.status_code == 401 and endpoint.asks_for("basic"):
                 # Some clients send the credentials of a URL only when they are asked for them.
                 # https://www.rfc-editor.org/rfc/rfc9110#name-www-authenticate
                 response.headers["WWW-Authenticate"] = 'Basic realm="hookkit"'
             return response
-        if method == "GET" and endpoint.verify_token is not None:
+        if method == "GET" and endpoint.answers_challenges:
             return _challenge(endpoint, state)
         if method == "HEAD":  # some vendors probe with it
             return Response(status=200)
@@ -95,14 +95,14 @@ def answer_for_routing(is_ours: Callable[[str], bool], is_endpoint: Callable[[st
 
 def _deliver(
     environ: WSGIEnvironment, endpoint: Endpoint, state: AppState, path_token: str | None
-) -> Response:
+) -> Receipt:
     state.has_received = True
     now = utc_now()
     try:
         with state.body_watch.reading(environ) if state.body_watch else nullcontext():
             body = _read_body(environ, endpoint.max_body_bytes)
     except Rejected as error:
-        return answer(state.receiver.reject(endpoint, error))
+        return state.receiver.reject(endpoint, error)
     delivery = Delivery(
         endpoint=endpoint.name,
         body=body,
@@ -112,7 +112,7 @@ def _deliver(
         query=environ.get("QUERY_STRING", ""),
         address=environ.get("REMOTE_ADDR", ""),
     )
-    return answer(state.receiver.receive(endpoint, delivery))
+    return state.receiver.receive(endpoint, delivery)
 
 
 def _read_body(environ: WSGIEnvironment, max_bytes: int) -> bytes:
@@ -188,9 +188,14 @@ def _read_chunked_before(environ: WSGIEnvironment) -> bytes:
 def _read_before(declared_bytes: int) -> bytes:
     """Return the body if a ``before_request`` of the application has read and cached it."""
     body = _cached_body()
-    if len(body) != declared_bytes:
-        raise MalformedBody("the body ended before its declared length")
-    return body
+    if len(body) == declared_bytes:
+        return body
+    if vars(request).get("form"):
+        raise MalformedBody(
+            "other code of the application has read request.form, and the bytes that are signed"
+            " are gone: call request.get_data() before it, or leave hookkit's URLs alone"
+        )
+    raise MalformedBody("the body ended before its declared length")
 
 
 def _cached_body() -> bytes:
@@ -208,7 +213,11 @@ def _challenge(endpoint: Endpoint, state: AppState) -> Response:
         return answer(state.receiver.reject(endpoint, error))
     except Unavailable:
         return answer(Receipt(status=503, code="unavailable", retry_after_s=RETRY_AFTER_S))
-    response = Response(text, mimetype="text/plain")
+    return _plain(text)
+
+
+def _plain(text: str, status: int = 200) -> Response:
+    response = Response(text, status=status, mimetype="text/plain")
     response.headers["X-Content-Type-Options"] = "nosniff"
     return response
 
@@ -249,11 +258,16 @@ class RequestHeaders(Mapping[str, str]):
         return sum(1 for _ in self)
 
 
-def answer(receipt: Receipt) -> Response:
-    """Return *receipt* as the answer in JSON."""
+def answer(receipt: Receipt, text: str | None = None) -> Response:
+    """Return *receipt* as the answer in JSON; *text* is answered instead to what was accepted."""
     if receipt.reply is not None:
-        return Response(json.dumps(receipt.reply), mimetype="application/json")
+        content, status = receipt.reply
+        if isinstance(content, str):
+            return _plain(content, status)
+        return Response(json.dumps(content), status=status, mimetype="application/json")
     counts = ""
+    if receipt.status == 200 and text is not None:
+        return _plain(text)
     if receipt.status == 200:
         new = receipt.new_count
         counts = f', "new": {new}, "duplicates": {len(receipt.admitted) - new}'

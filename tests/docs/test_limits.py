@@ -6,8 +6,9 @@ import pytest
 
 from hookkit.core.body import MAX_DEPTH
 from hookkit.core.form import MAX_FIELDS
+from hookkit.core.handshake import MAX_ECHO_CHARS
 from hookkit.core.ids import MAX_ID_CHARS
-from hookkit.core.provider import MAX_ECHO_CHARS, MAX_REPEATED_BYTES
+from hookkit.core.provider import MAX_REPEATED_BYTES
 from hookkit.handling.journal import MAX_KINDS
 from hookkit.inbox.sql.keys import MAX_KEPT_KEYS
 from hookkit.keys.budget import TOTAL_PER_S

@@ -3,9 +3,10 @@
 from hookkit.core.scheme import SigningScheme, lifetime_of
 from hookkit.senders import SENDERS
 from hookkit.senders.sender import DAY_S, DELAY_S, HOUR_S, MINUTE_S, is_signed
+from hookkit.signatures.hashed_token import HashedToken
 from hookkit.signatures.keyed_hash import SignedFields
 from hookkit.signatures.public_key import KeyedSignature
-from hookkit.signatures.shared_secret import SharedSecretHeader
+from hookkit.signatures.shared_secret import BasicCredentials, SharedSecretHeader
 from hookkit.signatures.standard_webhooks import StandardWebhooks
 from tests.docs.pages import ROOT
 
@@ -37,6 +38,10 @@ def table():
 def described(scheme):
     if isinstance(scheme, StandardWebhooks):
         return "`webhook-signature`, `svix-signature`: HMAC-SHA-256 or Ed25519 of id, time, body"
+    if isinstance(scheme, HashedToken):
+        return f"`{scheme.header}`: a token (HS256) with the SHA-256 of the body"
+    if isinstance(scheme, BasicCredentials):
+        return "Basic credentials, `user:password`; nothing of the body"
     if isinstance(scheme, SharedSecretHeader):
         return f"`{scheme.header}`: the secret itself; nothing of the body"
     if isinstance(scheme, SignedFields):
@@ -82,8 +87,10 @@ def spelt(seconds):
 def handshake(sender):
     if sender.challenge is not None:
         return f"GET with `{sender.challenge.challenge}`"
-    shaken = sender.handshake
-    return "none" if shaken is None else f"`{shaken.field}` is `{shaken.value}`"
+    if sender.is_test_if_empty:
+        return f"an empty list `{sender.each}`, which is a `test` event"
+    shaken = [f"`{each.field}` is `{each.value}`" for each in sender.handshakes]
+    return " or ".join(shaken) or "none"
 
 
 def written(text):

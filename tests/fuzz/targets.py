@@ -20,6 +20,7 @@ import hookkit
 from hookkit import HookKit
 from hookkit.core.scheme import ProofInBody, SigningScheme
 from hookkit.providers import load_providers
+from hookkit.signatures.standard_webhooks import StandardWebhooks
 from hookkit.testing import list_samples
 from tests.applications import make_app
 from tests.key_server import pem_of, private_key, public_pem_of
@@ -132,12 +133,12 @@ def facts_of(request: Request) -> object:
     if name == "twilio":
         return name, _twilio_text(request)
     signed = {key: headers.get(key, "") for key in scheme.signed_headers}
-    if name in ("standard", "svix"):
+    if isinstance(scheme, StandardWebhooks):
         # The same three headers have two families of names.
         signed = {f"webhook-{each}": _either(headers, each) for each in ("id", "timestamp")}
     stamps = [
         part
-        for value in (headers.get("stripe-signature", ""), headers.get("paddle-signature", ""))
+        for value in [headers.get(getattr(scheme, "header", ""), "")]
         for part in value.replace(";", ",").split(",")
         if part.startswith(("t=", "ts="))
     ]
