@@ -238,7 +238,8 @@ ECHO = Handshake(field="t", value="x", answer="{c}", status=201)
         (Handshake(field="t", value="x", answer="{c}"), {"t": "x", "c": 5}, None),
         (Handshake(field="t", value=None), {"t": False}, Reply("", 200)),
         (Handshake(field="t", value=None), {"t": None}, None),
-        (Handshake(field="header:x-word", value=None, answer="{header:x-word}"), {}, Reply("w", 200)),
+        (Handshake(field="header:x-word", value=None, answer="{header:x-word}"), {},
+         Reply("w", 200)),
         (Handshake(field="header:x-none", value=None), {}, None),
     ],
 )  # fmt: skip
