@@ -72,12 +72,14 @@ def test_webhook_event_of_discord_is_handled_and_its_pings_are_answered():
     shop = Shop("discord")
 
     event = shop.post(json.dumps(EVENT).encode())
-    ping = shop.post(json.dumps(EVENT | {"type": 0, "event": None}).encode())
+    ping = shop.post(b'{"version":1,"application_id":"1","type":0}')
+    other = shop.post(json.dumps(EVENT | {"type": 0}).encode())
     interaction = shop.post(b'{"type": 1, "id": "x"}')
 
     assert event.json["new"] == 1
-    assert [each.vendor_type for each in shop.seen] == ["APPLICATION_AUTHORIZED"]
+    assert [each.vendor_type for each in shop.seen] == ["APPLICATION_AUTHORIZED"] * 2
     assert (ping.status_code, ping.data) == (204, b"")
+    assert other.json["new"] == 1
     assert interaction.json == {"type": 1}
 
 
