@@ -204,17 +204,28 @@ def mount_type(path: Path) -> str | None:
     return None if found is None else found[1]
 
 
-def warn_of_old_version() -> None:
-    """Log once per process that this SQLite has a bug which can damage a file."""
-    version = sqlite3.sqlite_version
-    if sqlite3.sqlite_version_info >= _FIRST_SOUND_VERSION or version in _warned_of:
-        return
-    _warned_of.add(version)
-    _log.warning(
-        "SQLite %s can, very rarely, damage a file in WAL mode; 3.51.3 cannot",
-        version,
-        extra={"action": "sqlite_version"},
+def concern_about_version() -> str | None:
+    """Return a sentence about a bug of this SQLite which can damage a file; None if it has none.
+
+    The writes of hookkit's processes wait for one another by a lock file, so that two of them
+    never write at one moment, which the bug needs. Other programs do not take that lock.
+    """
+    if sqlite3.sqlite_version_info >= _FIRST_SOUND_VERSION:
+        return None
+    return (
+        f"SQLite {sqlite3.sqlite_version} can, very rarely, damage a file in WAL mode that two"
+        " programs write at one moment; 3.51.3 cannot. hookkit's own processes never do: let no"
+        " other program write to the inbox's file, or use a newer Python or PostgreSQL"
     )
+
+
+def warn_of_old_version() -> None:
+    """Log once per process what ``concern_about_version`` says."""
+    concern = concern_about_version()
+    if concern is None or sqlite3.sqlite_version in _warned_of:
+        return
+    _warned_of.add(sqlite3.sqlite_version)
+    _log.warning("%s", concern, extra={"action": "sqlite_version"})
 
 
 def _unescaped(mount_point: str) -> str:

@@ -6,7 +6,7 @@ import os
 import shutil
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, suppress
 from functools import cache
 from pathlib import Path
 from threading import Lock
@@ -30,6 +30,7 @@ from hookkit.inbox.sqlite import file as sqlite_file
 from hookkit.inbox.sqlite.admit import SqliteStorage
 from hookkit.inbox.sqlite.group_commit import GroupCommit
 from hookkit.inbox.sqlite.loss import WatchedLog, refuse_loss, remember
+from hookkit.inbox.sqlite.second_writer import one_writer
 
 _BUSY = "the inbox was busy for {:g} s"
 
@@ -103,8 +104,9 @@ class SqliteTransactions(transactions.Transactions):
     def share(self, connection: Connection, what: Exclusive) -> None:
         """Do nothing: there is one writer anyway."""
 
-    def wait_as_usual(self, connection: Connection) -> None:
-        """Do nothing: whoever is inside holds the only lock."""
+    def handling(self, connection: Connection) -> AbstractContextManager[None]:
+        """Refuse what would wait for the lock that the handler holds itself."""
+        return one_writer(connection)
 
     def after_fork(self) -> None:
         """Forget the connections, the queues, and the locks that the parent may have held."""
