@@ -31,6 +31,7 @@ class Condition:
     """What an event must fulfil beside its trigger; None in an attribute accepts any."""
 
     author: str | None = None
+    channel: str | None = None
     provider: str | None = None
     endpoint: str | None = None
     version: str | None = None
@@ -41,10 +42,18 @@ class Condition:
         actor_type = event.actor.type if event.actor is not None else None
         return (
             self.author in (None, actor_type)
+            and (self.channel is None or self.channel == _channel_of(event))
             and self.provider in (None, event.provider)
             and self.endpoint in (None, event.endpoint)
             and self.version in (None, event.version)
         )
+
+
+def _channel_of(event: Event) -> str | None:
+    """Return the type of the channel that *event* came through; that of a message is its own."""
+    message = getattr(event, "message", None)
+    sources = (event.source, message.source if message is not None else None)
+    return next((each.type for each in sources if each is not None and each.type), None)
 
 
 def check_condition(

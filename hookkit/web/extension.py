@@ -84,6 +84,7 @@ class HookKit:
         self,
         *triggers: str,
         author: AuthorWord | None = None,
+        channel: str | None = None,
         provider: str | None = None,
         endpoint: str | None = None,
         version: str | None = None,
@@ -103,6 +104,8 @@ class HookKit:
                 (``"conversation:*"``, ``"*"``), a vendor's word of any version
                 (``"message:appUser"``) or exactly one as sent (``"sunshine/message:appUser"``).
             author: Only events of this author: ``user``, ``business``, ``bot`` or ``system``.
+            channel: Only events that came through a channel of this type: ``whatsapp``, ``web``,
+                ``api:conversations``, ...: the words of ``Source.type``.
             provider: Only events of this provider.
             endpoint: Only events received by this endpoint.
             version: Only events read from this payload version.
@@ -129,7 +132,12 @@ class HookKit:
         explained = tuple(explain(word, vocabulary) for word in triggers)
         check_condition(author, provider, version, providers)
         condition = Condition(
-            author=author, provider=provider, endpoint=endpoint, version=version, when=when
+            author=author,
+            channel=channel,
+            provider=provider,
+            endpoint=endpoint,
+            version=version,
+            when=when,
         )
 
         def register(function: F) -> F:
