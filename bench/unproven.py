@@ -103,6 +103,12 @@ def endpoints() -> Iterator[Receiving]:
     rsa = {"type": "public_key", "header": "x-signature", "algorithm": "rsa-sha256"}
     keys = _pair(new_rsa_key(65537, 2048)), _pair(new_rsa_key(65537, 2048))
     yield _receiving("rsa", generic | {"scheme": rsa, "secrets": [keys[0][1]]}, keys[1][0])
+    plain_hash = {"header": "x-signature", "signed": "{body}{secret}"}
+    yield _receiving("plain hash", generic | {"scheme": plain_hash}, SECRETS[1])
+    numbered = {"header": "x-signature,x-signature-2"}
+    yield _receiving("two headers", generic | {"scheme": numbered}, SECRETS[1])
+    token = {"type": "token", "header": "x-token", "algorithm": "RS256"}
+    yield _receiving("token", generic | {"scheme": token, "secrets": [keys[0][1]]}, keys[1][0])
     yield from _by_version()
 
 

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from hmac import compare_digest
 from typing import Any, NamedTuple
 
-from hookkit.core.body import Document, dig
+from hookkit.core.body import Document, Headers, dig
 from hookkit.core.errors import SignatureMismatch, SignatureMissing
 
 #: What may be echoed as plain text: a word that no browser takes for HTML.
@@ -25,7 +25,7 @@ MAX_ECHO_CHARS = 1024
 #: What may be echoed in JSON: a text that is written there as it was sent.
 _ECHO = re.compile(rf"[!#-\[\]-~]{{1,{MAX_ECHO_CHARS}}}", re.ASCII)
 
-#: ``{path.in.the.body}``, or a function of it: ``{hmac:path}``.
+#: ``{path.in.the.body}``, or a function of it: ``{hmac:path}``; or ``{header:name}``.
 _PLACE = re.compile(r"\{(?:(\w+):)?([\w.-]+)\}", re.ASCII)
 
 #: function in a template -> the HMAC-SHA-256 of a value by the secret, as it is written.
@@ -42,27 +42,42 @@ class Reply(NamedTuple):
     status: int = 200
 
 
-def _fill(template: Any, document: Document, secret: bytes) -> Any:
-    """Return *template* with each place filled from *document*.
+class Asked(NamedTuple):
+    """A proven delivery that may test the URL.
 
-    Raises:
-        LookupError: A value is not there, or may not be echoed.
+    Attributes:
+        document: The decoded body.
+        headers: By their names in lower case.
+        secret: The secret that proved it; empty if none did.
     """
-    if isinstance(template, Mapping):
-        return {key: _fill(value, document, secret) for key, value in template.items()}
-    if not isinstance(template, str):
-        return template
 
-    def value_at(found: re.Match[str]) -> str:
+    document: Document
+    headers: Headers
+    secret: bytes
+
+    def at(self, place: str) -> Any:
+        """Return what lies at *place*: a path in the body, or ``header:<name>``."""
+        kind, _, name = place.partition(":")
+        return self.headers.get(name) if kind == "header" else dig(self.document, *place.split("."))
+
+    def fill(self, template: Any) -> Any:
+        """Return *template* with each place filled.
+
+        Raises:
+            LookupError: A value is not there, or may not be echoed.
+        """
+        if isinstance(template, Mapping):
+            return {key: self.fill(value) for key, value in template.items()}
+        return _PLACE.sub(self._word, template) if isinstance(template, str) else template
+
+    def _word(self, found: re.Match[str]) -> str:
         function, path = found.groups()
-        value = dig(document, *path.split("."))
+        value = self.at(f"header:{path}" if function == "header" else path)
         if not isinstance(value, str) or not _ECHO.fullmatch(value):
             raise LookupError(path)
-        if function is None:
+        if function not in _FUNCTIONS:
             return value
-        return _FUNCTIONS[function](hmac.digest(secret, value.encode(), "sha256"))
-
-    return _PLACE.sub(value_at, template)
+        return _FUNCTIONS[function](hmac.digest(self.secret, value.encode(), "sha256"))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,30 +85,30 @@ class Handshake:
     """A signed delivery by which a sender tests the URL; it is answered once it is verified.
 
     Attributes:
-        field: The path in the body that distinguishes it from events.
-        value: The value there.
+        field: The path in the body, or ``header:<name>``, that distinguishes it from events.
+        value: The value there; None means any.
         absent: A key that events have, and a handshake has not; empty asks for none.
         answer: The object or the text to answer with. ``{path}`` in it stands for the text at that
             path of the body, ``{hmac:path}`` and ``{hmac_base64:path}`` for its HMAC-SHA-256 by
-            the secret that proved the delivery.
+            the secret that proved the delivery, ``{header:name}`` for a header.
         status: The HTTP status.
     """
 
     field: str
-    value: str | int
+    value: str | int | None
     absent: str = ""
     answer: Mapping[str, Any] | str = ""
     status: int = 200
 
-    def reply(self, document: Document, secret: bytes) -> Reply | None:
-        """Return the answer to *document*; None if it is an event."""
-        said = dig(document, *self.field.split("."))
-        if type(said) is not type(self.value) or said != self.value:
+    def reply(self, asked: Asked) -> Reply | None:
+        """Return the answer to *asked*; None if it is an event."""
+        said = asked.at(self.field)
+        if said is None or (self.absent and self.absent in asked.document):
             return None
-        if self.absent and self.absent in document:
+        if self.value is not None and (type(said) is not type(self.value) or said != self.value):
             return None
         try:
-            return Reply(_fill(self.answer, document, secret), self.status)
+            return Reply(asked.fill(self.answer), self.status)
         except LookupError:  # it is kept, and its sender hears that it was accepted
             return None
 

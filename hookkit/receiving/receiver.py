@@ -13,6 +13,7 @@ from hookkit import crash_points, signals
 from hookkit.core.delivery import Delivery, Envelope
 from hookkit.core.entry import RETRY_AFTER_S, Admitted, Receipt, State
 from hookkit.core.errors import BodyUnreadable, KeyPending, Rejected, Unavailable
+from hookkit.core.handshake import Asked
 from hookkit.core.provider import parse
 from hookkit.inbox.inbox import Inbox
 from hookkit.log import BoundedLog, logger
@@ -269,11 +270,11 @@ def _answer_to_handshake(endpoint: Endpoint, delivery: Delivery, secret: bytes) 
     if not provider.handshakes:
         return None
     try:
-        document = provider.decode(delivery.body)
+        asked = Asked(provider.decode(delivery.body), delivery.headers, secret)
     except BodyUnreadable:  # proven, so it will be kept
         return None
     for each in provider.handshakes:
-        reply = each.reply(document, secret)
+        reply = each.reply(asked)
         if reply is not None:
             return Receipt(reply=reply)
     return None

@@ -189,13 +189,21 @@ MESSENGERS = (
             signed=SignedText(
                 template="{timestamp}:{body}",
                 timestamp_header="x-front-request-timestamp",
-                timestamp_unit="ms",
+                # Its pages speak of seconds, and receivers have seen milliseconds.
+                timestamp_unit="s or ms",
             ),
         ),
         event_id=("body:payload.id",),
         event_type=("body:type",),
+        # Sent when the webhook is set up; the answer must hold the same word.
+        handshakes=(
+            Handshake(
+                field="header:x-front-challenge", value=None, answer="{header:x-front-challenge}"
+            ),
+        ),
         retries="by the sender; its page does not say how often",
         retry_span_s=DAY_S,
+        vector="made by another implementation",
         fresh_ids=("payload.id",),
         sample=InlineSample(
             name="message_received",
@@ -212,12 +220,14 @@ MESSENGERS = (
             signed=SignedText(
                 template="[{timestamp};{body}]",
                 timestamp_header="x-crisp-request-timestamp",
-                timestamp_unit="ms",
+                # Its pages name no unit, and receivers have seen both.
+                timestamp_unit="s or ms",
             ),
         ),
         event_type=("body:event",),
         retries="by the sender; its page does not say how often",
         retry_span_s=DAY_S,
+        vector="made by another implementation",
         fresh_ids=("data.fingerprint",),
         sample=InlineSample(
             name="message:send",
@@ -233,6 +243,7 @@ MESSENGERS = (
         event_type=("body:event",),
         retries="with growing delays for some time, until an answer is 200",
         retry_span_s=DAY_S,
+        vector="made by another implementation",
         fresh_ids=("message_token",),
         sample=InlineSample(
             name="message",
@@ -243,11 +254,12 @@ MESSENGERS = (
         name="vonage",
         title="Vonage (Messages)",
         docs="https://developer.vonage.com/en/getting-started/concepts/webhooks",
-        scheme=HashedToken(),
+        scheme=HashedToken(issuer="Vonage"),
         event_id=("body:message_uuid+body:status", "body:message_uuid"),
         event_type=("body:status", "body:message_type"),
         retries="after 429 and 5xx with growing delays for up to 24 hours",
         retry_span_s=DAY_S,
+        vector="made by another implementation",
         fresh_ids=("message_uuid",),
         sample=InlineSample(
             name="delivered",
@@ -258,12 +270,18 @@ MESSENGERS = (
         name="messagebird",
         title="MessageBird",
         docs="https://developers.messagebird.com/api/#verifying-http-requests",
-        # The hash of the URL in the token is not looked at: the body's says what was sent.
-        scheme=HashedToken(header="messagebird-signature-jwt", prefix="", time_claim="nbf"),
+        scheme=HashedToken(
+            header="messagebird-signature-jwt",
+            prefix="",
+            url_claim="url_hash",
+            time_claim="nbf",
+            issuer="MessageBird",
+        ),
         event_id=("body:message.id+body:type+body:message.status",),
         event_type=("body:type",),
         retries="up to 10 times over about 11 hours, until an answer is 2xx",
         retry_span_s=11 * HOUR_S,
+        vector="its library's tests",
         fresh_ids=("message.id",),
         sample=InlineSample(
             name="message.created",
@@ -285,10 +303,29 @@ MESSENGERS = (
         event_type=("body:eventType",),
         retries="with growing delays, until an answer is 2xx; its page does not say how often",
         retry_span_s=DAY_S,
+        vector="its documentation",
         fresh_ids=("idempotencyKey",),
         sample=InlineSample(
             name="PARTICIPANT_JOINED",
             body=b'{"idempotencyKey":"8c98a8b8-9dd2-4f5d","eventType":"PARTICIPANT_JOINED","data":{}}',
+        ),
+    ),
+    Sender(
+        name="8x8-connect",
+        title="8x8 Connect (SMS, Chat Apps)",
+        docs="https://developer.8x8.com/connect/docs/webhook-object-structure",
+        # What is set as "HTTP Authorization" of the webhook is the whole header, and the secret.
+        # https://developer.8x8.com/connect/docs/developer-tools
+        scheme=SharedSecretHeader("authorization"),
+        event_id=("body:eventId",),
+        event_type=("body:namespace+body:eventType", "body:eventType"),
+        # https://developer.8x8.com/connect/docs/viber-template-status-webhook
+        retries="4 times, after 1, 10, 30 and 90 seconds, when 4xx, 5xx or nothing is answered",
+        retry_span_s=5 * MINUTE_S,
+        fresh_ids=("payload.umid",),
+        sample=InlineSample(
+            name="SMS:inbound_message_received",
+            body=b'{"namespace":"SMS","eventType":"inbound_message_received","payload":{"umid":"bf4f3c95-c8f9-e811-8145-02fc4d9e1b9a"}}',
         ),
     ),
 )

@@ -275,7 +275,10 @@ def _json_or_form(body: bytes) -> Document:
 
 
 def _json_in_form(field: str, body: bytes) -> Document:
-    return _inner(form_document(body), field)
+    """Return what *field* of a form holds, with the other fields beside it if there are some."""
+    form = form_document(body)
+    inner = _inner(form, field)
+    return inner if len(form) == 1 else {**form, field: inner}
 
 
 def _inner(document: Document, field: str) -> Document:

@@ -378,6 +378,8 @@ def _as_declared(sender: Sender, loaded: PartSettings) -> Sender:
     given: dict[str, Any] = {
         OF_SENDERS[name]: value for name, value in loaded.items() if name in OF_SENDERS
     }
+    if given.get("body") == "list":
+        given.setdefault("each", "items")
     if "challenge" in loaded:
         token = "" if sender.challenge is None else sender.challenge.token
         given["challenge"] = Challenge(challenge=loaded["challenge"], token=token)

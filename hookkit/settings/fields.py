@@ -249,13 +249,13 @@ def _read_handshakes(given: Any) -> tuple[Handshake, ...]:
             " and status"
         )
     for each in listed:
-        kinds = {"value": str | int, "answer": str | Mapping, "status": int}
+        kinds = {"value": str | int | None, "answer": str | Mapping, "status": int}
         for name, value in each.items():
             if not isinstance(value, kinds.get(name, str)):
                 raise ValidationError(f"{name}: is of another type")
         if not 200 <= each.get("status", 200) <= 299:
             raise ValidationError("status: must be from 200 to 299")
-    return tuple(Handshake(**each) for each in listed)
+    return tuple(Handshake(**{**each, "field": _in_one_case(each["field"])}) for each in listed)
 
 
 class EndpointSchema(_ProtectionSchema):

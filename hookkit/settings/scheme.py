@@ -56,7 +56,7 @@ def read_scheme(declared: object) -> Scheme:
     if kind is None:
         raise ValidationError(f"type: must be one of {', '.join(SCHEMES)}")
     scheme = _make(kind, given)
-    if isinstance(scheme, KeyedHash | KeyedSignature):
+    if isinstance(scheme, KeyedHash | KeyedSignature | HashedToken):
         _refuse(scheme.mistakes())
     return scheme
 

@@ -1,22 +1,29 @@
-"""A JSON Web Token in a header that holds the hash of the body, by a shared secret.
-
-Rule 1: the algorithm is HS256 and comes from here: what the token says of it changes nothing.
-Rule 2: nothing of the token is decoded before its signature fits.
-Rule 3: a token without the hash of this very body proves nothing: it could be put on any body.
+"""A JWT in a header that signs the hash of the body, and perhaps the hash of the URL.
 
 https://www.rfc-editor.org/rfc/rfc7519
+
+Rule 1: the token chooses nothing. Its algorithm must be the one of the settings, and a key is
+        bound to it (https://www.rfc-editor.org/rfc/rfc8725#section-3.1). ``kid``, ``jku``,
+        ``jwk``, ``x5u`` and ``x5c`` are ignored, and a token with ``crit`` is refused.
+Rule 2: nothing of the token is decoded before its signature fits.
+Rule 3: a body is proven by its hash alone. Only an empty one may be without.
 """
 
 from __future__ import annotations
 
 import hmac
-import json
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from hashlib import sha256
+from typing import Any
 
-from hookkit.core.body import Document, decode_body
+from cryptography.hazmat.primitives.asymmetric.utils import (
+    decode_dss_signature,
+    encode_dss_signature,
+)
+
+from hookkit.core.body import Document, decode_body, encode_body
 from hookkit.core.delivery import Delivery, VerifiedDelivery
 from hookkit.core.errors import (
     BodyUnreadable,
@@ -26,103 +33,196 @@ from hookkit.core.errors import (
     TimestampExpired,
 )
 from hookkit.signatures.encodings import decode, encode
+from hookkit.signatures.public_key import check_key, key_checker, private_signer
 from hookkit.signatures.signed_text import check_age, milliseconds_of, sent_header
 
-#: No sender's token is as long.
+#: By the algorithm of a token, that of the public key; empty where the secret is shared.
+ALGORITHMS: Mapping[str, str] = {"HS256": "", "RS256": "rsa-sha256", "ES256": "ecdsa-p256"}
+
+#: Senders' tokens have some 500 characters.
 MAX_TOKEN_CHARS = 4096
+
+#: The bytes of a number in a signature by ES256.
+_P256_BYTES = 32
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HashedToken:
-    """Check the token in a header, and the hash of the body in it.
+    """Check a JWT in a header, and the hashes in it.
 
     Attributes:
         header: The header's name in lower case.
         prefix: What stands before the token.
-        hash_claim: The claim that holds the SHA-256 of the body in hexadecimal.
-        time_claim: The claim that says when it was signed, in seconds since the epoch.
-        tolerance_s: How far that time may lie before or after now, in seconds.
+        algorithm: One of ``ALGORITHMS``.
+        hash_claim: The claim with the SHA-256 of the body in hexadecimal.
+        url_claim: The claim with the SHA-256 of the URL in hexadecimal; empty if it has none.
+        time_claim: The claim with the time of signing, in seconds. ``exp`` counts as well.
+        issuer: What ``iss`` must be; empty takes any.
+        tolerance_s: How far the time may lie before or after now, in seconds.
+        public_url: The URL that senders post to, without its query; needed if it is signed.
     """
 
     header: str = "authorization"
     prefix: str = "Bearer "
+    algorithm: str = "HS256"
     hash_claim: str = "payload_hash"
+    url_claim: str = ""
     time_claim: str = "iat"
+    issuer: str = ""
     tolerance_s: float = 300.0
+    public_url: str = field(default="", repr=False)
     signed_headers: frozenset[str] = field(default=frozenset(), init=False)
-    signed_fields: frozenset[str] = field(default=frozenset(), init=False)
     covers_body: bool = field(default=True, init=False)
+    signed_fields: frozenset[str] = field(default=frozenset(), init=False)
 
     @property
     def lifetime_s(self) -> float | None:
-        """How long a token can be accepted at most, in seconds."""
+        """How long a signature can be accepted at most, in seconds."""
         return 2 * self.tolerance_s
 
+    @property
+    def signs_url(self) -> bool:
+        """Whether the URL is signed."""
+        return bool(self.url_claim)
+
     def verify(self, delivery: Delivery, secrets: Sequence[bytes]) -> VerifiedDelivery:
-        """Return *delivery* as verified by the first secret that fits.
+        """Return *delivery* as verified by the first of *secrets* that fits.
 
         Raises:
-            SignatureMissing: The header is absent, or has no token.
-            SignatureMismatch: No secret fits, or the token is of another body.
-            MalformedHeader: The token has not three parts, or no time.
-            TimestampExpired: It was signed too long ago, or says that it has ended.
+            SignatureMissing: There is no token.
+            MalformedHeader: It is no JWT, or a claim is not written as it must be.
+            SignatureMismatch: Its algorithm or issuer is another, no secret fits, or a hash is
+                that of something else.
+            TimestampExpired: It was signed too long ago, or says that it has expired.
             TimestampInFuture: It says that it is signed later than now.
+            Unavailable: A key is not a key of this algorithm.
         """
         sent = sent_header(delivery.headers, self.header)
         if not sent.startswith(self.prefix):
             raise SignatureMissing(f"header {self.header} has no token")
-        signed, _, signature = sent[len(self.prefix) :].rpartition(".")
-        if len(sent) > MAX_TOKEN_CHARS or signed.count(".") != 1 or not sent.isascii():
+        parts = sent[len(self.prefix) :].split(".", 3)
+        if len(parts) != 3 or len(sent) > MAX_TOKEN_CHARS or not sent.isascii():
             raise MalformedHeader(f"header {self.header} holds no token")
-        found = decode(signature) or b""
-        fitting = [
-            hmac.compare_digest(hmac.digest(secret, signed.encode(), "sha256"), found)
-            for secret in secrets
-        ]
-        if True not in fitting:
+        head, payload, signature = parts
+        text = f"{head}.{payload}".encode()
+        fits = [self._fits(secret)(decode(signature) or b"", text) for secret in secrets]
+        if True not in fits:
             raise SignatureMismatch(f"header {self.header} fits no configured secret")
-        self._check(_claims(signed.partition(".")[2]), delivery)
-        return VerifiedDelivery(delivery, fitting.index(True), body_authenticated=True)
+        # https://www.rfc-editor.org/rfc/rfc8725#section-3.1
+        self._check_head(_object(head))
+        self._check_claims(_object(payload), delivery)
+        named = self._url_hash(delivery.query) if self.url_claim and not delivery.body else None
+        return VerifiedDelivery(
+            delivery, fits.index(True), body_authenticated=True, signed_hash=named
+        )
 
     def sign(
-        self, body: bytes, secret: bytes, signed_at: datetime, event_id: str = ""
+        self,
+        body: bytes,
+        secret: bytes,
+        signed_at: datetime,
+        event_id: str = "",
+        *,
+        query: str = "",
     ) -> dict[str, str]:
-        """Return the header that ``verify`` accepts."""
-        claims = {
-            self.time_claim: milliseconds_of(signed_at) // 1000,
-            "jti": event_id,
-            self.hash_claim: sha256(body).hexdigest(),
-        }
-        parts = [{"alg": "HS256", "typ": "JWT"}, claims]
-        signed = ".".join(encode(json.dumps(each).encode()) for each in parts)
-        signature = encode(hmac.digest(secret, signed.encode(), "sha256"))
-        return {self.header: f"{self.prefix}{signed}.{signature}"}
+        """Return the headers that ``verify`` accepts.
+
+        Raises:
+            ValueError: *secret* is no private key of this algorithm; the message repeats nothing.
+        """
+        claims: dict[str, Any] = {self.time_claim: milliseconds_of(signed_at) // 1000}
+        if self.issuer:
+            claims["iss"] = self.issuer
+        if event_id:
+            claims["jti"] = event_id
+        if self.url_claim:
+            claims[self.url_claim] = self._url_hash(query)
+        claims[self.hash_claim] = sha256(body).hexdigest()
+        head = encode(encode_body({"alg": self.algorithm, "typ": "JWT"}))
+        text = f"{head}.{encode(encode_body(claims))}"
+        signature = encode(self._signature(text.encode(), secret))
+        return {self.header: f"{self.prefix}{text}.{signature}"}
 
     def tolerating(self, tolerance_s: float) -> HashedToken:
         """Return the scheme with another tolerance, in seconds."""
         return replace(self, tolerance_s=tolerance_s)
 
+    def at_url(self, public_url: str) -> HashedToken:
+        """Return the scheme of senders that post to *public_url*."""
+        return replace(self, public_url=public_url)
+
     def check_secret(self, secret: bytes) -> None:
-        """Accept every secret: its text is the key."""
+        """Raise ``ValueError`` unless *secret* can be one; the message repeats nothing."""
+        if ALGORITHMS[self.algorithm]:
+            check_key(secret, ALGORITHMS[self.algorithm])
 
-    def _check(self, claims: Document, delivery: Delivery) -> None:
-        """Refuse a token that is of another body, or of another time."""
-        said = claims.get(self.hash_claim)
-        expected = sha256(delivery.body).hexdigest()
-        if not isinstance(said, str) or not said.isascii():
-            raise SignatureMismatch(f"the token has no {self.hash_claim}")
-        if not hmac.compare_digest(said, expected):
-            raise SignatureMismatch("the token is of another body")
-        signed_at_s, ends_at_s = claims.get(self.time_claim), claims.get("exp")
-        if type(signed_at_s) is not int:
-            raise MalformedHeader(f"the token has no {self.time_claim}")
-        check_age(signed_at_s * 1000, delivery.received_at, self.tolerance_s)
-        if type(ends_at_s) is int and ends_at_s * 1000 <= milliseconds_of(delivery.received_at):
-            raise TimestampExpired("the token has ended")
+    def mistakes(self) -> Iterator[str]:
+        """Yield a sentence for each mistake in the configuration."""
+        if self.algorithm not in ALGORITHMS:
+            yield f"algorithm: must be one of {', '.join(ALGORITHMS)}"
+        if not self.hash_claim:
+            yield "hash_claim: is empty; a token without the hash of the body proves no body"
+
+    def _fits(self, secret: bytes) -> Callable[[bytes, bytes], bool]:
+        by_key = ALGORITHMS[self.algorithm]
+        if not by_key:
+            return lambda sent, text: hmac.compare_digest(sent, hmac.digest(secret, text, "sha256"))
+        fits = key_checker(secret, by_key)
+        return fits if self.algorithm == "RS256" else lambda sent, text: fits(_as_der(sent), text)
+
+    def _signature(self, text: bytes, secret: bytes) -> bytes:
+        by_key = ALGORITHMS[self.algorithm]
+        if not by_key:
+            return hmac.digest(secret, text, "sha256")
+        signature = private_signer(secret, by_key)(text)
+        if self.algorithm == "RS256":
+            return signature
+        return b"".join(
+            each.to_bytes(_P256_BYTES, "big") for each in decode_dss_signature(signature)
+        )
+
+    def _check_head(self, head: Document) -> None:
+        if head.get("alg") != self.algorithm:
+            raise SignatureMismatch("the token has another algorithm")
+        if "crit" in head:
+            raise SignatureMismatch("the token has an unknown extension")
+
+    def _check_claims(self, claims: Document, delivery: Delivery) -> None:
+        if self.issuer and claims.get("iss") != self.issuer:
+            raise SignatureMismatch("the token has another issuer")
+        now = delivery.received_at
+        check_age(_seconds(claims, self.time_claim) * 1000, now, self.tolerance_s)
+        if "exp" in claims and _seconds(claims, "exp") * 1000 <= milliseconds_of(now):
+            raise TimestampExpired("the token has expired")
+        is_hashed = self.hash_claim in claims or bool(delivery.body)
+        if is_hashed and claims.get(self.hash_claim) != sha256(delivery.body).hexdigest():
+            raise SignatureMismatch(f"claim {self.hash_claim} is that of another body")
+        if self.url_claim and claims.get(self.url_claim) != self._url_hash(delivery.query):
+            raise SignatureMismatch(f"claim {self.url_claim} is that of another URL")
+
+    def _url_hash(self, query: str) -> str:
+        url = f"{self.public_url}?{query}" if query else self.public_url
+        return sha256(url.encode(errors="surrogatepass")).hexdigest()
 
 
-def _claims(text: str) -> Document:
+def _object(text: str) -> Document:
+    """Return the JSON object in a part of a token, whose keys are there once."""
     try:
         return decode_body(decode(text) or b"")
-    except BodyUnreadable as error:
-        raise MalformedHeader("the token holds no claims") from error
+    except (BodyUnreadable, UnicodeError) as error:
+        raise MalformedHeader("a part of the token is no JSON object in base64url") from error
+
+
+def _seconds(claims: Document, name: str) -> int:
+    value = claims.get(name)
+    if type(value) is not int or not 0 <= value < 10**11:
+        raise MalformedHeader(f"the token has no {name} that is a time in seconds")
+    return value
+
+
+def _as_der(signature: bytes) -> bytes:
+    """Return the two numbers of a signature by ES256 as the library reads them."""
+    if len(signature) != 2 * _P256_BYTES:
+        return b""
+    first, second = signature[:_P256_BYTES], signature[_P256_BYTES:]
+    return encode_dss_signature(int.from_bytes(first, "big"), int.from_bytes(second, "big"))

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import lru_cache
+from hashlib import new as new_hash
 from hashlib import sha256
 
 from hookkit.core.body import decode_body, encode_body
@@ -15,8 +16,8 @@ from hookkit.core.delivery import Delivery, VerifiedDelivery
 from hookkit.core.errors import MalformedHeader, SignatureMismatch, SignatureMissing, Unavailable
 from hookkit.signatures.encodings import from_hex, secret_from_base64
 from hookkit.signatures.in_body import objects_under, read_document
-from hookkit.signatures.shared_secret import PROOF_IN_BODY
-from hookkit.signatures.signed_text import MAX_SIGNATURES, SignedText, sent_header
+from hookkit.signatures.shared_secret import PROOF_IN_BODY, PROOF_IN_URL, sent_parameter
+from hookkit.signatures.signed_text import MAX_SIGNATURES, SECRET, SignedText, sent_header
 
 #: SHA-1 is for senders that offer nothing else: as a MAC it is weak, but not broken.
 ALGORITHMS = ("sha1", "sha256", "sha512")
@@ -31,6 +32,7 @@ class KeyedHash:
     Attributes:
         header: The header's name in lower case; several names with a comma between them, of
             which at least one must be there.
+        parameter: In place of the header: the parameter of the URL that holds the signature.
         algorithm: One of ``ALGORITHMS``.
         encoding: How the signature is written, one of ``ENCODINGS``; HEX is in upper case.
         prefix: The beginning of a signature; entries without it are passed over.
@@ -39,7 +41,8 @@ class KeyedHash:
         signed: The signed text.
     """
 
-    header: str
+    header: str = ""
+    parameter: str = ""
     algorithm: str = "sha256"
     encoding: str = "hex"
     prefix: str = ""
@@ -90,7 +93,7 @@ class KeyedHash:
                     if hmac.compare_digest(each, expected) and index is None:
                         index = number
         if index is None:
-            raise SignatureMismatch(f"header {self.header} fits no configured secret")
+            raise SignatureMismatch(f"{self._place} fits no configured secret")
         is_covered = self.covers_body or self._is_hashed(delivery)
         return VerifiedDelivery(
             delivery,
@@ -111,12 +114,15 @@ class KeyedHash:
         """Return the headers that ``verify`` accepts.
 
         Raises:
+            TypeError: The proof lies in the URL.
             Unavailable: *secret* is not written in ``secret_encoding``.
         """
+        if self.parameter:
+            raise TypeError(PROOF_IN_URL.format(self.parameter))
         signed = self.signed
         timestamp = signed.write_time(signed_at)
-        text = signed.to_sign(body, event_id, timestamp, query)
-        value = f"{self.prefix}{self._signature([text], secret)}"
+        pieces = signed.pieces_to_sign(body, event_id, timestamp, query)
+        value = f"{self.prefix}{self._signature(pieces, secret)}"
         if signed.timestamp_prefix:
             value = f"{signed.timestamp_prefix}{timestamp}{self.separator}{value}"
         return {self.header.partition(",")[0]: value, **signed.headers(event_id, timestamp)}
@@ -143,6 +149,12 @@ class KeyedHash:
         ):
             if getattr(self, name) not in known:
                 yield f"{name}: must be one of {', '.join(known)}"
+        if not self.header and not self.parameter:
+            yield "a name that it needs is missing: header or parameter"
+        if self.header and self.parameter:
+            yield "parameter: beside header; say which of the two is meant"
+        if self.parameter and self.signs_url:
+            yield "parameter: not with {url} in signed, which would have to hold its own signature"
         if "," in self.header and self.separator:
             yield "separator: each of several headers holds one signature"
         if self.header.count(",") >= MAX_SIGNATURES:
@@ -154,14 +166,17 @@ class KeyedHash:
         """Return the signatures in the header, and the timestamp if it is among them."""
         if "," in self.header:
             return self._read_several(delivery), None
-        sent = sent_header(delivery.headers, self.header)
+        if self.parameter:
+            sent = sent_parameter(delivery.query, self.parameter)
+        else:
+            sent = sent_header(delivery.headers, self.header)
         prefix, prefix_of_time = self.prefix, self.signed.timestamp_prefix
         if not self.separator:
             is_fitting = sent.startswith(prefix) and sent.isascii()
             return ([sent[len(prefix) :]] if is_fitting else []), None
         entries = sent.split(self.separator, MAX_SIGNATURES)
         if len(entries) > MAX_SIGNATURES:
-            raise MalformedHeader(f"header {self.header} has more than {MAX_SIGNATURES} entries")
+            raise MalformedHeader(f"{self._place} has more than {MAX_SIGNATURES} entries")
         fitting: list[str] = []
         times: list[str] = []
         for each in entries:
@@ -170,7 +185,7 @@ class KeyedHash:
             elif each.startswith(prefix) and each.isascii():
                 fitting.append(each[len(prefix) :])
         if prefix_of_time and len(times) != 1:
-            raise MalformedHeader(f"header {self.header} has not one timestamp")
+            raise MalformedHeader(f"{self._place} has not one timestamp")
         return fitting, times[0] if times else None
 
     def _read_several(self, delivery: Delivery) -> list[str]:
@@ -181,11 +196,21 @@ class KeyedHash:
             raise SignatureMissing(f"none of the headers {self.header} is there")
         return [each[len(prefix) :] for each in sent if each.startswith(prefix) and each.isascii()]
 
+    @property
+    def _place(self) -> str:
+        return f"parameter {self.parameter}" if self.parameter else f"header {self.header}"
+
     def _signature(self, pieces: Sequence[bytes], secret: bytes) -> str:
+        if self.signed.is_plain_hash:
+            key = _decode(secret, self.secret_encoding)
+            text = b"".join(key if piece is SECRET else piece for piece in pieces)
+            return self._written(new_hash(self.algorithm, text).digest())
         mac = _keyed(secret, self.secret_encoding, self.algorithm).copy()
         for piece in pieces:
             mac.update(piece)
-        digest = mac.digest()
+        return self._written(mac.digest())
+
+    def _written(self, digest: bytes) -> str:
         if self.encoding == "base64":
             return b64encode(digest).decode()
         return digest.hex() if self.encoding == "hex" else digest.hex().upper()

@@ -34,7 +34,7 @@ from cryptography.hazmat.primitives.serialization import (
 
 from hookkit.core.delivery import Delivery, VerifiedDelivery
 from hookkit.core.errors import SignatureMismatch, Unavailable
-from hookkit.signatures.encodings import from_base64, from_hex
+from hookkit.signatures.encodings import from_base64, from_hex, secret_from_base64
 from hookkit.signatures.rsa import MAX_BITS, MIN_BITS
 from hookkit.signatures.signed_text import SignedText, sent_header
 
@@ -123,7 +123,7 @@ class KeyedSignature:
             signature = from_hex(sent) if self.encoding == "hex" else from_base64(sent)
         texts = [b"".join(pieces) for pieces in self.signed.of(delivery, None)]
         for number, secret in enumerate(secrets) if signature else ():
-            fits = _checker(secret, self.algorithm)
+            fits = key_checker(secret, self.algorithm)
             if any(fits(signature or b"", text) for text in texts):
                 return VerifiedDelivery(
                     delivery=delivery,
@@ -164,7 +164,7 @@ class KeyedSignature:
 
     def check_secret(self, secret: bytes) -> None:
         """Raise ``ValueError`` unless *secret* is a key; the message repeats nothing."""
-        _public(secret, self.algorithm)
+        check_key(secret, self.algorithm)
 
     def mistakes(self) -> Iterator[str]:
         """Yield a sentence for each mistake in the configuration."""
@@ -173,6 +173,8 @@ class KeyedSignature:
             yield f"algorithm: must be one of {', '.join(ALGORITHMS)}"
         if self.encoding not in ENCODINGS:
             yield f"encoding: must be one of {', '.join(ENCODINGS)}"
+        if "secret" in self.signed.names:
+            yield "signed: {secret} goes with a hash only"
         if self.signed.timestamp_prefix:
             yield "timestamp_prefix: goes with an HMAC only"
 
@@ -191,9 +193,14 @@ def ed25519_key(raw: bytes) -> Ed25519PublicKey:
 
 
 @lru_cache(maxsize=64)  # reading a key takes longer than using it
-def _checker(secret: bytes, algorithm: str) -> Callable[[bytes, bytes], bool]:
+def key_checker(secret: bytes, algorithm: str) -> Callable[[bytes, bytes], bool]:
+    """Return a function that tells whether a signature, then a text, fits the key *secret*.
+
+    Raises:
+        Unavailable: It is no key of this algorithm; the message repeats nothing.
+    """
     try:
-        key = _public(secret, algorithm)
+        key = check_key(secret, algorithm)
     except ValueError as error:
         raise Unavailable(f"a key {error}") from None
 
@@ -210,9 +217,14 @@ def _checker(secret: bytes, algorithm: str) -> Callable[[bytes, bytes], bool]:
     return fits
 
 
-def _public(
+def check_key(
     secret: bytes, algorithm: str
 ) -> Ed25519PublicKey | EllipticCurvePublicKey | RSAPublicKey:
+    """Return the public key that *secret* spells.
+
+    Raises:
+        ValueError: It is no key of this algorithm; the message repeats nothing.
+    """
     text = secret.decode("ascii", "replace").strip()
     raw = _raw(text)
     if algorithm == "ed25519" and raw is not None and len(raw) == 32:
@@ -279,5 +291,5 @@ def private_signer(secret: bytes, algorithm: str) -> Callable[[bytes], bytes]:
 
 def _raw(text: str) -> bytes | None:
     if len(text) == 64:
-        return from_hex(text.lower()) or from_base64(text)
-    return from_base64(text)
+        return from_hex(text.lower()) or secret_from_base64(text)
+    return secret_from_base64(text)

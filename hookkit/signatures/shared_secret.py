@@ -33,6 +33,29 @@ PROOF_IN_BODY = (
     " body with its proof"
 )
 
+#: The same, where it lies in the URL.
+PROOF_IN_URL = "the proof is the query parameter {} of the URL, and no header holds it"
+
+
+def sent_parameter(query: str, name: str) -> str:
+    """Return the parameter *name* of *query*, each byte of it as a character.
+
+    Raises:
+        SignatureMissing: It is absent or empty.
+        SignatureMismatch: It is there twice.
+        MalformedHeader: The query is written as no form may be.
+    """
+    try:
+        pairs = decode_form(query.encode("latin-1"))  # as WSGI decodes URLs
+    except (BodyUnreadable, UnicodeEncodeError) as error:
+        raise MalformedHeader("the query is not written as a form") from error
+    sent = [value for each, value in pairs if each == name.encode()]
+    if not sent or not sent[0]:
+        raise SignatureMissing(f"query parameter {name} is missing")
+    if len(sent) > 1:
+        raise SignatureMismatch(f"query parameter {name} is there twice")
+    return sent[0].decode("latin-1")
+
 
 @dataclass(frozen=True, slots=True)
 class SharedSecretHeader:
@@ -85,22 +108,14 @@ class SharedSecretQuery:
             SignatureMismatch: No secret fits, or the parameter is there twice.
             MalformedHeader: The query is not written as a form.
         """
-        try:
-            pairs = decode_form(delivery.query.encode("latin-1"))  # as WSGI decodes URLs
-        except (BodyUnreadable, UnicodeEncodeError) as error:
-            raise MalformedHeader("the query is not written as a form") from error
-        sent = [value for name, value in pairs if name == self.parameter.encode()]
-        if not sent or not sent[0]:
-            raise SignatureMissing(f"query parameter {self.parameter} is missing")
-        if len(sent) > 1:
-            raise SignatureMismatch(f"query parameter {self.parameter} is there twice")
-        return _verified(delivery, sent[0], secrets, where=f"query parameter {self.parameter}")
+        sent = sent_parameter(delivery.query, self.parameter).encode("latin-1")
+        return _verified(delivery, sent, secrets, where=f"query parameter {self.parameter}")
 
     def sign(
         self, body: bytes, secret: bytes, signed_at: datetime | None = None, event_id: str = ""
     ) -> dict[str, str]:
         """Raise ``TypeError``: no header proves the body."""
-        raise TypeError(f"the proof is the query parameter {self.parameter} of the URL")
+        raise TypeError(PROOF_IN_URL.format(self.parameter))
 
 
 @dataclass(frozen=True, slots=True)

@@ -28,6 +28,7 @@ from hookkit.core.errors import (
     BodyUnreadable,
     MalformedBody,
     MalformedHeader,
+    Rejected,
     SignatureMismatch,
     SignatureMissing,
     TimestampExpired,
@@ -36,9 +37,16 @@ from hookkit.core.errors import (
 from hookkit.core.form import decode_form
 
 #: The names that a template may have in braces.
-PARTS = ("id", "timestamp", "url", "body", "form", "body_hash")
+PARTS = ("id", "timestamp", "url", "body", "form", "body_hash", "secret")
+
+#: Stands in the pieces of a text for the secret, which makes it a plain hash and no HMAC.
+SECRET = bytes(bytearray(b"{secret}"))
+
 #: How a sender may write the time.
-UNITS = ("s", "ms", "iso")
+UNITS = ("s", "ms", "s or ms", "iso")
+
+#: From here on a number of "s or ms" means milliseconds: of the year 1973, or seconds of 5138.
+_MILLISECONDS_FROM = 10**11
 
 #: A list of signatures is for the rotation of keys; a longer one would only cost time.
 MAX_SIGNATURES = 16
@@ -58,6 +66,7 @@ _INSTANT = re.compile(
 _QUERY = re.compile(r"[A-Za-z0-9._~!$&'()*+,;=:@/?%-]+", re.ASCII)
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MILLISECOND = timedelta(milliseconds=1)
+_DAY_MS = 86_400_000
 
 
 class Template(NamedTuple):
@@ -106,9 +115,12 @@ class SignedText:
     hash_in_query: str = ""
     #: The template, parsed once.
     parsed: Template = field(init=False, repr=False, compare=False)
+    #: Whether the secret is a part of the text, which is then hashed without a key.
+    is_plain_hash: bool = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "parsed", _parse(self.template))
+        object.__setattr__(self, "is_plain_hash", "secret" in self.parsed.names)
 
     @property
     def names(self) -> frozenset[str]:
@@ -158,9 +170,17 @@ class SignedText:
         if self.timestamp_unit not in UNITS:
             yield f"timestamp_unit: must be one of {', '.join(UNITS)}"
         names, constants = self.parsed.pieces[1::2], self.parsed.pieces[2:-1:2]
+        if "secret" in names and (names.index("secret") < len(names) - 1 or self.parsed.pieces[-1]):
+            yield (
+                "signed: {secret} must be at the end: whoever has seen a hash that begins with it"
+                " could continue the text"
+            )
         for before, constant, after in zip(names, constants, names[1:], strict=False):
             if not constant and "id" in (before, after):
                 yield "signed: {id} needs a constant between it and the next part"
+            is_timed = "timestamp" in (before, after)
+            if not constant and is_timed and self.timestamp_unit == "s or ms":
+                yield "timestamp_unit: of two units needs a constant beside {timestamp} in signed"
 
     def of(self, delivery: Delivery, timestamp: str | None) -> list[list[bytes]]:
         """Return the texts that may have been signed, each in pieces.
@@ -200,9 +220,15 @@ class SignedText:
         pieces = next(self._fill_all(delivery.body, delivery.query, event_id, ""))
         return sha256(b"".join(pieces)).hexdigest()
 
+    def pieces_to_sign(
+        self, body: bytes, event_id: str, timestamp: str, query: str = ""
+    ) -> list[bytes]:
+        """Return the text that a sender signs, in pieces."""
+        return self._fill(body, query, event_id, timestamp)[0]
+
     def to_sign(self, body: bytes, event_id: str, timestamp: str, query: str = "") -> bytes:
         """Return the text that a sender signs."""
-        return b"".join(self._fill(body, query, event_id, timestamp)[0])
+        return b"".join(self.pieces_to_sign(body, event_id, timestamp, query))
 
     def write_time(self, signed_at: datetime) -> str:
         """Return *signed_at* as a sender writes it."""
@@ -213,13 +239,32 @@ class SignedText:
 
     def check_time(self, timestamp: str, received_at: datetime) -> None:
         """Raise a subclass of ``Rejected`` unless *timestamp* is well written and near."""
-        check_age(self._milliseconds(timestamp), received_at, self.tolerance_s)
+        sent_ms = self._milliseconds(timestamp)
+        try:
+            check_age(sent_ms, received_at, self.tolerance_s)
+        except Rejected as error:
+            unit = self._unit_of(sent_ms, received_at)
+            if unit is None:
+                raise
+            hint = f"it is now in the unit {unit}: see timestamp_unit"
+            raise type(error)(f"{error}; {hint}") from None
+
+    def _unit_of(self, sent_ms: int, received_at: datetime) -> str | None:
+        """Return the unit in which the time *sent_ms*, read as it was, would be within a day."""
+        now_ms = milliseconds_of(received_at)
+        meant = {"s": ("ms", sent_ms // 1000), "ms": ("s", sent_ms * 1000)}
+        unit, ms = meant.get(self.timestamp_unit, ("", 0))
+        return unit if abs(now_ms - ms) < _DAY_MS else None
 
     def _milliseconds(self, timestamp: str) -> int:
         if self.timestamp_unit != "iso":
             if not _DIGITS.fullmatch(timestamp):
                 raise MalformedHeader("the timestamp is no number")
-            return int(timestamp) * (1 if self.timestamp_unit == "ms" else 1000)
+            number = int(timestamp)
+            if self.timestamp_unit == "s":
+                return number * 1000
+            is_ms = self.timestamp_unit == "ms" or number >= _MILLISECONDS_FROM
+            return number if is_ms else number * 1000
         if not _INSTANT.fullmatch(timestamp):
             raise MalformedHeader("the timestamp is no instant")
         try:
@@ -246,7 +291,12 @@ class SignedText:
     def _fill_all(
         self, body: bytes, query: str, event_id: str, timestamp: str
     ) -> Iterator[list[bytes]]:
-        parts = {"id": event_id.encode(), "timestamp": timestamp.encode(), "body": body}
+        parts = {
+            "id": event_id.encode(),
+            "timestamp": timestamp.encode(),
+            "body": body,
+            "secret": SECRET,
+        }
         is_hashed = bool(self.hash_in_query) and self._is_hash_there(query, body)
         if "form" in self.names:
             parts["form"] = b"" if is_hashed else _form(body)

@@ -171,7 +171,7 @@ def _read(secret: bytes) -> _Fits:
 
 
 def _by_key(text: bytes) -> _Fits:
-    key = ed25519_key(from_base64(text.decode("ascii", "replace")) or b"")
+    key = ed25519_key(secret_from_base64(text.decode("ascii", "replace")) or b"")
 
     def fits(entries: Sequence[str], pieces: Sequence[bytes]) -> bool:
         signed = b"".join(pieces)
@@ -194,8 +194,8 @@ def _hmac_key(secret: bytes) -> bytes:
     """
     text = secret.decode("ascii", "replace").removeprefix("v1,")
     bare = text.removeprefix(SECRET)
-    # Without the prefix, a pass phrase with hyphens would look like base64url.
-    key = secret_from_base64(bare) if bare != text or "-" not in bare else None
+    # Nearly every long text could be a key without its padding: only the prefix says that it is.
+    key = secret_from_base64(bare) if bare != text else from_base64(bare)
     if key is None or len(key) < MIN_SECRET_BYTES:
         raise ValueError(f"is not {SECRET} and base64 of {MIN_SECRET_BYTES} bytes or more")
     return key

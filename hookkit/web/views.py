@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import nullcontext
 from typing import IO, TYPE_CHECKING, Any
 
-from flask import Response, request
+from flask import Response, current_app, request
 from werkzeug.exceptions import MethodNotAllowed, NotFound
 from werkzeug.routing import RequestRedirect
 from werkzeug.wsgi import get_content_length, get_input_stream
@@ -193,9 +193,18 @@ def _read_before(declared_bytes: int) -> bytes:
     if vars(request).get("form"):
         raise MalformedBody(
             "other code of the application has read request.form, and the bytes that are signed"
-            " are gone: call request.get_data() before it, or leave hookkit's URLs alone"
+            " are gone: call request.get_data() before it, or leave hookkit's URLs alone; it is"
+            f" one of {_before_request()}"
         )
     raise MalformedBody("the body ended before its declared length")
+
+
+def _before_request() -> str:
+    """Return the names of the application's functions that run before a view."""
+    functions = current_app.before_request_funcs.get(None, ())
+    names = [f"{each.__module__}.{getattr(each, '__qualname__', each)}" for each in functions]
+    ours = f"{__package__}."
+    return ", ".join(name for name in names if not name.startswith(ours)) or "its middleware"
 
 
 def _cached_body() -> bytes:

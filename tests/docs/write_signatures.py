@@ -39,7 +39,8 @@ def described(scheme):
     if isinstance(scheme, StandardWebhooks):
         return "`webhook-signature`, `svix-signature`: HMAC-SHA-256 or Ed25519 of id, time, body"
     if isinstance(scheme, HashedToken):
-        return f"`{scheme.header}`: a token (HS256) with the SHA-256 of the body"
+        of = "the body and of the URL" if scheme.url_claim else "the body"
+        return f"`{scheme.header}`: a token ({scheme.algorithm}) with the SHA-256 of {of}"
     if isinstance(scheme, BasicCredentials):
         return "Basic credentials, `user:password`; nothing of the body"
     if isinstance(scheme, SharedSecretHeader):
@@ -89,7 +90,10 @@ def handshake(sender):
         return f"GET with `{sender.challenge.challenge}`"
     if sender.is_test_if_empty:
         return f"an empty list `{sender.each}`, which is a `test` event"
-    shaken = [f"`{each.field}` is `{each.value}`" for each in sender.handshakes]
+    shaken = [
+        f"`{each.field}` is {'there' if each.value is None else f'`{each.value}`'}"
+        for each in sender.handshakes
+    ]
     return " or ".join(shaken) or "none"
 
 

@@ -23,7 +23,7 @@ from hookkit.core.errors import (
     TimestampExpired,
     TimestampInFuture,
 )
-from hookkit.core.handshake import Challenge, Handshake, Reply
+from hookkit.core.handshake import Asked, Challenge, Handshake, Reply
 from hookkit.signatures.hashed_token import MAX_TOKEN_CHARS, HashedToken
 from hookkit.signatures.keyed_hash import KeyedHash
 from hookkit.signatures.shared_secret import SharedSecretQuery
@@ -112,6 +112,15 @@ def test_command_of_slack_is_read_as_a_form():
     assert shop.seen[0].raw["command"] == "/weather"
 
 
+def test_fields_beside_the_json_in_a_form_are_kept_and_tell_events_apart():
+    shop = Shop(body="form-json:payload", event_type="body:payload.type")
+    bodies = [b"payload=%7B%22type%22%3A%22a%22%7D&n=" + each for each in (b"1", b"2", b"2")]
+
+    assert [shop.post(each).json["new"] for each in bodies] == [1, 1, 0]
+    assert [each.vendor_type for each in shop.seen] == ["a", "a"]
+    assert shop.seen[1].raw == {"payload": {"type": "a"}, "n": "2"}
+
+
 @pytest.mark.parametrize("payload", ["payload=x", "payload=%7B%7D&payload=%7B%7D", "payload=%5B1"])
 def test_form_whose_field_holds_no_json_is_kept_unread(payload):
     shop = Shop(body="form-json:payload")
@@ -126,6 +135,7 @@ def test_form_whose_field_holds_no_json_is_kept_unread(payload):
         ({"body": "list", "items": "items"}, b'[{"type":"a"},{"type":"b"}]', ["a", "b"]),
         ({"items": "data.events"}, b'{"data":{"events":[{"type":"a"},{"type":"b"}]}}', ["a", "b"]),
         ({"items": "data.events"}, b'{"data":{},"type":"x"}', ["x"]),
+        ({"body": "list"}, b'[{"type":"a"},{"type":"b"}]', ["a", "b"]),
         ({"body": "form"}, b"type=a&b=1", ["a"]),
         (
             {"body": "form-json:mandrill_events", "items": "items"},
@@ -226,16 +236,21 @@ ECHO = Handshake(field="t", value="x", answer="{c}", status=201)
         (Handshake(field="t", value="x", answer={"n": 1, "c": {"d": "{c}"}}), {"t": "x", "c": "w"},
          Reply({"n": 1, "c": {"d": "w"}}, 200)),
         (Handshake(field="t", value="x", answer="{c}"), {"t": "x", "c": 5}, None),
+        (Handshake(field="t", value=None), {"t": False}, Reply("", 200)),
+        (Handshake(field="t", value=None), {"t": None}, None),
+        (Handshake(field="header:x-word", value=None, answer="{header:x-word}"), {},
+         Reply("w", 200)),
+        (Handshake(field="header:x-none", value=None), {}, None),
     ],
 )  # fmt: skip
 def test_handshake_is_data(handshake, document, reply):
-    assert handshake.reply(document, b"") == reply
+    assert handshake.reply(Asked(document, {"x-word": "w"}, b"")) == reply
 
 
 def test_hmac_of_a_handshake_may_be_base64():
     handshake = Handshake(field="t", value="x", answer="sha256={hmac_base64:c}")
 
-    reply = handshake.reply({"t": "x", "c": "word"}, b"key")
+    reply = handshake.reply(Asked({"t": "x", "c": "word"}, {}, b"key"))
 
     mac = hmac.digest(b"key", b"word", "sha256")
     assert reply.content == f"sha256={base64.b64encode(mac).decode()}"

@@ -629,7 +629,7 @@ def test_only_a_secret_that_is_sent_along_signs_nothing():
         name for name, each in SENDERS.items() if not isinstance(each.scheme, SigningScheme)
     ]
 
-    assert unsigned == ["telegram", "gitlab", "postmark"]
+    assert unsigned == ["telegram", "8x8-connect", "gitlab", "postmark"]
 
 
 @pytest.mark.parametrize(
