@@ -202,6 +202,10 @@ class SqliteTransactions(transactions.Transactions):
         if self._file_lock is not None:
             self._file_lock.close()
 
+    def _check_descriptors(self) -> None:
+        if self._file_lock is not None:
+            self._file_lock.check()
+
     def _check_file(self) -> None:
         """Raise ``Unavailable`` when the file is gone: connections would go on writing to it."""
         if self._watched is not None and self._watched.has_gone():
@@ -221,6 +225,7 @@ class SqliteTransactions(transactions.Transactions):
         newest, self._newest_entry_id = self._newest_entry_id, None
         if self._watched_log is not None and not self._watched_log.note_commit():
             self._give_up_log()
+        self._check_descriptors()
         if newest is not None and self._file_lock is not None:
             with suppress(OSError):  # a full disk: less will be noticed, and nothing is lost
                 remember(self._file_lock.open()[0], newest)
@@ -288,6 +293,7 @@ class SqliteTransactions(transactions.Transactions):
         Its isolation level AUTOCOMMIT would switch off the first and not the second, and
         give the connection back with the driver's default in place of the user's setting.
         """
+        self._check_descriptors()
         with self.engine.connect() as connection:
             driver: Any = connection.connection.dbapi_connection
             isolation_level = driver.isolation_level
