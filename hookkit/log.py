@@ -52,6 +52,23 @@ logger = logging.getLogger("hookkit")
 logger.addFilter(_Visible())
 
 
+def disabled_loggers() -> list[logging.Logger]:
+    """Return those of hookkit's loggers that somebody has switched off.
+
+    ``logging.config`` does so by default with every logger that was there before:
+    https://docs.python.org/3/library/logging.config.html#logging-config-dictschema
+    """
+    known = logging.Logger.manager.loggerDict
+    ours = [each for name, each in known.items() if name.split(".")[0] == "hookkit"]
+    return [each for each in ours if isinstance(each, logging.Logger) and each.disabled]
+
+
+def enable() -> None:
+    """Switch hookkit's loggers on again; their level stays the user's."""
+    for each in disabled_loggers():
+        each.disabled = False
+
+
 @dataclass(slots=True)
 class _Kind:
     """The lines of one kind since the first of them.

@@ -52,7 +52,7 @@ MAY_IMPORT = {
     "inbox.postgres": {"core", "crash_points", "hookkit.inbox.sql", "sqlalchemy"},
     "handling": {"core", "crash_points", "inbox", "log", "signals"},
     "switching": {"core", "handling", "inbox", "receiving"},
-    "operating": {"core", "inbox", "receiving", "settings", "sqlalchemy"},
+    "operating": {"core", "inbox", "log", "receiving", "settings", "sqlalchemy"},
     "runners": {"core", "handling", "operating"},
     "runners.celery": {"core", "handling", "operating", "runners", "celery", "kombu"},
     "application": {

@@ -25,7 +25,14 @@ from hookkit.core.provider import Provider
 from hookkit.handling.dispatch import Assignment
 from hookkit.handling.worker import Worker
 from hookkit.inbox.inbox import Inbox
-from hookkit.inbox.opening import MEMORY, accept_loss, check_database, is_memory, open_inbox
+from hookkit.inbox.opening import (
+    MEMORY,
+    accept_loss,
+    check_database,
+    in_instance_folder,
+    is_memory,
+    open_inbox,
+)
 from hookkit.operating.applications import ThisApplication
 from hookkit.operating.checkup import Checkup
 from hookkit.operating.housekeeping import Upkeep
@@ -84,6 +91,7 @@ class AppState:
     def __init__(
         self, app: Flask, registry: HandlerRegistry, providers: Mapping[str, Provider]
     ) -> None:
+        log.enable()
         self.app = app
         self.settings = load_settings(app.config, providers, check_database)
         self.has_received = False
@@ -166,6 +174,7 @@ class AppState:
 
     def start(self) -> None:
         """Start the runner in this process, once."""
+        log.enable()
         with self._lock:
             if not self._has_started:
                 self._has_started = True
@@ -190,6 +199,7 @@ class AppState:
         Raises:
             ConfigurationError: The process would do nothing, or harm.
         """
+        log.enable()
         assignment = self.worker.assignment
         check_worker_process(
             assignment, self.runner_name, endpoints, sweeps=sweeps, is_idle=threads == 0
@@ -425,10 +435,10 @@ class Opening:
             path = Path(self._app.instance_path) / "hookkit.db"
             return MEMORY if self._app.testing else f"sqlite:///{path}"
         if not callable(self._database):
-            return self._database
+            return in_instance_folder(self._database, self._app.instance_path)
         try:
             with self._app.app_context():
-                return self._database()
+                return in_instance_folder(self._database(), self._app.instance_path)
         except Exception as error:  # noqa: BLE001  # whatever the callable raises
             # Its text may quote a password.
             raise Unavailable(

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, TypeAlias
+from typing import Any, Literal, TypeAlias
 
 from hookkit.core.attempts import UNTRIED, RetryPolicy
 from hookkit.core.entry import Entry
@@ -16,8 +16,11 @@ from hookkit.core.parts import AuthorType
 from hookkit.core.provider import Provider
 from hookkit.core.triggers import Trigger
 
-#: Takes the event, and the run when it has a second parameter.
-HandlerFunction: TypeAlias = Callable[..., Awaitable[None] | None]
+#: Takes the event, and the run when it has a second parameter; what it returns is not looked at.
+HandlerFunction: TypeAlias = Callable[..., object]
+
+#: Whose events a handler may ask for; a type checker finds a word that is none of them.
+AuthorWord: TypeAlias = Literal["user", "business", "bot", "system", "unknown"]
 
 #: The longest handler name that the inbox can store.
 MAX_NAME_CHARS = 255
@@ -28,6 +31,7 @@ class Condition:
     """What an event must fulfil beside its trigger; None in an attribute accepts any."""
 
     author: str | None = None
+    channel: str | None = None
     provider: str | None = None
     endpoint: str | None = None
     version: str | None = None
@@ -38,10 +42,18 @@ class Condition:
         actor_type = event.actor.type if event.actor is not None else None
         return (
             self.author in (None, actor_type)
+            and (self.channel is None or self.channel == _channel_of(event))
             and self.provider in (None, event.provider)
             and self.endpoint in (None, event.endpoint)
             and self.version in (None, event.version)
         )
+
+
+def _channel_of(event: Event) -> str | None:
+    """Return the type of the channel that *event* came through; that of a message is its own."""
+    message = getattr(event, "message", None)
+    sources = (event.source, message.source if message is not None else None)
+    return next((each.type for each in sources if each is not None and each.type), None)
 
 
 def check_condition(
@@ -71,6 +83,30 @@ def check_condition(
         for word, (given, values) in known.items()
         if given is not None and given not in values
     ]
+    if mistakes:
+        raise ConfigurationError(*mistakes)
+
+
+def check_options(when: object, retry: object) -> None:
+    """Raise ``ConfigurationError`` for a ``when`` or a ``retry`` that would fail at each event."""
+    mistakes = []
+    if retry is not None and not isinstance(retry, RetryPolicy):
+        mistakes.append(
+            f"on(retry={retry!r}): must be a RetryPolicy, such as retry=RetryPolicy(max_attempts=3)"
+        )
+    if when is not None and not callable(when):
+        mistakes.append(
+            f"on(when={when!r}): must be a function of the event, such as"
+            ' when=lambda event: event.message.text == "Hi"'
+        )
+    elif callable(when):
+        if inspect.iscoroutinefunction(when):
+            mistakes.append("on(when=...): must not be a coroutine function")
+        try:
+            if not _can_take(inspect.signature(when), 1):
+                mistakes.append("on(when=...): must take one argument, the event")
+        except (TypeError, ValueError):  # some callables written in C have no signature
+            pass
     if mistakes:
         raise ConfigurationError(*mistakes)
 
@@ -127,9 +163,12 @@ def takes_run(function: HandlerFunction) -> bool:
         return len(positional) >= 2 and positional[1].default is inspect.Parameter.empty
     if _can_take(signature, 1):
         return False
+    first = next(iter(signature.parameters), "")
+    is_method = first in ("self", "cls") and "." in getattr(function, "__qualname__", "")
+    hint = "; register a method of an object: hooks.on(...)(thing.handle)" if is_method else ""
     raise ConfigurationError(
         f"handler {getattr(function, '__qualname__', function)!r} must take the event,"
-        " and may take the run as a second argument"
+        f" and may take the run as a second argument{hint}"
     )
 
 

@@ -263,9 +263,10 @@ class Dispatcher:
     ) -> Attempt:
         retry = self._retry_of(turn.handler)
         outcome = _outcome_of(error, retry)
-        if outcome is not Outcome.DISCARDED:
-            self._journal.failed(entry, event, turn.handler, turn.number, error)
         delay_s = retry.delay_s(turn.number, self._assignment.jitter())
+        if outcome is not Outcome.DISCARDED:
+            is_last = delay_s is None or outcome is Outcome.GAVE_UP
+            self._journal.failed(entry, event, turn.handler, turn.number, error, is_last=is_last)
         if delay_s is not None and isinstance(error, RetryLater):
             delay_s = error.after.total_seconds()
         return self._ended(

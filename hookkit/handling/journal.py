@@ -34,16 +34,27 @@ class Journal:
         self._bounded = BoundedLog()
 
     def failed(
-        self, entry: Entry, event: Event, handler: Handler, number: int, error: BaseException
+        self,
+        entry: Entry,
+        event: Event,
+        handler: Handler,
+        number: int,
+        error: BaseException,
+        *,
+        is_last: bool,
     ) -> None:
-        """Report that *handler* raised *error* in its attempt of this *number*."""
+        """Report that *handler* raised *error* in its attempt of this *number*.
+
+        The last one is an ERROR, which is what error trackers collect.
+        """
         self._bounded.write(
-            logging.WARNING,
-            (handler.name,),
-            "handler %s failed on entry %d, attempt %d",
+            logging.ERROR if is_last else logging.WARNING,
+            (handler.name, "last" if is_last else "before"),
+            "handler %s failed on entry %d, attempt %d%s",
             handler.name,
             entry.id,
             number,
+            ", the last one" if is_last else "",
             error=error,
             extra={"action": "attempt_failed", "entry_id": entry.id, "handler": handler.name},
         )
@@ -75,8 +86,14 @@ class Journal:
             extra={"action": "event_unhandled", "type": event.type.value},
         )
 
-    def settled(self, entry: Entry, event: Event, settlement: Settlement) -> None:
-        """Report what became of *entry*."""
+    def settled(
+        self, entry: Entry, event: Event, settlement: Settlement, *, in_order: bool
+    ) -> None:
+        """Report what became of *entry*.
+
+        Args:
+            in_order: Whether entries of its lane wait for it.
+        """
         state = settlement.state
         line = (
             "settled entry %d (%s) as %s after attempt %d",
@@ -90,6 +107,15 @@ class Journal:
             self._bounded.write(logging.ERROR, (), *line, extra=extra)
         else:
             logger.info(*line, extra=extra)
+        if state is State.WAITING and in_order and entry.lane is not None:
+            self._bounded.write(
+                logging.WARNING,
+                (entry.endpoint, "lane"),
+                "entry %d waits for its next attempt, and holds up the later events of its"
+                " conversation, since a handler is ordered",
+                entry.id,
+                extra={"action": "lane_held_up", "entry_id": entry.id},
+            )
         signals.emit(
             signals.event_settled, self._sender, event=event, entry_id=entry.id, state=state
         )

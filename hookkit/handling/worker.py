@@ -161,7 +161,9 @@ class Worker:
             following, begun = None, following if is_to_run else begun
             if is_settled:
                 crash_points.reach("settled")
-                self._journal.settled(entry, event, settlement)
+                self._journal.settled(
+                    entry, event, settlement, in_order=self.assignment.registry.any_ordered
+                )
                 return settlement.state, begun
             if self.leases.latest(entry) is latest:
                 self._journal.fenced(entry)

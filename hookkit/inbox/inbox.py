@@ -254,8 +254,7 @@ class Inbox:
         """
         try:
             with self._transactions.write() as connection:
-                self._transactions.wait_as_usual(connection)
-                with forbid_commit(connection):
+                with self._transactions.handling(connection), forbid_commit(connection):
                     attempt = work(connection)
                 record_or_undo(connection, entry, attempt)
         except UndoneError as undone:

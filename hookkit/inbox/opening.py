@@ -174,6 +174,22 @@ def is_memory(database: object) -> bool:
     return isinstance(database, str | URL) and str(database) == MEMORY
 
 
+def in_instance_folder(database: str | URL | Engine, folder: str) -> str | URL | Engine:
+    """Return *database*; of a SQLite file with a relative path, the one in *folder*.
+
+    Two processes may have other working folders, and would have two inboxes. ``~`` is the
+    folder of the user.
+    """
+    if isinstance(database, Engine) or is_memory(database):
+        return database
+    url = parse_url(database)
+    path = url.database or ""
+    if url.get_backend_name() != "sqlite" or path.startswith(("/", "file:")) or "uri" in url.query:
+        return database
+    # An absolute path on Windows is one, too: joined to a folder, it stays what it is.
+    return url.set(database=str(Path(folder) / Path(path).expanduser()))
+
+
 def parse_url(database: str | URL) -> URL:
     """Return the URL in *database*, with the driver that is used.
 
@@ -193,6 +209,11 @@ def parse_url(database: str | URL) -> URL:
 
 
 def _check(url: URL) -> None:
+    if "@" in (url.host or ""):
+        # The driver would look for a host with the end of the password in its name, and log it.
+        raise ConfigurationError(
+            f"{_SETTING}: there are two @ in it; write the one in the password as %40"
+        )
     backend = url.get_backend_name()
     if backend in _REFUSED:
         raise ConfigurationError(

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from sqlalchemy import URL, Engine
 
+from hookkit import log
 from hookkit.core.entry import State
 from hookkit.core.errors import ConfigurationError, HookkitError, Unavailable
 from hookkit.core.handlers import HandlerRegistry
@@ -103,6 +104,10 @@ def _concerns(path: Path, *, exists: bool) -> Iterator[str]:
     loss = None if exists else loss_of_missing(path.resolve())
     if loss is not None:
         yield loss
+    if not exists and path.parent.parent != folder.parent and not path.parent.parent.exists():
+        yield f"{path.parent} cannot be made: {path.parent.parent} is missing"
+    if not folder.is_dir():
+        yield f"{folder} is a file, and no folder"
     for each in [folder, path] if exists else [folder]:
         # This also finds a read-only file system, even for root.
         if not os.access(each, os.W_OK, effective_ids=os.access in os.supports_effective_ids):
@@ -137,6 +142,12 @@ class Checkup:
         for endpoint in self.settings.endpoints.values():
             yield from _of_endpoint(endpoint)
         yield from self._of_handlers()
+        for each in log.disabled_loggers():
+            yield Finding(
+                Level.WARNING,
+                f"log: the logger {each.name!r} is disabled, probably by logging.config after the"
+                " import of hookkit; configure it first, or with disable_existing_loggers=False",
+            )
         yield from self._of_inbox()
 
     def _of_handlers(self) -> Iterator[Finding]:

@@ -6,8 +6,8 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from hookkit.core.entry import Filter, State
-from hookkit.core.errors import ConfigurationError
+from hookkit.core.entry import REPLAYABLE, Filter, State
+from hookkit.core.errors import ConfigurationError, not_known
 from hookkit.core.handlers import HandlerRegistry
 from hookkit.inbox.inbox import Inbox
 from hookkit.operating.secret_use import SecretUse
@@ -72,6 +72,10 @@ class Operations:
     ) -> int:
         """Run every entry that *wanted* fits again; see ``HookKit.replay_all``."""
         self._check_names(handlers)
+        if wanted.endpoint is not None and wanted.endpoint not in self.endpoints:
+            raise ConfigurationError(
+                f"endpoint {not_known(wanted.endpoint, sorted(self.endpoints))}"
+            )
         inbox = self.inbox()
         # Entries that arrive from now on are left out, and no entry is replayed twice.
         newest = inbox.find(limit=1)
@@ -92,6 +96,29 @@ class Operations:
             if progress is not None:
                 progress(count)
         return count
+
+    def why_none(self, wanted: Filter, handlers: Collection[str] | None) -> str | None:
+        """Return a sentence about why nothing that *wanted* fits could run again.
+
+        None if nothing fits it for no reason but that there is nothing to do.
+        """
+        found = self.inbox().find(wanted, limit=1)
+        if not found and wanted.entry_ids:
+            return f"there is no entry {', '.join(map(str, wanted.entry_ids))} that fits"
+        if not found:
+            is_mistyped = wanted.type and not self.inbox().find(Filter(type=wanted.type), limit=1)
+            return f"no entry has the type {wanted.type!r}" if is_mistyped else None
+        entry_id, state = found[0].id, found[0].state
+        if state is State.SHADOW:
+            return (
+                f"entry {entry_id} is in shadow, as is its payload version: `flask hookkit versions"
+                " switch` runs what only that version has reported"
+            )
+        if state not in REPLAYABLE:
+            return f"entry {entry_id} is {state.value}: only entries at rest run again"
+        if handlers is not None and state is State.WAITING:
+            return f"entry {entry_id} is waiting; its handlers cannot be chosen now"
+        return f"the bytes of entry {entry_id} are gone, so that it cannot run again"
 
     def _check_names(self, handlers: Collection[str] | None) -> None:
         """Refuse names of handlers that are not registered: nothing would run, unnoticed."""

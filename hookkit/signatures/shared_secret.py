@@ -188,7 +188,7 @@ class BasicCredentials:
         if method.lower() != "basic":
             raise SignatureMissing("header authorization has no Basic credentials")
         try:
-            sent = base64.b64decode(encoded.strip(), validate=True)
+            sent = base64.b64decode(encoded.strip(" "), validate=True)
         except (binascii.Error, ValueError) as error:  # not base64, not ASCII
             raise SignatureMismatch("header authorization is not base64") from error
         return _verified(delivery, sent, secrets, where="header authorization")

@@ -329,3 +329,11 @@ def obstacles(
     if not reasons and not any(row.paired for row in rows):
         return [f"nothing has been reported by both {old} and {new}: wait for more events"]
     return reasons
+
+
+def watched_s(sightings: Iterable[Sighting], now_ms: int) -> float:
+    """Return for how many seconds every version of *sightings* has been seen."""
+    first_ms: dict[str, int] = {}
+    for each in sightings:
+        first_ms[each.version] = min(each.received_ms, first_ms.get(each.version, now_ms))
+    return 0.0 if len(first_ms) < 2 else (now_ms - max(first_ms.values())) / 1000

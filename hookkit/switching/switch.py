@@ -15,7 +15,7 @@ from hookkit.handling.dispatch import Reader
 from hookkit.inbox.inbox import Inbox
 from hookkit.inbox.records import Kept, Switched, to_ms
 from hookkit.receiving.endpoint import Endpoint
-from hookkit.switching.comparison import Row, Sighting, compare, obstacles
+from hookkit.switching.comparison import Row, Sighting, compare, obstacles, watched_s
 from hookkit.switching.counterparts import (
     counterparts,
     has_counterparts,
@@ -76,6 +76,9 @@ class Status:
         handlers: The handlers that a switch concerns.
         triggers: What to tick at the vendor for the new version.
         obstacles: The reasons against a switch.
+        watched_s: For how long both versions have been seen, in seconds.
+        window_s: How long they must have been, for the comparison to mean anything: as long as
+            the twin of a fact may take to arrive.
     """
 
     endpoint: str
@@ -89,11 +92,26 @@ class Status:
     handlers: Sequence[Concern] = ()
     triggers: Sequence[Tick] = ()
     obstacles: Sequence[str] = ("there are no two versions to compare",)
+    watched_s: float = 0.0
+    window_s: float = 0.0
+
+    @property
+    def reasons(self) -> Sequence[str]:
+        """What speaks against a switch now: the obstacles, or that too little was seen."""
+        if self.obstacles or self.watched_s >= self.window_s:
+            return self.obstacles
+        needed = f"{self.watched_s:.0f} s, and are judged after {self.window_s:.0f} s"
+        return (f"not enough seen yet: both versions have been watched for {needed}",)
 
     @property
     def is_safe(self) -> bool:
         """Whether nothing speaks against a switch."""
-        return not self.obstacles
+        return not self.reasons
+
+    @property
+    def is_undecided(self) -> bool:
+        """Whether nothing speaks against a switch but that too little was seen."""
+        return not self.obstacles and not self.is_safe
 
 
 def _kept_entries(inbox: Inbox, endpoint: str) -> Iterator[Kept]:
@@ -255,13 +273,8 @@ class EndpointVersions:
         status = replace(status, last_seen=last_seen)
         if old is None or new is None:
             return status
-        rows = compare(
-            sightings,
-            old=old,
-            new=new,
-            now_ms=to_ms(self.clock()),
-            window_ms=round(self.window_s * 1000),
-        )
+        now_ms, window_ms = to_ms(self.clock()), round(self.window_s * 1000)
+        rows = compare(sightings, old=old, new=new, now_ms=now_ms, window_ms=window_ms)
         ours = [
             each
             for each in self.registry.handlers.values()
@@ -273,6 +286,8 @@ class EndpointVersions:
             staying=sorted({word for _, word in staying}),
             handlers=list(_concerns(ours, provider, old, new)),
             triggers=_triggers(ours, provider, reported, old, new),
+            watched_s=watched_s(sightings, now_ms),
+            window_s=self.window_s,
             obstacles=obstacles(rows, old=old, new=new, wanted=_wanted(ours, provider, old)),
         )
 
@@ -292,7 +307,7 @@ class EndpointVersions:
         modes = self._modes(name, version)
         if _of_mode(modes, Mode.LIVE) == [version]:
             raise SwitchRefused(f"{version} is what is live at {name} already")
-        if not is_forced and (in_the_way := self.status(name, version).obstacles):
+        if not is_forced and (in_the_way := self.status(name, version).reasons):
             raise SwitchRefused(*in_the_way)
         provider = self.endpoints[name].provider
         staying = {

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import inspect
+import sys
 from collections.abc import Callable, Collection
+from pathlib import Path
 from typing import Any, TypeVar, cast
 from weakref import WeakSet
 
@@ -17,11 +19,13 @@ from hookkit.core.attempts import RetryPolicy
 from hookkit.core.entry import Filter
 from hookkit.core.errors import ConfigurationError
 from hookkit.core.handlers import (
+    AuthorWord,
     Condition,
     Handler,
     HandlerFunction,
     HandlerRegistry,
     check_condition,
+    check_options,
     takes_run,
 )
 from hookkit.core.triggers import explain
@@ -79,7 +83,8 @@ class HookKit:
     def on(  # noqa: PLR0913  # a handler is described in one place
         self,
         *triggers: str,
-        author: str | None = None,
+        author: AuthorWord | None = None,
+        channel: str | None = None,
         provider: str | None = None,
         endpoint: str | None = None,
         version: str | None = None,
@@ -99,6 +104,8 @@ class HookKit:
                 (``"conversation:*"``, ``"*"``), a vendor's word of any version
                 (``"message:appUser"``) or exactly one as sent (``"sunshine/message:appUser"``).
             author: Only events of this author: ``user``, ``business``, ``bot`` or ``system``.
+            channel: Only events that came through a channel of this type: ``whatsapp``, ``web``,
+                ``api:conversations``, ...: the words of ``Source.type``.
             provider: Only events of this provider.
             endpoint: Only events received by this endpoint.
             version: Only events read from this payload version.
@@ -118,14 +125,19 @@ class HookKit:
             ConfigurationError: A trigger is unknown, the name is taken, an application has
                 received deliveries already, or a transactional handler takes no run.
         """
-        if not triggers:
-            raise ConfigurationError('on() needs a trigger; "*" stands for every event')
+        _check_triggers(triggers)
+        check_options(when, retry)
         providers = load_providers()
         vocabulary = {each.name: each.triggers for each in providers.values()}
         explained = tuple(explain(word, vocabulary) for word in triggers)
         check_condition(author, provider, version, providers)
         condition = Condition(
-            author=author, provider=provider, endpoint=endpoint, version=version, when=when
+            author=author,
+            channel=channel,
+            provider=provider,
+            endpoint=endpoint,
+            version=version,
+            when=when,
         )
 
         def register(function: F) -> F:
@@ -255,6 +267,12 @@ def _add_rule(setup: BlueprintSetupState, app: Flask, endpoint: Endpoint, state:
         for path in paths:
             setup.add_url_rule(path, endpoint=name, view_func=view, **_EVERY_METHOD)
         return
+    other = endpoint.path.removeprefix(f"{(setup.url_prefix or '').rstrip('/')}/")
+    if other != endpoint.path and other.partition("/")[0] in state.settings.endpoints:
+        raise ConfigurationError(
+            f"HOOKKIT_ENDPOINTS.{endpoint.name}.path: {endpoint.path} is the URL of endpoint"
+            f" {other.partition('/')[0]!r} already"
+        )
     for rule in app.url_map.iter_rules():
         if rule.rule == endpoint.path and "POST" in (rule.methods or ()):
             raise ConfigurationError(
@@ -296,8 +314,39 @@ def _state_of(app: Flask) -> AppState:
 
 
 def _name_of(function: HandlerFunction) -> str:
+    if not callable(function):
+        raise ConfigurationError(f"a handler must be a function, and {function!r} is none")
     named = inspect.unwrap(function)
     module, qualname = getattr(named, "__module__", None), getattr(named, "__qualname__", None)
     if module is None or qualname is None:
         raise ConfigurationError(f"handler {named!r} has no name of its own; pass name=")
-    return f"{module}.{qualname}"
+    return f"{_real_name(module)}.{qualname}"
+
+
+def _real_name(module: str) -> str:
+    """Return the name of *module*; of the file that was run, the one it has when imported.
+
+    Else ``python app.py`` and ``flask --app app`` would have two handlers of one function.
+    """
+    if module != "__main__":
+        return module
+    main = sys.modules["__main__"]
+    spec = getattr(main, "__spec__", None)
+    if spec is not None:
+        name: str = spec.name
+        return name.removesuffix(".__main__")
+    file = getattr(main, "__file__", None)
+    return Path(file).stem if file else module
+
+
+def _check_triggers(triggers: tuple[object, ...]) -> None:
+    if not triggers:
+        raise ConfigurationError('on() needs a trigger; "*" stands for every event')
+    for each in triggers:
+        if callable(each):
+            raise ConfigurationError('@hooks.on needs a trigger: write @hooks.on("*")')
+        if not isinstance(each, str):
+            raise ConfigurationError(
+                f"on({each!r}): a trigger is a text; several are separate arguments,"
+                ' @hooks.on("conversation:message", "conversation:postback")'
+            )

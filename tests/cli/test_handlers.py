@@ -12,6 +12,10 @@ def greet(event, run):
     """Do nothing."""
 
 
+def is_meant(event):
+    return True
+
+
 @pytest.fixture
 def hooks():
     return HookKit()
@@ -36,7 +40,7 @@ def test_handler_is_listed_with_all_that_was_said_of_it(hooks):
         name="greet",
         author="user",
         endpoint="support",
-        when=greet,
+        when=is_meant,
         retry=RetryPolicy(max_attempts=3, first_delay_s=10, jitter=0),
         ordered=True,
     )(greet)
@@ -45,7 +49,7 @@ def test_handler_is_listed_with_all_that_was_said_of_it(hooks):
     heading, listed, fallback = run(hooks).splitlines()
 
     assert heading.split() == ["handler", "words", "only", "retry", "flags", "function"]
-    assert "conversation:message, user:*  author=user, endpoint=support, when=greet  " in listed
+    assert "conversation:message, user:*  author=user, endpoint=support, when=is_meant  " in listed
     assert "3 attempts, 30 s  " in listed
     assert "ordered, takes_run" in listed
     assert "tests.cli.test_handlers.greet:" in listed

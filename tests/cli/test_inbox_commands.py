@@ -79,19 +79,17 @@ def test_dead_letters_are_replayed_together(shop):
     ("options", "replayed"),
     [
         pytest.param(["--endpoint", "support"], 2, id="endpoint"),
-        pytest.param(["--endpoint", "sales"], 0, id="another endpoint"),
         pytest.param(["--outcome", "failed"], 2, id="outcome"),
         pytest.param(["--outcome", "discarded"], 0, id="another outcome"),
         pytest.param(["--type", "conversation:message"], 2, id="type"),
-        pytest.param(["--type", "test"], 0, id="another type"),
         pytest.param(["--since", "2020-01-01"], 2, id="since"),
         pytest.param(["--since", "2100-01-01T00:00"], 0, id="since in the future"),
         pytest.param(["--until", "2100-01-01T00:00:00"], 2, id="until"),
         pytest.param(["--until", "2020-01-01"], 0, id="until long ago"),
         pytest.param(["--state", "done"], 0, id="another state"),
+        pytest.param(["--type", "conversation:message", "--state", "done"], 0, id="both"),
         pytest.param(["--all"], 2, id="all"),
         pytest.param(["2", "--state", "dead"], 1, id="id and filter"),
-        pytest.param(["7"], 0, id="no such entry"),
     ],
 )
 def test_filter_says_what_is_replayed(shop, options, replayed):
@@ -101,6 +99,24 @@ def test_filter_says_what_is_replayed(shop, options, replayed):
 
     assert printed.startswith(f"{replayed} ")
     assert sum(one.replays for one in shop.inbox.find()) == replayed
+
+
+@pytest.mark.parametrize(
+    ("options", "why"),
+    [
+        (["--endpoint", "suport"], "endpoint 'suport' is not known"),
+        (["--type", "typo"], "no entry has the type 'typo'"),
+        (["7"], "there is no entry 7 that fits"),
+        (["1", "--state", "done"], "there is no entry 1 that fits"),
+    ],
+)
+def test_replay_of_nothing_says_why(shop, options, why):
+    shop.receive("event-1")
+
+    result = shop.run("replay", *options)
+
+    assert result.exit_code == 1
+    assert why in result.output
 
 
 def test_times_are_in_utc(shop):

@@ -46,7 +46,7 @@ def test_rehearsal_switches_in_the_middle_and_handles_nothing(shop):
     assert 0 < int(row[1]) < 5
     assert shop.seen == seen
     assert shop.counts() == counts
-    assert "v1.1: live" in shop.printed("status", "support")
+    assert "v1.1: live" in shop.printed("status", "support", code=3)
 
 
 def test_rehearsal_for_machines(shop):

@@ -9,6 +9,7 @@ import pytest
 
 from hookkit import HookKit
 from hookkit.core.entry import State
+from hookkit.inbox.sql.tables import deliveries, entries
 from hookkit.testing import find_provider, find_sample
 from tests.applications import SECRET, make_app, message, post
 
@@ -39,10 +40,18 @@ class Shop:
     def run(self, *arguments):
         return self.app.test_cli_runner().invoke(args=["hookkit", "versions", *arguments])
 
-    def printed(self, *arguments):
+    def printed(self, *arguments, code=0):
         result = self.run(*arguments)
-        assert result.exit_code == 0, result.output
+        assert result.exit_code == code, result.output
         return result.output
+
+    def wait_an_hour(self):
+        """Make everything an hour older."""
+        inbox = self.app.extensions["hookkit"].opening.inbox()
+        with inbox._transactions.write() as connection:
+            for table in (entries, deliveries):
+                hour = {"received_at_ms": table.c.received_at_ms - 3_600_000}
+                connection.execute(table.update().values(hour))
 
     def refused(self, *arguments):
         result = self.run(*arguments)
@@ -67,9 +76,23 @@ def test_shadow_is_answered_and_not_run(shop):
     assert shop.counts() == {"done": 1, "shadow": 1}
 
 
+def test_switch_is_not_judged_before_both_versions_were_watched_for_a_while(shop):
+    shop.old("a")
+    shop.new("a")
+
+    printed = shop.printed("status", "support", code=3)
+
+    assert "not enough seen yet: both versions have been watched for 0 s, and are judged" in printed
+    assert "safe" not in printed
+    assert json.loads(shop.printed("status", "support", "--json", code=3))["is_undecided"] is True
+    assert "not enough seen yet" in shop.refused("switch", "support", "v2")
+    assert "v2 is live" in shop.printed("switch", "support", "v2", "--force")
+
+
 def test_status_says_what_is_safe(shop):
     shop.old("a")
     shop.new("a")
+    shop.wait_an_hour()
 
     printed = shop.printed("status", "support").splitlines()
 
@@ -98,6 +121,7 @@ def test_status_says_what_is_safe(shop):
 def test_status_for_machines(shop):
     shop.old("a")
     shop.new("a")
+    shop.wait_an_hour()
     shop.printed("switch", "support", "v2", "--who", "ada")
 
     printed = json.loads(shop.printed("status", "support", "--to", "v1.1", "--json"))
@@ -117,7 +141,7 @@ def test_status_for_machines(shop):
 
 
 def test_status_of_one_version_has_nothing_to_compare():
-    printed = Shop(versions={"v2": "live"}).printed("status", "support")
+    printed = Shop(versions={"v2": "live"}).printed("status", "support", code=1)
 
     assert printed == "v2: live, not seen\nin the way: there are no two versions to compare\n"
 
@@ -134,18 +158,19 @@ def test_switch_runs_what_only_the_new_version_has_reported_and_back(shop):
     shop.new("a")
     shop.new("b")
 
-    assert "v2 is live at support; 1 event that only" in shop.printed("switch", "support", "v2")
+    forced = ("switch", "support", "v2", "--force")
+    assert "v2 is live at support; 1 event that only" in shop.printed(*forced)
     shop.old("b")
     shop.old("c")
     shop.new("c")
-    assert "; 0 events" in shop.printed("switch", "support", "v1.1", "--who", "ada")
+    assert "; 0 events" in shop.printed("switch", "support", "v1.1", "--who", "ada", "--force")
     shop.old("d")
 
     assert shop.seen == [
         f"{version} message-of-{name}"
         for version, name in (("v1.1", "a"), ("v2", "b"), ("v2", "c"), ("v1.1", "d"))
     ]
-    assert "v1.1 live, by ada" in shop.printed("status", "support")
+    assert "v1.1 live, by ada" in shop.printed("status", "support", code=3)
 
 
 def test_type_without_counterpart_stays_live(shop):

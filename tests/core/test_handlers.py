@@ -1,12 +1,13 @@
 import functools
 import operator
 import re
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
 
 from hookkit.core.errors import ConfigurationError
-from hookkit.core.event import EventType, OtherEvent
+from hookkit.core.event import EventType, MessageEvent, OtherEvent
 from hookkit.core.handlers import (
     MAX_NAME_CHARS,
     Condition,
@@ -15,7 +16,7 @@ from hookkit.core.handlers import (
     check_condition,
     takes_run,
 )
-from hookkit.core.parts import Author, AuthorType
+from hookkit.core.parts import Author, AuthorType, Conversation, Message, Source
 from hookkit.core.triggers import explain
 from hookkit.providers import load_providers
 
@@ -278,3 +279,28 @@ def test_condition_that_no_event_can_fulfil_is_a_mistake(condition, mistake):
 
 def test_condition_that_an_event_can_fulfil_is_none():
     check_condition("user", "livechat", "3.6", load_providers())
+
+
+@pytest.mark.parametrize(
+    ("source", "holds"),
+    [
+        (Source(type="whatsapp"), True),
+        (Source(type="line"), False),
+        (Source(), False),
+        (None, False),
+    ],
+)
+def test_channel_is_that_of_the_event_or_of_its_message(source, holds):
+    own = {"type": EventType.MESSAGE, "vendor_type": "message", "conversation": Conversation()}
+    said = MessageEvent(
+        id="1",
+        provider="sunshine",
+        endpoint="support",
+        version="v2",
+        received_at=EVENT.received_at,
+        message=Message(source=source),
+        **own,
+    )
+
+    assert Condition(channel="whatsapp").holds(replace(EVENT, source=source)) is holds
+    assert Condition(channel="whatsapp").holds(said) is holds

@@ -19,7 +19,7 @@ from hookkit.core.text import counted
 from hookkit.switching.counterparts import WordNote, notes_on
 
 _HEADINGS = ("handler", "words", "only", "retry", "flags", "function")
-_CONDITIONS = ("author", "provider", "endpoint", "version")
+_CONDITIONS = ("author", "channel", "provider", "endpoint", "version")
 _FLAGS = ("transactional", "ordered", "takes_run")
 
 

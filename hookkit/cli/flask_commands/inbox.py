@@ -70,11 +70,15 @@ def replay(  # noqa: PLR0913  # one for each option
     if wanted == Filter() and not is_all:
         raise click.UsageError("name entries or a filter, or say --all")
     with click_errors():
-        count = state_of_app().operations.replay_all(
+        operations = state_of_app().operations
+        count = operations.replay_all(
             wanted,
             handlers=handlers or None,
             progress=lambda so_far: show(f"{so_far} so far", err=True),
         )
+        why = None if count else operations.why_none(wanted, handlers or None)
+        if why is not None:
+            raise click.ClickException(why)
     show(f"{counted(count, 'entry runs', 'entries run')} again")
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import getpass
+import sys
 from collections.abc import Iterator, Sequence
 from datetime import datetime
 
@@ -38,14 +39,20 @@ def versions() -> None:
 @json_option
 @with_appcontext
 def status(endpoint: str, new: str | None, *, is_json: bool) -> None:
-    """Show the modes of ENDPOINT, and whether a switch is safe."""
+    """Show the modes of ENDPOINT, and whether a switch is safe.
+
+    The exit status is 0 if it is, 1 if something is in the way, and 3 if too little was seen.
+    """
     with click_errors():
         found = state_of_app().versions.status(endpoint, new)
     if is_json:
         log = [entry._asdict() for entry in found.log]
-        echo_json({**fields_of(found), "log": log, "is_safe": found.is_safe})
+        verdict = {"is_safe": found.is_safe, "is_undecided": found.is_undecided}
+        echo_json({**fields_of(found), "log": log, **verdict})
     else:
         show(*lines_of_status(found))
+    if not found.is_safe:
+        sys.exit(3 if found.is_undecided else 1)
 
 
 @versions.command()
@@ -124,9 +131,10 @@ def lines_of_status(status: Status) -> Iterator[str]:
     for concern in status.handlers:
         lost = f"; is not given {', '.join(concern.loses)} of {status.new}" if concern.loses else ""
         yield f"handler {concern.handler}: {', '.join(concern.words)}{lost}"
-    for reason in status.obstacles:
-        yield f"in the way: {reason}"
-    if status.is_safe:
+    yield from (f"in the way: {reason}" for reason in status.obstacles)
+    if status.is_undecided:
+        yield from status.reasons
+    elif status.is_safe:
         yield f"safe to switch to {status.new}"
 
 

@@ -6,7 +6,7 @@ import os
 import socket
 import time
 from collections.abc import Callable, Collection, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from functools import cache
 from operator import itemgetter
 from threading import Event, Lock, Thread
@@ -247,10 +247,11 @@ class PostgresTransactions(transactions.Transactions):
         number = _FIRST_LOCK + what.value
         connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock_shared({number})")
 
-    def wait_as_usual(self, connection: Connection) -> None:
+    def handling(self, connection: Connection) -> AbstractContextManager[None]:
         """Undo the timeouts, which are for hookkit's own statements."""
         self._take_time(connection, "DEFAULT")
         connection.exec_driver_sql("SET LOCAL lock_timeout TO DEFAULT")
+        return nullcontext()
 
     def after_fork(self) -> None:
         """Forget the connections of the parent process, and the thread that watches them."""

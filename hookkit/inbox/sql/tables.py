@@ -75,8 +75,9 @@ Index(
     "hookkit_deliveries_conflicts",
     deliveries.c.endpoint,
     deliveries.c.body_sha256,
-    sqlite_where=deliveries.c.is_conflict,
-    postgresql_where=deliveries.c.is_conflict,
+    # As text: Alembic writes a lone column as a Python string, which it cannot read again.
+    sqlite_where=text("is_conflict"),
+    postgresql_where=text("is_conflict"),
 )
 
 #: One row per event; the unique constraint is what makes an event an entry once.

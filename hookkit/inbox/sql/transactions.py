@@ -3,7 +3,8 @@
 Rule 1: a transaction that may write says so when it begins. SQLite fails a read transaction
         that turns to writing late at once, without waiting for its busy timeout.
 Rule 2: an engine may be the user's own. Whatever is set on one of its connections is put back
-        before the connection is given back, and no listener is hung on it.
+        before the connection is given back, and no listener is hung on it. (Once a transactional
+        handler has run on SQLite, ``sqlite.second_writer`` listens to all engines.)
 Rule 3: what the database raises leaves as ``Unavailable``, and shows no parameter: those
         hold bodies.
 """
@@ -115,8 +116,11 @@ class Transactions(ABC):
         """Wait until no transaction has taken *what*; keep it from being taken until the end."""
 
     @abstractmethod
-    def wait_as_usual(self, connection: Connection) -> None:
-        """Have the following statements wait for locks as long as the database's settings say."""
+    def handling(self, connection: Connection) -> AbstractContextManager[None]:
+        """Return a context in which a handler may use *connection*.
+
+        Its statements wait for locks as long as the database's settings say.
+        """
 
     def after_fork(self) -> None:
         """Forget the connections of the parent process without closing them for it."""

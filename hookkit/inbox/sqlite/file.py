@@ -14,7 +14,7 @@ from typing import Any
 from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError
 
-from hookkit.core.errors import ConfigurationError
+from hookkit.core.errors import ConfigurationError, Unavailable
 
 try:
     import fcntl
@@ -42,6 +42,7 @@ class FileLock:
         self._paths = path, path.with_name(f"{path.name}-turnstile")
         self._mode = mode
         self._opened: tuple[int, int] | None = None
+        self._identities: list[tuple[int, int] | None] = []
 
     def open(self) -> tuple[int, int]:
         """Open the files if they are not; return the lock's and the turnstile's.
@@ -52,18 +53,38 @@ class FileLock:
         if self._opened is None:
             lock = self._open_one(self._paths[0])
             try:
-                self._opened = lock, self._open_one(self._paths[1])
+                opened = lock, self._open_one(self._paths[1])
             except OSError:
                 os.close(lock)
                 raise
+            self._identities = [*map(_identity_of, opened)]
+            self._opened = opened  # last: other threads check
         return self._opened
+
+    def check(self) -> None:
+        """Notice that other code of this process has closed the files.
+
+        It has closed those of the database too, then, and whatever is opened next gets their
+        numbers: SQLite would go on, in files of others.
+        https://www.sqlite.org/howtocorrupt.html
+
+        Raises:
+            Unavailable: It has.
+        """
+        if self._was_closed:
+            raise Unavailable(
+                "code of this process has closed the inbox's files, which it had not opened;"
+                " restart the process"
+            )
 
     def acquire(self, give_up_at: float) -> bool:
         """Return whether the lock was had before *give_up_at*, a moment of ``time.monotonic``.
 
         Raises:
             OSError: The files cannot be opened or locked.
+            Unavailable: Other code has closed them.
         """
+        self.check()
         lock, turnstile = self.open()
         if not _acquire(turnstile, give_up_at):
             return False
@@ -74,7 +95,7 @@ class FileLock:
 
     def release(self) -> None:
         """Let the next process have the lock."""
-        if self._opened is not None:
+        if self._opened is not None and not self._was_closed:
             fcntl.flock(self._opened[0], fcntl.LOCK_UN)
 
     def close(self) -> None:
@@ -83,12 +104,27 @@ class FileLock:
         A child process does it after a fork as well: what it inherited is the lock of its
         parent, and closing leaves that to the parent where unlocking would take it away.
         """
+        if self._was_closed:
+            return  # the numbers are those of others' files by now
         opened, self._opened = self._opened, None
         for descriptor in opened or ():
             os.close(descriptor)
 
+    @property
+    def _was_closed(self) -> bool:
+        opened = self._opened
+        return opened is not None and [*map(_identity_of, opened)] != self._identities
+
     def _open_one(self, path: Path) -> int:
         return os.open(path, os.O_RDWR | os.O_CREAT, self._mode)
+
+
+def _identity_of(descriptor: int) -> tuple[int, int] | None:
+    try:
+        found = os.fstat(descriptor)
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino
 
 
 def _acquire(descriptor: int, give_up_at: float) -> bool:
@@ -204,17 +240,28 @@ def mount_type(path: Path) -> str | None:
     return None if found is None else found[1]
 
 
-def warn_of_old_version() -> None:
-    """Log once per process that this SQLite has a bug which can damage a file."""
-    version = sqlite3.sqlite_version
-    if sqlite3.sqlite_version_info >= _FIRST_SOUND_VERSION or version in _warned_of:
-        return
-    _warned_of.add(version)
-    _log.warning(
-        "SQLite %s can, very rarely, damage a file in WAL mode; 3.51.3 cannot",
-        version,
-        extra={"action": "sqlite_version"},
+def concern_about_version() -> str | None:
+    """Return a sentence about a bug of this SQLite which can damage a file; None if it has none.
+
+    The writes of hookkit's processes wait for one another by a lock file, so that two of them
+    never write at one moment, which the bug needs. Other programs do not take that lock.
+    """
+    if sqlite3.sqlite_version_info >= _FIRST_SOUND_VERSION:
+        return None
+    return (
+        f"SQLite {sqlite3.sqlite_version} can, very rarely, damage a file in WAL mode that two"
+        " programs write at one moment; 3.51.3 cannot. hookkit's own processes never do: let no"
+        " other program write to the inbox's file, or use a newer Python or PostgreSQL"
     )
+
+
+def warn_of_old_version() -> None:
+    """Log once per process what ``concern_about_version`` says."""
+    concern = concern_about_version()
+    if concern is None or sqlite3.sqlite_version in _warned_of:
+        return
+    _warned_of.add(sqlite3.sqlite_version)
+    _log.warning("%s", concern, extra={"action": "sqlite_version"})
 
 
 def _unescaped(mount_point: str) -> str:

@@ -6,7 +6,7 @@ import os
 import shutil
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, suppress
 from functools import cache
 from pathlib import Path
 from threading import Lock
@@ -30,6 +30,7 @@ from hookkit.inbox.sqlite import file as sqlite_file
 from hookkit.inbox.sqlite.admit import SqliteStorage
 from hookkit.inbox.sqlite.group_commit import GroupCommit
 from hookkit.inbox.sqlite.loss import WatchedLog, refuse_loss, remember
+from hookkit.inbox.sqlite.second_writer import one_writer
 
 _BUSY = "the inbox was busy for {:g} s"
 
@@ -103,8 +104,9 @@ class SqliteTransactions(transactions.Transactions):
     def share(self, connection: Connection, what: Exclusive) -> None:
         """Do nothing: there is one writer anyway."""
 
-    def wait_as_usual(self, connection: Connection) -> None:
-        """Do nothing: whoever is inside holds the only lock."""
+    def handling(self, connection: Connection) -> AbstractContextManager[None]:
+        """Refuse what would wait for the lock that the handler holds itself."""
+        return one_writer(connection)
 
     def after_fork(self) -> None:
         """Forget the connections, the queues, and the locks that the parent may have held."""
@@ -200,6 +202,10 @@ class SqliteTransactions(transactions.Transactions):
         if self._file_lock is not None:
             self._file_lock.close()
 
+    def _check_descriptors(self) -> None:
+        if self._file_lock is not None:
+            self._file_lock.check()
+
     def _check_file(self) -> None:
         """Raise ``Unavailable`` when the file is gone: connections would go on writing to it."""
         if self._watched is not None and self._watched.has_gone():
@@ -219,6 +225,7 @@ class SqliteTransactions(transactions.Transactions):
         newest, self._newest_entry_id = self._newest_entry_id, None
         if self._watched_log is not None and not self._watched_log.note_commit():
             self._give_up_log()
+        self._check_descriptors()
         if newest is not None and self._file_lock is not None:
             with suppress(OSError):  # a full disk: less will be noticed, and nothing is lost
                 remember(self._file_lock.open()[0], newest)
@@ -286,6 +293,7 @@ class SqliteTransactions(transactions.Transactions):
         Its isolation level AUTOCOMMIT would switch off the first and not the second, and
         give the connection back with the driver's default in place of the user's setting.
         """
+        self._check_descriptors()
         with self.engine.connect() as connection:
             driver: Any = connection.connection.dbapi_connection
             isolation_level = driver.isolation_level
