@@ -194,8 +194,9 @@ def _hmac_key(secret: bytes) -> bytes:
     """
     text = secret.decode("ascii", "replace").removeprefix("v1,")
     bare = text.removeprefix(SECRET)
-    # Without the prefix, a pass phrase with hyphens would look like base64url.
-    key = secret_from_base64(bare) if bare != text or "-" not in bare else None
+    # A prefix that is there twice, and a pass phrase with hyphens, would look like base64url.
+    is_bare = not bare.startswith((SECRET, PUBLIC, PRIVATE)) and (bare != text or "-" not in bare)
+    key = secret_from_base64(bare) if is_bare else None
     if key is None or len(key) < MIN_SECRET_BYTES:
         raise ValueError(f"is not {SECRET} and base64 of {MIN_SECRET_BYTES} bytes or more")
     return key
