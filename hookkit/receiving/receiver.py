@@ -87,7 +87,7 @@ class Receiver:
         except KeyPending as error:
             return self._postpone(endpoint, error)
         except Unavailable as error:
-            return self._unavailable(endpoint, error)
+            return self.give_up(endpoint, error)
 
     def reject(self, endpoint: Endpoint, error: Rejected) -> Receipt:
         """Report a delivery whose sender is not proven, and return the answer to it."""
@@ -252,7 +252,8 @@ class Receiver:
             },
         )
 
-    def _unavailable(self, endpoint: Endpoint, error: Unavailable) -> Receipt:
+    def give_up(self, endpoint: Endpoint, error: Unavailable) -> Receipt:
+        """Report a delivery that cannot be taken now, and return the answer to it."""
         self.log.write(
             logging.ERROR,
             (endpoint.name,),

@@ -172,6 +172,10 @@ _NO_SECRETS = {
     "sha1=": "a signature",
     "Bearer ": "the value of a header; the secret is what follows Bearer",
     "https://": "a URL",
+    '"': "a secret in quotes; leave them out",
+    "'": "a secret in quotes; leave them out",
+    "${": "a variable whose value was not put in its place",
+    "<": "a place to put a secret",
 }
 
 

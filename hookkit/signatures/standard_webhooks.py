@@ -194,8 +194,11 @@ def _hmac_key(secret: bytes) -> bytes:
     """
     text = secret.decode("ascii", "replace").removeprefix("v1,")
     bare = text.removeprefix(SECRET)
-    # Nearly every long text could be a key without its padding: only the prefix says that it is.
-    key = secret_from_base64(bare) if bare != text else from_base64(bare)
+    # Nearly every long text could be a key without its padding: only the prefix says that it is,
+    # and one that is there twice is a mistake.
+    is_twice = bare.startswith((SECRET, PUBLIC, PRIVATE))
+    read = secret_from_base64 if bare != text and not is_twice else from_base64
+    key = read(bare)
     if key is None or len(key) < MIN_SECRET_BYTES:
         raise ValueError(f"is not {SECRET} and base64 of {MIN_SECRET_BYTES} bytes or more")
     return key

@@ -15,7 +15,7 @@ from werkzeug.wsgi import get_content_length, get_input_stream
 
 from hookkit.application.app_state import AppState, utc_now
 from hookkit.core.delivery import Delivery
-from hookkit.core.entry import RETRY_AFTER_S, Receipt
+from hookkit.core.entry import Receipt
 from hookkit.core.errors import (
     BodyTooLarge,
     BodyUnreadable,
@@ -220,8 +220,8 @@ def _challenge(endpoint: Endpoint, state: AppState) -> Response:
         text = endpoint.answer_challenge(_read_query(request.environ.get("QUERY_STRING", "")))
     except Rejected as error:
         return answer(state.receiver.reject(endpoint, error))
-    except Unavailable:
-        return answer(Receipt(status=503, code="unavailable", retry_after_s=RETRY_AFTER_S))
+    except Unavailable as error:
+        return answer(state.receiver.give_up(endpoint, error))
     return _plain(text)
 
 

@@ -42,9 +42,10 @@ def path_of(file):
 
 
 def summary():
-    open_count = sum(bool(each.why_open) for each in ITEMS)
+    states = Counter(each.state for each in ITEMS)
     return (
-        f"{len(ITEMS)} items: {len(ITEMS) - open_count} are held by tests, {open_count} are open."
+        f"{len(ITEMS)} items, each with its tests: {states['held']} are held by hookkit and"
+        f" {states['by the server']} by the server under it; {states['open']} are open."
     )
 
 

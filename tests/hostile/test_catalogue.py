@@ -17,6 +17,8 @@ from hookkit import HookKit
 from hookkit.core.event import EventType
 from tests.applications import ENDPOINTS, make_app, message
 
+pytestmark = pytest.mark.usefixtures("no_way_out")
+
 SECRETS = {
     "standard": "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw",
     "stripe": "a-secret-that-nobody-knows-1",

@@ -473,7 +473,8 @@ def test_secret_is_read_as_people_copy_it(secret):
 
 
 def test_pass_phrase_is_no_secret_of_the_standard():
-    for secret in ("a-pass-phrase-of-many-words", "whsec_!!!!", "no secret at all"):
+    doubled = "whsec_whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
+    for secret in ("a-pass-phrase-of-many-words", "whsec_!!!!", "no secret at all", doubled):
         with pytest.raises(ConfigurationError):
             hookkit.verify("standard", {}, b"", [secret])
 
@@ -490,6 +491,10 @@ def test_blank_secret_verifies_nothing(blank):
         ("sk_test_51H0qqqqqqqqqqqqqqqqq", "an API key of Stripe"),
         ("sha256=757107ea0eb2509fc211221cce984b8a", "a signature"),
         ("https://example.com/hooks/shop", "a URL"),
+        ('"MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"', "a secret in quotes"),
+        ("'MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw'", "a secret in quotes"),
+        ("${STRIPE_SIGNING_SECRET}", "a variable whose value was not put in its place"),
+        ("<the secret of your webhook>", "a place to put a secret"),
     ],
 )
 def test_secret_that_looks_like_something_else_is_warned_of(secret, what):
