@@ -1,4 +1,4 @@
-"""A worker of gunicorn that one slow client gets killed, and what that does to handlers.
+"""What hookkit does about bodies that gunicorn does not wait for, or for too long.
 
 A worker of the class ``sync`` tells its master between requests that it is alive. A client that
 sends slowly keeps it from that, and after ``timeout`` seconds the master kills the worker, with
@@ -6,6 +6,9 @@ the handlers in its threads. https://gunicorn.org/design/ asks for a proxy befor
 
 A body that comes too slowly can be given up in time. Headers cannot: they are read before the
 application is called.
+
+A client that is answered before its body is read may still be sending. If gunicorn closes the
+connection then, the client sees it broken and not the answer; nginx tells its own client 502.
 """
 
 from __future__ import annotations
@@ -70,6 +73,44 @@ def _killing_timeout_s(config: Any) -> float | None:
     # It is gthread if there are threads, whatever was asked for.
     is_sync = config.worker_class_str in ("sync", "SyncWorker", "gunicorn.workers.sync.SyncWorker")
     return float(config.timeout) if is_sync and config.timeout else None
+
+
+#: How long and how many bytes are waited for after an answer. nginx hangs up sooner: it has the
+#: answer, and its default for bodies (``client_max_body_size``) is 1 MiB.
+UNREAD_S = 1.0
+MAX_UNREAD_BYTES = 8 << 20
+
+
+def take_unread(environ: Mapping[str, Any]) -> None:
+    """After the answer, let the client finish a body that was not read, for a second at most.
+
+    Nothing is done if the connection is gunicorn's to go on with: what is read here would be
+    missing in its count of the body.
+    """
+    connection = environ.get("gunicorn.socket")
+    has_body = environ.get("CONTENT_LENGTH") or "HTTP_TRANSFER_ENCODING" in environ
+    if connection is None or not has_body or not _is_last(environ):
+        return
+    until_s, read_bytes = time.monotonic() + UNREAD_S, 0
+    # The base class's methods: those of TLS would decrypt what is thrown away.
+    with suppress(OSError):  # the client has gone, or takes too long
+        socket.socket.shutdown(connection, socket.SHUT_WR)
+        while read_bytes < MAX_UNREAD_BYTES and (left_s := until_s - time.monotonic()) > 0:
+            connection.settimeout(left_s)
+            piece = socket.socket.recv(connection, 1 << 16)
+            if not piece:
+                break
+            read_bytes += len(piece)
+    with suppress(OSError):  # gunicorn would wait for the client again
+        socket.socket.shutdown(connection, socket.SHUT_RDWR)
+
+
+def _is_last(environ: Mapping[str, Any]) -> bool:
+    """Tell whether gunicorn closes the connection after this request."""
+    if not environ["wsgi.multithread"]:  # the worker class sync always does
+        return True
+    asked = environ.get("HTTP_CONNECTION", "").lower()
+    return asked == "close" or (environ["SERVER_PROTOCOL"] == "HTTP/1.0" and not asked)
 
 
 class BodyWatch:

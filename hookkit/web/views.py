@@ -6,6 +6,7 @@ import json
 import re
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import nullcontext
+from functools import partial
 from typing import IO, TYPE_CHECKING, Any
 
 from flask import Response, current_app, request
@@ -14,6 +15,7 @@ from werkzeug.routing import RequestRedirect
 from werkzeug.wsgi import get_content_length, get_input_stream
 
 from hookkit.application.app_state import AppState, utc_now
+from hookkit.application.gunicorn import take_unread
 from hookkit.core.delivery import Delivery
 from hookkit.core.entry import Receipt
 from hookkit.core.errors import (
@@ -38,7 +40,7 @@ _LENGTH = re.compile(r"[0-9]{1,18}", re.ASCII)
 
 def refuse_unknown(path: str = "") -> Response:
     """Answer a request whose URL belongs to no endpoint."""
-    return answer(Receipt(status=404, code="unknown_endpoint"))
+    return _answer_unread(Receipt(status=404, code="unknown_endpoint"))
 
 
 def view_of(endpoint: Endpoint, state: AppState) -> Callable[..., Response]:
@@ -48,7 +50,7 @@ def view_of(endpoint: Endpoint, state: AppState) -> Callable[..., Response]:
         environ = request.environ
         method = environ["REQUEST_METHOD"]
         if method == "POST":
-            response = answer(_deliver(environ, endpoint, state, path_token), endpoint.answer)
+            response = _deliver(environ, endpoint, state, path_token)
             if response.status_code == 401 and endpoint.asks_for("basic"):
                 # Some clients send the credentials of a URL only when they are asked for them.
                 # https://www.rfc-editor.org/rfc/rfc9110#name-www-authenticate
@@ -64,7 +66,7 @@ def view_of(endpoint: Endpoint, state: AppState) -> Callable[..., Response]:
 
 
 def _refuse_method() -> Response:
-    response = answer(Receipt(status=405, code="method_not_allowed"))
+    response = _answer_unread(Receipt(status=405, code="method_not_allowed"))
     response.headers["Allow"] = "HEAD, POST"
     return response
 
@@ -88,21 +90,21 @@ def answer_for_routing(is_ours: Callable[[str], bool], is_endpoint: Callable[[st
         if isinstance(error, MethodNotAllowed | NotFound | RequestRedirect):
             return refuse_unknown()
         # The Host is none, or the request asks for a web socket.
-        return answer(Receipt(status=MalformedHeader.status, code=MalformedHeader.code))
+        return _answer_unread(Receipt(status=MalformedHeader.status, code=MalformedHeader.code))
 
     return answer_unroutable
 
 
 def _deliver(
     environ: WSGIEnvironment, endpoint: Endpoint, state: AppState, path_token: str | None
-) -> Receipt:
+) -> Response:
     state.has_received = True
     now = utc_now()
     try:
         with state.body_watch.reading(environ) if state.body_watch else nullcontext():
             body = _read_body(environ, endpoint.max_body_bytes)
     except Rejected as error:
-        return state.receiver.reject(endpoint, error)
+        return _answer_unread(state.receiver.reject(endpoint, error))
     delivery = Delivery(
         endpoint=endpoint.name,
         body=body,
@@ -112,7 +114,7 @@ def _deliver(
         query=environ.get("QUERY_STRING", ""),
         address=environ.get("REMOTE_ADDR", ""),
     )
-    return state.receiver.receive(endpoint, delivery)
+    return answer(state.receiver.receive(endpoint, delivery), endpoint.answer)
 
 
 def _read_body(environ: WSGIEnvironment, max_bytes: int) -> bytes:
@@ -265,6 +267,13 @@ class RequestHeaders(Mapping[str, str]):
 
     def __len__(self) -> int:
         return sum(1 for _ in self)
+
+
+def _answer_unread(receipt: Receipt) -> Response:
+    """Return the answer to the current request, whose body is not read to its end."""
+    response = answer(receipt)
+    response.call_on_close(partial(take_unread, request.environ))
+    return response
 
 
 def answer(receipt: Receipt, text: str | None = None) -> Response:

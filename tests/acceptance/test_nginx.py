@@ -154,6 +154,19 @@ def test_body_over_the_limit_hears_hookkits_413_in_json(behind_nginx, framed):
     assert answer == (413, {"code": "body_too_large"})
 
 
+@pytest.mark.parametrize("options", ["--workers=1", "--threads=2"])
+def test_answer_to_a_body_that_is_not_read_is_never_a_502(tmp_path, options):
+    program("nginx")
+    large = declared(body_of("event-large", 1_900_000))
+    with gunicorn(tmp_path, APPLICATION, options) as server, nginx(tmp_path, server.port) as port:
+        answers = [exchange(port, large) for _ in range(30)]
+        elsewhere = large.replace(b"/hooks/support", b"/hooks/nowhere")
+        answers += [exchange(port, elsewhere) for _ in range(30)]
+
+    assert answers[:30] == [(413, {"code": "body_too_large"})] * 30
+    assert answers[30:] == [(404, {"code": "unknown_endpoint"})] * 30
+
+
 @pytest.mark.parametrize("framed", [declared, chunked])
 def test_cut_body_never_reaches_the_application(behind_nginx, framed):
     port, folder = behind_nginx

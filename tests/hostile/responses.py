@@ -40,7 +40,7 @@ def send(server: RawServer, item: Item) -> list[Answer]:
                 connection.shutdown(socket.SHUT_WR)
         if item.leaves:
             return []
-        return read_answers(_read(connection), is_head=item.parts[0].startswith(b"HEAD "))
+        return read_answers(read_all(connection), is_head=item.parts[0].startswith(b"HEAD "))
 
 
 def read_answers(received: bytes, *, is_head: bool = False) -> list[Answer]:
@@ -60,7 +60,8 @@ def read_answers(received: bytes, *, is_head: bool = False) -> list[Answer]:
     return answers
 
 
-def _read(connection: socket.socket) -> bytes:
+def read_all(connection: socket.socket) -> bytes:
+    """Return what the server sends until it hangs up or is quiet."""
     received = b""
     connection.settimeout(QUIET_S)
     with suppress(OSError):

@@ -7,7 +7,7 @@ import pytest
 from tests.applications import SECRET, message
 from tests.hostile.items import EITHER, ITEMS, KEPT, REFUSED, Item, head, length
 from tests.hostile.known import KNOWN
-from tests.hostile.responses import send
+from tests.hostile.responses import read_all, read_answers, send
 from tests.hostile.servers import COMMANDS, serving
 
 
@@ -71,3 +71,25 @@ def assert_still_serves(server, name):
     parts = [head(length(body)), body]
     after = Item(name="after", parts=parts, outcome=KEPT, whole=[body], marker=b"")
     assert [each.status for each in send(server, after)] == [200]
+
+
+#: Far more than the buffers of a connection hold: the client is still sending when it is answered.
+UNREAD = b" " * 8_000_000
+
+#: What becomes of such a connection is up to these servers, and they mostly break it.
+BREAKS_OFF = {"cheroot", "granian", "uwsgi"}
+
+
+@pytest.mark.parametrize(
+    ("path", "code"), [(b"/hooks/support", "body_too_large"), (b"/hooks/x", "unknown_endpoint")]
+)
+@pytest.mark.parametrize(
+    "server", [each for each in COMMANDS if each not in BREAKS_OFF], indirect=True, scope="module"
+)
+def test_answer_reaches_a_client_whose_body_is_not_read(server, path, code):
+    for _ in range(10):
+        with server.connect() as connection:
+            connection.sendall(head(length(UNREAD), path=path) + UNREAD)
+            (answer,) = read_answers(read_all(connection))
+
+        assert json.loads(answer.body) == {"code": code}

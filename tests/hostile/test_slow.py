@@ -59,6 +59,18 @@ def test_body_that_comes_slowly_is_given_up_before_it_ends_a_sync_worker(tmp_pat
         assert "WORKER TIMEOUT" not in server.log()
 
 
+@pytest.mark.parametrize("name", sorted(HELD_UP))
+def test_client_that_never_sends_its_large_body_holds_up_others_for_a_moment_only(name, tmp_path):
+    body = body_of("event-other")
+
+    with serving(name, tmp_path) as server, server.connect() as silent:
+        silent.sendall(head(b"Content-Length: 1000000000"))
+        assert status_on(silent) == 413
+        with server.connect() as connection:
+            connection.sendall(head(length(body)) + body)
+            assert status_on(connection) == 200
+
+
 def status_on(connection):
     received = b""
     while piece := connection.recv(65_536):
