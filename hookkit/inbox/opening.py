@@ -9,7 +9,6 @@ from __future__ import annotations
 import logging
 import os
 import sqlite3
-import tempfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TypeAlias
@@ -29,7 +28,8 @@ from hookkit.inbox.postgres.transactions import PostgresTransactions
 from hookkit.inbox.sql.rows import BodyCipher
 from hookkit.inbox.sql.transactions import BUSY_TIMEOUT_S, Transactions, brief_reason
 from hookkit.inbox.sqlite.loss import forget, loss_of_missing
-from hookkit.inbox.sqlite.transactions import PrivateTransactions, SqliteTransactions
+from hookkit.inbox.sqlite.private import PrivateFolder, PrivateTransactions
+from hookkit.inbox.sqlite.transactions import SqliteTransactions
 
 #: What ``HOOKKIT_DATABASE`` may hold.
 Database: TypeAlias = str | URL | Engine | Callable[[], str | URL | Engine]
@@ -119,8 +119,8 @@ def _transactions(database: str | URL | Engine, *, migrates: bool, threads: int)
     if isinstance(database, Engine):
         engine, is_own = database, False
     elif is_memory(database):
-        folder = Path(tempfile.mkdtemp(prefix="hookkit-"))
-        file = URL.create("sqlite", database=str(folder / "inbox.db"))
+        folder = PrivateFolder()
+        file = URL.create("sqlite", database=str(folder.path / "inbox.db"))
         return PrivateTransactions(_own_engine(file, threads), folder)
     else:
         url = parse_url(database)

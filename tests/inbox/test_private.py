@@ -156,6 +156,74 @@ print(inbox._transactions.engine.url.database, inbox.counts() and "", sep="")
     assert list(tmp_path.iterdir()) == []
 
 
+#: Opens a store and waits to be killed; an argument has it fork first, and the parent is killed.
+UNTIL_KILLED = """
+import os, sys, time
+from hookkit.inbox.opening import open_inbox
+inbox = open_inbox("memory://")
+inbox.counts()
+child = os.fork() if sys.argv[1:] else 0
+if not child:
+    inbox.after_fork()
+    print(inbox._transactions.engine.url.database, flush=True)
+    sys.stdin.read()
+else:
+    time.sleep(600)
+"""
+
+OPENED = "from hookkit.inbox.opening import open_inbox; open_inbox('memory://').close()"
+
+
+def start_until_killed(folder, *arguments):
+    """Return a process that has a store in *folder*, and the folder of the store."""
+    process = subprocess.Popen(
+        [sys.executable, "-c", UNTIL_KILLED, *arguments],
+        env=os.environ | {"TMPDIR": str(folder)},
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    return process, Path(process.stdout.readline().strip()).parent
+
+
+def open_in(folder):
+    command = [sys.executable, "-W", "error", "-c", OPENED]
+    subprocess.run(command, env=os.environ | {"TMPDIR": str(folder)}, check=True)
+
+
+def test_folder_of_a_killed_process_is_removed_by_the_next_one(tmp_path):
+    (tmp_path / "hookkit-memory-of-somebody").mkdir()
+    killed, left = start_until_killed(tmp_path)
+    alive, used = start_until_killed(tmp_path)
+    with killed, alive:
+        killed.kill()
+        killed.wait()
+        assert left.exists()
+
+        open_in(tmp_path)
+
+        assert not left.exists()
+        assert (used / "inbox.db").exists()
+        alive.communicate("")
+
+    assert [each.name for each in tmp_path.iterdir()] == ["hookkit-memory-of-somebody"]
+
+
+def test_folder_stays_as_long_as_a_forked_child_of_its_killed_maker_lives(tmp_path):
+    parent, used = start_until_killed(tmp_path, "forks")
+    with parent:
+        parent.kill()
+        parent.wait()
+
+        open_in(tmp_path)
+        assert (used / "inbox.db").exists()
+        parent.stdin.close()
+        parent.stdout.read()  # ends with the child
+
+    open_in(tmp_path)
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_forked_child_shares_the_file_and_leaves_it_to_its_parent(private):
     admit(private, "m-1")
     reading, writing = os.pipe()
