@@ -161,7 +161,6 @@ def test_check_creates_no_file(tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
-@pytest.mark.parametrize("database", [None, 5, b"sqlite:///x.db", lambda: None])
 @pytest.mark.parametrize("password", ["p@tail-of-it", "p@tail-of-it@more"])
 def test_password_with_an_at_sign_is_refused_and_not_shown(password):
     with pytest.raises(ConfigurationError, match="as %40") as refused:
@@ -170,6 +169,7 @@ def test_password_with_an_at_sign_is_refused_and_not_shown(password):
     assert "tail-of-it" not in str(refused.value)
 
 
+@pytest.mark.parametrize("database", [None, 5, b"sqlite:///x.db", lambda: None])
 def test_what_is_neither_url_nor_engine_is_refused(database):
     assert "a URL or a SQLAlchemy Engine is needed" in refusal(database)
 
