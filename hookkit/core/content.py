@@ -90,12 +90,14 @@ class Text:
     Attributes:
         html: The same words with markup, where the vendor sends it.
         payload: Set when the words come from a pressed reply button.
+        block_chat_input: Whether the reader can answer by the buttons alone.
     """
 
     type: str = "text"
     text: str = ""
     html: str | None = None
     payload: str | None = None
+    block_chat_input: bool | None = None
     actions: tuple[Action, ...] = ()
 
 

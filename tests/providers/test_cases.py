@@ -5,13 +5,13 @@ from pathlib import Path
 
 import pytest
 
-from hookkit.core.content import File, Image, Text
+from hookkit.core.content import File, Image, Location, Text, UnknownContent
 from hookkit.core.event import EventType
-from hookkit.core.parts import AuthorType, Message
+from hookkit.core.parts import AuthorType, Message, Referral
 from hookkit.core.triggers import explain
 from hookkit.providers import load_providers
 from tests.providers.reading import read
-from tests.providers.sunshine_bodies import read_one, v1, v1_message, v2
+from tests.providers.sunshine_bodies import read_one, v1, v1_1, v1_message, v2, v2_message
 
 CASES = Path(__file__).parent / "cases"
 
@@ -43,6 +43,62 @@ def test_devices_of_a_users_clients_are_kept():
     assert (client.device.type, client.device.push_token) == ("ios", "tok")
 
 
+@pytest.mark.parametrize(
+    "body",
+    [
+        v1_1("client:add", clients=[{"_id": "d", "platform": "ios", "appVersion": "3.1"}]),
+        v1_1("client:remove", client={"_id": "d", "platform": "ios", "appVersion": "3.1"}),
+        v2(
+            "client:add",
+            {
+                "client": {"id": "c", "type": "sdk"},
+                "source": {
+                    "type": "ios",
+                    "device": {"id": "d", "type": "ios", "clientId": "c", "appVersion": "3.1"},
+                },
+            },
+        ),
+    ],
+    ids=["clients", "client", "v2"],
+)
+def test_device_of_the_client_is_there_in_every_version(body):
+    event = read_one(body)
+
+    assert (event.source.device.id, event.source.device.app_version) == ("d", "3.1")
+    assert event.client.device == event.source.device
+
+
+def test_device_of_another_client_is_not_that_of_the_client():
+    device = {"id": "d", "clientId": "another"}
+    source = {"type": "ios", "client": {"id": "c", "type": "sdk"}, "device": device}
+    event = read_one(v2("conversation:postback", {"source": source, "postback": {}}))
+
+    assert event.source.device.client_id == "another"
+    assert event.source.client.device is None
+
+
+@pytest.mark.parametrize(
+    ("trigger", "keys"),
+    [
+        ("message:delivery:user", {"message": {"_id": "m"}, "destination": {"type": "ios"}}),
+        ("postback", {"postbacks": [{"action": {"payload": "x"}}]}),
+        ("conversation:read", {}),
+        ("conversation:start", {}),
+        ("conversation:referral", {}),
+        ("typing:appUser", {"activity": {"type": "typing:start"}}),
+        ("appUser:delete", {}),
+        ("client:add", {"clients": [{"_id": "c", "platform": "whatsapp"}]}),
+        ("payment:success", {"payments": [{}]}),
+    ],
+)
+def test_client_that_an_event_came_through_is_in_its_source(trigger, keys):
+    event = read_one(v1_1(trigger, client={"_id": "d", "platform": "ios"}, **keys))
+
+    assert event.source.client.type == "sdk"
+    assert event.source.client.device == event.source.device
+    assert (event.source.device.id, event.source.device.type) == ("d", "ios")
+
+
 @pytest.mark.parametrize("name", ["v2_create_ctwa", "v2_referral_ctwa_raw_only"])
 def test_words_of_the_channel_about_a_client_are_kept(name):
     client = read_case(name).source.client
@@ -65,6 +121,35 @@ def test_click_on_an_ad_is_a_referral_and_no_start():
     assert "start" not in event.extra
     assert event.referral.details["headline"] == "Spring sale"
     assert not fires("conversation:start", event)
+
+
+@pytest.mark.parametrize("version", ["v1.1", "v2"])
+@pytest.mark.parametrize("said", [{}, {"referral": {}}], ids=["nothing", "empty"])
+@pytest.mark.parametrize("kind", ["referral", "create"])
+def test_ad_of_the_client_is_the_referral_in_every_version(version, said, kind):
+    raw = {"referral": {"ctwa_clid": "x", "headline": "Spring sale"}}
+    if version == "v2":
+        source = {"type": "whatsapp", "client": {"raw": raw}}
+        body = v2(f"conversation:{kind}", {"source": source, "user": {"id": "u"}} | said)
+    else:
+        client = {"_id": "c", "platform": "whatsapp", "raw": raw}
+        trigger = "conversation:start" if kind == "create" else "conversation:referral"
+        body = v1_1(trigger, source={"type": "whatsapp"}, client=client, **said)
+
+    event = read_one(body)
+
+    assert event.referral == Referral(details=raw["referral"])
+    assert "start" not in event.extra
+
+
+def test_referral_that_is_said_counts_before_the_ad_of_the_client():
+    source = {"client": {"raw": {"referral": {"ctwa_clid": "x"}}}}
+    event = read_one(
+        v2("conversation:referral", {"source": source, "referral": {"code": "spring"}})
+    )
+
+    assert event.referral.code == "spring"
+    assert "ctwa_clid" not in event.referral.details
 
 
 def test_client_without_an_ad_is_a_start():
@@ -114,6 +199,7 @@ def test_message_of_v1_needs_no_type():
         ({"mediaUrl": "u", "mediaType": "audio/ogg"}, File(media_url="u", media_type="audio/ogg")),
         ({"mediaUrl": "u"}, File(media_url="u")),
         ({"text": ""}, Text()),
+        ({"coordinates": {"lat": 1, "long": 2}}, Location(lat=1.0, long=2.0)),
     ],
 )
 def test_content_of_v1_without_a_type_is_told_by_its_keys(keys, content):
@@ -122,11 +208,43 @@ def test_content_of_v1_without_a_type_is_told_by_its_keys(keys, content):
     assert read_one(v1("message", messages=[message])).message.content == content
 
 
+def test_content_without_a_type_that_no_key_tells_is_kept():
+    message = v1_message(type=None, text=None) | {"items": [{"title": "Shoes"}]}
+    content = read_one(v1("message", messages=[message])).message.content
+
+    assert isinstance(content, UnknownContent)
+    assert content.body["items"] == [{"title": "Shoes"}]
+
+
 def test_more_keys_in_the_message_of_a_report_are_no_content():
     event = read_case("v11_delivery_additive")
 
     assert event.message == Message(id="m36", metadata={"orderId": "77"})
     assert event.problems == ()
+
+
+@pytest.mark.parametrize(
+    "payload",
+    [
+        {"message": v2_message(author={"userId": "u", "displayName": "Ana"})},
+        {"message": v2_message(author={"user": {"id": "u"}})},
+    ],
+)
+def test_author_without_a_type_is_the_user_whom_it_names(payload):
+    author = read_one(v2("conversation:message", payload)).actor
+
+    assert (author.type, author.inferred) == (AuthorType.USER, True)
+    business = {"message": v2_message(author={"displayName": "Ben"})}
+    assert read_one(v2("conversation:message", business)).actor.type is AuthorType.UNKNOWN
+
+
+@pytest.mark.parametrize(("role", "author"), [("appUser", "user"), ("appMaker", "business")])
+def test_trigger_names_the_author_of_a_deleted_message_too(role, author):
+    message = v1_message(role=None, deleted=True)
+    event = read_one(v1_1(f"message:{role}", messages=[message]))
+
+    assert event.type is EventType.MESSAGE_REMOVE
+    assert (event.actor.type.value, event.actor.inferred) == (author, True)
 
 
 def test_trigger_names_the_author_where_the_message_does_not():

@@ -17,6 +17,7 @@ OF_THE_DELIVERY = {"id", "version", "vendor_type", "webhook_id", "raw", "receive
 
 #: The samples describe a client that was seen again between the two bodies.
 SEEN_AGAIN = "each body was written at another moment of the same session"
+FEWER_KEYS = "v2 sends fewer keys, and another name of the vendor"
 STATUS_SINCE = "the bodies show the client before and after the change"
 LATER = "a client's v2 event may precede its v1.x event, which has a time of its own"
 
@@ -29,7 +30,10 @@ PAIRS = [
         {
             "message.source.client.last_seen": SEEN_AGAIN,
             "message.source.device.last_seen": SEEN_AGAIN,
-            "message.source.device.info": "v2 sends fewer keys, and another name of the vendor",
+            "message.source.device.info": FEWER_KEYS,
+            # The client's device is the source's.
+            "message.source.client.device.last_seen": SEEN_AGAIN,
+            "message.source.client.device.info": FEWER_KEYS,
         },
     ),
     ("v1.1/message-appUser.reply", "v2/conversation-message.reply", {}),

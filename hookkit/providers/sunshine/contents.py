@@ -101,6 +101,7 @@ class TextShape(Shape):
     text = fields.Text()
     html = fields.Text(data_key="htmlText")
     payload = fields.Text()
+    block_chat_input = fields.Truth(data_key="blockChatInput")
     actions = Many(ACTIONS)
 
 

@@ -126,15 +126,17 @@ def _referral(code: str | None = None, details: Mapping[str, Any] | None = None)
 REFERRAL = Part(_referral, ReferralShape)
 
 
-def referral_of_client(source: Source | None) -> Referral | None:
-    """Return the ad that the client of *source* clicked, which only the channel's own words tell.
+def referral_of(said: Referral | None, source: Source | None) -> Referral | None:
+    """Return the referral that was *said*, else the ad that the client of *source* clicked.
 
-    WhatsApp sends it so:
-    https://developers.facebook.com/docs/whatsapp/cloud-api/webhooks/payload-examples
+    That only the channel's own words tell, and ``referral`` may then be ``{}``. WhatsApp sends it
+    so: https://developers.facebook.com/docs/whatsapp/cloud-api/webhooks/payload-examples
     """
     client = source.client if source is not None else None
     details = client.raw.get("referral") if client is not None else None
-    return Referral(details=details) if isinstance(details, dict) and details else None
+    if said in (None, Referral()) and isinstance(details, dict) and details:
+        return Referral(details=details)
+    return said
 
 
 class ErrorShape(Shape):

@@ -85,7 +85,7 @@ def _reached(
     device = Device(
         id=id or device_id,
         type=platform,
-        guid=device_guid,
+        guid=device_guid or device_id,
         last_seen=attributes.get("last_seen"),
         push_token=push_token,
         app_version=app_version,
@@ -224,10 +224,17 @@ def _quoted(
 
 
 def _kind_of(message: Mapping[str, Any]) -> str | None:
-    """Return the type of the content of a *message* that names none: v1 did not require it."""
+    """Return the type of the content of a *message* that names none: v1 did not require it.
+
+    A body that has what only newer contents have is of a type that nobody knows.
+    """
     if isinstance(message.get("mediaUrl"), str):
         is_image = str(message.get("mediaType", "")).startswith("image/")
         return "image" if is_image else "file"
+    if isinstance(message.get("coordinates"), dict):
+        return "location"
+    if message.get("items") or message.get("fields"):
+        return ""
     return "text" if message.get("text") is not None or message.get("actions") else None
 
 

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 from hookkit.core.parts import (
     Author,
+    AuthorType,
     Client,
     Control,
     Conversation,
@@ -149,6 +151,13 @@ class CampaignShape(Shape):
     id = fields.Id()
 
 
+def with_device(client: Client | None, device: Device | None) -> Client | None:
+    """Return *client* with *device*, if it is the one behind it."""
+    if client is None or device is None or client.type != "sdk":
+        return client
+    return replace(client, device=device) if device.client_id in (None, client.id) else client
+
+
 class SourceShape(Shape):
     """The channel that something came through."""
 
@@ -161,7 +170,13 @@ class SourceShape(Shape):
     device = DEVICE
 
 
-SOURCE = Part(Source, SourceShape)
+def _source(
+    client: Client | None = None, device: Device | None = None, **attributes: Any
+) -> Source:
+    return Source(client=with_device(client, device), device=device, **attributes)
+
+
+SOURCE = Part(_source, SourceShape)
 
 
 class AuthorShape(Shape):
@@ -187,7 +202,10 @@ def _somebody(
     user: User | None = None,
     **attributes: Any,
 ) -> Somebody:
-    return Somebody(Author(type=author_type(type), **attributes), user)
+    # "userId: only for authors of type user", should the type be missing.
+    is_user = type is None and (user is not None or "user_id" in attributes)
+    kind = AuthorType.USER if is_user else author_type(type)
+    return Somebody(Author(type=kind, inferred=is_user, **attributes), user)
 
 
 SOMEBODY_FIELD = Part(_somebody, AuthorShape, data_key="author")

@@ -17,8 +17,14 @@ from hookkit.core.parts import Author, Client, Conversation, Referral, Source, U
 from hookkit.core.provider import PayloadVersion, repeats_too_much, swollen_item, unknown_item
 from hookkit.providers.sunshine import triggers
 from hookkit.providers.sunshine.identity import element_of, keys_of, subject_of
-from hookkit.providers.sunshine.shapes import author_type, by_user, delivery_report, typing_state
-from hookkit.providers.sunshine.shapes_v1 import BodyShape, conversation_of
+from hookkit.providers.sunshine.shapes import (
+    author_type,
+    by_user,
+    delivery_report,
+    referral_of,
+    typing_state,
+)
+from hookkit.providers.sunshine.shapes_v1 import BodyShape, Reached, conversation_of
 from hookkit.schemas.fields import dig_id, dig_text
 from hookkit.schemas.shape import Attributes, problems
 
@@ -133,7 +139,7 @@ def normalize(item: Item) -> Event:
     if kind is EventType.MESSAGE and parts["message"] is not None and parts["message"].deleted:
         kind = EventType.MESSAGE_REMOVE
     parts.update(_parts_of_kind(kind, body, parts))
-    if kind is EventType.MESSAGE:
+    if EVENT_CLASSES[kind] is events.MessageEvent:
         parts.update(_inferred_author(item, parts))
     return build_event(item, kind, parts, reasons)
 
@@ -153,13 +159,14 @@ def _parts(body: Attributes) -> EventParts:
     match = body.get("match", {})
     user: User | None = body.get("user") or match.get("user")
     messages = body.get("messages", ())
+    source = _through(body.get("client"), body.get("source"))
     return {
         "user": user,
         "conversation": conversation_of(body.get("place") or match.get("place"), user),
         "message": messages[0] if messages else body.get("message"),
-        "referral": body.get("referral"),
+        "referral": referral_of(body.get("referral"), source),
         "error": body.get("error"),
-        "source": body.get("source"),
+        "source": source,
         "occurred_at": body.get("timestamp"),
         "extra": {"criteria": body["criteria"]} if "criteria" in body else {},
     }
@@ -175,22 +182,17 @@ def _parts_of_kind(kind: EventType, body: Attributes, parts: EventParts) -> Even
             return {"message": message, "delivery": delivery_report(kind, body)}
         case events.PostbackEvent:
             postbacks = body.get("postbacks") or (None,)
-            return {**_by_user(body, parts), "postback": postbacks[0]}
+            return {"actor": by_user(parts["user"]), "postback": postbacks[0]}
         case events.ActivityEvent:
             state = typing_state(body.get("activity", {}).get("type"))
-            return {**_by_user(body, parts), "state": state}
+            return {"actor": by_user(parts["user"]), "state": state}
         case events.ReferralEvent:
-            return {**_by_user(body, parts), "referral": parts["referral"] or Referral()}
+            referral = parts["referral"] or Referral()
+            return {"actor": by_user(parts["user"]), "referral": referral}
         case events.ConversationEvent:
-            source = _through_client(parts["source"], body)
-            return {"conversation": parts["conversation"] or Conversation(), "source": source}
+            return {"conversation": parts["conversation"] or Conversation()}
         case events.ClientEvent:
-            client = _client(body)
-            device = client.device if client is not None else None
-            source = parts["source"]
-            if device is not None:
-                source = replace(source or Source(), device=device)
-            return {"client": client, "source": source}
+            return _client_parts(body)
         case events.MergeEvent:
             return _merge(body)
     return {}
@@ -200,37 +202,35 @@ def _message_parts(body: Attributes, parts: EventParts) -> EventParts:
     message = parts["message"]
     if message is None:
         return {}
-    message = replace(message, source=_through_client(message.source, body))
     return {
-        "message": message,
+        "message": replace(message, source=_through(body.get("client"), message.source)),
         "actor": message.author,
+        "source": body.get("source"),
         "conversation": parts["conversation"] or Conversation(),
         # "message:* bodies have no timestamp of their own": the message says when.
         "occurred_at": parts["occurred_at"] or message.received_at,
     }
 
 
-def _by_user(body: Attributes, parts: EventParts) -> EventParts:
-    """Return the actor and the source of something that only users do."""
-    return {"actor": by_user(parts["user"]), "source": _through_client(parts["source"], body)}
-
-
-def _through_client(source: Source | None, body: Attributes) -> Source | None:
+def _through(reached: Reached | None, source: Source | None) -> Source | None:
     """Return *source* with the body's client in it, where v2 has it."""
-    reached = body.get("client")
     if reached is None:
         return source
     return replace(source or Source(), client=reached.client, device=reached.device)
 
 
-def _client(body: Attributes) -> Client | None:
-    clients = body.get("clients", ())
-    if clients:
-        return clients[0].client  # type: ignore[no-any-return]  # built by the shape
-    if "client" in body:
-        return body["client"].client  # type: ignore[no-any-return]  # built by the shape
-    # "client.type" of v2 is "channel" of v1.x's link:* triggers.
-    return Client(type=body["channel"]) if "channel" in body else None
+def _client_parts(body: Attributes) -> EventParts:
+    """Return the client that the event is about; beside it, ``client`` is where it came from."""
+    clients, client = body.get("clients", ()), body.get("client")
+    about: Reached | None = clients[0] if clients else client
+    source = _through(client if clients else None, body.get("source"))
+    if about is None:
+        # "client.type" of v2 is "channel" of v1.x's link:* triggers.
+        linked = Client(type=body["channel"]) if "channel" in body else None
+        return {"client": linked, "source": source}
+    if about.device is not None:
+        source = replace(source or Source(), device=about.device)
+    return {"client": about.client, "source": source}
 
 
 def _merge(body: Attributes) -> EventParts:

@@ -19,10 +19,10 @@ from hookkit.providers.sunshine.identity import fact_of, near_of
 from hookkit.providers.sunshine.shapes import (
     by_user,
     delivery_report,
-    referral_of_client,
+    referral_of,
     typing_state,
 )
-from hookkit.providers.sunshine.shapes_v2 import EventShape, Said, Somebody
+from hookkit.providers.sunshine.shapes_v2 import EventShape, Said, Somebody, with_device
 from hookkit.schemas.fields import dig_id, dig_text
 from hookkit.schemas.shape import Attributes, problems
 
@@ -117,18 +117,19 @@ def _parts(payload: Attributes) -> EventParts:
     somebody: Somebody | None = activity.get("somebody")
     message = said.message if said is not None else None
     author = message.author if message is not None else None
+    source = payload.get("source") or activity.get("source")
     return {
         "conversation": payload.get("conversation"),
         "postback": payload.get("postback"),
-        "client": payload.get("client"),
-        "referral": payload.get("referral"),
+        "client": with_device(payload.get("client"), source.device if source else None),
+        "referral": referral_of(payload.get("referral"), source),
         "error": payload.get("error"),
         "metadata": payload.get("metadata"),
         "message": message,
         # The user is in one of three places, depending on the trigger.
         "user": payload.get("user") or (said and said.user) or (somebody and somebody.user),
         "actor": somebody.author if somebody is not None else author,
-        "source": payload.get("source") or activity.get("source"),
+        "source": source,
         "reason": payload.get("reason") or payload.get("creation_reason"),
         "state": typing_state(activity.get("type")),
         "extra": _extra(payload, said),
@@ -154,7 +155,7 @@ def _parts_of_kind(kind: EventType, payload: Attributes, parts: EventParts) -> E
         case events.ReferralEvent:
             # "Triggered in the same cases as v1.x conversation:referral and conversation:start":
             # without a referral in it or in its client, it can only be the counterpart of a start.
-            referral = parts["referral"] or referral_of_client(parts["source"]) or Referral()
+            referral = parts["referral"] or Referral()
             start = {} if referral != Referral() else {"start": True}
             return {
                 "actor": by_user(parts["user"]),
