@@ -70,9 +70,14 @@ async def later(event: Event) -> None:
     assert_type(event.type, EventType)
 
 
-@hooks.on("client:*")  # type: ignore[type-var]
+@hooks.on("client:*")
 def answers(event: Event) -> str:
     return "nobody takes what a handler returns"
+
+
+@hooks.on("conversation:message", author="agent")  # type: ignore[arg-type]
+def nobody_is_an_agent(event: Event) -> None:
+    pass
 
 
 @hooks.fallback

@@ -86,7 +86,7 @@ class Sender:
 
 def switch(folder, version):
     """Run the command, in a process of its own as people do."""
-    command = ["hookkit", "versions", "switch", "support", version]
+    command = ["hookkit", "versions", "switch", "support", version, "--force"]
     return subprocess.run(
         [sys.executable, "-m", "flask", "--app", "application", *command],
         check=True,
