@@ -145,9 +145,8 @@ DEEDS = {
 @pytest.mark.usefixtures("as_before")
 @pytest.mark.parametrize("name", DEEDS)
 @pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
-def test_handler_that_changes_its_process_harms_no_other_event(name, tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    place = Place(DEEDS[name], "sqlite:///inbox.db")
+def test_handler_that_changes_its_process_harms_no_other_event(name, tmp_path):
+    place = Place(DEEDS[name], f"sqlite:///{tmp_path}/inbox.db")
 
     answers = [place.send("first")]
     place.work()
