@@ -72,7 +72,10 @@ def test_changed_proof_is_refused_and_leaves_nothing(name, item, caplog):
                 delivery = delivery_of(name)
                 value = delivery.headers[header]
                 changed = change(value)
-                if changed == value or is_still_whole(name, header, changed, value):
+                if changed == value:  # a time has no other case
+                    continue
+                # A signature proves its body beside junk too, and not beside any amount of it.
+                if item != 11 and is_still_whole(name, header, changed, value):
                     continue
                 headers = {**delivery.headers, header: changed}
                 if changed is None:
@@ -87,6 +90,7 @@ def test_changed_proof_is_refused_and_leaves_nothing(name, item, caplog):
 
     assert wrong == {}
     assert len(told) == count
+    assert count or item == 3  # a list that comes twice is one list
     assert list(app.extensions["hookkit"].opening.inbox().find()) == []
     actions = {each.action for each in caplog.records if each.name == "hookkit"}
     assert actions <= {"delivery_rejected"}
