@@ -54,9 +54,11 @@ def test_inline_handler_that_needs_a_request_fails_in_the_test(hooks):
 
 @pytest.fixture
 def loggers():
+    """Enable afterwards every logger of the process, also those of other tests."""
     yield
-    for each in ("hookkit", "hookkit.handlers"):
-        logging.getLogger(each).disabled = False
+    for each in list(logging.root.manager.loggerDict.values()):
+        if isinstance(each, logging.Logger):
+            each.disabled = False
 
 
 @pytest.mark.usefixtures("loggers")
