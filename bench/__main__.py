@@ -6,13 +6,18 @@ import click
 
 from bench.accept import accept
 from bench.capacity import capacity
+from bench.console import console
 from bench.durable import durable
 from bench.engines import engines
 from bench.growth import growth
+from bench.handlers import handlers
+from bench.normalize import normalize
 from bench.outage import outage
 from bench.path import path
 from bench.private import private
-from bench.signatures import signatures
+from bench.ratios import ratios
+from bench.reading import reading
+from bench.report import report
 from bench.unproven import unproven
 from bench.verify import verify
 from bench.versions import versions
@@ -23,18 +28,26 @@ def main() -> None:
     """Measure hookkit beside its peers, interleaved in one run."""
 
 
-main.add_command(accept)
-main.add_command(capacity)
-main.add_command(durable)
-main.add_command(engines)
-main.add_command(growth)
-main.add_command(outage)
-main.add_command(private)
-main.add_command(path)
-main.add_command(signatures)
-main.add_command(unproven)
-main.add_command(verify)
-main.add_command(versions)
+for _command in (
+    accept,
+    capacity,
+    console,
+    durable,
+    engines,
+    growth,
+    handlers,
+    normalize,
+    outage,
+    path,
+    private,
+    ratios,
+    reading,
+    report,
+    unproven,
+    verify,
+    versions,
+):
+    main.add_command(_command)
 
 if __name__ == "__main__":
     main()

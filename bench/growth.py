@@ -26,7 +26,7 @@ from statistics import median, quantiles
 
 import click
 
-from bench.durable import _envelope
+from bench.durable import new_envelope
 from hookkit.core.delivery import Envelope
 from hookkit.core.entry import Entry, Settlement, State
 from hookkit.inbox.inbox import Inbox
@@ -165,7 +165,7 @@ def _filled(path: Path, count: int, state: State, *, is_random: bool) -> Inbox:
 
 
 def _event(*, is_random: bool) -> Envelope:
-    envelope = _envelope()
+    envelope = new_envelope()
     if not is_random:
         return envelope
     event_id = hashlib.sha256(secrets.token_bytes(8)).hexdigest()[:32]

@@ -7,15 +7,13 @@ steady stream of deliveries, each a new event. The broker is killed in the middl
 from __future__ import annotations
 
 import http.client
-import os
-import subprocess
-import sys
 import tempfile
 import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
+from functools import partial
 from itertools import islice
 from pathlib import Path
 from statistics import median, quantiles
@@ -25,9 +23,9 @@ import click
 
 from bench import engine_apps
 from bench.accept import new_bodies
-from bench.engines import is_settled, postgres, wait_until, workers
+from bench.engine_kinds import is_settled, workers
+from bench.servers import answers, free_port, postgres, redis, running, schema, wait_until
 from hookkit.inbox.opening import open_inbox
-from tests.redis_server import RedisServer
 
 #: Goals of the project; the command fails when one is missed.
 MAX_P99_RATIO = 2.0
@@ -51,29 +49,32 @@ def outage(seconds: float, rate: float) -> None:
     """Time deliveries while the broker is down, and how soon their events are handled."""
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
-        redis = RedisServer(folder)
-        redis.start()
-        stack.callback(redis.stop)
-        engine_apps.BROKER = redis.url.removesuffix("/0")
+        broker = stack.enter_context(redis(folder / "redis"))
+        engine_apps.BROKER = broker.url.removesuffix("/0")
         engine_apps.DONE = str(folder / "done")
-        engine_apps.DATABASE = stack.enter_context(postgres(folder))
+        server, _ = stack.enter_context(postgres())
+        engine_apps.DATABASE = stack.enter_context(schema(server))
         inbox = open_inbox(engine_apps.DATABASE)
         stack.callback(inbox.close)
         port = stack.enter_context(web(folder))
-        worker = stack.enter_context(workers("hookkit", folder))
+        started = [workers(stack, folder, "hookkit")]
         count = int(seconds * rate)
         bodies = list(islice(new_bodies(), WARM_UP + 2 * count))
         send(port, bodies[:WARM_UP], rate)
         before = send(port, bodies[WARM_UP:-count], rate)
-        redis.stop()
+        broker.stop()
         meanwhile = send(port, bodies[-count:], rate)
-        redis.start()
+        broker.start()
         began = time.monotonic()
-        # Celery's own process may have ended of it: kombu 5.7 has a race there.
-        if worker.poll() is not None:
-            click.echo("Celery's worker has ended with the broker, and is started again")
-            stack.enter_context(workers("hookkit", folder))
-        wait_until(lambda: is_settled(inbox))
+
+        def is_over() -> bool:
+            # Celery's own process may end of it, also a while later: kombu 5.7 has a race there.
+            if started[-1].has_ended:
+                click.echo("Celery's worker has ended with the broker, and is started again")
+                started.append(workers(stack, folder, "hookkit"))
+            return is_settled(inbox)
+
+        wait_until(is_over)
         drained_s = time.monotonic() - began
     show("broker up", before)
     show("broker down", meanwhile)
@@ -124,37 +125,11 @@ def send(port: int, bodies: Sequence[bytes], rate: float) -> list[Answer]:
 @contextmanager
 def web(folder: Path) -> Iterator[int]:
     """Serve from two processes, and sweep in another, until the end of the block."""
-    environment = os.environ | {
-        "BENCH_DONE": engine_apps.DONE,
-        "BENCH_BROKER": engine_apps.BROKER,
-    }
     application = f"bench.engine_apps:make_app({engine_apps.DATABASE!r}, 'celery')"
-    port = engine_apps.free_port()
+    port = free_port()
     serve = ["gunicorn", "--workers=2", "--no-control-socket", f"-b127.0.0.1:{port}", application]
     sweep = ["flask", "--app", application, "hookkit", "worker", "--sweep", "--concurrency=0"]
-    with (folder / "web-log").open("wb") as log:
-        processes = [
-            subprocess.Popen(
-                [sys.executable, "-m", *command], env=environment, stdout=log, stderr=log
-            )
-            for command in (serve, sweep)
-        ]
-    try:
-        wait_until(lambda: _answers(port))
+    run = partial(running, log=folder / "web-log", environment=engine_apps.environment())
+    with run("-m", *serve), run("-m", *sweep):
+        wait_until(lambda: answers(port))
         yield port
-    finally:
-        for process in processes:
-            process.terminate()
-        for process in processes:
-            process.wait()
-
-
-def _answers(port: int) -> bool:
-    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=5)
-    try:
-        connection.request("HEAD", "/hooks/support")
-        return connection.getresponse().status == 200
-    except OSError:
-        return False
-    finally:
-        connection.close()

@@ -8,13 +8,17 @@ machine and on a busy one.
 from __future__ import annotations
 
 import base64
+import gc
 import json
+import logging
 import tracemalloc
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from functools import cache
+from functools import cache, partial
 from hashlib import sha256
+from io import BytesIO
+from statistics import median
 from time import thread_time_ns
 from typing import Any
 
@@ -29,12 +33,18 @@ from cryptography.hazmat.primitives.serialization import (
     PrivateFormat,
     PublicFormat,
 )
+from flask import Flask
+from werkzeug.test import create_environ, run_wsgi_app
 
+from bench.timing import Case, interleaved, ratio
+from hookkit import HookKit
 from hookkit.core.body import MAX_UNPROVEN_BYTES
 from hookkit.core.delivery import Delivery
 from hookkit.core.errors import HookkitError, MalformedBody, Rejected
 from hookkit.core.scheme import ProofInBody
+from hookkit.log import DETAILS, logger
 from hookkit.providers import load_providers
+from hookkit.receiving.doctor import diagnose
 from hookkit.receiving.endpoint import Endpoint
 from hookkit.receiving.verification import verify
 from hookkit.settings.endpoint import read_endpoint
@@ -44,6 +54,15 @@ from hookkit.standalone import sign
 SIZE_BYTES = 256 << 10
 MAX_MS = 1.0
 MAX_BYTES = 1 << 20
+#: So many refused requests may leave so much in memory.
+REQUESTS = 300
+#: So many times what they take without a quarantine.
+MAX_RATIO = 1.1
+MAX_GROWTH_BYTES = 5 << 20
+#: So many requests are a flood, and so many milliseconds a minute may the doctor take of it.
+FLOOD = 3000
+MAX_REASONS_MS = 6000.0
+KEPT, NOT_KEPT = "refused, with a quarantine", "refused, without"
 NOW = datetime(2026, 3, 1, tzinfo=UTC)
 URL = "https://example.com/hooks/shop"
 
@@ -154,6 +173,8 @@ def _secrets_of(provider: str) -> tuple[str, str]:
         other = new_rsa_key(65537, 2048)
         private = other.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
         return public.decode(), private.decode()
+    if provider == "adyen":
+        return SECRETS[0].encode().hex(), SECRETS[1].encode().hex()
     return SECRETS[0], SECRETS[1]
 
 
@@ -191,6 +212,8 @@ _FILLINGS = {
     "open tokens": b'"token":"' + b"\\n" * 3000,
     "open signatures": b'"signature":{"token":"' + b"\\n" * 2000,
     "signatures": b'{"signature":{"timestamp":"1772323200","token":"2","signature":"3"}},',
+    "items": b'{"NotificationRequestItem":{"additionalData":{"hmacSignature":"x"}}},',
+    "a large item": b'"NotificationRequestItem":{"a":[' + b"[]," * 2000,
     "large signatures": b'{"signature":{' + b'"":0,' * 800 + b'"":0}},',
 }
 
@@ -303,6 +326,122 @@ def _cpu_ms(call: Any) -> float:
     return (thread_time_ns() - start_ns) / 1e6
 
 
+def growth_bytes(count: int = REQUESTS) -> int:
+    """Return what stays in memory of *count* refused requests, each with texts of its own."""
+    names = ("sunshine", "livechat", "github", "stripe", "shopify", "telegram")
+    app = Flask("bench.unproven")
+    app.config["TESTING"] = True
+    app.config["HOOKKIT_ENDPOINTS"] = {
+        name: {"provider": name, "secrets": [f"the-secret-of-{name}-alone"]} for name in names
+    }
+    HookKit().init_app(app)
+
+    def attack(number: int) -> None:
+        name, text = names[number % len(names)], f"{number:06d}" + "A" * 60_000
+        body = json.dumps({"secret_key": text, "type": text}).encode()
+        # Not by Flask's own client, which remembers URLs.
+        environ = create_environ(method="POST", data=body) | {
+            "PATH_INFO": f"/hooks/{name}" if number % 7 else f"/hooks/{text}",
+            "QUERY_STRING": text,
+            "HTTP_AUTHORIZATION": text,
+            "HTTP_X_API_KEY": text,
+            f"HTTP_X_{text}": text,
+        }
+        if run_wsgi_app(app, environ)[1] == "200 OK":
+            raise click.ClickException(f"{name} accepted what nobody has signed")
+
+    for number in range(len(names) * 7):  # fills what is filled once
+        attack(number)
+    gc.collect()
+    tracemalloc.start()
+    try:
+        before = tracemalloc.get_traced_memory()[0]
+        for number in range(1000, 1000 + count):
+            attack(number)
+        gc.collect()
+        return tracemalloc.get_traced_memory()[0] - before
+    finally:
+        tracemalloc.stop()
+        app.extensions["hookkit"].stop()
+
+
+#: A body that costs most to write anew in all ways that the doctor tries.
+COSTLY_BODY = b'{"a":[' + (b"[" * 90 + b"]" * 90 + b",") * 355 + b"0]}"
+
+
+def reason_ms() -> float:
+    """Return the milliseconds of CPU that the cause of one refusal costs, with the worst body."""
+    costs = []
+    for receiving in endpoints():
+        delivery = forged(receiving, COSTLY_BODY)
+        try:
+            verify(receiving.endpoint, delivery)
+        except Rejected as refusal:
+            call = partial(diagnose, receiving.endpoint, delivery, refusal)
+            costs.append(min(_cpu_ms(call) for _ in range(3)))
+        except HookkitError:
+            continue
+    return max(costs)
+
+
+def flood_ms(level: int, count: int = FLOOD) -> float:
+    """Return the milliseconds of CPU of a refused request, over a flood of *count*.
+
+    Args:
+        level: Of the log: ``INFO`` writes lines of refusals, with their causes.
+    """
+    app = Flask("bench.unproven")
+    app.config["TESTING"] = True
+    app.config["HOOKKIT_ENDPOINTS"] = {"shop": {"provider": "github", "secrets": [SECRETS[0]]}}
+    HookKit().init_app(app)
+    signature = f"sha256={'0' * 64}"
+    environ = create_environ(path="/hooks/shop", method="POST")
+    handler, before = logging.NullHandler(), logger.level
+    logger.addHandler(handler)
+    logger.setLevel(level)
+
+    def flood() -> None:
+        for _ in range(count):
+            sent = {"wsgi.input": BytesIO(COSTLY_BODY), "CONTENT_LENGTH": str(len(COSTLY_BODY))}
+            run_wsgi_app(app, environ | sent | {"HTTP_X_HUB_SIGNATURE_256": signature})
+
+    try:
+        return _cpu_ms(flood) / count
+    finally:
+        logger.setLevel(before)
+        logger.removeHandler(handler)
+        app.extensions["hookkit"].stop()
+
+
+def refusals(rounds: int = 30, calls: int = 200) -> dict[str, list[float]]:
+    """Return the microseconds of a refused request with a quarantine and without, by rounds.
+
+    The first ones are kept, until there are as many as may be kept at once.
+    """
+    body = json.dumps({"type": "of a stranger"}).encode()
+
+    def case(most: int) -> Case:
+        app = Flask(f"bench.unproven.{most}")
+        app.config["TESTING"] = True
+        app.config["HOOKKIT_QUARANTINE"] = most
+        app.config["HOOKKIT_ENDPOINTS"] = {
+            "shop": {"provider": "sunshine", "secrets": [SECRETS[0]]}
+        }
+        HookKit().init_app(app)
+
+        def attack(number: int) -> None:
+            environ = create_environ("/hooks/shop", method="POST", data=body) | {
+                "HTTP_X_API_KEY": SECRETS[1],
+                "REMOTE_ADDR": f"203.0.113.{number % 250}",
+            }
+            if run_wsgi_app(app, environ)[1] != "401 UNAUTHORIZED":
+                raise click.ClickException("a stranger was not refused")
+
+        return Case(prepare=lambda count: list(range(count)), call=attack)
+
+    return interleaved({KEPT: case(1000), NOT_KEPT: case(0)}, rounds=rounds, calls=calls)
+
+
 @click.command()
 @click.option("--runs", default=9, show_default=True, help="Runs of which the least counts.")
 @click.option("--as-json", is_flag=True, help="Print every figure, and not the worst ones alone.")
@@ -327,6 +466,27 @@ def unproven(runs: int, as_json: bool) -> None:  # noqa: FBT001  # a flag of the
         )
         if costs[slow].cpu_ms > MAX_MS or costs[large].peak_bytes > MAX_BYTES:
             missed.append(receiving.name)
+    one_ms = reason_ms()
+    click.echo(
+        f"the cause of a refusal: at most {one_ms:.0f} ms; of {DETAILS} lines a minute:"
+        f" {DETAILS * one_ms / 600:.1f} % of a core"
+    )
+    quiet_ms, logged_ms = flood_ms(logging.ERROR), flood_ms(logging.INFO)
+    click.echo(
+        f"a flood of {FLOOD} refusals of {len(COSTLY_BODY) >> 10} KiB: {quiet_ms:.3f} ms each,"
+        f" {logged_ms:.3f} ms each with the log and its causes"
+    )
+    if DETAILS * one_ms > MAX_REASONS_MS:
+        missed.append("the causes of refusals")
+    grown_bytes = growth_bytes()
+    click.echo(f"{REQUESTS} refused requests leave {grown_bytes / 1024:.0f} KiB in memory")
+    if grown_bytes > MAX_GROWTH_BYTES:
+        missed.append("what refused requests leave in memory")
+    figures = refusals()
+    for name in (KEPT, NOT_KEPT):
+        click.echo(f"{name:>30}  {median(figures[name]):6.1f} us")
+    if ratio(figures, KEPT, NOT_KEPT) > MAX_RATIO:
+        missed.append(KEPT)
     if missed:
         raise click.ClickException(f"over the goal: {', '.join(missed)}")
 

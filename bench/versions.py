@@ -10,21 +10,16 @@ All cases take turns in one process and one run. Every delivery is a new message
 
 from __future__ import annotations
 
-import itertools
-import json
 import tempfile
-from collections.abc import Iterator
 from pathlib import Path
 from statistics import median
-from typing import Any
 
 import click
 from flask import Flask
 
-from bench.accept import SECRET, caller, environs
+from bench.accept import SECRET, caller, environs, new_bodies
 from bench.timing import Case, interleaved, ratio
 from hookkit import HookKit
-from hookkit.testing import find_provider, find_sample
 
 #: Goals of the project; the command fails when one is missed.
 MAX_RATIOS = {"one": 1.05, "shadow": 1.25, "live": 1.25}
@@ -52,7 +47,7 @@ def versions(rounds: int, calls: int) -> None:
 
 
 def _timed(title: str, database: str, rounds: int, calls: int) -> bool:
-    bodies = _bodies()
+    bodies = new_bodies()
     cases = {
         name: Case(
             prepare=lambda count: environs(bodies, count),
@@ -60,24 +55,12 @@ def _timed(title: str, database: str, rounds: int, calls: int) -> bool:
         )
         for name, modes in _MODES.items()
     }
-    interleaved(cases, rounds=3, calls=calls)  # warm up
     figures = interleaved(cases, rounds=rounds, calls=calls)
     click.echo(f"{title:>8}  plain   {median(figures['plain']):7.1f} us")
     ratios = {name: ratio(figures, name, "plain") for name in MAX_RATIOS}
     for name, times in ratios.items():
         click.echo(f"{title:>8}  {name:<7} {times:7.2f} times plain (goal: {MAX_RATIOS[name]})")
     return all(ratios[name] <= MAX_RATIOS[name] for name in MAX_RATIOS)
-
-
-def _bodies() -> Iterator[bytes]:
-    """Yield bodies of ever new messages."""
-    sample = find_sample(find_provider("sunshine"), "v2", "conversation-message")
-    document: dict[str, Any] = json.loads(sample.body)
-    event = document["events"][0]
-    for number in itertools.count():
-        event["id"] = f"64e5f6d0c0ffee{number:010x}"
-        event["payload"]["message"]["id"] = f"64e5f6d0cafe00{number:010x}"
-        yield json.dumps(document).encode()
 
 
 def _app(modes: dict[str, str], database: str) -> Flask:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import signal
+from collections.abc import Callable
 from itertools import count
 
 #: The crash points, in the order of a delivery's life.
@@ -18,6 +19,8 @@ NAMES = (
     "parsed",
     "admit_written",
     "admitted",
+    "readmitted",
+    "released",
     "claim_written",
     "claimed",
     "normalized",
@@ -53,6 +56,6 @@ def _armed(wanted: str) -> None:
     reach = die
 
 
-reach = _never
+reach: Callable[[str], None] = _never
 if os.environ.get(VARIABLE):
     _armed(os.environ[VARIABLE])

@@ -12,14 +12,19 @@ import traceback
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from threading import Lock
-from typing import Any
+from typing import Any, NamedTuple
 from weakref import WeakSet
 
-from hookkit.core.text import visible
+from hookkit.core.text import counted, visible
 
 #: Lines of one kind that are written at once within ``PERIOD_S``; the others are counted.
 FIRST_LINES = 10
 PERIOD_S = 60
+
+#: So many lines of one kind, and of all kinds, are completed by a detail within ``PERIOD_S``: to
+#: find one costs something.
+DETAILS_OF_KIND = 3
+DETAILS = 30
 
 #: What a chunk of a traceback begins with that Python wrote, and no exception's message.
 _OF_PYTHON = (" ", "\n", "Traceback ")
@@ -48,7 +53,7 @@ def _visible_traceback(error: BaseException) -> str:
     return "\n".join(map(visible, lines))
 
 
-logger = logging.getLogger("hookkit")
+logger: logging.Logger = logging.getLogger("hookkit")
 logger.addFilter(_Visible())
 
 
@@ -85,6 +90,18 @@ class _Kind:
     left_out: int = 0
 
 
+class Detail(NamedTuple):
+    """What completes a line, if the line is written.
+
+    Attributes:
+        sentence: Follows the line's own after a colon.
+        extra: Further attributes of the record.
+    """
+
+    sentence: str
+    extra: Mapping[str, Any]
+
+
 class BoundedLog:
     """Writes the first lines of each kind at once, and how many more there were once a minute.
 
@@ -97,6 +114,7 @@ class BoundedLog:
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
         self._kinds: dict[tuple[str, ...], _Kind] = {}
+        self._details_since_s, self._details = clock(), 0
         self._lock = Lock()
         _logs.add(self)
 
@@ -109,6 +127,7 @@ class BoundedLog:
         extra: Mapping[str, Any],
         error: BaseException | None = None,
         at_once: int = FIRST_LINES,
+        detail: Callable[[], Detail] | None = None,
     ) -> None:
         """Write a line, unless there were enough of its kind.
 
@@ -118,6 +137,8 @@ class BoundedLog:
             extra: The attributes of the record, with ``action`` among them.
             error: Whose traceback to write.
             at_once: So many lines of the kind are written before the others are counted.
+            detail: Returns what completes the line. It is called only if the line is written, and
+                for the first ``DETAILS_OF_KIND`` lines of a kind.
         """
         if not logger.isEnabledFor(level):
             return
@@ -133,8 +154,21 @@ class BoundedLog:
                 found.written += 1
             else:
                 found.left_out += 1
+            is_first = is_written and found.written <= DETAILS_OF_KIND
+            is_completed = is_first and detail is not None and self._may_complete()
+        if is_completed and detail is not None:
+            more, fields = detail()
+            sentence, arguments, extra = f"{sentence}: %s", (*arguments, more), {**extra, **fields}
         if is_written:
             logger.log(level, sentence, *arguments, extra=extra, exc_info=error, stacklevel=2)
+
+    def _may_complete(self) -> bool:
+        """Count a detail, and tell whether there were few enough of them."""
+        now_s = self._clock()
+        if now_s - self._details_since_s >= PERIOD_S:
+            self._details_since_s, self._details = now_s, 0
+        self._details += 1
+        return self._details <= DETAILS
 
     def flush(self, *, older_than_s: float = 0) -> None:
         """Write how many lines were left out, of the kinds that began so long ago."""
@@ -146,8 +180,8 @@ class BoundedLog:
             if each.left_out:
                 logger.log(
                     each.level,
-                    "%d more lines like this within %d seconds: %s",
-                    each.left_out,
+                    "%s like this within %d seconds: %s",
+                    counted(each.left_out, "more line", "more lines"),
                     PERIOD_S,
                     each.sentence,
                     extra={**each.extra, "left_out": each.left_out},

@@ -91,7 +91,7 @@ def sign(
     Raises:
         ConfigurationError: The scheme is not known, it cannot use *secret*, or it signs a URL
             that is not given.
-        TypeError: The proof lies in the body, as with ``livechat`` and ``mailgun``:
+        TypeError: The proof lies in the body, as with ``livechat`` and ``adyen``:
             ``hookkit.testing.sign`` returns the body with its proof.
     """
     found = _scheme(scheme, public_url)

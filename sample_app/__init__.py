@@ -1,8 +1,8 @@
 """A small application that receives webhooks: copy from it what you need.
 
 The handlers are in ``hooks.py``. The rest is what any application has: this factory, a table of
-its own (``store.py``), and a page that shows it. ``run.py`` and ``demo.py`` start it for
-``make run`` and ``make demo``.
+its own (``store.py``), and a page that shows it beside the inbox (``page.py``). ``run.py`` and
+``demo.py`` start it for ``make run`` and ``make demo``.
 """
 
 from __future__ import annotations
@@ -12,11 +12,13 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from flask import Flask, render_template
+from flask import Flask, current_app, render_template
 from flask.typing import ResponseReturnValue
 
+from hookkit.console import Access
 from sample_app import store
 from sample_app.hooks import hooks
+from sample_app.page import newest
 
 # Everybody can read this one: set SAMPLE_SECRET to a secret of your own before real use.
 DEMO_SECRET = "demo-secret-known-to-everybody"
@@ -37,7 +39,15 @@ def create_app(config: Mapping[str, Any] | None = None) -> Flask:
             # A secret of its own, so that who knows one cannot forge deliveries to the other.
             "chat": {"provider": "livechat", "secrets": [f"chat-{secret}"]},
             "contact-center": {"provider": "8x8", **_keys()},
+            # This one is about to move to v2, which is kept and compared, and not handled yet.
+            "orders": {
+                "provider": "sunshine",
+                "secrets": [f"orders-{secret}"],
+                "versions": {"v1.1": "live", "v2": "shadow"},
+            },
         },
+        # The console signs its forms with it. All processes need the same one.
+        SECRET_KEY=f"key-{secret}",
         # For a demonstration: the default waits five seconds before the first retry.
         HOOKKIT_RETRY={"first_delay_s": 1.0},
         SAMPLE_DATABASE=os.environ.get("SAMPLE_DATABASE")
@@ -53,6 +63,8 @@ def create_app(config: Mapping[str, Any] | None = None) -> Flask:
         celery_app.celery_init_app(app)  # before hookkit, which adds its tasks to it
     store.init_app(app)
     app.register_blueprint(hooks.blueprint, url_prefix="/hooks")
+    # While you develop: it lets this machine in, in debug mode alone.
+    app.register_blueprint(hooks.console(permission=Access.local()), url_prefix="/ops")
     # In a real application these need a login: they show what customers write.
     app.add_url_rule("/", view_func=index)
     app.add_url_rule("/events.json", view_func=events)
@@ -66,7 +78,9 @@ def _keys() -> dict[str, str]:
 
 
 def index() -> ResponseReturnValue:
-    return render_template("index.html", rows=store.latest(SHOWN), shown=SHOWN)
+    return render_template(
+        "index.html", page=newest(SHOWN), shown=SHOWN, has_console=current_app.debug
+    )
 
 
 def events() -> ResponseReturnValue:

@@ -14,6 +14,7 @@ from hookkit import (
     HookKit,
     MessageEvent,
     PostbackEvent,
+    RetryPolicy,
     Run,
     UserEvent,
 )
@@ -45,6 +46,32 @@ def look_up_order(event: MessageEvent, run: Run) -> None:
     if run.attempt == 1:
         raise FlakyServiceError("the order service is away")
     note(event, run, "look_up_order", "found the order")
+
+
+@hooks.on(
+    "conversation:message",
+    author="user",
+    when=lambda event: event.message.text.startswith("return"),
+    retry=RetryPolicy(max_attempts=1),
+)
+def book_return(event: MessageEvent, run: Run) -> None:
+    """Fail until somebody replays the event: until then it is a dead letter."""
+    if not run.is_replay:
+        raise FlakyServiceError("the returns desk knows no such order")
+    note(event, run, "book_return", "booked the return")
+
+
+@hooks.on(
+    "conversation:message",
+    author="user",
+    when=lambda event: event.message.text.startswith("later"),
+    retry=RetryPolicy(first_delay_s=1800),
+)
+def remind_agent(event: MessageEvent, run: Run) -> None:
+    """Fail the first time, and wait for half an hour."""
+    if run.attempt == 1:
+        raise FlakyServiceError("the calendar is away")
+    note(event, run, "remind_agent", "reminded an agent")
 
 
 @hooks.on("conversation:message", author="business")
@@ -81,4 +108,8 @@ def forget_user(event: UserEvent, run: Run) -> None:
 @hooks.fallback
 def ignore(event: Event, run: Run) -> None:
     """Run for events that no other handler wants, even those that hookkit does not understand."""
-    note(event, run, "ignore", f"nobody handles {event.vendor_type or 'this'}")
+    if event.vendor_type:
+        what = f"nobody handles {event.vendor_type}"
+    else:
+        what = f"nobody can read this: {'; '.join(event.problems)}"
+    note(event, run, "ignore", what)

@@ -1,4 +1,8 @@
-"""``make run``: the application under gunicorn, until Ctrl-C. ``PORT`` chooses the port."""
+"""``make run``: the application under gunicorn, until Ctrl-C.
+
+``PORT`` chooses the port. An application that has handled nothing yet is sent some deliveries;
+``SAMPLE_FILL=no`` leaves it empty.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +14,11 @@ import sys
 from pathlib import Path
 
 from sample_app import DEMO_SECRET
+from sample_app.filling import fill, is_empty
 from sample_app.server import ServerError, interrupt_on_termination, serving
+
+#: Opens the console to this machine.
+DEVELOPMENT = {"FLASK_DEBUG": "1"}
 
 
 def main() -> int:
@@ -20,10 +28,12 @@ def main() -> int:
         print(f"PORT is {port!r}; it must be a number up to 65535", file=sys.stderr)
         return 2
     try:
-        with serving(int(port)) as server:
+        with serving(int(port), settings=DEVELOPMENT) as server:
+            if os.environ.get("SAMPLE_FILL") != "no" and is_empty(server.url):
+                fill(server.url, os.environ.get("SAMPLE_SECRET") or DEMO_SECRET)
             print(_welcome(server.url), flush=True)
             return server.process.wait()
-    except ServerError as error:
+    except (ServerError, OSError) as error:
         print(error, file=sys.stderr)
         return 1
     except KeyboardInterrupt:
@@ -34,7 +44,8 @@ def main() -> int:
 def _welcome(url: str) -> str:
     endpoint = f"{url}/hooks/support"
     return f"""
-  {url}/ shows what the handlers did. Send it something from another terminal:
+  {url}/ shows what the handlers did, and {url}/ops the console of hookkit.
+  Send it something from another terminal:
 
   {_hookkit()} send {endpoint} --secret {_secret()}
 

@@ -6,6 +6,7 @@ Two processes serve the application, so what one of them remembers the other doe
 from __future__ import annotations
 
 import sqlite3
+from collections.abc import Sequence
 from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
@@ -63,6 +64,17 @@ def latest(limit: int) -> list[dict[str, Any]]:
     """Return the last records, newest first."""
     with closing(_connect(current_app.config["SAMPLE_DATABASE"])) as connection:
         rows = connection.execute("SELECT * FROM handled ORDER BY id DESC LIMIT ?", (limit,))
+        return [dict(row) for row in rows]
+
+
+def of_events(event_ids: Sequence[str]) -> list[dict[str, Any]]:
+    """Return the records of these events, newest first; there are at most some hundred ids."""
+    with closing(_connect(current_app.config["SAMPLE_DATABASE"])) as connection:
+        marks = ", ".join("?" for _ in event_ids)
+        rows = connection.execute(
+            f"SELECT * FROM handled WHERE event_id IN ({marks}) ORDER BY id DESC",  # noqa: S608  # marks
+            event_ids,
+        )
         return [dict(row) for row in rows]
 
 

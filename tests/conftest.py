@@ -1,4 +1,4 @@
-"""The servers that tests run on."""
+"""What tests run on: servers, and the two doors of an application."""
 
 import os
 import shutil
@@ -12,6 +12,7 @@ import pytest
 import redis
 from sqlalchemy import make_url
 
+from hookkit import HookKit
 from tests.redis_server import RedisServer
 
 
@@ -83,3 +84,17 @@ def broker_url(request):
             client.flushdb()
         return url
     return request.getfixturevalue("redis_server").url
+
+
+@pytest.fixture(params=["blueprint", "front"])
+def each_door(request, monkeypatch):
+    """Have every application take its deliveries by the blueprint, then in front of Flask."""
+    if request.param == "blueprint":
+        return
+    register = HookKit._register
+
+    def register_with_front(hooks, setup):
+        register(hooks, setup)
+        setup.app.wsgi_app = hooks.wsgi(setup.app)
+
+    monkeypatch.setattr(HookKit, "_register", register_with_front)

@@ -47,6 +47,14 @@ def jwk_of(key, key_id=None):
     return jwk if key_id is None else jwk | {"kid": key_id}
 
 
+def ec_jwk_of(key, key_id=None):
+    """Return the public half of a key of P-256 as a JWK."""
+    numbers = key.public_key().public_numbers()
+    x, y = (encode(each.to_bytes(32)) for each in (numbers.x, numbers.y))
+    jwk = {"kty": "EC", "crv": "P-256", "x": x, "y": y}
+    return jwk if key_id is None else jwk | {"kid": key_id}
+
+
 def private_jwk_of(key, key_id=None):
     numbers = key.private_numbers()
     parts = {
@@ -64,8 +72,14 @@ def _number(number):
     return encode(number.to_bytes((number.bit_length() + 7) // 8))
 
 
+#: What stands for a key id in the address of a JWK Set.
+SET = "set"
+
+
 class KeyServer:
     """Answers ``GET /<base>/<key id>/public`` over TLS, each connection in a thread.
+
+    A JWK Set has the address ``set_url``, and ``SET`` for its key id.
 
     ``answers`` maps a key id to a JWK, or to a function that is given the connection.
     """
@@ -78,6 +92,7 @@ class KeyServer:
         self._listener = socket.create_server(("127.0.0.1", 0))
         self.port = self._listener.getsockname()[1]
         self.base = f"https://127.0.0.1:{self.port}/jwk"
+        self.set_url = f"{self.base}/{SET}/keys.json"
         self.closing = threading.Event()
         threading.Thread(target=self._accept, daemon=True).start()
 

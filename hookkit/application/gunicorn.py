@@ -52,7 +52,7 @@ def concerns_about(runner: str) -> Iterator[str]:
     if timeout_s is not None and runner == "thread":
         yield (
             "GUNICORN_CMD_ARGS: one client that sends slowly gets a worker of the class sync"
-            f" killed after {timeout_s:g} seconds, and the handlers that run in it: {ADVICE}"
+            f" killed after {timeout_s:g} s, and the handlers that run in it: {ADVICE}"
         )
 
 

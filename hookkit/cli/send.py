@@ -1,155 +1,62 @@
-"""``hookkit send``: post a delivery to an endpoint, as the vendor would."""
+"""``hookkit send``: post deliveries to an endpoint, as the vendor would, or on purpose not so."""
 
 from __future__ import annotations
 
-import ipaddress
-import json
-from collections.abc import Mapping
-from dataclasses import dataclass
-from datetime import UTC, datetime
-from email.message import Message
-from http.client import HTTPException, HTTPResponse
-from typing import IO, Any, BinaryIO
-from urllib.error import HTTPError, URLError
-from urllib.parse import urlencode, urlsplit
-from urllib.request import HTTPRedirectHandler, ProxyHandler, Request, build_opener
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import BinaryIO
 
 import click
 
-from hookkit.cli.options import (
-    http_url,
-    key_option,
-    missing_proof,
-    proof_of,
-    provider_option,
-    secret_option,
+from hookkit.cli.deliveries import (
+    Changes,
+    Maker,
+    Source,
+    bytes_source,
+    describe,
+    named_sample,
+    read_changes,
+    sample_in,
+    sample_source,
 )
-from hookkit.cli.terminal import click_errors, show
-from hookkit.core.body import decode_list
-from hookkit.core.errors import BodyUnreadable
-from hookkit.core.provider import Provider, split
-from hookkit.core.text import visible
-from hookkit.testing import SignedDelivery, find_sample, freshen, list_samples, set_path, sign
+from hookkit.cli.http_text import write_request
+from hookkit.cli.options import http_url
+from hookkit.cli.posting import post
+from hookkit.cli.signer import Signer, signer_options
+from hookkit.cli.tamper import KINDS, tries
+from hookkit.cli.terminal import show, show_bytes, show_json
+from hookkit.cli.volley import Pace, send_all
+from hookkit.core.provider import Provider
 
-#: How much of an answer is read. hookkit's own answers are shorter than a line.
-MAX_ANSWER_BYTES = 1 << 16
-
-#: How much of an answer is shown.
-MAX_SHOWN_CHARS = 300
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Answer:
-    """The endpoint's answer.
-
-    Attributes:
-        status: The HTTP status.
-        body: The start of the body, on one line.
-    """
-
-    status: int
-    body: str
-
-    @property
-    def is_success(self) -> bool:
-        """Whether a vendor would consider the delivery successful."""
-        return 200 <= self.status < 300
-
-
-def post(url: str, delivery: SignedDelivery, *, timeout_s: float) -> Answer:
-    """Post *delivery* and return the answer.
-
-    Args:
-        url: A URL that ``http_url`` has accepted.
-        delivery: The headers and the body.
-        timeout_s: How long the server may be silent, in seconds.
-
-    Raises:
-        click.ClickException: There was no answer. The message says why, on one line.
-    """
-    host = urlsplit(url).hostname or ""
-    # None: use the proxies that the environment names.
-    proxies: dict[str, str] | None = {} if _is_local(host) else None
-    opener = build_opener(ProxyHandler(proxies), _NoRedirect)
-    try:
-        request = Request(  # noqa: S310  # http_url lets nothing but http and https through
-            url, data=delivery.body, headers=dict(delivery.headers), method="POST"
-        )
-        with opener.open(request, timeout=timeout_s) as response:
-            return _read(response)
-    except HTTPError as error:
-        with error:
-            return _read(error)
-    except (OSError, HTTPException, ValueError) as error:
-        raise click.ClickException(f"no answer from {host}: {_reason(error)}") from error
-
-
-class _NoRedirect(HTTPRedirectHandler):
-    def redirect_request(
-        self, req: Request, fp: IO[bytes], code: int, msg: str, headers: Message, newurl: str
-    ) -> None:
-        """Follow no redirect: the headers may hold the secret, which no other server may see."""
-
-
-def _read(response: HTTPResponse | HTTPError) -> Answer:
-    text = response.read(MAX_ANSWER_BYTES).decode(errors="replace")
-    body = visible(" ".join(text.split()))
-    if len(body) > MAX_SHOWN_CHARS:
-        body = f"{body[: MAX_SHOWN_CHARS - 1]}\u2026"
-    return Answer(status=response.status or 0, body=body)
-
-
-def _reason(error: Exception) -> str:
-    cause = error.reason if isinstance(error, URLError) else error
-    text = getattr(cause, "strerror", None) or str(cause)
-    return visible(text.strip()) or type(cause).__name__
-
-
-def _is_local(host: str) -> bool:
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost" or host.endswith(".localhost")
-
-
-#: Paths into a payload, and the values to set there.
-Changes = tuple[tuple[str, Any], ...]
-
-
-def _changes(context: click.Context, parameter: click.Parameter, texts: tuple[str, ...]) -> Changes:
-    return tuple(_change(text) for text in texts)
-
-
-def _change(text: str) -> tuple[str, Any]:
-    path, equals, value = text.partition("=")
-    if not path or not equals:
-        raise click.BadParameter(f"{text!r} is not PATH=VALUE")
-    try:
-        (decoded,) = decode_list(f"[{value}]".encode())["items"]
-    except (BodyUnreadable, ValueError):  # not JSON, or not one value
-        return path, value
-    return path, decoded
+#: The status by which shells know what Ctrl-C has ended.
+INTERRUPTED = 130
 
 
 @click.command()
-@click.argument("url", required=False, callback=http_url)
-@provider_option
+@click.argument("url", callback=http_url)
+@signer_options
 @click.option("--version", help="The payload version. Default: the newest that has the sample.")
 @click.option(
     "--trigger",
     help="The vendor's word for the event, with a variant if you like"
     " (conversation:message.image). Default: a customer's text message.",
 )
-@secret_option
-@key_option
 @click.option(
     "--set",
     "changes",
     multiple=True,
-    callback=_changes,
+    callback=read_changes,
     metavar="PATH=VALUE",
     help="Change a value of the sample (events.0.payload.message.content.text=Hi). A VALUE that"
     " is JSON is read as JSON. Repeatable.",
+)
+@click.option(
+    "--sample",
+    "sample_file",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    metavar="FILENAME",
+    help="Send the payload in this file as a new event: with new ids and present times.",
 )
 @click.option(
     "--body",
@@ -157,6 +64,27 @@ def _change(text: str) -> tuple[str, Any]:
     help="Send exactly the bytes of this file instead of a sample. - is the standard input.",
 )
 @click.option("--duplicate", is_flag=True, help="Send the same delivery twice.")
+@click.option(
+    "--tamper",
+    "kinds",
+    multiple=True,
+    type=click.Choice([*KINDS, "all"]),
+    help="Send what is not as it should be, and compare the answers with what they should be."
+    " Repeatable.",
+)
+@click.option("--count", type=click.IntRange(1), help="Send so many events, and sum up.")
+@click.option(
+    "--per-second",
+    type=click.FloatRange(0, 1e6, min_open=True),
+    help="With --count: begin so many in a second at most.",
+)
+@click.option(
+    "--concurrency",
+    type=click.IntRange(1, 256),
+    default=1,
+    show_default=True,
+    help="With --count: have so many under way at the same time.",
+)
 @click.option(
     "--timeout",
     "timeout_s",
@@ -173,104 +101,134 @@ def _change(text: str) -> tuple[str, Any]:
     metavar="USER:PASSWORD",
     help="HTTP Basic credentials, for an endpoint that asks for them.",
 )
-@click.option("--list", "is_listing", is_flag=True, help="List the samples and send nothing.")
+@click.option(
+    "--print",
+    "is_printing",
+    is_flag=True,
+    help="Send nothing: print the HTTP request. It may hold the secret.",
+)
+@click.option("--json", "is_json", is_flag=True, help="Print JSON, for machines.")
 @click.pass_context
 def send(  # noqa: PLR0913  # one for each option
     context: click.Context,
     *,
-    url: str | None,
-    provider: Provider,
+    url: str,
+    signer: Signer,
     version: str | None,
     trigger: str | None,
-    secret: str | None,
-    key: str | None,
     changes: Changes,
+    sample_file: Path | None,
     body: BinaryIO | None,
-    duplicate: bool,
+    kinds: tuple[str, ...],
+    count: int | None,
+    per_second: float | None,
+    concurrency: int,
     timeout_s: float,
     unsigned: bool,
     basic: str | None,
-    is_listing: bool,
+    duplicate: bool,
+    is_printing: bool,
+    is_json: bool,
 ) -> None:
     """Send a delivery to URL, as the vendor would.
 
     Each sample is sent as a new event: its ids are new and its times are now. The exit status
-    is 0 if every answer is 2xx, and 1 otherwise.
+    is 0 if every answer is 2xx, or with --tamper if every answer is as it should be; else it
+    is 1.
     """
-    if is_listing:
-        _list(provider, version)
-        return
-    if url is None:
-        raise click.UsageError("Missing argument 'URL'.")
-    proof = proof_of(provider, secret, key)
-    if proof is None and not unsigned:
-        raise click.UsageError(f"give {missing_proof(provider)}, or --unsigned")
-    payload: dict[str, Any] | bytes
-    headers: Mapping[str, str]
-    if body is None:
-        payload, headers = _payload(provider, version, trigger, changes)
-    elif version or trigger or changes:
-        raise click.UsageError("--body is sent as it is, without the options for samples")
-    else:
-        payload, headers = body.read(), {}
-    with click_errors(click.UsageError):
-        delivery = sign(
-            provider,
-            payload,
-            secret=None if unsigned else proof,
-            basic=basic,
-            headers=headers,
-            public_url=url,
-        )
-    all_accepted = True
-    for _ in range(2 if duplicate else 1):
-        answer = post(url, delivery, timeout_s=timeout_s)
-        all_accepted = all_accepted and answer.is_success
-        sent = describe(provider, delivery)
-        show(f"{sent} -> {answer.status} {answer.body}".rstrip())
-    context.exit(0 if all_accepted else 1)
-
-
-def _payload(
-    provider: Provider, version: str | None, trigger: str | None, changes: Changes
-) -> tuple[dict[str, Any] | bytes, Mapping[str, str]]:
-    """Return a changed sample, and the headers that it is sent with besides the proof."""
-    with click_errors(click.UsageError):
-        sample = find_sample(provider, version, trigger)
-        # Where samples are made from the scheme, their headers are a proof: it is made anew.
-        headers = sample.headers if provider.samples else {}
-        payload = freshen(provider.decode(sample.body), provider.versions[sample.version])
-        for path, value in changes:
-            set_path(payload, path, value)
-    return _encoded_like(sample.body, payload), headers
-
-
-def _encoded_like(body: bytes, payload: dict[str, Any]) -> dict[str, Any] | bytes:
-    """Return *payload* in the encoding of *body*: an object, a list or a form."""
-    if body.startswith(b"{"):
-        return payload
-    if body.startswith(b"["):
-        return json.dumps(payload["items"]).encode()
-    return urlencode(payload, doseq=True).encode()
-
-
-def describe(provider: Provider, delivery: SignedDelivery) -> str:
-    """Return *delivery* on one line: provider, version, vendor types, event ids."""
-    items = split(
-        provider,
-        endpoint="",
-        body=delivery.body,
-        headers=delivery.headers,
-        received_at=datetime.now(UTC),
+    modes = (duplicate, bool(kinds), count is not None, is_printing)
+    if sum(modes) > 1:
+        raise click.UsageError("give one of --duplicate, --tamper, --count and --print")
+    if count is None and (per_second is not None or concurrency > 1):
+        raise click.UsageError("--per-second and --concurrency go with --count")
+    if kinds and unsigned:
+        raise click.UsageError("--tamper needs a proof that it can change: not with --unsigned")
+    if not unsigned:
+        signer.required_proof(*([] if kinds else ["--unsigned"]))
+    provider = signer.provider
+    maker = Maker(
+        url=url,
+        signer=replace(signer, proof=None) if unsigned else signer,
+        basic=basic,
+        source=_source(provider, version, trigger, changes, sample_file, body),
+        is_new=body is None,
     )
-    version = items[0].payload.version or "unknown version"
-    types = dict.fromkeys(item.vendor_type or "unknown" for item in items)
-    ids = [item.event_id for item in items]
-    return f"{provider.name} {version} {'+'.join(types)} {' '.join(ids)}"
+    if is_printing:
+        show_bytes(write_request(url, maker.make()))
+        return
+    if kinds:
+        chosen = list(KINDS) if "all" in kinds else list(dict.fromkeys(kinds))
+        is_right = _tamper(maker, chosen, timeout_s, is_json=is_json)
+    elif count is None:
+        is_right = _send(maker, 2 if duplicate else 1, timeout_s, is_json=is_json)
+    else:
+        maker.make()  # so that a mistake is told once, and nothing is sent
+        pace = Pace(count=count, per_second=per_second, concurrency=concurrency)
+        summary = send_all(pace, lambda: post(url, maker.make(), timeout_s=timeout_s))
+        if is_json:
+            show_json(summary.plain())
+        else:
+            show(*summary.lines())
+        if summary.is_interrupted:
+            context.exit(INTERRUPTED)
+        is_right = summary.is_success
+    context.exit(0 if is_right else 1)
 
 
-def _list(provider: Provider, version: str | None) -> None:
-    with click_errors(click.UsageError):
-        samples = list_samples(provider, version)
-    for sample in samples:
-        show(f"{sample.version:8} {sample.name}")
+def _source(  # one for each option
+    provider: Provider,
+    version: str | None,
+    trigger: str | None,
+    changes: Changes,
+    sample_file: Path | None,
+    body: BinaryIO | None,
+) -> Source:
+    """Return what makes the payloads.
+
+    Raises:
+        click.UsageError: The options contradict each other, or there is no such sample.
+    """
+    if body is not None:
+        if version or trigger or changes or sample_file:
+            raise click.UsageError("--body is sent as it is, without the options for samples")
+        return bytes_source(body.read())
+    if trigger and sample_file:
+        raise click.UsageError("give --trigger or --sample, not both")
+    if sample_file is None:
+        return sample_source(provider, named_sample(provider, version, trigger), changes)
+    return sample_source(provider, sample_in(sample_file, provider, version), changes)
+
+
+def _send(maker: Maker, times: int, timeout_s: float, *, is_json: bool) -> bool:
+    """Send one delivery so many times, and tell whether every answer is 2xx."""
+    delivery = maker.make()
+    sent = describe(maker.signer.provider, delivery)
+    answers = []
+    for _ in range(times):
+        answer = post(maker.url, delivery, timeout_s=timeout_s)
+        answers.append(answer)
+        if not is_json:
+            show(f"{sent} -> {answer.status} {answer.body}".rstrip())
+    if is_json:
+        show_json([{"sent": sent, **answer.plain()} for answer in answers])
+    return all(answer.is_success for answer in answers)
+
+
+def _tamper(maker: Maker, kinds: Sequence[str], timeout_s: float, *, is_json: bool) -> bool:
+    """Send the deliveries of *kinds*, and tell whether every answer is as it should be."""
+    found = []
+    for kind in kinds:
+        for delivery, expected in tries(kind, maker):
+            answer = post(maker.url, delivery, timeout_s=timeout_s)
+            is_right = expected.fits(answer)
+            found.append(
+                {"tamper": kind, "expected": str(expected), "is_right": is_right, **answer.plain()}
+            )
+            if not is_json:
+                label, color = ("ok    ", "green") if is_right else ("wrong ", "red")
+                got = f"{answer.status} {answer.body}".rstrip()
+                text = f"{kind}: should be {expected}; is {got}"
+                show(text, label=label, color=color)
+    if is_json:
+        show_json(found)
+    return all(each["is_right"] for each in found)

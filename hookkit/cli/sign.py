@@ -2,39 +2,94 @@
 
 from __future__ import annotations
 
+import json
 import shlex
+from base64 import b64encode
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
 
 import click
 
-from hookkit.cli.options import (
-    http_url,
-    key_option,
-    missing_proof,
-    proof_of,
-    provider_option,
-    secret_option,
-)
+from hookkit.cli.http_text import write_request
+from hookkit.cli.options import http_url
+from hookkit.cli.signer import Signer, signer_options
 from hookkit.cli.terminal import click_errors
-from hookkit.core.provider import Provider
-from hookkit.core.scheme import ProofInBody, UrlScheme
+from hookkit.cli.times import Time, utc_now
+from hookkit.core.errors import HookkitError
+from hookkit.core.scheme import ProofInBody
 from hookkit.testing import SignedDelivery
 from hookkit.testing import sign as prove
 
 
-@click.command()
+class _SignedAt(Time):
+    """A moment; with a plus before it, so long after now: ``+10m``."""
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> datetime:
+        if not isinstance(value, str) or not value.startswith("+"):
+            return super().convert(value, param, ctx)
+        if not value[1:-1].isdigit():
+            self.fail(f"{value!r} is no time: write +90s, +15m, +2h or +3d", param, ctx)
+        now = utc_now()
+        return now + (now - super().convert(value[1:], param, ctx))
+
+
+def _id(context: click.Context, parameter: click.Parameter, event_id: str | None) -> str:
+    if event_id is not None and (not event_id.isprintable() or not event_id.isascii()):
+        raise click.BadParameter("it holds a character that no header can carry")
+    return event_id or ""
+
+
+@click.command(short_help="Print the headers that prove a body.")
 @click.argument("file", type=click.Path(exists=True, dir_okay=False, allow_dash=True), default="-")
-@provider_option
-@secret_option
-@key_option
+@signer_options
+@click.option(
+    "--at",
+    "--time",
+    "signed_at",
+    type=_SignedAt(),
+    help="The time to sign: 2h (two hours ago), +10m (in ten minutes), 2026-03-01T09:00Z."
+    " Default: now.",
+)
+@click.option(
+    "--id",
+    "event_id",
+    callback=_id,
+    help="The event's id, where the scheme sends one in a header. Default: a new one.",
+)
 @click.option(
     "--curl",
-    "url",
+    "curl_url",
     callback=http_url,
     metavar="URL",
     help="Print a whole curl command that posts the body to this URL.",
 )
-def sign(
-    *, file: str, provider: Provider, secret: str | None, key: str | None, url: str | None
+@click.option(
+    "--http",
+    "http_url",
+    callback=http_url,
+    metavar="URL",
+    help="Print the whole HTTP request that posts the body to this URL.",
+)
+@click.option(
+    "--url",
+    callback=http_url,
+    metavar="URL",
+    help="The URL that is signed too (Twilio, Square), for the headers alone and for --json.",
+)
+@click.option("--json", "is_json", is_flag=True, help="Print headers and body as JSON.")
+def sign(  # one for each option
+    *,
+    file: str,
+    signer: Signer,
+    signed_at: datetime | None,
+    event_id: str,
+    curl_url: str | None,
+    http_url: str | None,
+    url: str | None,
+    is_json: bool,
 ) -> None:
     """Print the headers that prove the body in FILE.
 
@@ -43,27 +98,57 @@ def sign(
     proof in it. If the proof is the secret itself, as there and in sunshine's X-API-Key, the
     secret is printed: keep the output out of logs.
     """
-    proof = proof_of(provider, secret, key)
-    if proof is None:
-        raise click.UsageError(f"give {missing_proof(provider)}")
-    scheme = provider.scheme
-    if url is None and isinstance(scheme, UrlScheme) and scheme.signs_url:
-        raise click.UsageError(f"{provider.name} signs the URL too: give it with --curl")
+    proof = signer.required_proof()
+    urls = [each for each in (curl_url, http_url, url) if each is not None]
+    if len(urls) + (is_json and url is None) > 1:
+        raise click.UsageError("give one of --curl, --http, --url and --json; --url and --json fit")
+    target = urls[0] if urls else None
+    if target is None and signer.signs_url:
+        name = signer.provider.name
+        raise click.UsageError(f"{name} signs the URL too: give it with --curl, --http or --url")
     with click.open_file(file, "rb") as stream:
         body = stream.read()
     with click_errors(click.UsageError):
-        delivery = prove(provider, body, secret=proof, public_url=url)
-    is_enclosed = isinstance(provider.scheme, ProofInBody)
-    if url is not None:
-        file = "-" if is_enclosed else file
-        # Here and below nothing is made visible: what is printed is sent as it is.
-        click.echo(_curl(url, delivery, file).encode(errors="surrogateescape"))
-        return
+        try:
+            delivery = prove(
+                signer.provider,
+                body,
+                secret=proof,
+                public_url=signer.public_url or target,
+                now=signed_at,
+                event_id=event_id,
+            )
+        except TypeError as error:  # the proof lies in the URL
+            raise HookkitError(str(error)) from error
+    is_enclosed = isinstance(signer.provider.scheme, ProofInBody)
+    # From here on nothing is made visible: what is printed is sent as it is.
+    if curl_url is not None:
+        text = _curl(curl_url, delivery, "-" if is_enclosed else file)
+        click.echo(text.encode(errors="surrogateescape"))
+    elif http_url is not None:
+        click.echo(write_request(http_url, delivery), nl=False)
+    elif is_json:
+        click.echo(json.dumps(_plain(delivery, url), indent=2))
+    else:
+        _print_headers(delivery, is_enclosed=is_enclosed)
+
+
+def _print_headers(delivery: SignedDelivery, *, is_enclosed: bool) -> None:
     for name, value in _shown(delivery).items():
         if name != "content-type":  # it is no proof
-            click.echo(f"{name}: {value}")
+            click.echo(f"{name}: {value}".encode(errors="surrogateescape"))
     if is_enclosed:
         click.echo(delivery.body)
+
+
+def _plain(delivery: SignedDelivery, url: str | None) -> Mapping[str, Any]:
+    """Return *delivery* as JSON types; a body that is no text is in base64."""
+    try:
+        body = {"body": delivery.body.decode()}
+    except UnicodeDecodeError:
+        body = {"body_base64": b64encode(delivery.body).decode()}
+    target = {} if url is None else {"url": url}
+    return {"method": "POST", **target, "headers": dict(delivery.headers), **body}
 
 
 def _curl(url: str, delivery: SignedDelivery, file: str) -> str:

@@ -5,6 +5,10 @@ A command prints through ``show``, since any text may come out of a payload.
 
 from __future__ import annotations
 
+import json
+import os
+import sys
+import textwrap
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 
@@ -12,6 +16,9 @@ import click
 
 from hookkit.core.errors import ConfigurationError, HookkitError
 from hookkit.core.text import visible
+
+#: What commands print fits into so many columns, unless a single word is longer.
+WIDTH = 100
 
 
 @contextmanager
@@ -43,7 +50,27 @@ def show(*lines: str, label: str = "", color: str | None = None, err: bool = Fal
         err: Whether to print to the standard error output.
     """
     text = "\n".join(map(visible, lines))
-    click.echo(f"{click.style(label, fg=color)}{text}" if label else text, err=err)
+    # https://no-color.org: any value but the empty one. click looks at the terminal alone.
+    is_plain = bool(os.environ.get("NO_COLOR"))
+    line = f"{click.style(label, fg=color)}{text}" if label else text
+    click.echo(line, err=err, color=False if is_plain else None)
+
+
+def show_json(value: object) -> None:
+    """Print *value* as JSON that people can read; what is not printable stays escaped."""
+    text = json.dumps(value, indent=2, ensure_ascii=False)
+    # Beside the line breaks between values, such characters stand within texts only.
+    escaped = (char if char.isprintable() or char == "\n" else _escape(char) for char in text)
+    click.echo("".join(escaped))
+
+
+def _escape(char: str) -> str:
+    return json.dumps(char)[1:-1]
+
+
+def show_bytes(data: bytes) -> None:
+    """Print *data* exactly, for another program to read: it is what is sent."""
+    click.echo(data, nl=False)
 
 
 def aligned(rows: Iterable[Sequence[str]]) -> Iterator[str]:
@@ -53,3 +80,25 @@ def aligned(rows: Iterable[Sequence[str]]) -> Iterator[str]:
     for row in table:
         cells = (cell.ljust(width) for cell, width in zip(row, widths, strict=True))
         yield "  ".join(cells).rstrip()
+
+
+def wrapped(text: str, *, label: str = "", indent: int = 0) -> Iterator[str]:
+    """Yield *text* in lines of at most ``WIDTH`` columns, broken between words only.
+
+    Args:
+        label: What stands before the first line; the others begin in the column where it ends.
+        indent: How many columns are free before each line but the first, without a label.
+    """
+    yield from textwrap.wrap(
+        visible(text),
+        WIDTH,
+        initial_indent=label,
+        subsequent_indent=" " * (len(label) or indent),
+        break_long_words=False,
+        break_on_hyphens=False,
+    )
+
+
+def is_terminal() -> bool:
+    """Tell whether a person can answer a question."""
+    return sys.stdin.isatty()

@@ -2,13 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
+from types import UnionType
 from typing import NamedTuple
 
-from hookkit.core.errors import ConfigurationError
+from hookkit.core.constructors import quickly_made
+from hookkit.core.errors import LONGEST_DELAY, ConfigurationError
+
+#: Nobody waits for more of them, and each is a row in the inbox.
+MAX_MAX_ATTEMPTS = 10_000_000
+
+#: What the attributes of a policy are.
+_NUMBERS: Mapping[str, type | UnionType] = {
+    "max_attempts": int,
+    "first_delay_s": int | float,
+    "factor": int | float,
+    "max_delay_s": int | float,
+    "jitter": int | float,
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -19,10 +33,10 @@ class RetryPolicy:
     in the morning.
 
     Attributes:
-        max_attempts: Attempts in all, the first included.
+        max_attempts: Attempts in all, the first included; at most 10,000,000.
         first_delay_s: Seconds between the first attempt and the second.
         factor: Each delay is the one before times this.
-        max_delay_s: The longest delay, in seconds, before jitter.
+        max_delay_s: The longest delay, in seconds, before jitter; at most a year.
         jitter: Each delay is made longer or shorter by up to this fraction.
         permanent: Exceptions that another attempt would not mend: the handler gives up at once.
     """
@@ -36,19 +50,23 @@ class RetryPolicy:
 
     def __post_init__(self) -> None:
         mistakes = [
-            f"RetryPolicy: {rule}"
-            for holds, rule in (
-                (self.max_attempts >= 1, "max_attempts must be at least 1"),
-                (self.first_delay_s >= 0, "first_delay_s must not be negative"),
-                (1 <= self.factor <= 100, "factor must be between 1 and 100"),
-                (self.max_delay_s >= self.first_delay_s, "max_delay_s is below first_delay_s"),
-                (0 <= self.jitter < 1, "jitter must be at least 0 and below 1"),
-                (_are_exceptions(self.permanent), "permanent must be a tuple of exceptions"),
-            )
-            if not holds
-        ]
+            f"RetryPolicy: {name} must be {'a whole' if kinds is int else 'a'} number"
+            for name, kinds in _NUMBERS.items()
+            if not isinstance(getattr(self, name), kinds) or isinstance(getattr(self, name), bool)
+        ] or [f"RetryPolicy: {rule}" for holds, rule in self._rules() if not holds]
         if mistakes:
             raise ConfigurationError(*mistakes)
+
+    def _rules(self) -> Iterator[tuple[bool, str]]:
+        most, longest_s = MAX_MAX_ATTEMPTS, LONGEST_DELAY.total_seconds()
+        yield self.max_attempts >= 1, "max_attempts must be at least 1"
+        yield self.max_attempts <= most, f"max_attempts must be at most {most}"
+        yield self.first_delay_s >= 0, "first_delay_s must not be negative"
+        yield 1 <= self.factor <= 100, "factor must be between 1 and 100"
+        yield self.max_delay_s >= self.first_delay_s, "max_delay_s is below first_delay_s"
+        yield self.max_delay_s <= longest_s, f"max_delay_s must be at most {longest_s:.0f}, a year"
+        yield 0 <= self.jitter < 1, "jitter must be at least 0 and below 1"
+        yield _are_exceptions(self.permanent), "permanent must be a tuple of exceptions"
 
     def delay_s(self, attempt: int, jitter: float) -> float | None:
         """Return the seconds to wait after failed *attempt*, or None to give up.
@@ -97,6 +115,7 @@ class Outcome(StrEnum):
 FINISHED = frozenset({Outcome.SUCCEEDED, Outcome.DISCARDED})
 
 
+@quickly_made
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Attempt:
     """One attempt of one handler, to be recorded.
@@ -106,6 +125,8 @@ class Attempt:
         number: Counts the handler's attempts in this run of the entry; the first is 1.
         retry_after_s: After FAILED: seconds until the next attempt; None if there is none.
         error: The exception as text, cut to a length that can be stored; None on success.
+        raised_at: ``file:line`` in the application's own code; None on success, or if it raised
+            in none of it.
         is_recorded: Whether the success is already committed, together with its effects.
     """
 
@@ -116,6 +137,7 @@ class Attempt:
     ended_at: datetime
     retry_after_s: float | None = None
     error: str | None = None
+    raised_at: str | None = None
     is_recorded: bool = False
 
 

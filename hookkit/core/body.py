@@ -1,12 +1,13 @@
-"""Decode a JSON body strictly, and encode it again without its secrets."""
+"""Decode a JSON body strictly, look into it, and encode it again without its secrets."""
 
 from __future__ import annotations
 
 import codecs
+import gc
 import json
 import math
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, NoReturn, TypeAlias
 
 from hookkit.core.errors import BodyUnreadable
@@ -40,7 +41,7 @@ def decode_body(body: bytes) -> Document:
     except UnicodeDecodeError as error:
         raise BodyUnreadable("body: not UTF-8") from error
     try:
-        document = _decoder.decode(text)
+        document = _decode(text) if len(text) < _LARGE_CHARS else _decode_large(text)
     except RecursionError as error:
         raise BodyUnreadable(f"body: nested deeper than {MAX_DEPTH}") from error
     except _KeyTwiceError as error:
@@ -82,10 +83,32 @@ def blank_bytes(body: bytes, keys: Iterable[str]) -> bytes:
 
     The rest stays, so that a person can see what arrived.
     """
+    return replace_texts(body, keys, lambda _: BLANK)
+
+
+def replace_texts(body: bytes, keys: Iterable[str], put: Callable[[bytes], str]) -> bytes:
+    """Return *body*, which is not decoded, with every visible text under *keys* replaced.
+
+    Args:
+        put: Returns what stands in the place of a text; needs no escapes in JSON.
+    """
     for key in keys:
-        text = rb'("%s"\s*:\s*)"(?:[^"\\]|\\.)*"?' % re.escape(key.encode())
-        body = re.sub(text, rb'\1"%s"' % BLANK.encode(), body, flags=re.DOTALL)
+        text = rb'("%s"\s*:\s*)"((?:[^"\\]|\\.)*)"?' % re.escape(key.encode())
+        body = re.sub(
+            text,
+            lambda found: b'%s"%s"' % (found[1], put(_unescaped(found[2])).encode()),
+            body,
+            flags=re.DOTALL,
+        )
     return body
+
+
+def _unescaped(text: bytes) -> bytes:
+    """Return the text that stands between two quotes, if it can be read; else as it stands."""
+    try:
+        return str(_decoder.decode(f'"{text.decode()}"')).encode(errors="surrogatepass")
+    except ValueError:
+        return text
 
 
 def dig(document: object, *path: str) -> Any:
@@ -103,6 +126,28 @@ def dig(document: object, *path: str) -> Any:
         else:
             return None
     return document
+
+
+def dig_text(document: object, *path: str) -> str | None:
+    """Return the text at *path*; None for anything else, also for the empty text."""
+    value = dig(document, *path)
+    return value if isinstance(value, str) and value else None
+
+
+def dig_id(document: object, *path: str) -> str | None:
+    """Return the id at *path* as text; None for anything else, also for the empty text."""
+    return id_text(dig(document, *path)) or None
+
+
+def id_text(value: object) -> str | None:
+    """Return an id as text, a number too; None if *value* is of another type."""
+    if isinstance(value, str):
+        return value
+    if isinstance(value, int) and not isinstance(value, bool):
+        return str(value)
+    if isinstance(value, float) and math.isfinite(value):
+        return str(int(value)) if value.is_integer() else repr(value)
+    return None
 
 
 def encode_body(document: Document) -> bytes:
@@ -123,6 +168,30 @@ def _finite(digits: str) -> float:
 
 class _KeyTwiceError(ValueError):
     """Readers differ in which of the two values counts, and a sender could mean either."""
+
+
+#: From here on the collector of garbage looks through the objects of the process again and again
+#: while a body is decoded, which may take four times as long as the decoding.
+_LARGE_CHARS = 1 << 16
+
+
+def _decode(text: str) -> Any:
+    # Nearly every body is an object without space around it, and needs no search for that.
+    if text.startswith("{"):
+        document, end = _decoder.raw_decode(text)
+        if end == len(text):
+            return document
+    return _decoder.decode(text)
+
+
+def _decode_large(text: str) -> Any:
+    is_on = gc.isenabled()
+    gc.disable()
+    try:
+        return _decoder.decode(text)
+    finally:
+        if is_on:  # if not, it is for somebody else to switch on again
+            gc.enable()
 
 
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

@@ -6,7 +6,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
+from hookkit.core.constructors import quickly_made
 
+
+@quickly_made
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Action:
     """Something the reader of a message can press.
@@ -38,6 +41,7 @@ class Action:
     options: Mapping[str, Any] = field(default_factory=dict)
 
 
+@quickly_made
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MediaItem:
     """One card of a carousel or row of a list."""
@@ -52,6 +56,7 @@ class MediaItem:
     actions: tuple[Action, ...] = ()
 
 
+@quickly_made
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Choice:
     """One option of a ``select`` field."""
@@ -60,6 +65,7 @@ class Choice:
     label: str | None = None
 
 
+@quickly_made
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FormField:
     """A field of a form, or what somebody answered to it.
@@ -83,6 +89,7 @@ class FormField:
     format: str | None = None
 
 
+@quickly_made
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Text:
     """Words, perhaps with buttons below them.
@@ -101,6 +108,7 @@ class Text:
     actions: tuple[Action, ...] = ()
 
 
+@quickly_made
 @dataclass(frozen=True, slots=True, kw_only=True)
 class File:
     """A file, also audio and video: ``media_type`` tells.
@@ -123,6 +131,7 @@ class File:
     actions: tuple[Action, ...] = ()
 
 
+@quickly_made
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Image(File):
     """A picture."""
@@ -130,6 +139,7 @@ class Image(File):
     type: str = "image"
 
 
+@quickly_made
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Location:
     """A place on the map, in degrees."""
@@ -142,6 +152,7 @@ class Location:
     address: str | None = None
 
 
+@quickly_made
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Carousel:
     """Cards side by side; ``display`` holds the vendor's display settings."""
@@ -153,6 +164,7 @@ class Carousel:
     display: Mapping[str, Any] = field(default_factory=dict)
 
 
+@quickly_made
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ItemList(Carousel):
     """Rows below each other."""
@@ -160,6 +172,7 @@ class ItemList(Carousel):
     type: str = "list"
 
 
+@quickly_made
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Form:
     """Questions to fill in."""
@@ -171,6 +184,7 @@ class Form:
     block_chat_input: bool | None = None
 
 
+@quickly_made
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FormResponse:
     """Answers to a form; ``text`` is the vendor's readable rendering."""
@@ -180,6 +194,7 @@ class FormResponse:
     fields: tuple[FormField, ...] = ()
 
 
+@quickly_made
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Template:
     """A message template of a channel, such as WhatsApp's, in the channel's own words."""
@@ -189,6 +204,7 @@ class Template:
     body: Mapping[str, Any] = field(default_factory=dict)
 
 
+@quickly_made
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RichMessage:
     """Elements with buttons, laid out by the vendor's *template*.
@@ -203,6 +219,7 @@ class RichMessage:
     elements: tuple[MediaItem, ...] = ()
 
 
+@quickly_made
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Custom:
     """What programs say to each other in a conversation, in words of their own."""
@@ -212,6 +229,7 @@ class Custom:
     body: Mapping[str, Any] = field(default_factory=dict)
 
 
+@quickly_made
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Card:
     """A card in words of its own, mostly an Adaptive Card.
@@ -225,6 +243,7 @@ class Card:
     content: Mapping[str, Any] = field(default_factory=dict)
 
 
+@quickly_made
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Cards:
     """Cards below a text."""
@@ -234,6 +253,7 @@ class Cards:
     cards: tuple[Card, ...] = ()
 
 
+@quickly_made
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UnknownContent:
     """A content type from the future, kept as the vendor sent it."""

@@ -11,12 +11,15 @@ from datetime import datetime
 from typing import NamedTuple
 
 from hookkit.core.body import Document, Headers
+from hookkit.core.constructors import quickly_made
+from hookkit.core.errors import SignatureMissing
 from hookkit.core.facts import is_exact, near_fact
 from hookkit.core.ids import MAX_ID_CHARS, bounded_id, hash_content, join_parts
 from hookkit.core.modes import Mode
 from hookkit.core.parts import AuthorType
 
 
+@quickly_made
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Delivery:
     """One HTTP request to an endpoint.
@@ -32,6 +35,8 @@ class Delivery:
             has its own address here, unless the application corrects that.
         document: The decoded body, if a scheme had to decode it to prove the sender; else None.
             It is passed on so that the body is decoded once.
+        salt: What the secrets that were sent along are hashed with, of a delivery that was
+            refused and kept (``SendsSecret``); None if they are as they came.
     """
 
     endpoint: str
@@ -42,6 +47,15 @@ class Delivery:
     query: str = field(default="", repr=False)
     address: str = ""
     document: Document | None = field(default=None, repr=False)
+    salt: bytes | None = field(default=None, repr=False)
+
+
+def sent_header(headers: Headers, name: str) -> str:
+    """Return the header *name*, or raise ``SignatureMissing`` if it is absent or empty."""
+    value = headers.get(name)
+    if not value:
+        raise SignatureMissing(f"header {name} is missing", header=name)
+    return value
 
 
 class VerifiedDelivery(NamedTuple):
@@ -96,7 +110,8 @@ class Options:
     Attributes:
         repeat_window_s: Replaces every ``repeat_after_s``, in seconds.
         lifetime_s: How long the proof of a delivery can be accepted at most, in seconds. 0 if a
-            secret is sent along, which proves whatever is sent with it; None means for ever:
+            secret is sent along, which proves whatever is sent with it, or if nothing is signed;
+            None means for ever:
             then equal content is never a new event, however late it comes.
         version: The payload version of bodies that leave it open; one for all of them, or one
             for each registration.
@@ -134,6 +149,7 @@ _SLOT_MARK = "@"
 _SLOT_CHARS = 32
 
 
+@quickly_made
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Payload:
     """The object decoded from a delivery's body, and where it came from.
@@ -230,6 +246,7 @@ class Payload:
         return name if self.account is None else f"{name}/{self.account.replace('/', '%2F')}"
 
 
+@quickly_made
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Item:
     """One of the vendor's events inside a payload; made by ``Payload.item``.
@@ -335,6 +352,7 @@ class Item:
         return hash_content(self.compared)
 
 
+@quickly_made
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Envelope:
     """A proven delivery, split into items, ready to be admitted.

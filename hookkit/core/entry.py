@@ -6,9 +6,11 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
+from typing import NamedTuple
 
 from hookkit.core.attempts import Attempt, Outcome, Tries
 from hookkit.core.body import Headers
+from hookkit.core.constructors import quickly_made
 from hookkit.core.handshake import Reply
 
 
@@ -19,8 +21,7 @@ class State(StrEnum):
     PENDING = "pending"
     #: A worker holds its lease.
     RUNNING = "running"
-    #: It is due later: a handler failed, another entry of its lane goes first, or it was
-    #: claimed together with another and has not begun.
+    #: It is due later: a handler failed, or another entry of its lane goes first.
     WAITING = "waiting"
     #: Every handler that wanted it has succeeded, or nobody wanted it.
     DONE = "done"
@@ -44,25 +45,61 @@ AT_REST = frozenset({State.DONE, State.DEAD, State.SHADOW, State.TWIN, State.IGN
 SETTLED = frozenset({State.WAITING, State.DONE, State.DEAD})
 
 
+def why_not_again(name: str, state: State, *, has_body: bool, is_chosen: bool) -> str | None:
+    """Return a sentence about why an entry cannot be replayed, None if it can.
+
+    Args:
+        name: What the sentence calls the entry.
+        has_body: Whether its bytes are still kept.
+        is_chosen: Whether just some handlers are to run.
+    """
+    if state is State.SHADOW:
+        return (
+            f"{name} is in shadow, as is its payload version: `flask hookkit versions switch`"
+            " runs what only that version has reported"
+        )
+    if state not in REPLAYABLE:
+        return f"{name} is {state}: only entries at rest run again"
+    if is_chosen and state is State.WAITING:
+        return f"{name} is waiting for its next attempt; its handlers cannot be chosen now"
+    return None if has_body else f"the bytes of {name} are gone, so that it cannot run again"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Filter:
     """Which entries are meant; None in an attribute means any.
 
     Attributes:
         entry_ids: Only these entries.
+        event_id: The entries of this event id; each endpoint may have one.
+        version: Entries of this payload version.
+        lane: Entries of this lane; each endpoint may have one.
         outcome: Entries with such an attempt in their present run.
+        error: Entries with an attempt in their present run that raised an exception of this class:
+            ``shop.errors.ShopAway``, or ``ShopAway`` alone.
+        tried_by: Entries with an attempt of the handler of this name. With an outcome or an error,
+            that attempt has them.
         untried_by: Entries without an attempt of the handler of this name.
         type: Entries of this event type or vendor type.
+        has_conflict: Whether deliveries brought the event with other content.
+        is_replayed: Whether a person asked for the entry to run again.
         since: Entries received then or later.
         until: Entries received before.
     """
 
     entry_ids: Collection[int] | None = None
+    event_id: str | None = None
     endpoint: str | None = None
     state: State | None = None
+    version: str | None = None
+    lane: str | None = None
     outcome: Outcome | None = None
+    error: str | None = None
+    tried_by: str | None = None
     untried_by: str | None = None
     type: str | None = None
+    has_conflict: bool | None = None
+    is_replayed: bool | None = None
     since: datetime | None = None
     until: datetime | None = None
 
@@ -75,6 +112,7 @@ EVERYTHING = Filter()
 RETRY_AFTER_S = 10
 
 
+@quickly_made
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Admitted:
     """What the inbox made of one item.
@@ -98,6 +136,7 @@ class Admitted:
     repeat_after_s: float | None = None
 
 
+@quickly_made
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Receipt:
     """What a delivery came to, and the answer to its sender.
@@ -132,6 +171,27 @@ class Receipt:
         return len(self.admitted) - self.new_count
 
 
+#: How an entry was claimed, the first letter of its lease token: in a group, where no attempt is
+#: counted before it is settled; alone after its group was lost; or alone and counted. Tokens of
+#: older releases, which are hexadecimal, are counted.
+GROUP = "g"
+SUSPECT = "s"
+COUNTED = "c"
+
+
+class Lease(NamedTuple):
+    """Under which new entries are stored that a worker of this process handles next.
+
+    Attributes:
+        token: That of a group: their claims are counted when they are settled.
+        seconds: How long the worker may take before others may claim them.
+    """
+
+    token: str
+    seconds: float
+
+
+@quickly_made
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Entry:
     """An event in the inbox, claimed by a worker.
@@ -165,7 +225,18 @@ class Entry:
     chosen: frozenset[str] | None = None
     lane: str | None = None
 
+    @property
+    def is_of_group(self) -> bool:
+        """Whether it was claimed with others, so that its attempt is counted when it is settled."""
+        return self.lease_token.startswith(GROUP)
 
+    @property
+    def is_suspect(self) -> bool:
+        """Whether its lease was over when it was claimed, so that it may kill its worker."""
+        return self.lost_claim_count > 0 or self.lease_token.startswith(SUSPECT)
+
+
+@quickly_made
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settlement:
     """What becomes of an entry after a claim.
@@ -175,12 +246,14 @@ class Settlement:
         retry_after_s: Of WAITING: seconds until the next handler is due.
         attempts: The attempts to record with it.
         event_type: The event type to record; None leaves the recorded one.
+        decided_at: The moment from which the seconds count; None is when it is recorded.
     """
 
     state: State
     retry_after_s: float | None
     attempts: tuple[Attempt, ...]
     event_type: str | None = None
+    decided_at: datetime | None = None
 
 
 def settle(
@@ -189,6 +262,7 @@ def settle(
     event_type: str | None = None,
     is_exhausted: bool = False,
     wait_s: float | None = None,
+    decided_at: datetime | None = None,
 ) -> Settlement:
     """Decide what follows *attempts*.
 
@@ -214,4 +288,5 @@ def settle(
         retry_after_s=retry_after_s,
         attempts=tuple(attempts),
         event_type=event_type,
+        decided_at=decided_at,
     )

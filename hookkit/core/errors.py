@@ -29,6 +29,14 @@ class Unavailable(HookkitError):
     """Our side cannot do its part now; the vendor should send the delivery again."""
 
 
+class StoreRefused(Unavailable):
+    """The inbox refuses what was to be written, and would refuse it again."""
+
+
+class TookTooLong(Unavailable):
+    """What was asked of the inbox took longer than it may, and was given up."""
+
+
 class KeyPending(Unavailable):
     """A vendor's key is not known yet, and this delivery does not wait for it.
 
@@ -40,16 +48,27 @@ class ReplayRefused(HookkitError):
     """The entry cannot be replayed: it does not exist, or it is running or about to run."""
 
 
+#: The longest that an attempt may be put off. A time beyond the calendar could not be read back.
+LONGEST_DELAY = timedelta(days=365)
+
+
 class RetryLater(HookkitError):
     """Raise it in a handler that cannot do its part yet: the attempt counts, and is repeated.
 
     Attributes:
-        after: How long to wait, in place of the policy's delay.
+        after: How long to wait, in place of the policy's delay; at most a year. None, as of a
+            class of yours that does not call this ``__init__``, leaves it to the policy.
     """
 
+    after: timedelta | None = None
+
     def __init__(self, after: timedelta, reason: str = "") -> None:
-        if after < timedelta(0):
-            raise ValueError("RetryLater: after must not be negative")
+        if not isinstance(after, timedelta):
+            raise TypeError(
+                f"RetryLater: after={after!r} must be a timedelta, such as timedelta(minutes=5)"
+            )
+        if not timedelta(0) <= after <= LONGEST_DELAY:
+            raise ValueError("RetryLater: after must not be negative, and at most a year")
         self.after = after
         super().__init__(reason or f"asked to be run again after {after}")
 
@@ -86,10 +105,18 @@ class Rejected(HookkitError):
 
 
 class SignatureMissing(Rejected):
-    """The delivery carries nothing that could prove its sender."""
+    """The delivery carries nothing that could prove its sender.
+
+    Attributes:
+        header: The header that is missing, in lower case; empty if something else is.
+    """
 
     code = "signature_missing"
     status = 401
+
+    def __init__(self, message: str, *, header: str = "") -> None:
+        super().__init__(message)
+        self.header = header
 
 
 class SignatureMismatch(Rejected):
@@ -99,14 +126,27 @@ class SignatureMismatch(Rejected):
     status = 401
 
 
-class TimestampExpired(Rejected):
+class _FarOff(HookkitError):
+    """The signed time is too far from the time of arrival.
+
+    Attributes:
+        age_s: How long before the arrival it was signed, in seconds; negative if it is later.
+            None if that is not known.
+    """
+
+    def __init__(self, message: str, *, age_s: float | None = None) -> None:
+        super().__init__(message)
+        self.age_s = age_s
+
+
+class TimestampExpired(_FarOff, Rejected):
     """The delivery was signed longer ago than the endpoint tolerates."""
 
     code = "timestamp_expired"
     status = 401
 
 
-class TimestampInFuture(Rejected):
+class TimestampInFuture(_FarOff, Rejected):
     """The signed time is later than now, by more than the endpoint tolerates."""
 
     code = "timestamp_in_future"

@@ -8,6 +8,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any, TypedDict
 
+from hookkit.core.constructors import quickly_made
 from hookkit.core.delivery import Item
 from hookkit.core.parts import (
     Author,
@@ -77,7 +78,11 @@ class EventType(StrEnum):
     #: Not understood: read ``problems`` and ``raw``.
     UNKNOWN = "unknown"
 
+    # An equal text is found by it, and ``Enum`` has a slower one, written in Python.
+    __hash__ = str.__hash__
 
+
+@quickly_made
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class Event:
     """What every event has.
@@ -130,6 +135,7 @@ class Event:
         )
 
 
+@quickly_made
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class MessageEvent(Event):
     """Somebody said something, changed it or took it back."""
@@ -138,6 +144,7 @@ class MessageEvent(Event):
     message: Message
 
 
+@quickly_made
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class DeliveryEvent(Event):
     """A message got one stage further, or failed to.
@@ -152,6 +159,7 @@ class DeliveryEvent(Event):
     delivery: DeliveryReport
 
 
+@quickly_made
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class PostbackEvent(Event):
     """Somebody pressed a button."""
@@ -159,6 +167,7 @@ class PostbackEvent(Event):
     postback: Postback
 
 
+@quickly_made
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class ActivityEvent(Event):
     """Somebody read or types.
@@ -172,6 +181,7 @@ class ActivityEvent(Event):
     read_at: datetime | None = None
 
 
+@quickly_made
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class ConversationEvent(Event):
     """Something happened to a conversation as a whole."""
@@ -187,6 +197,7 @@ class ConversationEvent(Event):
     state: str | None = None
 
 
+@quickly_made
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class ReferralEvent(Event):
     """A user came to a conversation by a link, a code or an ad."""
@@ -194,6 +205,7 @@ class ReferralEvent(Event):
     referral: Referral
 
 
+@quickly_made
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class ClientEvent(Event):
     """A user's channel was added, changed or removed."""
@@ -202,6 +214,7 @@ class ClientEvent(Event):
     error: ErrorInfo | None = None
 
 
+@quickly_made
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class UserEvent(Event):
     """Something happened to a user."""
@@ -209,6 +222,7 @@ class UserEvent(Event):
     user: User
 
 
+@quickly_made
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class MergeEvent(Event):
     """Two users turned out to be one; several discarded users are several events.
@@ -226,6 +240,7 @@ class MergeEvent(Event):
     metadata: Mapping[str, Any] = field(default_factory=dict)
 
 
+@quickly_made
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class AgentEvent(Event):
     """Something happened to an agent.
@@ -238,6 +253,7 @@ class AgentEvent(Event):
     state: str | None = None
 
 
+@quickly_made
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class ControlEvent(Event):
     """Control over a conversation passed, or failed to pass, between integrations."""
@@ -246,6 +262,7 @@ class ControlEvent(Event):
     error: ErrorInfo | None = None
 
 
+@quickly_made
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class TestEvent(Event):
     """The vendor tries whether somebody answers."""
@@ -253,11 +270,13 @@ class TestEvent(Event):
     __test__ = False  # pytest would collect it by its name
 
 
+@quickly_made
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class OtherEvent(Event):
     """Documented, without a counterpart in this model: read ``raw``."""
 
 
+@quickly_made
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class UnknownEvent(Event):
     """Not understood: read ``problems`` and ``raw``."""
@@ -339,24 +358,27 @@ def build_event(
     Parts that the kind's class does not have are left out; without a part that it must
     have, the event is ``unknown`` and a problem names the part.
     """
-    given: Mapping[str, Any] = {**parts}
-    required, optional = _PARTS[EVENT_CLASSES[kind]]
-    missing = [name for name in required if given.get(name) is None]
-    if missing:
+    event_class = EVENT_CLASSES[kind]
+    names, required = _PARTS[event_class]
+    given: dict[str, Any] = {
+        name: part for name, part in parts.items() if part is not None and name in names
+    }
+    if not required <= given.keys():
+        missing = [name for name in names if name in required and name not in given]
         gaps = (f"{name}: missing, so this is no {kind.value}" for name in missing)
         return build_event(item, EventType.UNKNOWN, parts, (*problems, *gaps))
-    return EVENT_CLASSES[kind](
+    payload = item.payload
+    return event_class(
         id=item.event_id,
         type=kind,
-        provider=item.payload.provider,
-        endpoint=item.payload.endpoint,
-        version=item.payload.version,
+        provider=payload.provider,
+        endpoint=payload.endpoint,
+        version=payload.version,
         vendor_type=item.vendor_type,
-        received_at=item.payload.received_at,
+        received_at=payload.received_at,
         problems=tuple(problems),
         raw=item.raw,
-        **{name: given[name] for name in optional if given.get(name) is not None},
-        **{name: given[name] for name in required},
+        **given,
     )
 
 
@@ -375,18 +397,15 @@ _FROM_ITEM = frozenset(
 )
 
 
-def _parts_of(event_class: type[Event]) -> tuple[tuple[str, ...], tuple[str, ...]]:
+def _parts_of(event_class: type[Event]) -> tuple[dict[str, None], frozenset[str]]:
     attributes = [each for each in fields(event_class) if each.name not in _FROM_ITEM]
-    required = {
+    required = (
         each.name
         for each in attributes
         if each.default is MISSING and each.default_factory is MISSING
-    }
-    return (
-        tuple(each.name for each in attributes if each.name in required),
-        tuple(each.name for each in attributes if each.name not in required),
     )
+    return dict.fromkeys(each.name for each in attributes), frozenset(required)
 
 
-#: class -> the parts that it must have, and those that it may have
+#: class -> the parts that it may have, in their order; and those that it must have
 _PARTS = {event_class: _parts_of(event_class) for event_class in EVENT_CLASSES.values()}

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Literal, TypeAlias
+from types import UnionType
+from typing import Any, Literal, TypeAlias, Union, get_args, get_origin
 
 from hookkit.core.attempts import UNTRIED, RetryPolicy
+from hookkit.core.constructors import quickly_made
 from hookkit.core.entry import Entry
 from hookkit.core.errors import ConfigurationError
-from hookkit.core.event import Event
+from hookkit.core.event import Event, EventType
 from hookkit.core.parts import AuthorType
 from hookkit.core.provider import Provider
 from hookkit.core.triggers import Trigger
@@ -32,6 +34,7 @@ class Condition:
 
     author: str | None = None
     channel: str | None = None
+    control: str | None = None
     provider: str | None = None
     endpoint: str | None = None
     version: str | None = None
@@ -43,6 +46,7 @@ class Condition:
         return (
             self.author in (None, actor_type)
             and (self.channel is None or self.channel == _channel_of(event))
+            and (self.control is None or self.control == _control_of(event))
             and self.provider in (None, event.provider)
             and self.endpoint in (None, event.endpoint)
             and self.version in (None, event.version)
@@ -54,6 +58,12 @@ def _channel_of(event: Event) -> str | None:
     message = getattr(event, "message", None)
     sources = (event.source, message.source if message is not None else None)
     return next((each.type for each in sources if each is not None and each.type), None)
+
+
+def _control_of(event: Event) -> str | None:
+    """Return the name of the integration that has control over the conversation of *event*."""
+    control = event.conversation.active_control if event.conversation is not None else None
+    return control.name if control is not None else None
 
 
 def check_condition(
@@ -87,28 +97,49 @@ def check_condition(
         raise ConfigurationError(*mistakes)
 
 
-def check_options(when: object, retry: object) -> None:
-    """Raise ``ConfigurationError`` for a ``when`` or a ``retry`` that would fail at each event."""
-    mistakes = []
-    if retry is not None and not isinstance(retry, RetryPolicy):
+def check_options(
+    when: object, retry: object, texts: Mapping[str, object], switches: Mapping[str, object]
+) -> None:
+    """Raise ``ConfigurationError`` for options that no event fits, or that fail at each event.
+
+    Args:
+        texts: By their names the options that must be a text or None.
+        switches: By their names the options that must be True or False.
+    """
+    mistakes = [
+        f"on({name}={given!r}): must be a text"
+        for name, given in texts.items()
+        if not isinstance(given, str | None)
+    ]
+    mistakes += [
+        f"on({name}={given!r}): must be True or False"
+        for name, given in switches.items()
+        if not isinstance(given, bool)
+    ]
+    if not isinstance(retry, RetryPolicy | None):
         mistakes.append(
             f"on(retry={retry!r}): must be a RetryPolicy, such as retry=RetryPolicy(max_attempts=3)"
         )
-    if when is not None and not callable(when):
-        mistakes.append(
+    if when is not None:
+        mistakes += _mistakes_of_when(when)
+    if mistakes:
+        raise ConfigurationError(*mistakes)
+
+
+def _mistakes_of_when(when: object) -> Iterator[str]:
+    if not callable(when):
+        yield (
             f"on(when={when!r}): must be a function of the event, such as"
             ' when=lambda event: event.message.text == "Hi"'
         )
-    elif callable(when):
-        if inspect.iscoroutinefunction(when):
-            mistakes.append("on(when=...): must not be a coroutine function")
-        try:
-            if not _can_take(inspect.signature(when), 1):
-                mistakes.append("on(when=...): must take one argument, the event")
-        except (TypeError, ValueError):  # some callables written in C have no signature
-            pass
-    if mistakes:
-        raise ConfigurationError(*mistakes)
+        return
+    if inspect.iscoroutinefunction(when):
+        yield "on(when=...): must not be a coroutine function"
+    if _is_generator(when):
+        yield "on(when=...): has a yield in it, so that what it returns is always true"
+    signature = _signature_of(when)
+    if signature is not None and not _can_take(signature, 1):
+        yield "on(when=...): must take one argument, the event"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -145,13 +176,13 @@ def takes_run(function: HandlerFunction) -> bool:
     Raises:
         ConfigurationError: It cannot be called with one event, or its body would not run then.
     """
-    if inspect.isgeneratorfunction(function) or inspect.isasyncgenfunction(function):
+    if _is_generator(function):
         raise ConfigurationError(
-            f"handler {function.__qualname__!r} has a yield in it, so that calling it runs nothing"
+            f"handler {getattr(function, '__qualname__', function)!r} has a yield in it, so that"
+            " calling it runs nothing"
         )
-    try:
-        signature = inspect.signature(function)
-    except (TypeError, ValueError):  # some callables written in C have no signature
+    signature = _signature_of(function)
+    if signature is None:
         return False
     if _can_take(signature, 2):
         positional = [
@@ -172,6 +203,51 @@ def takes_run(function: HandlerFunction) -> bool:
     )
 
 
+def check_annotation(function: HandlerFunction, triggers: Iterable[Trigger]) -> None:
+    """Raise ``ConfigurationError`` if *function* is annotated with events that it would never get.
+
+    Nothing is said of a handler without an annotation, of one that cannot be evaluated yet, and of
+    a trigger that may hand over any class.
+    """
+    taken = _annotated_classes(function)
+    for trigger in triggers if taken else ():
+        given = trigger.event_classes
+        if given and not any(issubclass(each, taken) for each in given):
+            raise ConfigurationError(
+                f"handler {getattr(function, '__qualname__', function)!r} takes a"
+                f" {' or '.join(each.__name__ for each in taken)}, and on({trigger.word!r}) hands"
+                f" over a {' or '.join(sorted(each.__name__ for each in given))}"
+            )
+
+
+def _annotated_classes(function: HandlerFunction) -> tuple[type[Event], ...]:
+    """Return the classes of events that *function* says it takes; none if it takes others too."""
+    try:
+        parameters = inspect.signature(function, eval_str=True).parameters.values()
+    except Exception:  # noqa: BLE001  # an annotation may be any expression
+        return ()
+    annotation = next((each.annotation for each in parameters), None)
+    is_union = get_origin(annotation) in (Union, UnionType)
+    classes = get_args(annotation) if is_union else (annotation,)
+    found = [each for each in classes if isinstance(each, type) and issubclass(each, Event)]
+    return tuple(found) if len(found) == len(classes) else ()
+
+
+def _is_generator(function: Callable[..., object]) -> bool:
+    """Tell whether calling *function*, or an object of a class, only makes a generator."""
+    return any(
+        inspect.isgeneratorfunction(each) or inspect.isasyncgenfunction(each)
+        for each in (function, getattr(function, "__call__", None))  # noqa: B004  # of an object
+    )
+
+
+def _signature_of(function: Callable[..., object]) -> inspect.Signature | None:
+    try:
+        return inspect.signature(function)
+    except (TypeError, ValueError):  # some callables written in C have none
+        return None
+
+
 def _can_take(signature: inspect.Signature, argument_count: int) -> bool:
     try:
         signature.bind(*[None] * argument_count)
@@ -181,11 +257,20 @@ def _can_take(signature: inspect.Signature, argument_count: int) -> bool:
 
 
 class HandlerRegistry:
-    """Handlers by name, in the order they were registered."""
+    """Handlers by name, in the order they were registered.
+
+    Attributes:
+        any_ordered: Whether a handler wants the events of a lane in order.
+        fewest_attempts: The fewest attempts of a handler with a policy of its own; None if no
+            handler has one.
+    """
 
     def __init__(self) -> None:
+        self.any_ordered: bool = False
+        self.fewest_attempts: int | None = None
         self._handlers: dict[str, Handler] = {}
         self._fallbacks: dict[str, Handler] = {}
+        self._by_type: dict[EventType, tuple[Handler, ...]] = {}
 
     def add(self, handler: Handler) -> None:
         """Register *handler*; without triggers it is a fallback.
@@ -202,6 +287,24 @@ class HandlerRegistry:
                 f"handler name {handler.name[:40]!r}: must have 1 to {MAX_NAME_CHARS} characters"
             )
         (self._handlers if handler.triggers else self._fallbacks)[handler.name] = handler
+        self._by_type = {}
+        self.any_ordered = self.any_ordered or bool(handler.triggers and handler.ordered)
+        if handler.retry is not None:
+            most = handler.retry.max_attempts
+            self.fewest_attempts = min(most, self.fewest_attempts or most)
+
+    def of_type(self, kind: EventType) -> tuple[Handler, ...]:
+        """Return the handlers, fallbacks excepted, that may want events of type *kind*."""
+        by_type = self._by_type  # one registered meanwhile begins a new one
+        found = by_type.get(kind)
+        if found is None:
+            found = tuple(
+                handler
+                for handler in self._handlers.values()
+                if any(trigger.may_fit(kind) for trigger in handler.triggers)
+            )
+            by_type[kind] = found
+        return found
 
     @property
     def handlers(self) -> Mapping[str, Handler]:
@@ -218,12 +321,8 @@ class HandlerRegistry:
         """The names of all handlers, fallbacks included."""
         return (*self._handlers, *self._fallbacks)
 
-    @property
-    def any_ordered(self) -> bool:
-        """Whether a handler wants the events of a lane in order."""
-        return any(handler.ordered for handler in self._handlers.values())
 
-
+@quickly_made
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Turn:
     """A handler whose turn it is.
@@ -239,6 +338,7 @@ class Turn:
     is_lost: bool = False
 
 
+@quickly_made
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
     """What a claim calls for.

@@ -68,6 +68,11 @@ def fingerprint_of(key: bytes, secret: bytes) -> str:
     return hmac.digest(key, _PURPOSE + secret, "sha256").hex()[:FINGERPRINT_CHARS]
 
 
+def hidden_secret(secret: bytes, salt: bytes) -> str:
+    """Return what is kept of a *secret* that was sent, to be compared with other secrets later."""
+    return hmac.digest(salt, secret, "sha256").hex()
+
+
 def read_key(secret_key: object) -> bytes:
     """Return Flask's ``SECRET_KEY``, a text or bytes, as a key; empty if it is not set."""
     if isinstance(secret_key, str):

@@ -8,6 +8,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
+from hookkit.core.constructors import quickly_made
 from hookkit.core.content import Content
 
 
@@ -26,6 +27,7 @@ class AuthorType(StrEnum):
     UNKNOWN = "unknown"
 
 
+@quickly_made
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Author:
     """Who did something.
@@ -44,6 +46,7 @@ class Author:
     subtypes: tuple[str, ...] = ()
 
 
+@quickly_made
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Client:
     """A channel through which a user can be reached.
@@ -73,6 +76,7 @@ class Client:
     device: Device | None = None
 
 
+@quickly_made
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Device:
     """A browser or phone behind a client of type ``sdk``."""
@@ -89,6 +93,7 @@ class Device:
     info: Mapping[str, Any] = field(default_factory=dict)
 
 
+@quickly_made
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Identity:
     """A proven or claimed address of a user."""
@@ -98,6 +103,7 @@ class Identity:
     verification: str | None = None
 
 
+@quickly_made
 @dataclass(frozen=True, slots=True, kw_only=True)
 class User:
     """The customer.
@@ -127,6 +133,7 @@ class User:
     clients: tuple[Client, ...] = ()
 
 
+@quickly_made
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Participant:
     """Somebody's membership in a conversation.
@@ -143,6 +150,7 @@ class Participant:
     last_read: datetime | None = None
 
 
+@quickly_made
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Control:
     """An integration that has, or is offered, control over a conversation."""
@@ -153,6 +161,7 @@ class Control:
     integration_type: str | None = None
 
 
+@quickly_made
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Conversation:
     """Where it happened.
@@ -177,6 +186,7 @@ class Conversation:
     pending_control: Control | None = None
 
 
+@quickly_made
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Source:
     """The channel that something came through.
@@ -196,6 +206,7 @@ class Source:
     device: Device | None = None
 
 
+@quickly_made
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Destination:
     """The channel that something was sent to; ``destination_id`` is the address on it."""
@@ -205,6 +216,7 @@ class Destination:
     destination_id: str | None = None
 
 
+@quickly_made
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Message:
     """Something said in a conversation.
@@ -237,6 +249,7 @@ class Message:
         return self.content.text if self.content is not None else ""
 
 
+@quickly_made
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ErrorInfo:
     """What went wrong at the vendor: act on ``code``, show ``message``.
@@ -252,6 +265,7 @@ class ErrorInfo:
     raw: Mapping[str, Any] = field(default_factory=dict)
 
 
+@quickly_made
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DeliveryReport:
     """How far a message got on its way to the user.
@@ -269,6 +283,7 @@ class DeliveryReport:
     error: ErrorInfo | None = None
 
 
+@quickly_made
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Postback:
     """A button that was pressed.
@@ -286,6 +301,7 @@ class Postback:
     message: Message | None = None
 
 
+@quickly_made
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Referral:
     """How a user found the conversation.

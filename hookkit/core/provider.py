@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import partial
 from itertools import islice
@@ -16,6 +16,7 @@ from hookkit.core.event import Event, EventType, unknown_event
 from hookkit.core.handshake import Challenge, Handshake
 from hookkit.core.modes import Mode
 from hookkit.core.scheme import KeyScheme, Scheme
+from hookkit.core.text import counted
 from hookkit.core.triggers import Meaning
 
 
@@ -46,6 +47,12 @@ FINGERPRINT_HEADER = "hookkit-fingerprint"
 #: Kept as headers: what a ``VerifiedDelivery`` says of the event's identity.
 SIGNED_HEADER = "hookkit-signed"
 ACCOUNT_HEADER = "hookkit-account"
+
+#: Kept as a header: the span of the delivery, by which traces of its handlers are linked with it.
+TRACE_HEADER = "hookkit-traceparent"
+
+#: Kept as a header of a body of more events than were taken at the time: how many were.
+MAX_ITEMS_HEADER = "hookkit-max-items"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -193,7 +200,7 @@ def parse(
         version=items[0].payload.version,
         received_at=delivery.received_at,
         body=body,
-        headers=headers,
+        headers=items[0].payload.headers,
         secret_index=verified.secret_index,
         items=items,
         modes=modes,
@@ -240,7 +247,9 @@ def split(
         received_at: When it arrived, aware UTC.
         document: The decoded body, if it is decoded already.
         is_bytewise: Whether the sender signed these very bytes.
-        max_items: A body of more items stays whole; None takes any body apart.
+        max_items: A body of more items stays whole, and the headers of its item say so. None
+            takes a kept body apart, unless its headers say that it stayed whole: the limit of
+            the settings may have changed since.
     """
     payload_of = partial(
         Payload,
@@ -271,6 +280,8 @@ def split(
         problem = f"body: payload version {ascii(version)[:40]} is not known"
         return (unknown_item(payload_of(version="", document=document), problem),)
     payload = payload_of(version=version, document=document)
+    if MAX_ITEMS_HEADER in headers:
+        return (_whole_item(payload, body),)
     try:
         found = iter(provider.versions[version].split(payload))
         items = tuple(found if max_items is None else islice(found, max_items + 1))
@@ -278,9 +289,8 @@ def split(
         problem = f"body: {type(error).__name__} while it was taken apart"
         return (unknown_item(payload, problem),)
     if max_items is not None and len(items) > max_items:
-        problem = f"body: holds more than {max_items} events"
-        event_id = _id_of_whole(body)
-        return (payload.item(raw=document, vendor_type="", event_id=event_id, problem=problem),)
+        marked = {**headers, MAX_ITEMS_HEADER: str(max_items)}
+        return (_whole_item(replace(payload, headers=marked), body),)
     return items or (unknown_item(payload, "body: holds no event"),)
 
 
@@ -291,20 +301,15 @@ def _event_id_of(provider: Provider, headers: Headers) -> str | None:
     return None if provider.event_id_of is None else provider.event_id_of(headers)
 
 
-def _id_of_whole(body: bytes) -> str:
-    """Return the id of an event that stands for a body with too many of them."""
-    return f"whole:{hashlib.sha256(body).hexdigest()}"
-
-
-def max_items_of(event_id: str, body: bytes) -> int | None:
-    """Return the ``max_items`` for taking a kept *body* apart as it was when it was admitted.
-
-    The limit of the settings may have changed since: an event that stands for a whole body stays
-    that, and one out of many keeps its place among them. No sender can write the hash of a body
-    into an id in this body.
-    """
-    is_like = event_id.startswith("whole:")
-    return 0 if is_like and event_id.startswith(_id_of_whole(body)) else None
+def _whole_item(payload: Payload, body: bytes) -> Item:
+    """Return the one item that stands for a body with too many of them."""
+    max_items = int(payload.headers[MAX_ITEMS_HEADER])
+    return payload.item(
+        raw=payload.document,
+        vendor_type="",
+        event_id=f"whole:{hashlib.sha256(body).hexdigest()}",
+        problem=f"body: holds more than {counted(max_items, 'event', 'events')}",
+    )
 
 
 def unknown_item(payload: Payload, problem: str, vendor_type: str = "") -> Item:

@@ -67,6 +67,10 @@ class UrlScheme(Protocol):
     def signs_url(self) -> bool:
         """Whether the URL is signed."""
 
+    @property
+    def public_url(self) -> str:
+        """The URL that senders post to, without its query; empty if it is not known."""
+
     def at_url(self, public_url: str) -> Scheme:
         """Return the scheme of senders that post to *public_url*."""
 
@@ -96,6 +100,20 @@ class ProofInBody(Protocol):
 
         Raises:
             BodyUnreadable: *body* is not a JSON object.
+        """
+
+
+@runtime_checkable
+class SendsSecret(Protocol):
+    """A scheme whose sender sends the secret itself along, outside the body."""
+
+    def conceal(self, delivery: Delivery) -> Delivery:
+        """Return *delivery* with what was sent hidden by ``hidden_secret`` and its salt.
+
+        ``verify`` takes the result as it takes *delivery*: it hides what it compares as well.
+
+        Raises:
+            Rejected: Nothing was sent, or it cannot be told from the rest.
         """
 
 
@@ -135,6 +153,19 @@ class KeptKey(NamedTuple):
     fetched_at: datetime
 
 
+class KnownId(NamedTuple):
+    """A public key as people see it.
+
+    Attributes:
+        key_id: What the vendor calls it; None if the settings give it no id.
+        fetched_at: When the vendor's server said last that this is the key; None for one of the
+            settings.
+    """
+
+    key_id: str | None
+    fetched_at: datetime | None
+
+
 class KeyBook(Protocol):
     """Keeps the public keys that have proved deliveries, by the server they come from.
 
@@ -159,6 +190,13 @@ class Keys(Protocol):
 
         Args:
             address: Where the delivery comes from; look-ups are limited by it.
+        """
+
+    def key_ids(self, book: KeyBook) -> Sequence[KnownId]:
+        """Return the ids of the keys of the settings and of those that *book* keeps.
+
+        Raises:
+            Unavailable: The book cannot be read.
         """
 
     def note_proof(self, key_id: str, address: str) -> None:

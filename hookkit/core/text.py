@@ -19,3 +19,8 @@ def visible(text: str) -> str:
 def counted(number: int, singular: str, plural: str) -> str:
     """Return *number* and the word or words that go with it: ``1 entry``, ``2 entries``."""
     return f"{number} {singular if number == 1 else plural}"
+
+
+def capped(number: int, cap: int) -> str:
+    """Return *number*, which was counted no further than one above *cap*."""
+    return str(number) if number <= cap else f"more than {cap}"

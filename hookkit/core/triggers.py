@@ -5,10 +5,11 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from itertools import chain
 from typing import TypeAlias
 
 from hookkit.core.errors import ConfigurationError
-from hookkit.core.event import Event, EventType
+from hookkit.core.event import EVENT_CLASSES, Event, EventType
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,6 +68,13 @@ class Trigger:
     meanings: Mapping[str, tuple[Meaning, ...]] | None = None
     exactly: tuple[str, str] | None = None
 
+    @property
+    def event_classes(self) -> frozenset[type[Event]]:
+        """The classes of the events that the word stands for; none if it may be any."""
+        meanings = [each for of_one in (self.meanings or {}).values() for each in of_one]
+        types = self.types | {meaning.type for meaning in meanings}
+        return frozenset(EVENT_CLASSES[kind] for kind in types)
+
     def fits(self, event: Event) -> bool:
         """Tell whether *event* is one that the word stands for."""
         if self.exactly is not None:
@@ -74,6 +82,15 @@ class Trigger:
         if self.meanings is not None:
             return any(meaning.fits(event) for meaning in self.meanings.get(event.provider, ()))
         return event.type in self.types
+
+    def may_fit(self, kind: EventType) -> bool:
+        """Tell whether an event of type *kind* could be one that the word stands for."""
+        if self.exactly is not None:
+            return True
+        if self.meanings is not None:
+            meanings = chain.from_iterable(self.meanings.values())
+            return any(meaning.type is kind for meaning in meanings)
+        return kind in self.types
 
 
 def explain(word: str, vocabulary: Vocabulary) -> Trigger:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import inspect
 import logging
-import traceback
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
@@ -22,8 +21,9 @@ from hookkit.core.entry import Entry, Settlement, settle
 from hookkit.core.errors import Discard, RetryLater, Unavailable
 from hookkit.core.event import Event, EventType
 from hookkit.core.handlers import Handler, HandlerRegistry, Turn, plan
-from hookkit.core.provider import Provider, max_items_of, normalize, split
+from hookkit.core.provider import Provider, normalize, split
 from hookkit.handling.journal import Journal
+from hookkit.handling.raised import describe, place_of
 from hookkit.inbox.inbox import Inbox
 
 
@@ -62,6 +62,7 @@ class Assignment:
         inbox: Returns the inbox; may raise ``Unavailable``.
         clock: Returns the time as aware UTC.
         jitter: Returns a random number in [-1, 1].
+        observe: Takes each entry that was handled, with its provider and its event; raises nothing.
     """
 
     sender: object
@@ -73,6 +74,13 @@ class Assignment:
     inbox: Callable[[], Inbox]
     clock: Callable[[], datetime]
     jitter: Callable[[], float]
+    observe: Callable[[Provider, Entry, Event], None] | None = None
+
+    @property
+    def fewest_attempts(self) -> int:
+        """The fewest attempts that any handler has."""
+        usual = self.retry.max_attempts
+        return min(usual, self.registry.fewest_attempts or usual)
 
 
 class Readable(Protocol):
@@ -108,13 +116,21 @@ class Reader:
         self._providers = providers
         self._last: tuple[object, tuple[Item, ...]] = (None, ())
 
-    def read(self, entry: Readable) -> Event:
-        """Return the event of *entry*, of type ``unknown`` if its body is not readable."""
+    def read(self, entry: Readable, item: Item | None = None) -> Event:
+        """Return the event of *entry*, of type ``unknown`` if its body is not readable.
+
+        Args:
+            item: The event in its body, if it was taken apart already.
+        """
         provider = self._providers[entry.endpoint]
+        if item is not None:
+            return normalize(provider, item)
         items = self._items(provider, entry)
         # Newer code may split differently; the position and the id stay as admitted.
         item = items[min(entry.position, len(items) - 1)]
-        return normalize(provider, replace(item, event_id=entry.event_id))
+        if item.event_id != entry.event_id:
+            item = replace(item, event_id=entry.event_id)
+        return normalize(provider, item)
 
     def _items(self, provider: Provider, entry: Readable) -> tuple[Item, ...]:
         key = (entry.endpoint, entry.received_at, entry.body, entry.headers)
@@ -126,16 +142,12 @@ class Reader:
                 body=entry.body or b"",
                 headers=entry.headers,
                 received_at=entry.received_at,
-                max_items=max_items_of(entry.event_id, entry.body or b""),
             )
             self._last = (key, items)
         return items
 
 
 _handler_logger = logging.getLogger("hookkit.handlers")
-
-#: The most that is stored of an error: enough to recognize it, never a whole body.
-MAX_ERROR_CHARS = 1000
 
 
 class Dispatcher:
@@ -165,7 +177,7 @@ class Dispatcher:
         if entry.body is None:
             return settle([self._unreadable(entry)])
         registry = self._assignment.registry
-        wanting, raised = self._wanting(registry.handlers.values(), event)
+        wanting, raised = self._wanting(registry.of_type(event.type), event)
         wanting = [*wanting, *self._unregistered(entry)] or list(registry.fallbacks)
         if not wanting:
             return settle([self._unhandled(entry, event)], event_type=event.type.value)
@@ -178,12 +190,14 @@ class Dispatcher:
                 return None
             attempts.append(attempt)
             crash_points.reach("attempted")
-        left = None if todo.due_at is None else todo.due_at - self._clock()
+        now = self._clock()
+        left = None if todo.due_at is None else todo.due_at - now
         return settle(
             attempts,
             event_type=event.type.value,
             is_exhausted=todo.is_exhausted,
             wait_s=None if left is None else left.total_seconds(),
+            decided_at=now,
         )
 
     def _wanting(
@@ -225,9 +239,9 @@ class Dispatcher:
             return self._ended(turn, self._clock(), Outcome.LOST)
         if error is not None:
             return self._failed(entry, event, turn, self._clock(), error)
-        attempt = partial(self._tried, entry, event, turn)
         if not turn.handler.transactional:
-            return attempt()
+            return self._tried(entry, event, turn)
+        attempt = partial(self._tried, entry, event, turn)
         try:
             return self._assignment.inbox().transact(self._latest(entry), attempt)
         except Unavailable as unavailable:
@@ -247,11 +261,15 @@ class Dispatcher:
                     connection=connection,
                 )
             )
+        self._journal.began(entry, event, turn.handler, turn.number)
         started_at = self._clock()
         _, error = self._call(turn.handler.function, *arguments)
         if error is None:
-            return self._ended(turn, started_at, Outcome.SUCCEEDED)
-        return self._failed(entry, event, turn, started_at, error)
+            attempt = self._ended(turn, started_at, Outcome.SUCCEEDED)
+        else:
+            attempt = self._failed(entry, event, turn, started_at, error)
+        self._journal.ended(entry, event, attempt, error)
+        return attempt
 
     def _failed(
         self,
@@ -267,7 +285,7 @@ class Dispatcher:
         if outcome is not Outcome.DISCARDED:
             is_last = delay_s is None or outcome is Outcome.GAVE_UP
             self._journal.failed(entry, event, turn.handler, turn.number, error, is_last=is_last)
-        if delay_s is not None and isinstance(error, RetryLater):
+        if delay_s is not None and isinstance(error, RetryLater) and error.after is not None:
             delay_s = error.after.total_seconds()
         return self._ended(
             turn,
@@ -275,6 +293,7 @@ class Dispatcher:
             outcome,
             retry_after_s=delay_s if outcome is Outcome.FAILED else None,
             error=describe(error),
+            raised_at=place_of(error),
         )
 
     def _ended(self, turn: Turn, started_at: datetime, outcome: Outcome, **more: Any) -> Attempt:
@@ -294,7 +313,7 @@ class Dispatcher:
         try:
             with self._assignment.context():
                 returned = function(*arguments)
-                if inspect.isawaitable(returned):
+                if returned is not None and inspect.isawaitable(returned):
                     returned = asyncio.run(_finish(returned))
         except BaseException as error:
             # sys.exit() in a handler must not end a worker. Python raises KeyboardInterrupt for
@@ -329,7 +348,10 @@ class Dispatcher:
             retry_after_s=self._assignment.retry.delay_s(
                 entry.claim_count, self._assignment.jitter()
             ),
-            error="the body cannot be decrypted: its key is not in HOOKKIT_ENCRYPTION_KEYS",
+            error=(
+                "the body cannot be read: its key is not in HOOKKIT_ENCRYPTION_KEYS, or what is"
+                " stored of it was damaged"
+            ),
         )
 
     def _retry_of(self, handler: Handler) -> RetryPolicy:
@@ -352,9 +374,3 @@ def _outcome_of(error: BaseException, retry: RetryPolicy) -> Outcome:
 
 async def _finish(awaitable: Awaitable[Any]) -> Any:
     return await awaitable
-
-
-def describe(error: BaseException) -> str:
-    """Return what is stored of *error*: its type and the start of its message."""
-    # The formatter survives an exception whose own str() raises.
-    return "".join(traceback.format_exception_only(error)).strip()[:MAX_ERROR_CHARS]

@@ -7,9 +7,11 @@ import re
 from threading import Lock
 
 from hookkit import signals
+from hookkit.core.attempts import Attempt
 from hookkit.core.entry import Entry, Settlement, State
 from hookkit.core.event import Event, EventType
 from hookkit.core.handlers import Handler
+from hookkit.core.provider import TRACE_HEADER
 from hookkit.core.text import counted
 from hookkit.log import BoundedLog, logger
 
@@ -33,6 +35,32 @@ class Journal:
         self._lock = Lock()
         self._bounded = BoundedLog()
 
+    def began(self, entry: Entry, event: Event, handler: Handler, number: int) -> None:
+        """Report that *handler* is about to run."""
+        if signals.attempt_began.receivers:
+            signals.emit(
+                signals.attempt_began,
+                self._sender,
+                event=event,
+                entry_id=entry.id,
+                handler=handler.name,
+                attempt=number,
+                traceparent=entry.headers.get(TRACE_HEADER),
+            )
+
+    def ended(
+        self, entry: Entry, event: Event, attempt: Attempt, error: BaseException | None
+    ) -> None:
+        """Report that a handler, whose start was reported, has returned or raised *error*."""
+        signals.emit(
+            signals.attempt_ended,
+            self._sender,
+            event=event,
+            entry_id=entry.id,
+            attempt=attempt,
+            error=error,
+        )
+
     def failed(
         self,
         entry: Entry,
@@ -50,10 +78,11 @@ class Journal:
         self._bounded.write(
             logging.ERROR if is_last else logging.WARNING,
             (handler.name, "last" if is_last else "before"),
-            "handler %s failed on entry %d, attempt %d%s",
+            "handler %s failed on entry %d, attempt %d%s%s",
             handler.name,
             entry.id,
             number,
+            _of_replay(entry),
             ", the last one" if is_last else "",
             error=error,
             extra={"action": "attempt_failed", "entry_id": entry.id, "handler": handler.name},
@@ -96,11 +125,12 @@ class Journal:
         """
         state = settlement.state
         line = (
-            "settled entry %d (%s) as %s after attempt %d",
+            "settled entry %d (%s) as %s after attempt %d%s",
             entry.id,
             event.type.value,
             state.value,
             entry.claim_count,
+            _of_replay(entry),
         )
         extra = {"action": f"event_{state.value}", "entry_id": entry.id}
         if state is State.DEAD:
@@ -117,18 +147,36 @@ class Journal:
                 extra={"action": "lane_held_up", "entry_id": entry.id},
             )
         signals.emit(
-            signals.event_settled, self._sender, event=event, entry_id=entry.id, state=state
+            signals.event_settled,
+            self._sender,
+            event=event,
+            entry_id=entry.id,
+            state=state,
+            attempts=settlement.attempts,
+            is_first=entry.claim_count <= 1 and not entry.replays,
         )
         if state is State.DEAD:
             signals.emit(signals.event_dead, self._sender, event=event, entry_id=entry.id)
 
-    def settle_unavailable(self, entry: Entry, error: Exception) -> None:
-        """Report that the settlement of *entry* could not be recorded this time."""
-        logger.warning(
-            "cannot settle entry %d yet: %s",
+    def settle_unavailable(self, count: int, error: Exception) -> None:
+        """Report that *count* settlements could not be recorded this time."""
+        self._bounded.write(
+            logging.WARNING,
+            ("settle",),
+            "cannot settle %s yet: %s; nothing new is begun until it can be done",
+            counted(count, "entry", "entries"),
+            error,
+            extra={"action": "settle_unavailable"},
+        )
+
+    def settle_refused(self, entry: Entry, error: Exception) -> None:
+        """Report that the settlement of *entry* can never be recorded."""
+        logger.error(
+            "cannot settle entry %d: %s; it is claimed again when its lease is over",
             entry.id,
             error,
-            extra={"action": "settle_unavailable", "entry_id": entry.id},
+            exc_info=error,
+            extra={"action": "settle_refused", "entry_id": entry.id},
         )
 
     def give_back_unavailable(self, count: int, error: Exception) -> None:
@@ -147,6 +195,11 @@ class Journal:
             entry.id,
             extra={"action": "settle_fenced", "entry_id": entry.id},
         )
+
+
+def _of_replay(entry: Entry) -> str:
+    """Return which run of *entry* an attempt belongs to, if that is not its first."""
+    return f" of replay {entry.replays}" if entry.replays else ""
 
 
 def _trigger_of(event: Event) -> str:

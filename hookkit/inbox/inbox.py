@@ -23,8 +23,9 @@ from sqlalchemy import Connection
 from hookkit import crash_points
 from hookkit.core.attempts import Attempt
 from hookkit.core.delivery import Envelope
-from hookkit.core.entry import EVERYTHING, Entry, Filter, Receipt, Settlement, State
+from hookkit.core.entry import EVERYTHING, Entry, Filter, Lease, Receipt, Settlement, State
 from hookkit.core.errors import ReplayRefused
+from hookkit.inbox.reading import Reading
 from hookkit.inbox.records import (
     STEP,
     Batch,
@@ -32,34 +33,29 @@ from hookkit.inbox.records import (
     Kept,
     Proofs,
     Pruned,
+    ReadAs,
+    Terms,
     from_ms,
     later,
     to_ms,
 )
 from hookkit.inbox.sql.applications import Applications
-from hookkit.inbox.sql.claim import (
-    choose,
-    choose_in_lanes,
-    claimed_entries,
-    first_due,
-    lease,
-    release,
-)
+from hookkit.inbox.sql.audit import Audit
+from hookkit.inbox.sql.claim import choose, first_due, lease, release
+from hookkit.inbox.sql.claimed import claimed_entries
+from hookkit.inbox.sql.drift import Drift
 from hookkit.inbox.sql.find import counts, find, find_kept, proofs
 from hookkit.inbox.sql.keys import KeptKeys
+from hookkit.inbox.sql.minutes import Minutes
+from hookkit.inbox.sql.quarantine import Quarantine
+from hookkit.inbox.sql.replays import Replays
+from hookkit.inbox.sql.rhythm import Rhythm
 from hookkit.inbox.sql.rows import BodyCipher, Values, prepared
-from hookkit.inbox.sql.settle import (
-    UndoneError,
-    begin,
-    forbid_commit,
-    give_back,
-    record_or_undo,
-    renew,
-    settle,
-)
+from hookkit.inbox.sql.settle import UndoneError, forbid_commit, give_back, record_or_undo, renew
 from hookkit.inbox.sql.switches import Switches
 from hookkit.inbox.sql.transactions import Exclusive, Transactions
-from hookkit.inbox.sql.upkeep import Window, prune, replay_all, why_refused
+from hookkit.inbox.sql.upkeep import Window, prune, record_readings, replay_all, why_refused
+from hookkit.inbox.sql.workers import Workers
 
 
 class Inbox:
@@ -70,15 +66,31 @@ class Inbox:
     Attributes:
         switches: What was switched between payload versions.
         keys: The vendors' public keys that have proved deliveries.
+        reading: Looks for people, each bounded.
+        drift: What vendors send that is not read.
+        rhythm: When proven deliveries came to each endpoint.
         applications: Tells the entries of this application from those of others.
+        replays: Replays of many entries, which can be interrupted.
+        quarantine: The deliveries that were refused for their proof.
+        minutes: What endpoints were sent, counted by minutes.
+        audit: Who did what to the inbox.
+        workers: The processes that run handlers.
     """
 
     def __init__(self, transactions: Transactions, cipher: BodyCipher) -> None:
         self._transactions = transactions
         self._cipher = cipher
-        self.switches = Switches(transactions)
-        self.keys = KeptKeys(transactions)
-        self.applications = Applications(transactions)
+        self.switches: Switches = Switches(transactions)
+        self.reading: Reading = Reading(transactions, cipher)
+        self.keys: KeptKeys = KeptKeys(transactions)
+        self.applications: Applications = Applications(transactions)
+        self.replays: Replays = Replays(transactions)
+        self.quarantine: Quarantine = Quarantine(transactions, cipher)
+        self.minutes: Minutes = Minutes(transactions)
+        self.rhythm: Rhythm = Rhythm(transactions)
+        self.drift: Drift = Drift(transactions)
+        self.audit: Audit = Audit(transactions)
+        self.workers: Workers = Workers(transactions)
 
     def prepare(self) -> None:
         """See to the tables; every other method does it if need be.
@@ -89,7 +101,7 @@ class Inbox:
         """
         self._transactions.prepare()
 
-    def admit(self, envelope: Envelope) -> Receipt:
+    def admit(self, envelope: Envelope, lease: Lease | None = None) -> Receipt:
         """Store the delivery and one entry per item that is new, in one transaction.
 
         A duplicate stores nothing. A duplicate with other content keeps its delivery,
@@ -105,9 +117,13 @@ class Inbox:
         names an entry that was received less than so many seconds before it. One with
         ``typed_event_id`` is none of an entry of another vendor type, if that was received less
         than ``type_window_s`` before it: it is stored under that id.
+
+        Args:
+            lease: The new entries are stored as claimed under it; only without modes. None
+                leaves them PENDING.
         """
         application = self.applications.id_at(envelope.endpoint)
-        return self._transactions.admit(prepared(envelope, self._cipher, application))
+        return self._transactions.admit(prepared(envelope, self._cipher, application, lease))
 
     def claim(
         self,
@@ -116,83 +132,21 @@ class Inbox:
         lease_s: float,
         limit: int,
         endpoints: Collection[str],
-        ahead: int = 0,
         only: Collection[int] | None = None,
         in_lanes: bool = False,
     ) -> list[Entry]:
-        """Lease up to *limit* due entries of *endpoints*, oldest first, and count the claim.
+        """Lease up to *limit* due entries of *endpoints*, oldest first, and count each claim.
 
-        Entries that a secret of another application has proved are left to it.
-
-        Due are PENDING entries, WAITING ones whose next attempt is due, and RUNNING ones
-        whose lease is over. The claim is committed before it returns.
-
-        Oldest is what has been due longest: since it was received or replayed, since its
-        next attempt was due, since its lease was over; within a delivery the payload's
-        order holds. An entry whose lease is over is claimed alone, so that an event that
-        kills its worker takes no neighbour with it.
-
-        Args:
-            lease_s: How many seconds the holder may take before others may claim it.
-            ahead: How many more are set aside for the holder of the token, and returned
-                after the leased ones: WAITING, due when the lease is over, their claim not
-                counted. Each is handled after ``begin`` or ``settle_and_begin``, so that a
-                worker that dies has spent an attempt only of what it was handling.
-            only: Ids of entries; just these are claimed, and WAITING ones at once.
-            in_lanes: Whether the entries of one lane run one at a time and in the order in
-                which they were admitted, also across processes. At most one entry is
-                claimed then, and none set aside. An entry is held up while another of its
-                lane is RUNNING, or while an earlier one is PENDING or WAITING. A replayed
-                entry has lost its place: it neither waits for earlier ones nor holds up
-                later ones. Those that ran side by side before there were lanes are taken
-                over one after the other. An entry that is held up becomes WAITING, due with
-                what it waits for (the RUNNING one, else the first) and not within
-                ``HELD_UP_S``, so that not every claim looks through a backlog behind one
-                entry.
+        ``settle_and_claim`` claims them as a group; ``Terms`` explains the arguments.
         """
-        if limit < 1 or not endpoints:
-            return []
-        now_ms = to_ms(now)
-        wanted = self._wanted(endpoints) | {"now_ms": now_ms}
-        lease_token = secrets.token_hex(16)
-        with self._transactions.write() as connection:
-            if in_lanes:
-                self._transactions.take(connection, Exclusive.LANES)
-                due = choose_in_lanes(connection, wanted, only)
-            else:
-                due = choose(connection, wanted, limit + ahead, only)
-            lease(connection, due, limit, lease_token, later(now_ms, lease_s))
-            claimed = claimed_entries(connection, due, lease_token, self._cipher)
-            crash_points.reach("claim_written")
-            return claimed
-
-    def begin(self, entry: Entry, *, now: datetime, lease_s: float) -> bool:
-        """Lease *entry*, which was set aside, and count the claim.
-
-        False when it belongs to another claim by now, or was replayed.
-        """
-        until_ms = later(to_ms(now), lease_s)
-        return self._transactions.write_shared(
-            lambda connection: begin(connection, entry, until_ms)
+        terms = Terms(
+            endpoints=endpoints,
+            lease_s=lease_s,
+            limit=min(limit, 1) if in_lanes else limit,
+            only=only,
+            in_lanes=in_lanes,
         )
-
-    def give_back(self, set_aside: Collection[Entry], *, now: datetime) -> None:
-        """Let others claim at once what was set aside and not begun."""
-        if set_aside:
-            now_ms = to_ms(now)
-            self._transactions.write_shared(
-                lambda connection: give_back(connection, set_aside, now_ms)
-            )
-
-    def renew(self, entry: Entry, *, now: datetime, lease_s: float) -> bool:
-        """Extend the lease of *entry*; False when it belongs to another claim by now.
-
-        A lease that is over can be extended as long as nobody else has claimed the entry.
-        """
-        until_ms = later(to_ms(now), lease_s)
-        return self._transactions.write_shared(
-            lambda connection: renew(connection, entry, until_ms)
-        )
+        return self.settle_and_claim([], terms, now=now)[1]
 
     def settle(
         self, entry: Entry, settlement: Settlement, *, now: datetime, in_lanes: bool = False
@@ -202,43 +156,89 @@ class Inbox:
         With *in_lanes*, the first entry that was held up in its lane is due at once when
         this one is DONE or DEAD.
         """
-        now_ms = to_ms(now)
+        settled, _ = self.settle_and_claim([(entry, settlement)], None, now=now, in_lanes=in_lanes)
+        return bool(settled)
 
-        def work(connection: Connection) -> bool:
-            if in_lanes:
-                # A claim that runs beside us must not put off what we are to release.
-                self._transactions.take(connection, Exclusive.LANES)
-            settled = settle(connection, entry, settlement, now_ms)
-            if in_lanes and settled and settlement.state is not State.WAITING and entry.lane:
-                release(connection, [(entry.endpoint, entry.lane)], now_ms)
-            crash_points.reach("settle_written")
-            return settled
-
-        return self._transactions.write_shared(work)
-
-    def settle_and_begin(
+    def settle_and_claim(
         self,
-        entry: Entry,
-        settlement: Settlement,
-        following: Entry,
+        finished: Sequence[tuple[Entry, Settlement]],
+        terms: Terms | None,
         *,
         now: datetime,
-        lease_s: float,
-    ) -> tuple[bool, bool]:
-        """Settle *entry* and begin *following*, which was set aside, by one commit.
+        in_lanes: bool = False,
+    ) -> tuple[set[int], list[Entry]]:
+        """Settle entries, and claim what is due next, by one commit.
+
+        Entries that a secret of another application has proved are left to it.
+
+        Due are PENDING entries, WAITING ones whose next attempt is due, and RUNNING ones
+        whose lease is over. Oldest is what has been due longest: since it was received or
+        replayed, since its next attempt was due, since its lease was over; within a delivery
+        the payload's order holds.
+
+        An entry whose lease is over is claimed alone, so that an event that kills its worker
+        takes no neighbour with it. One that was claimed in a group becomes a suspect: the loss
+        is charged only if it is lost once more.
+
+        In lanes, an entry is held up while another of its lane is RUNNING, or while an earlier
+        one is PENDING or WAITING. A replayed entry has lost its place: it neither waits for
+        earlier ones nor holds up later ones. Those that ran side by side before there were
+        lanes are taken over one after the other. An entry that is held up becomes WAITING, due
+        with what it waits for (the RUNNING one, else the first) and not within ``HELD_UP_S``,
+        so that not every claim looks through a backlog behind one entry.
+
+        Args:
+            finished: Claimed entries, and what each came to.
+            terms: What to claim; None claims nothing.
+            in_lanes: As ``settle`` has it.
 
         Returns:
-            What ``settle`` and ``begin`` would; either may fail without the other.
+            The ids of those that were settled: nothing is recorded of the others, which belong
+            to another claim by now. And what was claimed, oldest first.
         """
+        if terms is not None and (terms.limit < 1 or not terms.endpoints):
+            terms = None
+        if terms is None and not finished:
+            return set(), []
         now_ms = to_ms(now)
+        with self._transactions.write() as connection:
+            if in_lanes or (terms is not None and terms.in_lanes):
+                # A claim that runs beside us must not put off what we are to release.
+                self._transactions.take(connection, Exclusive.LANES)
+            settled = set[int]()
+            if finished:
+                settled = self._transactions.settle(connection, finished, now_ms)
+            if in_lanes:
+                release(connection, _left_lanes(finished, settled), now_ms)
+            if finished:
+                crash_points.reach("settle_written")
+            claimed = [] if terms is None else self._claim(connection, terms, now_ms)
+        return settled, claimed
 
-        def work(connection: Connection) -> tuple[bool, bool]:
-            settled = settle(connection, entry, settlement, now_ms)
-            begun = begin(connection, following, later(now_ms, lease_s))
-            crash_points.reach("settle_written")
-            return settled, begun
+    def _claim(self, connection: Connection, terms: Terms, now_ms: int) -> list[Entry]:
+        wanted = self._wanted(terms.endpoints) | {"now_ms": now_ms}
+        choice = choose(connection, wanted, terms)
+        if not choice.due:
+            return []
+        token = f"{choice.kind}{secrets.token_hex(15)}"
+        lease(connection, choice, token, later(now_ms, terms.lease_s))
+        claimed = claimed_entries(connection, choice, token, self._cipher)
+        crash_points.reach("claim_written")
+        return claimed
 
-        return self._transactions.write_shared(work)
+    def give_back(self, group: Collection[Entry], *, now: datetime) -> None:
+        """Let others claim at once what was claimed in a group and not begun."""
+        if group:
+            now_ms = to_ms(now)
+            self._transactions.write_shared(lambda connection: give_back(connection, group, now_ms))
+
+    def renew(self, held: Collection[Entry], *, now: datetime, lease_s: float) -> set[int]:
+        """Extend leases; return the ids of those that do not belong to another claim by now.
+
+        A lease that is over can be extended as long as nobody else has claimed the entry.
+        """
+        until_ms = later(to_ms(now), lease_s)
+        return self._transactions.write_shared(lambda connection: renew(connection, held, until_ms))
 
     def transact(self, entry: Entry, work: Callable[[Connection], Attempt]) -> Attempt | None:
         """Run *work* in a transaction whose commit also records that it succeeded.
@@ -263,7 +263,12 @@ class Inbox:
         return replace(attempt, is_recorded=True)
 
     def replay(
-        self, entry_id: int, *, now: datetime, handlers: Collection[str] | None = None
+        self,
+        entry_id: int,
+        *,
+        now: datetime,
+        handlers: Collection[str] | None = None,
+        replays: int | None = None,
     ) -> None:
         """Make an entry PENDING again, with all its attempts before it.
 
@@ -272,11 +277,16 @@ class Inbox:
         then on the entry's claims say that it is a replay. What it held up in its lane is
         due at once.
 
+        Args:
+            replays: How often the entry was replayed before, as somebody has seen it: if it was
+                replayed since, nothing is done. None is however often.
+
         Raises:
             ReplayRefused: No such entry, it is PENDING or RUNNING, or its bytes are gone; or
                 it is WAITING, and *handlers* are given, so that the others would not run.
         """
-        if self.replay_all(Filter(entry_ids=[entry_id]), now=now, handlers=handlers).entry_ids:
+        wanted = Filter(entry_ids=[entry_id])
+        if self.replay_all(wanted, now=now, handlers=handlers, replays=replays).entry_ids:
             return
         with self._transactions.read() as connection:
             why = why_refused(connection, entry_id, handlers)
@@ -291,6 +301,7 @@ class Inbox:
         after_id: int = 0,
         up_to_id: int | None = None,
         limit: int = 100,
+        replays: int | None = None,
     ) -> Batch:
         """Replay entries, lowest id first, passing over those that ``replay`` would refuse.
 
@@ -298,8 +309,9 @@ class Inbox:
             after_id: Only entries with a higher id.
             up_to_id: Only entries with this id or a lower one; None is all.
             limit: How many entries are looked at.
+            replays: Only entries that were replayed so often; None is all.
         """
-        window = Window(after_id, up_to_id, limit)
+        window = Window(after_id, up_to_id, limit, replays)
         with self._transactions.write() as connection:
             # Pruning must not delete what becomes PENDING, and a claim not put off what it held up.
             self._transactions.take(connection, Exclusive.UPKEEP)
@@ -355,7 +367,10 @@ class Inbox:
         return None if due_ms is None else from_ms(due_ms)
 
     def find(self, wanted: Filter = EVERYTHING, *, limit: int = 100) -> Sequence[EntryRecord]:
-        """Return entries, newest first."""
+        """Return entries, newest first, however many are gone through: for programs and tests.
+
+        People look through ``reading``, which is bounded.
+        """
         with self._transactions.read() as connection:
             return find(connection, wanted, limit)
 
@@ -363,18 +378,37 @@ class Inbox:
         return {"endpoints": list(endpoints), **self.applications.ours}
 
     def kept(
-        self, endpoint: str, *, below_id: int | None = None, limit: int = 200
+        self,
+        endpoint: str | None = None,
+        *,
+        wanted: Filter = EVERYTHING,
+        below_id: int | None = None,
+        limit: int = 200,
     ) -> Sequence[Kept]:
-        """Return entries of *endpoint* with their bytes, newest first.
+        """Return entries with their bytes, newest first.
 
         Args:
+            endpoint: Only entries of this endpoint; None is what *wanted* says.
             below_id: Only entries with a lower id; None is all.
         """
+        if endpoint is not None:
+            wanted = replace(wanted, endpoint=endpoint)
         with self._transactions.read() as connection:
-            return find_kept(connection, endpoint, below_id, limit, self._cipher)
+            return find_kept(connection, wanted, below_id, limit, self._cipher)
+
+    def record_readings(self, readings: Sequence[ReadAs]) -> int:
+        """Store what entries are read as today, and return of how many that was changed.
+
+        Of an entry that nobody has handled yet, nothing changes: its worker stores it.
+        """
+        with self._transactions.write() as connection:
+            return record_readings(connection, readings)
 
     def counts(self) -> dict[State, int]:
-        """Return how many entries are in each state; every state is there."""
+        """Return how many entries are in each state; every state is there.
+
+        All are counted, however many they are: ``reading`` counts for people.
+        """
         with self._transactions.read() as connection:
             return counts(connection)
 
@@ -399,3 +433,14 @@ class Inbox:
         With ``memory://`` this removes what is stored.
         """
         self._transactions.close()
+
+
+def _left_lanes(
+    finished: Sequence[tuple[Entry, Settlement]], settled: Collection[int]
+) -> set[tuple[str, str]]:
+    """Return by endpoint and name the lanes whose next entry need not wait any more."""
+    return {
+        (entry.endpoint, entry.lane)
+        for entry, settlement in finished
+        if entry.id in settled and settlement.state is not State.WAITING and entry.lane
+    }

@@ -59,8 +59,8 @@ logging.getLogger(f"sqlalchemy.engine.Engine.{_LOGGING_NAME}").addFilter(
 )
 
 # Connections of one process that stay open, and that may be open at once, beside one for each
-# thread that runs handlers.
-_POOL_SIZE = 5
+# thread that runs handlers. To PostgreSQL deliveries use six at most: the others queue for them.
+_POOL_SIZE = 8
 _MAX_CONNECTIONS = 15
 
 # Their unique keys compare texts without case by default, and one event id would be another.
@@ -257,9 +257,9 @@ def _own_engine(url: URL, threads: int = 0) -> Engine:
             hide_parameters=True,
             logging_name=_LOGGING_NAME,
             connect_args=options,
-            pool_size=_POOL_SIZE,
+            pool_size=_POOL_SIZE + threads,
             pool_timeout=BUSY_TIMEOUT_S,
-            max_overflow=_MAX_CONNECTIONS - _POOL_SIZE + threads,
+            max_overflow=_MAX_CONNECTIONS - _POOL_SIZE,
             # The connection that wrote last has its pages and statements at hand.
             pool_use_lifo=True,
         )
@@ -324,10 +324,12 @@ def _create_file(url: URL) -> None:
 
 def _explain(error: BaseException | None) -> None:
     """Raise what a developer must mend; return when waiting may help."""
-    if not isinstance(error, DBAPIError | sqlite3.Error):
+    if not isinstance(error, DBAPIError | sqlite3.Error | UnicodeError):
         return
     code = getattr(getattr(error, "orig", error), "sqlite_errorcode", None)
-    if code is None:
+    if isinstance(error, UnicodeError):
+        advice = "it is damaged: put back a copy of it"
+    elif code is None:
         if isinstance(error, OperationalError | InterfaceError | sqlite3.Error):
             return
         advice = "check the rights of its user"

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import NamedTuple
 
 from hookkit.core.attempts import Outcome
 from hookkit.core.body import Headers
-from hookkit.core.entry import State
+from hookkit.core.delivery import Delivery
+from hookkit.core.entry import Filter, State
 from hookkit.core.modes import Mode
 
 #: Longest vendor type and payload version that are stored; what is longer is cut.
@@ -56,6 +58,39 @@ def later(milliseconds: int, seconds: float) -> int:
     return milliseconds + seconds_to_ms(seconds)
 
 
+#: An entry is claimed in a group while so many of its attempts are left. If it kills its worker,
+#: the first loss is charged with the second; a neighbour that was beside two killers has spent
+#: nothing by then, and is to run.
+FEWEST_IN_GROUP = 3
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Terms:
+    """What a claim asks for.
+
+    Attributes:
+        endpoints: The names of the endpoints whose entries are claimed.
+        lease_s: How many seconds the holder may take before others may claim it.
+        limit: How many entries at most.
+        only: Ids of entries; just these are claimed, and WAITING ones at once.
+        in_lanes: Whether the entries of one lane run one at a time, in the order of arrival.
+        max_attempts: The fewest attempts that any handler has. Entries with enough of them left
+            are claimed as a group, and their claims counted when they are settled. None counts
+            every claim at once.
+        takes_lost: Whether an entry whose lease is over may be claimed.
+        takes_alone: Whether an entry may be claimed that cannot be in a group.
+    """
+
+    endpoints: Collection[str]
+    lease_s: float
+    limit: int
+    only: Collection[int] | None = None
+    in_lanes: bool = False
+    max_attempts: int | None = None
+    takes_lost: bool = True
+    takes_alone: bool = True
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AttemptRecord:
     """One recorded attempt of one handler.
@@ -65,6 +100,7 @@ class AttemptRecord:
         handler: ``""`` when no handler was there to run.
         replays: How often the entry had been replayed by then; 0 is its first run.
         retry_at: When the handler was to be tried again; None when it was not.
+        raised_at: As ``Attempt`` has it.
     """
 
     number: int
@@ -75,6 +111,7 @@ class AttemptRecord:
     error: str | None
     replays: int = 0
     retry_at: datetime | None = None
+    raised_at: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -117,6 +154,8 @@ class Kept:
     Attributes:
         delivery_id: Entries of one delivery share it, and its bytes.
         position: The item's place in its delivery.
+        problem: Why it could not be understood when it was admitted.
+        event_type: What it was read as when it was last handled; None before that.
         body: None once it was deleted, and where it was encrypted with a key that is not there.
     """
 
@@ -133,6 +172,8 @@ class Kept:
     received_at: datetime
     body: bytes | None = field(repr=False)
     headers: Headers = field(repr=False)
+    problem: str | None = None
+    event_type: str | None = None
 
 
 class Switched(NamedTuple):
@@ -150,16 +191,89 @@ class Switched(NamedTuple):
     who: str
 
 
+class ReadAs(NamedTuple):
+    """What an entry is read as today, as the inbox stores it."""
+
+    entry_id: int
+    event_type: str
+    problem: str | None
+
+
 class Batch(NamedTuple):
     """What one step of replaying many entries did.
 
     Attributes:
         entry_ids: The entries that became PENDING.
         last_id: Where to go on; None at the end.
+        refused: How many entries cannot run again, by the reason.
     """
 
     entry_ids: list[int]
     last_id: int | None
+    refused: Counter[str]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Act:
+    """What a person does to an inbox.
+
+    Attributes:
+        who: Who does it, as they or their application said.
+        right: What allows it: a right of the console, or ``command`` of the command line.
+        action: ``replay``, ``pause``, ``go on``, ``cancel``, ``reveal``, ``release``, ``rehearse``,
+            ``switch`` or ``retire``.
+        target: What it is done to.
+        wanted: The entries that it is done to, if a filter chooses them.
+        reason: Why, as they said.
+        address: Where they are; ``""`` on the machine itself.
+    """
+
+    who: str
+    right: str
+    action: str
+    target: str = ""
+    wanted: Filter | None = None
+    reason: str = ""
+    address: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ActRecord:
+    """What a person did.
+
+    Attributes:
+        at: When it began.
+        result: ``done``, or why not; None if that was not recorded.
+    """
+
+    id: int
+    at: datetime
+    act: Act
+    result: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WorkerRecord:
+    """A process that runs handlers.
+
+    Attributes:
+        id: Another one whenever a process starts.
+        name: What the application is called.
+        version: That of hookkit.
+        threads: How many threads run handlers.
+        endpoints: The names of the endpoints whose entries are claimed.
+        seen_at: When it last said that it is there.
+    """
+
+    id: str
+    name: str
+    host: str
+    pid: int
+    version: str
+    threads: int
+    endpoints: tuple[str, ...]
+    started_at: datetime
+    seen_at: datetime
 
 
 class Pruned(NamedTuple):
@@ -207,3 +321,89 @@ class Proofs(NamedTuple):
     first_id: int
     last_id: int
     uses: Sequence[ProofUse]
+
+
+class Room(NamedTuple):
+    """How much is kept of what an endpoint refuses.
+
+    Attributes:
+        rows: So many deliveries.
+        bytes: So many bytes of bodies.
+        weak_codes: The codes of refusals of which less is kept.
+        weak_rows: So many of these.
+    """
+
+    rows: int
+    bytes: int
+    weak_codes: Collection[str]
+    weak_rows: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Refused:
+    """A refused delivery as people see it.
+
+    Attributes:
+        id: Its number in the quarantine.
+        endpoint: The endpoint that refused it.
+        received_at: When it arrived.
+        code: The code of its refusal.
+        network: Whose address it came from: of IPv6 the site.
+        size: The length of its body as it came, in bytes.
+        released_at: When it was verified again and admitted; None before.
+    """
+
+    id: int
+    endpoint: str
+    received_at: datetime
+    code: str
+    network: str
+    size: int
+    released_at: datetime | None
+
+
+class RefusedDelivery(NamedTuple):
+    """A refused delivery with what was sent.
+
+    Attributes:
+        refused: What people see of it.
+        delivery: What was sent, every secret in it hidden; None if it was released, if no
+            encryption key fits, or if it was damaged.
+    """
+
+    refused: Refused
+    delivery: Delivery | None
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Drifted:
+    """Something that a vendor sends and that is not read.
+
+    Attributes:
+        kind: ``field``, ``type`` or ``problem``.
+        name: The path of the field, the vendor's word, or what the problem is.
+    """
+
+    provider: str
+    version: str
+    kind: str
+    name: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DriftRecord:
+    """When something was sent that is not read.
+
+    Attributes:
+        first_on: The first day on which it was noticed, in UTC.
+        last_on: The last one.
+        count: In how many events; fields are looked for in samples alone.
+    """
+
+    provider: str
+    version: str
+    kind: str
+    name: str
+    first_on: date
+    last_on: date
+    count: int

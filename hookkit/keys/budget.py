@@ -15,10 +15,10 @@ Rule 3: few requests wait for a result, except those of proven addresses. The ot
 
 from __future__ import annotations
 
-import ipaddress
 from dataclasses import dataclass, field
 from enum import Enum
-from typing import TypeVar
+
+from hookkit.core.rates import Bucket, network_of, remember
 
 #: Look-ups of rule 1: so many at once, and so many in each second after that.
 TOTAL_PER_S = 128
@@ -40,34 +40,6 @@ WANTED_S = 60.0
 MAX_NETWORKS = 10_000
 MAX_PROVED = 1_000
 MAX_WANTED = 5_000
-
-_IPV6_SITE_BITS = 48
-
-_Value = TypeVar("_Value")
-
-
-class Bucket:
-    """So many at once, and so many in each second after that."""
-
-    def __init__(self, size: int, per_s: float, now_s: float) -> None:
-        self._size = float(size)
-        self._per_s = per_s
-        self._left = self._size
-        self._counted_at_s = now_s
-
-    def take(self, now_s: float, *, leaving: float = 0.0) -> bool:
-        """Take one, unless that would leave less than *leaving* for others."""
-        refill = (now_s - self._counted_at_s) * self._per_s
-        self._left = min(self._left + refill, self._size)
-        self._counted_at_s = now_s
-        if self._left - 1 < leaving:
-            return False
-        self._left -= 1
-        return True
-
-    def give_back(self) -> None:
-        """Return one that was taken and does not count."""
-        self._left = min(self._left + 1, self._size)
 
 
 class Standing(Enum):
@@ -114,13 +86,13 @@ class LookupBudget:
     def note_proof(self, address: str) -> None:
         """Note that a delivery from *address* was proved."""
         self._proved.pop(address, None)
-        _put(self._proved, address, None, MAX_PROVED)
+        remember(self._proved, address, None, MAX_PROVED)
 
     def standing(self, address: str, now_s: float) -> Standing:
         """Return what is known of *address*."""
         if address in self._proved:
             return Standing.PROVED
-        misses = self._misses.get(_network(address))
+        misses = self._misses.get(network_of(address))
         if misses is None or misses.until_s <= now_s or misses.number < MAX_MISSES:
             return Standing.FRESH
         return Standing.SUSPECT
@@ -138,7 +110,7 @@ class LookupBudget:
             return None
         if not self._total.take(now_s, leaving=RESERVED):
             return None
-        network = _network(address)
+        network = network_of(address)
         self._add_miss(network, now_s)
         return Charge([self._total], network)
 
@@ -148,7 +120,7 @@ class LookupBudget:
         if wanted is None or now_s >= wanted.until_s:
             wanted = _Count(0, now_s + WANTED_S)
         wanted.number += 1
-        _put(self._wanted, key_id, wanted, MAX_WANTED)
+        remember(self._wanted, key_id, wanted, MAX_WANTED)
         if not self._suspects.take(now_s):
             return None
         in_time = (named for named, it in reversed(self._wanted.items()) if now_s < it.until_s)
@@ -186,24 +158,4 @@ class LookupBudget:
     def _add_miss(self, network: str, now_s: float) -> None:
         misses = self._misses.pop(network, None)
         count = 0 if misses is None or misses.until_s <= now_s else misses.number
-        _put(self._misses, network, _Count(count + 1, now_s + MISSES_S), MAX_NETWORKS)
-
-
-def _put(remembered: dict[str, _Value], name: str, value: _Value, most: int) -> None:
-    """Remember *value* as the last, and forget the first if there are too many."""
-    remembered[name] = value
-    if len(remembered) > most:
-        del remembered[next(iter(remembered))]
-
-
-def _network(address: str) -> str:
-    """Return whom *address* belongs to: of IPv6 the site, for one has any number of addresses."""
-    try:
-        found = ipaddress.ip_address(address)
-    except ValueError:  # of a socket that is no network's
-        return address[:64]
-    if isinstance(found, ipaddress.IPv4Address):
-        return address
-    if found.ipv4_mapped is not None:
-        return str(found.ipv4_mapped)
-    return str(ipaddress.IPv6Network((int(found), _IPV6_SITE_BITS), strict=False))
+        remember(self._misses, network, _Count(count + 1, now_s + MISSES_S), MAX_NETWORKS)

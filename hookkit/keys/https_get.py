@@ -35,7 +35,7 @@ class Download:
 
     def __init__(self, url: str, context: ssl.SSLContext) -> None:
         parts = urlsplit(url)
-        self.host = parts.hostname or ""
+        self.host: str = parts.hostname or ""
         self._port = parts.port or 443
         self._path = parts.path
         self._context = context
@@ -43,7 +43,7 @@ class Download:
         self._socket: socket.socket | None = None
         self._is_aborted = False
 
-    def run(self, timeout_s: float) -> bytes | None:
+    def run(self, timeout_s: float, max_bytes: int = MAX_ANSWER_BYTES) -> bytes | None:
         """Return the body of the answer; None if the server has no such thing.
 
         It follows no redirect, uses no proxy and accepts no invalid certificate.
@@ -53,7 +53,7 @@ class Download:
         """
         try:
             with self._connected(time.monotonic() + timeout_s) as connected:
-                return self._ask(connected)
+                return self._ask(connected, max_bytes)
         except (OSError, HTTPException, ValueError) as error:
             raise self._unavailable(type(error).__name__) from error
 
@@ -103,7 +103,7 @@ class Download:
             if self._is_aborted:
                 raise TimeoutError
 
-    def _ask(self, connected: ssl.SSLSocket) -> bytes | None:
+    def _ask(self, connected: ssl.SSLSocket, max_bytes: int) -> bytes | None:
         connection = HTTPSConnection(self.host, self._port, context=self._context)
         connection.sock = connected
         connection.request("GET", self._path, headers=_HEADERS)
@@ -112,9 +112,9 @@ class Download:
                 return None
             if response.status != 200:
                 raise self._unavailable(f"status {response.status}")
-            body = response.read(MAX_ANSWER_BYTES + 1)
-        if len(body) > MAX_ANSWER_BYTES:
-            raise self._unavailable(f"more than {MAX_ANSWER_BYTES} bytes")
+            body = response.read(max_bytes + 1)
+        if len(body) > max_bytes:
+            raise self._unavailable(f"more than {max_bytes} bytes")
         return body
 
     def _unavailable(self, reason: str) -> Unavailable:

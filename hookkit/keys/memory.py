@@ -7,8 +7,7 @@ from datetime import datetime
 from typing import NamedTuple
 
 from hookkit.core.errors import Unavailable
-from hookkit.core.scheme import KeptKey
-from hookkit.signatures.rsa import RsaKey
+from hookkit.core.scheme import KeptKey, PublicKey
 
 #: How long a key is used before the server is asked again; how long at most if that fails.
 FRESH_S = 24 * 3600.0
@@ -36,7 +35,7 @@ class KnownKey:
         is_saved: Whether other processes can know it.
     """
 
-    key: RsaKey
+    key: PublicKey
     fetched_at: datetime
     fresh_until_s: float
     stale_until_s: float
@@ -60,8 +59,8 @@ class KeyMemory:
     """
 
     def __init__(self) -> None:
-        self.has_unsaved = False
-        self.is_down = False
+        self.has_unsaved: bool = False
+        self.is_down: bool = False
         self._known: dict[str, KnownKey] = {}
         self._held: dict[str, _Hold] = {}
 
@@ -73,6 +72,11 @@ class KeyMemory:
     def was_known(self, key_id: str) -> bool:
         """Tell whether the server had a key of this id, however long ago: nobody invented it."""
         return key_id in self._known
+
+    @property
+    def known_ids(self) -> list[str]:
+        """The ids of all keys that the server had when it was asked last."""
+        return list(self._known)
 
     def is_held(self, key_id: str, now_s: float) -> bool:
         """Tell whether the server has said a moment ago that it has no such key.
@@ -87,13 +91,13 @@ class KeyMemory:
             raise Unavailable("the key server gave no answer a moment ago")
         return True
 
-    def learn(self, key_id: str, key: RsaKey, now_s: float, fetched_at: datetime) -> None:
+    def learn(self, key_id: str, key: PublicKey, now_s: float, fetched_at: datetime) -> None:
         """Note that the server has this key."""
         self.is_down = False
         fresh_until_s, stale_until_s = now_s + FRESH_S, now_s + STALE_S
         self._put(key_id, KnownKey(key, fetched_at, fresh_until_s, stale_until_s))
 
-    def restore(self, kept: KeptKey, key: RsaKey, now_s: float, age_s: float) -> None:
+    def restore(self, kept: KeptKey, key: PublicKey, now_s: float, age_s: float) -> None:
         """Take over a key that has proved a delivery, unless a later answer is known.
 
         Args:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from hookkit.core.scheme import KeyBook
+from hookkit.core.scheme import KeyBook, KnownId, PublicKey
+from hookkit.keys.key_set import KeySet
 from hookkit.keys.server import KeyServer
 from hookkit.signatures.rsa import RsaKey
 
@@ -20,9 +21,9 @@ class KeyRing:
     """
 
     given: tuple[RsaKey, ...] = ()
-    server: KeyServer | None = None
+    server: KeyServer | KeySet | None = None
 
-    def find(self, key_id: str, address: str = "") -> Sequence[RsaKey]:
+    def find(self, key_id: str, address: str = "") -> Sequence[PublicKey]:
         """Return the keys that a sender may mean by *key_id*.
 
         If the settings give a key with this id, it is the only one: no server can replace it.
@@ -39,6 +40,18 @@ class KeyRing:
         nameless = [key for key in self.given if key.key_id is None]
         fetched = None if self.server is None else self.server.find(key_id, address)
         return nameless if fetched is None else [fetched, *nameless]
+
+    def key_ids(self, book: KeyBook) -> Sequence[KnownId]:
+        """Return the ids of the keys of the settings and of those that *book* keeps.
+
+        Raises:
+            Unavailable: The book cannot be read.
+        """
+        kept = () if self.server is None else book.load(self.server.name)
+        return [
+            *(KnownId(key.key_id, None) for key in self.given),
+            *(KnownId(key.key_id, key.fetched_at) for key in kept),
+        ]
 
     def note_proof(self, key_id: str, address: str) -> None:
         """Note that a delivery from *address* was proved by the key of this id."""

@@ -8,15 +8,16 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from threading import Event, Lock, Thread
+from threading import Event, Thread
 
 from hookkit.core.body import decode_body
 from hookkit.core.errors import BodyUnreadable, KeyPending, Unavailable
 from hookkit.core.ids import bounded_id
-from hookkit.core.scheme import KeyBook
+from hookkit.core.scheme import KeyBook, PublicKey
 from hookkit.keys.budget import Charge, LookupBudget, Standing
 from hookkit.keys.https_get import Download
 from hookkit.keys.memory import KeyMemory, KnownKey
+from hookkit.keys.shared import SharedKeys
 from hookkit.log import BoundedLog, logger
 from hookkit.signatures.detached_jws import KEY_ID
 from hookkit.signatures.rsa import RsaKey, read_key
@@ -29,8 +30,6 @@ MAX_THREADS = 32
 RESERVED_THREADS = 8
 #: How many requests wait at a time.
 MAX_WAITING = 32
-#: How often the inbox is asked for keys that other processes have kept.
-LOAD_AGAIN_S = 1.0
 #: What is longer is no IP address.
 _MAX_ADDRESS_CHARS = 64
 
@@ -90,9 +89,9 @@ class KeyServer:
         timeout_s: float = TIMEOUT_S,
         wall_clock: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
-        self.bases = tuple(base.rstrip("/") for base in bases)
+        self.bases: tuple[str, ...] = tuple(base.rstrip("/") for base in bases)
         #: What its keys are kept under: others' keys are none of its own.
-        self.name = bounded_id(" ".join(self.bases))
+        self.name: str = bounded_id(" ".join(self.bases))
         self._context = context
         self._clock = clock
         self._wall_clock = wall_clock
@@ -100,23 +99,24 @@ class KeyServer:
         self._memory = KeyMemory()
         self._budget = LookupBudget(clock())
         self._log = BoundedLog(clock)
-        self._book: Callable[[], KeyBook] | None = None
-        self._load_at_s = clock()
+        self._kept = SharedKeys(
+            self.name, self._memory, read_key, self._log, clock=clock, wall_clock=wall_clock
+        )
         self.after_fork()
 
     def use_book(self, book: Callable[[], KeyBook]) -> None:
         """Keep keys in what *book* returns, which may raise ``Unavailable``."""
-        self._book = book
+        self._kept.use_book(book)
 
     def after_fork(self) -> None:
         """Forget in a child process the look-ups of its parent; the keys stay known."""
-        self._lock = Lock()
-        self._loading = Lock()
+        self._kept.after_fork()
+        self._lock = self._kept.lock
         self._lookups: dict[str, _Lookup] = {}
         self._threads = 0
         self._waiting = 0
 
-    def find(self, key_id: str, address: str = "") -> RsaKey | None:
+    def find(self, key_id: str, address: str = "") -> PublicKey | None:
         """Return the key of this id; None if there is none.
 
         Args:
@@ -130,7 +130,7 @@ class KeyServer:
             return None
         address = address[:_MAX_ADDRESS_CHARS]
         self._give_up_overdue()
-        self._load_unless_known(key_id)
+        self._kept.load_unless_known(key_id, self._timeout_s)
         with self._lock:
             now_s = self._clock()
             known = self._memory.usable(key_id, now_s)
@@ -153,59 +153,7 @@ class KeyServer:
 
     def save(self) -> None:
         """Keep the keys that have proved a delivery since the last call; log a failure."""
-        if self._book is None or not self._memory.has_unsaved:
-            return
-        with self._lock:
-            unsaved = self._memory.take_unsaved()
-        for kept in unsaved:
-            try:
-                self._book().keep(self.name, kept)
-            except Unavailable as error:
-                with self._lock:
-                    self._memory.save_again(kept.key_id)
-                self._warn_of_book(error)
-
-    def _load_unless_known(self, key_id: str) -> None:
-        """Take the keys that are kept, unless that was done a moment ago."""
-        with self._lock:
-            is_known = self._memory.usable(key_id, self._clock()) is not None
-        if self._book is None or is_known or self._clock() < self._load_at_s:
-            return
-        # Whoever comes meanwhile waits: the key that it names may be among them.
-        if not self._loading.acquire(timeout=self._timeout_s):
-            return
-        try:
-            if self._clock() >= self._load_at_s:
-                self._load(self._book)
-                self._load_at_s = self._clock() + LOAD_AGAIN_S
-        finally:
-            self._loading.release()
-
-    def _load(self, book: Callable[[], KeyBook]) -> None:
-        try:
-            kept = book().load(self.name)
-        except Unavailable as error:
-            self._warn_of_book(error)
-            return
-        now = self._wall_clock()
-        for each in reversed(kept):
-            try:
-                key = read_key(each.jwk)
-            except ValueError:  # a later hookkit may refuse what this one has kept
-                continue
-            age_s = max((now - each.fetched_at).total_seconds(), 0.0)
-            with self._lock:
-                self._memory.restore(each, key, self._clock(), age_s)
-
-    def _warn_of_book(self, error: Unavailable) -> None:
-        self._log.write(
-            logging.WARNING,
-            (),
-            "the inbox cannot be asked for keys: %s",
-            error,
-            extra={"action": "keys_not_kept"},
-            at_once=1,
-        )
+        self._kept.save()
 
     def _is_good_enough(self, known: KnownKey, key_id: str, now_s: float) -> bool:
         """Tell whether a known key is used without asking whether it still is the key."""
@@ -261,7 +209,7 @@ class KeyServer:
             lookup.error = Unavailable("no thread can be had to ask the key server")
             self._end(lookup)
 
-    def _await(self, lookup: _Lookup, *, is_mine: bool) -> RsaKey | None:
+    def _await(self, lookup: _Lookup, *, is_mine: bool) -> PublicKey | None:
         try:
             lookup.landed.wait(self._timeout_s)
         finally:  # also when the server takes the request's thread away
@@ -351,21 +299,13 @@ class KeyServer:
             self._report(lookup)
         lookup.landed.set()
         if lost_at is not None:
-            self._drop(key_id, lost_at)
+            self._kept.drop(key_id, lost_at)
 
     def _settle(self, lookup: _Lookup, charge: Charge) -> None:
         if lookup.key is not None:
             self._budget.found(charge)
         elif lookup.error is not None:
             self._budget.failed(charge)
-
-    def _drop(self, key_id: str, fetched_at: datetime) -> None:
-        """Have other processes forget a key that the server has no more."""
-        if self._book is not None:
-            try:
-                self._book().drop(self.name, key_id, fetched_at)
-            except Unavailable as error:
-                self._warn_of_book(error)
 
     def _report(self, lookup: _Lookup) -> None:
         # The id matches KEY_ID, so nothing in it steers a terminal.

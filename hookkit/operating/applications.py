@@ -87,8 +87,9 @@ def describe(endpoint: str, unsettled: int) -> str:
     return (
         f"endpoint {endpoint}: an application with other secrets has used this name in the same"
         f" database; {left} that its secrets have proved, and that nobody has handled yet, must"
-        f" wait for it. If that was this application, `flask hookkit adopt {endpoint}` takes"
-        " them over; if not, give one of the two endpoints another name"
+        " wait for it. If that was this application, before its secrets or its SECRET_KEY changed,"
+        f" `flask hookkit adopt {endpoint}` takes them over; if not, give one of the two endpoints"
+        " another name"
     )
 
 

@@ -16,13 +16,18 @@ from hookkit import log
 from hookkit.core.entry import State
 from hookkit.core.errors import ConfigurationError, HookkitError, Unavailable
 from hookkit.core.handlers import HandlerRegistry
-from hookkit.core.text import counted
+from hookkit.core.masking import masked_error
+from hookkit.core.text import capped, counted
 from hookkit.inbox.inbox import Inbox
 from hookkit.inbox.opening import MEMORY, open_inbox, parse_url
+from hookkit.inbox.reading import CAP
+from hookkit.inbox.sights import DeadGroup
 from hookkit.inbox.sql.table_upgrade import OutdatedError
-from hookkit.inbox.sqlite.file import NETWORK_TYPES, mount_type
+from hookkit.inbox.sqlite.file import NETWORK_TYPES, concern_about_version, mount_type
 from hookkit.inbox.sqlite.loss import loss_of_missing
 from hookkit.operating.applications import ThisApplication, describe
+from hookkit.operating.presence import workers_seen
+from hookkit.operating.silence import find_silent, last_deliveries
 from hookkit.receiving.endpoint import Endpoint
 from hookkit.settings.load import Settings
 
@@ -34,6 +39,12 @@ _LAYERED = {"aufs", "fuse.fuse-overlayfs", "overlay"}
 
 #: What is due for longer than this is probably handled by nobody, in seconds.
 MAX_OVERDUE_S = 60.0
+
+#: The same where no worker was seen, in seconds: one that was idle has had the time to begin.
+UNSEEN_S = 10.0
+
+#: So many groups of dead letters are listed, the largest first.
+MAX_GROUPS = 5
 
 
 class Level(Enum):
@@ -60,11 +71,13 @@ class Place:
         name: For people; never a URL, which may hold a password.
         exists: Whether it is there already; opening a missing one creates a file.
         concerns: Why events would not be kept safely there; empty if nothing is wrong.
+        caution: What a person should know who keeps them there; None if there is nothing.
     """
 
     name: str
     exists: bool = True
     concerns: tuple[str, ...] = ()
+    caution: str | None = None
 
 
 def place_of(database: str | URL | Engine) -> Place:
@@ -84,7 +97,12 @@ def place_of(database: str | URL | Engine) -> Place:
     # Path.exists() raises if this user may not look into a folder on the way.
     exists = os.path.exists(path)  # noqa: PTH110
     concerns = tuple(_concerns(path, exists=exists))
-    return Place(name=f"the SQLite file {path}", exists=exists, concerns=concerns)
+    return Place(
+        name=f"the SQLite file {path}",
+        exists=exists,
+        concerns=concerns,
+        caution=concern_about_version(),
+    )
 
 
 def _concerns(path: Path, *, exists: bool) -> Iterator[str]:
@@ -165,9 +183,10 @@ class Checkup:
             if endpoint is not None and endpoint not in self.settings.endpoints:
                 yield Finding(Level.WARNING, f"handler {name}: there is no endpoint {endpoint!r}")
         retry = self.settings.retry
-        hours = retry.shortest_span_s / 3600
         attempts = counted(retry.max_attempts, "attempt", "attempts")
-        yield Finding(Level.OK, f"retries: {attempts} over at least {hours:.3g} hours")
+        hours = retry.shortest_span_s / 3600
+        span = f" over at least {hours:.3g} h" if retry.max_attempts > 1 else ""
+        yield Finding(Level.OK, f"retries: {attempts}{span}")
         threads = counted(self.settings.workers, "thread", "threads")
         runners = {
             "celery": "celery: its workers must consume the queue hookkit, and one must sweep",
@@ -190,6 +209,8 @@ class Checkup:
             yield Finding(Level.FAILURE, f"inbox: {place.name}: {concern}")
         if place.concerns:
             return
+        if place.caution is not None:
+            yield Finding(Level.WARNING, f"inbox: {place.caution}")
         if place.exists:
             yield from self._of_database(database, place.name)
         else:
@@ -218,25 +239,68 @@ class Checkup:
         try:
             # A read-only database refuses a claim. No endpoint has this name: nothing is claimed.
             inbox.claim(now=now, lease_s=1, limit=1, endpoints=[""])
-            counts = inbox.counts()
+            counts = inbox.reading.counts()
             due_at = inbox.next_due_at(self.settings.endpoints)
             others = inbox.applications.others(self.identity.names())
+            groups = inbox.reading.dead_groups()[:MAX_GROUPS] if counts[State.DEAD] else ()
+            last_at = last_deliveries(inbox.rhythm, self.settings.endpoints, now)
+            silent = find_silent(inbox.rhythm, last_at, now)
+            workers = workers_seen(inbox, now)
         except Unavailable as error:
             yield Finding(Level.FAILURE, f"inbox: {name}: {error}")
             return
         dead = counts[State.DEAD]
-        entries = counted(sum(counts.values()), "entry", "entries")
+        are_all = max(counts.values()) <= CAP
+        entries = (
+            counted(sum(counts.values()), "entry", "entries") if are_all else f"{CAP}+ entries"
+        )
         yield Finding(Level.OK, f"inbox: {name}, with {entries}")
+        for silence in silent.values():
+            yield Finding(Level.WARNING, str(silence))
         if dead:
-            yield Finding(Level.WARNING, f"inbox: {dead} dead; `flask hookkit replay --state dead`")
+            yield Finding(
+                Level.WARNING,
+                f"inbox: {capped(dead, CAP)} dead;"
+                " see `flask hookkit replay --state dead --dry-run`",
+            )
+        for group in groups:
+            yield Finding(Level.WARNING, f"inbox: {_of_group(group)}")
         for each in others:
             yield Finding(Level.WARNING, describe(each.endpoint, each.unsettled))
         overdue_s = 0.0 if due_at is None else (now - due_at).total_seconds()
-        if overdue_s > MAX_OVERDUE_S:
-            yield Finding(
-                Level.WARNING,
-                f"inbox: what is due first has waited for {overdue_s:.0f} s; is a worker running?",
-            )
+        late = about_waiting(overdue_s, len(workers), self.runner)
+        if late is not None:
+            yield Finding(Level.WARNING, f"inbox: {late}")
+
+
+def about_waiting(overdue_s: float, worker_count: int, runner: str) -> str | None:
+    """Return a sentence about due entries that nothing handles; None if they have not waited long.
+
+    Args:
+        overdue_s: How long what is due first has waited, in seconds.
+        worker_count: How many processes that run handlers were seen.
+        runner: The name of the runner.
+    """
+    is_unseen = not worker_count and runner != "inline"
+    if overdue_s <= (UNSEEN_S if is_unseen else MAX_OVERDUE_S):
+        return None
+    waited = f"what is due first has waited for {overdue_s:.0f} s"
+    if runner == "inline" and not worker_count:
+        return f"{waited}; the runner is inline, so that it runs when its sender sends it again"
+    if not worker_count:
+        return f"{waited}, and no worker was seen lately: start one, such as `flask hookkit worker`"
+    running = counted(worker_count, "worker runs", "workers run")
+    return f"{waited}, while {running}: are handlers slow, or too few threads?"
+
+
+def _of_group(group: DeadGroup) -> str:
+    """Return which handler left how many dead letters, by which error, where and since when."""
+    by = group.handler or "no handler"
+    where = f" at {group.where}" if group.where else ""
+    return (
+        f"{group.count} dead by {by}: {masked_error(group.error)}{where},"
+        f" {', '.join(group.endpoints)}, since {group.first_at:%Y-%m-%d %H:%M} UTC"
+    )
 
 
 def _of_endpoint(endpoint: Endpoint) -> Iterator[Finding]:

@@ -1,4 +1,4 @@
-"""Housekeeping of an inbox: delete what is old, promote what a switch of versions held back."""
+"""Housekeeping of an inbox: delete what is old, promote what a switch held back, and replay."""
 
 from __future__ import annotations
 
@@ -15,6 +15,22 @@ _logger = logging.getLogger("hookkit")
 
 #: The pause between two steps of pruning, so that deliveries get their turn, in seconds.
 PAUSE_S = 0.05
+
+#: How long refused deliveries are kept, and how long counts.
+KEEP_REFUSED = timedelta(days=7)
+KEEP_COUNTS = timedelta(days=90)
+
+#: How long it is kept who did what.
+KEEP_AUDIT = timedelta(days=400)
+
+#: How long a process is remembered that was not seen any more.
+KEEP_WORKERS = timedelta(days=1)
+
+#: How often replays are looked for that people have left to housekeeping, in seconds.
+REPLAY_S = 2.0
+
+#: How long it is kept what became of the entries of a replay.
+KEEP_RESULTS = timedelta(days=30)
 
 #: How often events that a switch of versions held back are looked for, in seconds.
 PROMOTE_S = 60.0
@@ -56,8 +72,33 @@ class Upkeep:
             entries += step.ids
             after = step.last
             if after is not None and wait(PAUSE_S):
-                break
+                return bodies, entries
+        self.inbox().quarantine.prune(now - KEEP_REFUSED)
+        self.inbox().minutes.prune(now - KEEP_COUNTS)
+        self.inbox().audit.prune(now - KEEP_AUDIT)
+        self.inbox().workers.prune(now - KEEP_WORKERS)
+        while self.inbox().replays.prune(now - KEEP_RESULTS) and not wait(PAUSE_S):
+            pass
         return bodies, entries
+
+
+def replay(advance: Callable[[], float | None]) -> float:
+    """Call *advance*, and log an error instead of raising it.
+
+    Args:
+        advance: As ``Replaying.advance``.
+
+    Returns:
+        In how many seconds to do it again.
+    """
+    try:
+        pause_s = advance()
+    except Unavailable:  # what runs handlers reports it
+        return REPLAY_S
+    except Exception:
+        _logger.exception("cannot replay", extra={"action": "replay_failed"})
+        return PROMOTE_S
+    return REPLAY_S if pause_s is None else min(pause_s, REPLAY_S)
 
 
 def promote(promote_held_back: Callable[[], int]) -> None:

@@ -28,13 +28,14 @@ OVERLAP_IDS = 1000
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SecretUse:
-    """The use of one secret in a list of several.
+    """The use of one secret.
 
     Attributes:
         endpoint: The endpoint's name.
         setting: The setting that holds it: ``secrets``, ``basic`` or ``path_token``.
         position: Its position in the list as it is now; the newest has 0.
         fingerprint: Its name in logs and in the kept deliveries.
+        first_used_at: When it first proved a delivery with a new event, of those that were read.
         last_used_at: When it last proved a delivery with a new event, in UTC; None if it
             proved none of the deliveries that were read.
         can_go: Whether it has proved no delivery for ``UNUSED_AFTER``, while the newest has.
@@ -44,9 +45,13 @@ class SecretUse:
     setting: str
     position: int
     fingerprint: str
+    first_used_at: datetime | None
     last_used_at: datetime | None
     can_go: bool
 
+
+#: Each list of secrets of one endpoint: its setting, and the fingerprints, newest first.
+_Lists = Sequence[tuple[str, list[str]]]
 
 #: (endpoint, fingerprint) -> (first use, last use)
 _Spans = Mapping[tuple[str, str], tuple[datetime, datetime]]
@@ -113,12 +118,30 @@ class Rotation:
         lists = {name: list(_fingerprints(each)) for name, each in self.endpoints.items()}
         if not any(len(names) > 1 for of_one in lists.values() for _, names in of_one):
             return ()
+        return self._look(lists, least=2)
+
+    def of_endpoint(self, name: str) -> Sequence[SecretUse]:
+        """Read the inbox once more; return the use of each secret of one endpoint.
+
+        Secrets that others prove more than are left out: nothing keeps when they were used.
+
+        Raises:
+            Unavailable: The inbox cannot be reached.
+        """
+        return self._look({name: list(_fingerprints(self.endpoints[name]))}, least=1)
+
+    def _look(self, lists: Mapping[str, _Lists], least: int) -> Sequence[SecretUse]:
+        """Read the inbox once more; return the uses of *lists*, by endpoint.
+
+        Args:
+            least: Of how many secrets a list must be.
+        """
         now = self.clock()
         self._seen = self._read_more(now)
         uses = [
             use
             for endpoint, of_one in lists.items()
-            for use in _uses(endpoint, of_one, self._seen.spans, now - UNUSED_AFTER)
+            for use in _uses(endpoint, of_one, self._seen.spans, now - UNUSED_AFTER, least)
         ]
         for use in uses:
             if use.can_go:
@@ -174,7 +197,7 @@ def _fingerprints(endpoint: Endpoint) -> Iterator[tuple[str, list[str]]]:
 
 
 def _uses(
-    endpoint: str, lists: Sequence[tuple[str, list[str]]], spans: _Spans, horizon: datetime
+    endpoint: str, lists: _Lists, spans: _Spans, horizon: datetime, least: int
 ) -> Iterator[SecretUse]:
     known = {name for _, names in lists for name in names}
     # An unknown secret proved something: perhaps this one, before fingerprints were kept.
@@ -183,18 +206,19 @@ def _uses(
         for (at, name), (_, last) in spans.items()
     )
     for setting, names in lists:
-        if len(names) < 2:
+        if len(names) < least:
             continue
         first, last = spans.get((endpoint, names[0]), (None, None))
         has_run = first is not None and last is not None and first <= horizon <= last
         for position, name in enumerate(names):
-            _, last_used_at = spans.get((endpoint, name), (None, None))
+            first_used_at, last_used_at = spans.get((endpoint, name), (None, None))
             is_unused = last_used_at is None or last_used_at < horizon
             yield SecretUse(
                 endpoint=endpoint,
                 setting=setting,
                 position=position,
                 fingerprint=name,
+                first_used_at=first_used_at,
                 last_used_at=last_used_at,
                 can_go=bool(position) and has_run and is_unused and not has_unknown,
             )

@@ -31,7 +31,7 @@ from hookkit.receiving.endpoint import Endpoint, Protection
 from hookkit.signatures.shared_secret import BasicCredentials, PathToken
 
 #: The settings whose scheme is the same for every provider.
-_BESIDE: Mapping[str, PathToken | BasicCredentials] = {
+BESIDE: Mapping[str, PathToken | BasicCredentials] = {
     "path_token": PathToken(),
     "basic": BasicCredentials(),
 }
@@ -60,7 +60,7 @@ def _prove(
     """Return what ``verify`` does, for a delivery that must satisfy *protection*."""
     provider = endpoint.provider
     secret_index = proving = None
-    for setting, beside in _BESIDE.items():
+    for setting, beside in BESIDE.items():
         if getattr(protection, setting) is not None:
             secrets = endpoint.secrets(protection, setting)
             secret_index = beside.verify(delivery, secrets).secret_index

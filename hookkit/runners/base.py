@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Mapping, Sequence
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from threading import Event, Thread
 
-from hookkit.core.entry import Receipt
+from hookkit.core.delivery import Envelope
+from hookkit.core.entry import Lease, Receipt
+from hookkit.core.errors import Unavailable
+from hookkit.handling.pipeline import LEFT_S
 from hookkit.handling.worker import Worker
+from hookkit.operating.presence import BEAT_S
 
 _logger = logging.getLogger("hookkit")
 
@@ -24,6 +29,16 @@ class Runner:
 
     def wake(self, entry_ids: Sequence[int]) -> None:
         """Have entries handled soon that have just become due."""
+
+    def offer(self) -> Lease | None:
+        """Return the lease under which a delivery is stored that this process handles next.
+
+        None has it stored for whoever claims it.
+        """
+        return None
+
+    def take(self, envelope: Envelope, receipt: Receipt, lease: Lease) -> None:
+        """Handle what a delivery has stored under *lease*, which was offered."""
 
     def answer(self, receipt: Receipt) -> Receipt:
         """Have the new entries of a delivery handled; return what the vendor is answered."""
@@ -55,7 +70,7 @@ class Outage:
         back: str = "the inbox can be reached again",
         extras: tuple[Mapping[str, str], Mapping[str, str]] = _EXTRAS,
     ) -> None:
-        self.is_on = False
+        self.is_on: bool = False
         self._away = away
         self._back = back
         self._extras = extras
@@ -73,23 +88,70 @@ class Outage:
             _logger.warning(self._back, extra=self._extras[1])
 
 
-def renew_until(done: Event, worker: Worker) -> None:
-    """Renew the leases of *worker* three times per lease, until *done* is set."""
-    while not done.wait(worker.assignment.lease_s / 3):
+#: The pause between two tries to write what nobody else writes, while the inbox is away.
+UNAVAILABLE_S = 1.0
+
+
+def _nothing() -> None:
+    """Be no beat: a request that runs handlers is no process that people look for."""
+
+
+class LeaseKeeper:
+    """A thread that renews the leases of *worker*, and writes what its threads leave unwritten.
+
+    Args:
+        beat: Called at the start and at least every ``BEAT_S`` seconds; never raises.
+    """
+
+    def __init__(self, worker: Worker, beat: Callable[[], None]) -> None:
+        self._worker = worker
+        self._beat = beat
+        self._done = Event()
+        # What is stopped is what was started, also when the process was forked meanwhile.
+        self._pipeline = worker.pipeline
+        self._thread = Thread(target=self._keep, name="hookkit-leases", daemon=True)
+        self._thread.start()
+
+    def stop(self) -> None:
+        """End the thread."""
+        self._done.set()
+        self._pipeline.stir()
+        self._thread.join()
+
+    def _keep(self) -> None:
+        pause_s = self._worker.assignment.lease_s / 3
+        renew_at = time.monotonic() + pause_s
+        while not self._done.is_set():
+            self._beat()
+            left_s = min(BEAT_S, max(0.0, renew_at - time.monotonic()))
+            if self._pipeline.wait_for_unwritten(self._done, left_s):
+                self._done.wait(LEFT_S)
+                self._flush_left()
+            if time.monotonic() >= renew_at:
+                renew_at = time.monotonic() + pause_s
+                self._renew(pause_s)
+
+    def _flush_left(self) -> None:
         try:
-            worker.leases.renew()
+            self._pipeline.flush_left()
+        except Unavailable:  # the threads report it, and it is kept
+            self._done.wait(UNAVAILABLE_S)
+        except Exception:
+            _logger.exception("cannot settle", extra={"action": "settle_failed"})
+
+    def _renew(self, pause_s: float) -> None:
+        try:
+            self._worker.leases.renew()
+            self._pipeline.give_back(idle_for_s=pause_s)
         except Exception:
             _logger.exception("cannot renew leases", extra={"action": "renew_failed"})
 
 
 @contextmanager
-def leases_renewed(worker: Worker) -> Iterator[None]:
-    """Renew the leases of *worker* until the end of the block."""
-    done = Event()
-    thread = Thread(target=renew_until, args=(done, worker), name="hookkit-leases", daemon=True)
-    thread.start()
+def leases_kept(worker: Worker, beat: Callable[[], None] = _nothing) -> Iterator[None]:
+    """Renew the leases of *worker*, and call *beat* as ``LeaseKeeper`` does, until the end."""
+    keeper = LeaseKeeper(worker, beat)
     try:
         yield
     finally:
-        done.set()
-        thread.join()
+        keeper.stop()

@@ -7,7 +7,7 @@ from contextvars import Context
 
 from hookkit.core.entry import AT_REST, RETRY_AFTER_S, Receipt, State
 from hookkit.handling.worker import Worker
-from hookkit.runners.base import Runner, leases_renewed
+from hookkit.runners.base import Runner, leases_kept
 
 
 class InlineRunner(Runner):
@@ -38,12 +38,12 @@ class InlineRunner(Runner):
         if not entry_ids:
             return states
         # A redelivery must not run them at the same time.
-        with leases_renewed(self._worker):
+        with leases_kept(self._worker):
             # Those of one lane come one by one, each after the one before it is settled.
             while left := set(entry_ids) - states.keys():
                 # In a context without the request, as in a thread: what works in a test must
                 # work where no request is there.
-                worked = Context().run(self._worker.work, limit=len(left), only=left)
+                worked = Context().run(self._worker.work, only=left)
                 states |= worked
                 if not worked:
                     break

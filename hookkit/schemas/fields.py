@@ -9,7 +9,8 @@ from typing import Any
 
 from marshmallow import ValidationError, fields
 
-from hookkit.core.body import dig
+from hookkit.core.body import id_text
+from hookkit.schemas.compiled import Code
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -29,17 +30,24 @@ def readable(text: str) -> str:
     return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
 
 
+def _text(code: Code, value: str, otherwise: str) -> str:
+    """Write: a text is made readable."""
+    text = f"({value} if {value}.isascii() else {code.name('readable', readable)}({value}))"
+    return f"{text} if type({value}) is str else {otherwise}"
+
+
 class Id(fields.Field[str]):
     """An id of any shape; numbers are turned into text."""
 
     def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> str:
-        if isinstance(value, str):
-            return readable(value)
-        if isinstance(value, int) and not isinstance(value, bool):
-            return str(value)
-        if isinstance(value, float) and math.isfinite(value):
-            return str(int(value)) if value.is_integer() else repr(value)
-        raise ValidationError("not an id")
+        text = id_text(value)
+        if text is None:
+            raise ValidationError("not an id")
+        return readable(text)
+
+    def inline(self, code: Code, value: str, key: str) -> str:
+        """Write: a text is taken as it is."""
+        return _text(code, value, code.deserialize(self, value, key))
 
 
 class Text(fields.Field[str]):
@@ -49,6 +57,10 @@ class Text(fields.Field[str]):
         if isinstance(value, str):
             return readable(value)
         raise ValidationError("not a text")
+
+    def inline(self, code: Code, value: str, key: str) -> str:
+        """Write: a text is taken as it is."""
+        return _text(code, value, code.deserialize(self, value, key))
 
 
 class Word(Text):
@@ -62,6 +74,12 @@ class Word(Text):
         word = super()._deserialize(value, attr, data, **kwargs)
         return self.renames.get(word, word)
 
+    def inline(self, code: Code, value: str, key: str) -> str:
+        """Write: an ASCII word is looked up."""
+        get = code.name("renamed", self.renames.get)
+        test = f"type({value}) is str and {value}.isascii()"
+        return f"{get}({value}, {value}) if {test} else {code.deserialize(self, value, key)}"
+
 
 class Truth(fields.Field[bool]):
     """True or false, and no text that looks like one of them."""
@@ -70,6 +88,10 @@ class Truth(fields.Field[bool]):
         if isinstance(value, bool):
             return value
         raise ValidationError("not true or false")
+
+    def inline(self, code: Code, value: str, key: str) -> str:
+        """Write: true and false are taken as they are."""
+        return f"{value} if type({value}) is bool else {code.deserialize(self, value, key)}"
 
 
 class Whole(fields.Field[int]):
@@ -81,6 +103,10 @@ class Whole(fields.Field[int]):
         if isinstance(value, int) and not isinstance(value, bool):
             return value
         raise ValidationError("not a whole number")
+
+    def inline(self, code: Code, value: str, key: str) -> str:
+        """Write: an integer is taken as it is."""
+        return f"{value} if type({value}) is int else {code.deserialize(self, value, key)}"
 
 
 class Number(fields.Field[float]):
@@ -96,11 +122,21 @@ class Number(fields.Field[float]):
                 return number
         raise ValidationError("not a number")
 
+    def inline(self, code: Code, value: str, key: str) -> str:
+        """Write: a finite fraction is taken as it is."""
+        test = f"type({value}) is float and {code.name('isfinite', math.isfinite)}({value})"
+        return f"{value} if {test} else {code.deserialize(self, value, key)}"
+
 
 class Anything(fields.Field[Any]):
     """A value of any type, kept as it is."""
 
     def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> Any:
+        return value
+
+    def inline(self, code: Code, value: str, key: str) -> str:
+        """Write: the value."""
+        del code, key
         return value
 
 
@@ -115,6 +151,10 @@ class Object(fields.Field[dict[str, Any]]):
         if value == []:  # so PHP writes an empty object
             return {}
         raise ValidationError("not an object")
+
+    def inline(self, code: Code, value: str, key: str) -> str:
+        """Write: an object is taken as it is."""
+        return f"{value} if type({value}) is dict else {code.deserialize(self, value, key)}"
 
 
 class Instant(fields.Field[datetime]):
@@ -134,10 +174,16 @@ class Instant(fields.Field[datetime]):
             raise ValidationError("not a time") from error
         raise ValidationError("not a time")
 
+    def inline(self, code: Code, value: str, key: str) -> str:
+        """Write: a text is read as ISO 8601, which raises of itself."""
+        from_iso = f"{code.name('from_iso', _from_iso)}({value})"
+        return f"{from_iso} if type({value}) is str else {code.deserialize(self, value, key)}"
+
 
 def _from_iso(text: str) -> datetime:
     moment = datetime.fromisoformat(text)
-    moment = moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
+    if moment.tzinfo is not UTC:
+        moment = moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
     if moment.microsecond % 1000:
         moment += _HALF_MILLISECOND
         moment = moment.replace(microsecond=moment.microsecond // 1000 * 1000)
@@ -148,23 +194,3 @@ def _from_unix(number: float) -> datetime:
     milliseconds = number if abs(number) > _MILLISECONDS_FROM else number * 1000
     # Rounding the product is exact: at 1e12 a float is still precise to 1/4000.
     return _EPOCH + timedelta(milliseconds=round(milliseconds))
-
-
-_ID = Id()
-
-
-def dig_text(document: object, *path: str) -> str | None:
-    """Return the text at *path*; None for anything else, also for the empty text."""
-    value = dig(document, *path)
-    return value if isinstance(value, str) and value else None
-
-
-def dig_id(document: object, *path: str) -> str | None:
-    """Return the id at *path* as text; None for anything else, also for the empty text."""
-    value = dig(document, *path)
-    if isinstance(value, str):
-        return value or None
-    try:
-        return None if value is None else _ID.deserialize(value)
-    except ValidationError:
-        return None

@@ -56,6 +56,7 @@ MESSENGERS = (
         event_id=("body:id",),
         event_type=("body:type",),
         retries="3 times after 409; after 429 and 503 when Retry-After is under 60 seconds",
+        retries_docs="https://developer.zendesk.com/api-reference/webhooks/introduction",
         retry_span_s=5 * MINUTE_S,
         fresh_ids=("id",),
         sample=InlineSample(
@@ -71,6 +72,7 @@ MESSENGERS = (
         event_type=("body:object",),
         challenge=Challenge(token="hub.verify_token", challenge="hub.challenge"),  # noqa: S106
         retries="with growing delays for up to 36 hours (WhatsApp: 7 days), until an answer is 200",
+        retries_docs="https://docs.360dialog.com/partner/messaging/receiving-messages-via-webhook",
         retry_span_s=7 * DAY_S,
         fresh_ids=("entry.*.id",),
         sample=InlineSample(
@@ -92,6 +94,7 @@ MESSENGERS = (
         event_type=("body:EventType", "body:MessageStatus", "body:SmsStatus", "body:CallStatus"),
         body="json or form",
         retries="none by itself; the URL may ask for some, #rc=5",
+        retries_docs="https://www.twilio.com/docs/usage/webhooks/webhooks-connection-overrides",
         retry_span_s=2 * MINUTE_S,
         vector="its library's tests",
         fresh_ids=("MessageSid",),
@@ -319,8 +322,8 @@ MESSENGERS = (
         scheme=SharedSecretHeader("authorization"),
         event_id=("body:eventId",),
         event_type=("body:namespace+body:eventType", "body:eventType"),
-        # https://developer.8x8.com/connect/docs/viber-template-status-webhook
         retries="4 times, after 1, 10, 30 and 90 seconds, when 4xx, 5xx or nothing is answered",
+        retries_docs="https://developer.8x8.com/connect/docs/viber-template-status-webhook",
         retry_span_s=5 * MINUTE_S,
         fresh_ids=("payload.umid",),
         sample=InlineSample(

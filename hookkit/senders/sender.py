@@ -26,8 +26,10 @@ MINUTE_S, HOUR_S, DAY_S = 60.0, 3600.0, 86400.0
 DELAY_S = 600.0
 
 #: Where an id or a type may be: ``header:<name>``, ``body:<path>``, or ``beside:<key>``: the name
-#: of the first key other than ``<key>``. An id may have several parts: ``body:id+body:version``.
+#: of the first key other than ``<key>``. An id may have several parts: ``body:id+body:version``. A
+#: part that ends with ``?`` need not be there.
 KINDS = ("header", "body", "beside")
+OPTIONAL = "?"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,6 +50,7 @@ class Sender:
         challenge: A GET that needs its own answer.
         answer: The text that it wants as an answer to its events; None if any will do.
         retries: How it sends again, and what makes it stop.
+        retries_docs: The page that says so; empty if none was found.
         retry_span_s: Seconds between the first and the last try to deliver an event.
         vector: Where an example of a signature is published; empty if nowhere.
         fresh_ids: Paths of the ids that make the sample a new event.
@@ -67,6 +70,7 @@ class Sender:
     challenge: Challenge | None = None
     answer: str | None = None
     retries: str
+    retries_docs: str = ""
     retry_span_s: float
     vector: str = ""
     fresh_ids: tuple[str, ...] = ()
@@ -138,7 +142,7 @@ def is_signed(place: str, schemes: Iterable[Scheme | KeyScheme]) -> bool:
     A secret that is sent along counts as one that does: somebody who has seen it can send
     anything, so that nothing could protect an id.
     """
-    places = [part.partition(":")[::2] for part in place.split("+")]
+    places = [part.removesuffix(OPTIONAL).partition(":")[::2] for part in place.split("+")]
     return all(
         name in scheme.signed_headers
         if kind == "header"
@@ -166,10 +170,16 @@ def find(places: Sequence[str], document: Document, headers: Headers) -> str | N
     A place of several parts has one if each part has.
     """
     for place in places:
-        parts = [_value_at(part, document, headers) for part in place.split("+")]
+        parts = [_part_at(part, document, headers) for part in place.split("+")]
         if None not in parts:
             return parts[0] if len(parts) == 1 else join_parts(*parts)
     return None
+
+
+def _part_at(part: str, document: Document, headers: Headers) -> str | None:
+    if part.endswith(OPTIONAL):
+        return _value_at(part.removesuffix(OPTIONAL), document, headers) or ""
+    return _value_at(part, document, headers)
 
 
 def _value_at(place: str, document: Document, headers: Headers) -> str | None:

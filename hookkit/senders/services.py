@@ -8,6 +8,7 @@ from hookkit.core.provider import InlineSample
 from hookkit.senders.sender import DAY_S, HOUR_S, Sender
 from hookkit.signatures.keyed_hash import KeyedHash, SignedFields
 from hookkit.signatures.public_key import KeyedSignature
+from hookkit.signatures.signed_items import SignedItems
 from hookkit.signatures.signed_text import SignedText
 from hookkit.signatures.standard_webhooks import StandardWebhooks
 
@@ -15,6 +16,17 @@ _STANDARD_IDS = ("header:webhook-id", "header:svix-id")
 _STANDARD_SAMPLE = InlineSample(
     name="contact.created",
     body=b'{"type":"contact.created","timestamp":"2026-03-01T10:00:00Z","data":{"id":"1"}}',
+)
+
+_SIGNED_BY_ADYEN = (
+    "pspReference",
+    "originalReference?",
+    "merchantAccountCode",
+    "merchantReference?",
+    "amount.value?",
+    "amount.currency?",
+    "eventCode",
+    "success",
 )
 
 SERVICES = (
@@ -26,6 +38,7 @@ SERVICES = (
         event_id=_STANDARD_IDS,
         event_type=("body:type",),
         retries="by the sender; the standard suggests some days, and that 410 ends the deliveries",
+        retries_docs="https://github.com/standard-webhooks/standard-webhooks/blob/main/spec/standard-webhooks.md#deliverability-and-reliability",
         retry_span_s=5 * DAY_S,
         vector="the libraries' tests; v1 and v1a",
         sample=_STANDARD_SAMPLE,
@@ -38,6 +51,7 @@ SERVICES = (
         event_id=_STANDARD_IDS,
         event_type=("body:type", "body:eventType", "body:event_type"),
         retries="8 times over 27.6 hours, until an answer is 2xx",
+        retries_docs="https://docs.svix.com/retries",
         retry_span_s=27.6 * HOUR_S,
         vector="its documentation",
         sample=_STANDARD_SAMPLE,
@@ -51,16 +65,18 @@ SERVICES = (
             event_id=_STANDARD_IDS,
             event_type=("body:type",),
             retries=retries,
+            retries_docs=retries_docs,
             retry_span_s=retry_span_s,
             vector="that of Svix: it signs in the same way",
             sample=replace(_STANDARD_SAMPLE, name=sample, body=body),
         )
-        for name, title, docs, retries, retry_span_s, sample, body in (
+        for name, title, docs, retries, retries_docs, retry_span_s, sample, body in (
             (
                 "clerk",
                 "Clerk",
                 "https://clerk.com/docs/guides/development/webhooks/overview",
                 "as Svix, which delivers for it",
+                "https://docs.svix.com/retries",
                 27.6 * HOUR_S,
                 "user.created",
                 b'{"type":"user.created","object":"event","data":{"id":"user_29w83sxmDNGwOuEthce5gg56FcC"}}',
@@ -70,6 +86,7 @@ SERVICES = (
                 "Resend",
                 "https://resend.com/docs/dashboard/webhooks/verify-webhooks-requests",
                 "as Svix, which delivers for it",
+                "https://resend.com/docs/webhooks/retries-and-replays",
                 27.6 * HOUR_S,
                 "email.delivered",
                 b'{"type":"email.delivered","data":{"email_id":"56761188-7520-42d8-8898-ff6fc54ce618"}}',
@@ -79,6 +96,7 @@ SERVICES = (
                 "OpenAI",
                 "https://platform.openai.com/docs/guides/webhooks",
                 "with growing delays for up to 72 hours, until an answer is 2xx",
+                "",
                 3 * DAY_S,
                 "response.completed",
                 b'{"object":"event","id":"evt_685343a1381c819085d44c354e1b330e","type":"response.completed","data":{"id":"resp_1"}}',
@@ -109,6 +127,7 @@ SERVICES = (
         # "application/x-www-form-urlencoded" is the default where webhooks are made by the API.
         body="json or form",
         retries="none by itself",
+        retries_docs="https://docs.github.com/en/webhooks/using-webhooks/handling-failed-webhook-deliveries",
         retry_span_s=0.0,
         vector="its documentation",
         fresh_ids=("after",),
@@ -134,6 +153,7 @@ SERVICES = (
         event_id=("body:id",),
         event_type=("body:type",),
         retries="up to 3 days, until an answer is 2xx",
+        retries_docs="https://dev.to/shannonllc/stripe-webhooks-retries-ordering-duplicates-timeouts-and-ips-46f0",
         retry_span_s=3 * DAY_S,
         fresh_ids=("id",),
         sample=InlineSample(
@@ -149,6 +169,7 @@ SERVICES = (
         event_id=("header:x-shopify-event-id",),
         event_type=("header:x-shopify-topic",),
         retries="8 times over 4 hours, until an answer is 2xx; then the subscription may end",
+        retries_docs="https://shopify.dev/changelog/updates-to-webhook-retry-mechanism",
         retry_span_s=4 * HOUR_S,
         fresh_ids=("updated_at",),
         sample=InlineSample(
@@ -190,6 +211,7 @@ SERVICES = (
         event_id=("body:event_id",),
         event_type=("body:event_type",),
         retries="60 times within 3 days, until an answer within 5 seconds is 200",
+        retries_docs="https://developer.paddle.com/webhooks/about/respond-to-webhooks",
         retry_span_s=3 * DAY_S,
         fresh_ids=("event_id",),
         sample=InlineSample(
@@ -212,7 +234,8 @@ SERVICES = (
         ),
         event_id=("body:signature.token",),
         event_type=("body:event-data.event",),
-        retries="for 8 hours, until an answer is 200; 406 ends it",
+        retries="for 8 hours, but not for deliveries, until an answer is 200; 406 ends it",
+        retries_docs="https://documentation.mailgun.com/docs/mailgun/user-manual/webhooks/webhook-retries",
         retry_span_s=8 * HOUR_S,
         fresh_ids=("event-data.id",),
         sample=InlineSample(
@@ -243,6 +266,35 @@ SERVICES = (
         sample=InlineSample(
             name="delivered",
             body=b'[{"email":"a@example.com","event":"delivered","sg_event_id":"ZHJvcC0xMDk5NDkxOS"}]\r\n',
+        ),
+    ),
+    Sender(
+        name="adyen",
+        title="Adyen (standard webhooks)",
+        docs="https://docs.adyen.com/development-resources/webhooks/secure-webhooks/verify-hmac-signatures",
+        # Its own libraries escape nothing, and a reference that a merchant has chosen may hold a
+        # colon: https://github.com/Adyen/adyen-node-api-library/blob/main/src/utils/hmacValidator.ts
+        scheme=SignedItems(
+            items="notificationItems",
+            within="NotificationRequestItem",
+            fields=",".join(_SIGNED_BY_ADYEN),
+            signature="additionalData.hmacSignature",
+            open_field="merchantReference",
+        ),
+        event_id=("+".join(f"body:NotificationRequestItem.{each}" for each in _SIGNED_BY_ADYEN),),
+        event_type=("body:NotificationRequestItem.eventCode",),
+        each="notificationItems",
+        retries="for 30 days, after 2 minutes and then up to 8 hours, until an answer is 2xx",
+        retries_docs="https://docs.adyen.com/development-resources/webhooks/troubleshoot",
+        retry_span_s=30 * DAY_S,
+        vector="its documentation",
+        fresh_ids=("notificationItems.*.NotificationRequestItem.pspReference",),
+        sample=InlineSample(
+            name="AUTHORISATION",
+            body=b'{"live":"false","notificationItems":[{"NotificationRequestItem":{"amount":'
+            b'{"currency":"EUR","value":1130},"eventCode":"AUTHORISATION",'
+            b'"merchantAccountCode":"TestMerchant","merchantReference":"Order-1",'
+            b'"pspReference":"7914073381342284","success":"true"}}]}',
         ),
     ),
 )

@@ -18,8 +18,6 @@ from hookkit.core.modes import Mode
 from hookkit.core.parts import AuthorType
 from hookkit.core.provider import Provider
 from hookkit.core.scheme import KeyScheme, Scheme, SigningScheme, UrlScheme, lifetime_of
-from hookkit.keys.ring import KeyRing
-from hookkit.keys.server import KeyServer
 from hookkit.receiving.endpoint import SECRET_SETTINGS, Endpoint, Protection, Secrets
 from hookkit.senders import SENDERS
 from hookkit.senders.sender import Sender, is_signed, provider_of
@@ -31,6 +29,13 @@ from hookkit.settings.fields import (
     below,
     load_strict,
 )
+from hookkit.settings.keys import (
+    ANY_KEY_SETTING,
+    KEY_SETTINGS,
+    declared_scheme,
+    key_mistakes,
+    key_ring,
+)
 from hookkit.signatures.keyed_hash import KeyedHash
 from hookkit.signatures.public_key import KeyedSignature
 from hookkit.signatures.shared_secret import SharedSecretField
@@ -38,14 +43,14 @@ from hookkit.signatures.shared_secret import SharedSecretField
 #: Settings of senders alone -> the attributes of a ``Sender``.
 OF_SENDERS = {"body": "body", "items": "each", "handshake": "handshakes", "challenge": "challenge"}
 
+#: The limits that each endpoint may set for itself.
+ENDPOINT_LIMITS = ("max_body", "max_unproven_bytes", "max_items")
+
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,99}")
 
-#: The settings that name the public keys of a vendor that signs with keys of its own.
-_KEY_SETTINGS = ("keys", "region", "key_bases")
 #: Where nothing stands between a signed time and the next part, a digit that is moved from one to
 #: the other makes the time ten times as great or as small: no tolerance may reach as far.
 _MAX_TOLERANCE_S = 10**9
-_ANY_KEY_SETTING = "keys, region or key_bases"
 
 
 class _Part(NamedTuple):
@@ -64,7 +69,7 @@ class _Part(NamedTuple):
     @property
     def is_protected(self) -> bool:
         """Whether it has a protection of its own."""
-        settings = (*SECRET_SETTINGS, *_KEY_SETTINGS)
+        settings = (*SECRET_SETTINGS, *KEY_SETTINGS)
         return self.loaded.get("unsigned", False) or any(name in self.written for name in settings)
 
 
@@ -149,12 +154,7 @@ def _protection_mistakes(part: _Part) -> Iterator[str]:
         yield "unsigned: true beside secrets; say which of the two is meant"
     if provider is None:
         return
-    if isinstance(provider.scheme, KeyScheme):
-        yield from _key_mistakes(loaded, provider.name, provider.scheme)
-    else:
-        for name in _KEY_SETTINGS:
-            if name in loaded:
-                yield f"{name}: {provider.name} does not sign with a key of its own"
+    yield from key_mistakes(loaded, provider)
     is_alone = "basic" not in written and "path_token" not in written
     if is_unsigned and is_alone and not provider.unsigned_alone:
         yield (
@@ -165,20 +165,6 @@ def _protection_mistakes(part: _Part) -> Iterator[str]:
         yield f"secrets: must be a list; {provider.name} names no webhook in what it sends"
 
 
-def _key_mistakes(loaded: PartSettings, provider: str, scheme: KeyScheme) -> Iterator[str]:
-    """Yield what does not go together for a provider that signs with keys of its own."""
-    if "secrets" in loaded:
-        yield f"secrets: {provider} signs with a key of its own; say {_ANY_KEY_SETTING}"
-    if "scheme" in loaded:
-        yield f"scheme: {provider} signs with a key of its own"
-    if "region" in loaded and loaded["region"] not in scheme.key_bases:
-        yield f"region: {not_known(loaded['region'], scheme.key_bases)}"
-    if "region" in loaded and "key_bases" in loaded:
-        yield "key_bases: beside region; say which of the two is meant"
-    if loaded.get("unsigned") and any(name in loaded for name in _KEY_SETTINGS):
-        yield "unsigned: true beside keys; say which of the two is meant"
-
-
 def _version_mistakes(part: _Part, version: object, of_endpoint: PartSettings) -> Iterator[str]:
     """Yield what is wrong with a payload version alone."""
     loaded, written, provider = part
@@ -186,6 +172,8 @@ def _version_mistakes(part: _Part, version: object, of_endpoint: PartSettings) -
         yield "scheme: beside unsigned: true; say which of the two is meant"
     elif "scheme" in loaded and "secrets" not in written:
         yield "scheme: needs secrets beside it; those of the endpoint are not used with it"
+    elif "secrets" in written and "scheme" not in written and "key_set" in of_endpoint:
+        yield "secrets: needs a scheme beside it; that of the endpoint goes with key_set"
     if provider is None:
         return
     if version not in provider.versions:
@@ -196,8 +184,8 @@ def _version_mistakes(part: _Part, version: object, of_endpoint: PartSettings) -
             f"mode: {mode} is for versions that arrive side by side, and {provider.name} sends each"
             " event in one version only, which changes in place"
         )
-    scheme = of_endpoint.get("scheme", provider.scheme)
-    yield from _secret_mistakes(loaded, loaded.get("scheme", scheme))
+    scheme = loaded.get("scheme") or declared_scheme(of_endpoint, provider)
+    yield from _secret_mistakes(loaded, scheme)
 
 
 def _missing_mistakes(endpoint: _Part, versions: Mapping[str, _Part]) -> Iterator[str]:
@@ -207,14 +195,14 @@ def _missing_mistakes(endpoint: _Part, versions: Mapping[str, _Part]) -> Iterato
     is_mistaken = "unsigned" in written and "unsigned" not in loaded
     if loaded.get("unsigned") or is_mistaken:
         return
-    if any(name in written for name in ("secrets", *_KEY_SETTINGS)):
+    if any(name in written for name in ("secrets", *KEY_SETTINGS)):
         return
     # An endpoint may leave the proof to its versions: every other version is then refused.
     is_left_to_versions = bool(versions) and all(part.is_protected for part in versions.values())
     if not is_left_to_versions or "basic" in loaded or "path_token" in loaded:
         has_keys = provider is not None and isinstance(provider.scheme, KeyScheme)
         yield (
-            f"{_ANY_KEY_SETTING if has_keys else 'secrets'}: missing; an endpoint that verifies"
+            f"{ANY_KEY_SETTING if has_keys else 'secrets'}: missing; an endpoint that verifies"
             ' nothing says "unsigned": True'
         )
 
@@ -246,14 +234,15 @@ def _signing_mistakes(endpoint: _Part, versions: Mapping[str, _Part]) -> Iterato
         return
     scheme = provider.scheme
     if not isinstance(scheme, KeyScheme):
-        scheme = loaded.get("scheme", scheme)
+        scheme = declared_scheme(loaded, provider)
     schemes = [scheme, *_schemes(versions)]
     signs_time = any(isinstance(each, KeyScheme) or lifetime_of([each]) for each in schemes)
     if "tolerance_s" in loaded and not signs_time:
         yield f"tolerance_s: {provider.name} signs no time"
     if loaded.get("tolerance_s", 0) > _MAX_TOLERANCE_S and lifetime_of(schemes) != 0:
         yield f"tolerance_s: must be at most {_MAX_TOLERANCE_S}"
-    if "repeat_window_s" in loaded and lifetime_of(schemes) is None:
+    signs_nothing = _signs_nothing(loaded, _schemes(versions))
+    if "repeat_window_s" in loaded and lifetime_of(schemes) is None and not signs_nothing:
         yield (
             f"repeat_window_s: {provider.name} signs no time, so that an equal event is always a"
             " duplicate: it may be an old delivery that somebody has seen"
@@ -263,25 +252,40 @@ def _signing_mistakes(endpoint: _Part, versions: Mapping[str, _Part]) -> Iterato
         yield f"public_url: missing; {provider.name} signs the URL, which is not guessed"
     if "public_url" in loaded and not signs_url:
         yield f"public_url: {provider.name} does not sign the URL"
-    yield from _identity_mistakes(loaded, provider.name, schemes)
+    yield from _form_mistakes(loaded, provider.name, schemes)
+    yield from _identity_mistakes(loaded, provider.name, [] if signs_nothing else schemes)
     if "verify_token" in loaded and provider.challenge is None:
         yield f"verify_token: {provider.name} asks for none"
     yield from _secret_mistakes(loaded, scheme)
 
 
+def _form_mistakes(
+    loaded: PartSettings, provider: str, schemes: Collection[Scheme | KeyScheme]
+) -> Iterator[str]:
+    """Yield a line for each of *schemes* that signs forms, which *provider* does not send."""
+    sender = SENDERS.get(provider)
+    if sender is not None and "form" in loaded.get("body", sender.body):
+        return
+    for scheme in schemes:
+        if isinstance(scheme, KeyedHash | KeyedSignature) and "form" in scheme.signed.names:
+            yield f"scheme: {{form}} is for senders of forms, and {provider} sends none"
+
+
 def _identity_mistakes(
     loaded: PartSettings, provider: str, schemes: Collection[Scheme | KeyScheme]
 ) -> Iterator[str]:
-    """Yield what is wrong with how the events of an endpoint are identified."""
+    """Yield what is wrong with how the events of an endpoint are identified.
+
+    Args:
+        schemes: Those that prove its deliveries; none if nothing is signed.
+    """
     sender = SENDERS.get(provider)
-    if sender is None or "form" not in loaded.get("body", sender.body):
-        for scheme in schemes:
-            if isinstance(scheme, KeyedHash | KeyedSignature) and "form" in scheme.signed.names:
-                yield f"scheme: {{form}} is for senders of forms, and {provider} sends none"
     if sender is None:
         for name in ("event_id", "event_type", "unsigned_event_id", *OF_SENDERS):
             if name in loaded:
                 yield f"{name}: {provider} says itself where it is"
+        return
+    if not schemes:
         return
     places = loaded.get("event_id", sender.event_id)
     unsigned = [place for place in places if not is_signed(place, schemes)]
@@ -294,6 +298,14 @@ def _identity_mistakes(
             " delivery could send it again under another id, as often as he likes; leave it out,"
             ' or say "unsigned_event_id": True'
         )
+
+
+def _signs_nothing(loaded: PartSettings, of_versions: Collection[Scheme]) -> bool:
+    """Tell whether an endpoint takes deliveries of which no part is signed, and no others.
+
+    What nothing protects is believed: nobody needs to have seen a delivery to send another.
+    """
+    return loaded.get("unsigned", False) and not of_versions
 
 
 def _schemes(versions: Mapping[str, _Part]) -> list[Scheme]:
@@ -329,19 +341,11 @@ def _protection(part: _Part, provider: Provider, of_endpoint: PartSettings) -> P
     return Protection(
         scheme=None if scheme is None else cast("Scheme", _adjusted(scheme, of_endpoint)),
         secrets=loaded.get("secrets"),
-        keys=_keys(loaded, provider),
+        keys=key_ring(loaded, provider),
         basic=loaded.get("basic"),
         path_token=loaded.get("path_token"),
         unsigned=loaded.get("unsigned", False),
     )
-
-
-def _keys(loaded: PartSettings, provider: Provider) -> KeyRing | None:
-    scheme = provider.scheme
-    if not isinstance(scheme, KeyScheme) or not any(name in loaded for name in _KEY_SETTINGS):
-        return None
-    bases = loaded.get("key_bases") or scheme.key_bases.get(loaded.get("region", ""), ())
-    return KeyRing(loaded.get("keys", ()), KeyServer(bases) if bases else None)
 
 
 def _modes(versions: Mapping[str, _Part], provider: Provider) -> Mapping[str, Mode] | None:
@@ -390,14 +394,15 @@ def _provider(
     loaded: PartSettings, provider: Provider, of_versions: Collection[Scheme]
 ) -> Provider:
     """Return *provider* with the options, the scheme and the places of an endpoint."""
-    scheme = _adjusted(loaded.get("scheme", provider.scheme), loaded)
+    scheme = _adjusted(declared_scheme(loaded, provider), loaded)
+    signs_nothing = _signs_nothing(loaded, of_versions)
     if provider.name in SENDERS:
         provider = provider_of(
             _as_declared(SENDERS[provider.name], loaded),
             schemes=[scheme, *of_versions],
             event_id=loaded.get("event_id"),
             event_type=loaded.get("event_type"),
-            believes_unsigned=loaded.get("unsigned_event_id", False),
+            believes_unsigned=signs_nothing or loaded.get("unsigned_event_id", False),
         )
     authors = loaded.get("authors", {})
     # A secret that lies in the body is kept nowhere.
@@ -409,7 +414,7 @@ def _provider(
         options=Options(
             once_per_fact=loaded.get("once_per_fact", False),
             repeat_window_s=loaded.get("repeat_window_s"),
-            lifetime_s=lifetime_of([scheme, *of_versions]),
+            lifetime_s=0.0 if signs_nothing else lifetime_of([scheme, *of_versions]),
             version=loaded.get("version"),
             authors={registration: AuthorType(word) for registration, word in authors.items()},
         ),

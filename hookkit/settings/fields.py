@@ -166,6 +166,9 @@ def _address(
     return check
 
 
+_of_keys = _address(["https"], "must be an address that begins with https://")
+
+
 class PartSettings(TypedDict, total=False):
     """The settings of an endpoint, or those of one of its payload versions, which has fewer."""
 
@@ -184,6 +187,7 @@ class PartSettings(TypedDict, total=False):
     keys: tuple[RsaKey, ...]
     region: str
     key_bases: list[str]
+    key_set: str
     tolerance_s: float
     event_id: tuple[str, ...]
     unsigned_event_id: bool
@@ -217,7 +221,7 @@ class _ProtectionSchema(Strict):
     keys = ma.Function(deserialize=_read_keys)
     region = ma.String()
     key_bases = ma.List(
-        ma.String(validate=_address(["https"], "must be an address that begins with https://")),
+        ma.String(validate=_of_keys),
         validate=validate.Length(min=1, error="holds no address"),
     )
 
@@ -262,6 +266,7 @@ class EndpointSchema(_ProtectionSchema):
     """An endpoint."""
 
     provider = ma.String(required=True)
+    key_set = ma.String(validate=_of_keys)
     body = ma.Function(deserialize=_read_body_kind)
     items = ma.String(validate=validate.Length(min=1, error="must be a path in the body"))
     handshake = ma.Function(deserialize=_read_handshakes)
@@ -286,7 +291,16 @@ class EndpointSchema(_ProtectionSchema):
         values=ma.String(validate=validate.OneOf(_AUTHORS, error="must be one of {choices}")),
         error_messages={"invalid": "must map webhook ids to " + ", ".join(_AUTHORS)},
     )
-    path = ma.String(validate=validate.Regexp(r"^/[^<>\s]*$", error="must start with /"))
+    path = ma.String(
+        validate=[
+            validate.Regexp(r"^/", error="must start with /"),
+            validate.Regexp(
+                r"^(?!.*//)[^<>?#%\\\s]*$",
+                error="must be a path as it is once decoded, such as /sms/webhook: without //,"
+                " spaces and any of < > ? # % \\",
+            ),
+        ]
+    )
     max_body = ma.Integer(strict=True, validate=validate.Range(min=1))
     max_unproven_bytes = ma.Integer(strict=True, validate=validate.Range(min=1))
     max_items = ma.Integer(strict=True, validate=validate.Range(min=1, max=MAX_MAX_ITEMS))

@@ -6,14 +6,13 @@ import base64
 import math
 import warnings
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from functools import partial
-from typing import Any, TypeAlias
+from typing import Any
 
 from marshmallow import ValidationError, validate
 from marshmallow import fields as ma
-from sqlalchemy import URL, Engine
 
 from hookkit.core.attempts import RetryPolicy
 from hookkit.core.body import MAX_UNPROVEN_BYTES
@@ -21,21 +20,17 @@ from hookkit.core.errors import ConfigurationError
 from hookkit.core.ids import fingerprint_of, read_key
 from hookkit.core.modes import Mode
 from hookkit.core.provider import Provider
+from hookkit.inbox.opening import Database, check_database
 from hookkit.receiving.endpoint import Endpoint
-from hookkit.settings.endpoint import read_endpoint, visible_secrets
+from hookkit.settings.endpoint import ENDPOINT_LIMITS, read_endpoint, visible_secrets
 from hookkit.settings.fields import MAX_MAX_ITEMS, Strict, below, load_strict
 
 #: A secret that a person can remember can be guessed by a program.
 MIN_SECRET_CHARS = 16
 
-#: What ``HOOKKIT_DATABASE`` may hold.
-Database: TypeAlias = str | URL | Engine | Callable[[], str | URL | Engine]
-
 RUNNERS = ("thread", "inline", "celery", "none")
 TABLES = ("upgrade", "check")
-
-#: The limits that each endpoint may set for itself.
-ENDPOINT_LIMITS = ("max_body", "max_unproven_bytes", "max_items")
+REVEAL = ("allowed", "never")
 
 # https://github.com/fernet/spec/blob/master/Spec.md#key-format
 _FERNET_KEY_BYTES = 32
@@ -58,7 +53,10 @@ class Settings:
         keep_ids_days: How long settled entries are kept, so that they stop duplicates.
         encryption_keys: Fernet keys for bodies, newest first; () stores bodies in clear.
         tables: Whether opening the inbox may change its tables (``upgrade``) or not (``check``).
+        quarantine: How many refused deliveries are kept; 0 keeps none.
         twin_window_s: How long another version's report of a fact may take to arrive.
+        console_reveal: Whether the console may show personal data to whoever has the right
+            (``allowed``) or to nobody (``never``).
     """
 
     endpoints: Mapping[str, Endpoint]
@@ -71,21 +69,18 @@ class Settings:
     keep_ids_days: float
     encryption_keys: tuple[str, ...] = field(repr=False)
     tables: str
+    quarantine: int
     twin_window_s: float
+    console_reveal: str
 
 
-def load_settings(
-    config: Mapping[str, Any],
-    providers: Mapping[str, Provider],
-    check_database: Callable[[Database], None],
-) -> Settings:
+def load_settings(config: Mapping[str, Any], providers: Mapping[str, Provider]) -> Settings:
     """Read the keys of *config* that start with ``HOOKKIT_``, and ``SECRET_KEY``.
 
     It warns of settings that are allowed and probably not meant.
 
     Args:
         providers: By name.
-        check_database: Raises ``ConfigurationError`` for a database that cannot hold an inbox.
 
     Raises:
         ConfigurationError: Anything is wrong; every mistake is listed by its key.
@@ -236,10 +231,11 @@ def _strange_twins(endpoints: Mapping[str, Endpoint]) -> Iterator[str]:
 
 def _shared_paths(all_declared: Mapping[object, object]) -> Iterator[str]:
     declared = [each for each in all_declared.values() if isinstance(each, Mapping)]
-    paths = [each["path"] for each in declared if isinstance(each.get("path"), str)]
+    # A slash at the end is the one difference that somebody who types a URL overlooks.
+    paths = [each["path"].rstrip("/") for each in declared if isinstance(each.get("path"), str)]
     for path, count in sorted(Counter(paths).items()):
         if count > 1:
-            yield f": two endpoints have the path {path!r}"
+            yield f": two endpoints have the path {path or '/'!r}"
 
 
 def _read_encryption_keys(given: Any) -> tuple[str, ...]:
@@ -270,8 +266,6 @@ def _read_retry(given: Any) -> RetryPolicy:
         return RetryPolicy(**given)
     except ConfigurationError as error:
         raise ValidationError(list(error.mistakes)) from error
-    except TypeError as error:
-        raise ValidationError("every value must be a number") from error
 
 
 class _SettingsSchema(Strict):
@@ -311,10 +305,21 @@ class _SettingsSchema(Strict):
         data_key="HOOKKIT_TABLES",
         validate=validate.OneOf(TABLES, error="must be one of {choices}"),
     )
+    quarantine = ma.Integer(
+        strict=True,
+        load_default=1000,
+        data_key="HOOKKIT_QUARANTINE",
+        validate=validate.Range(min=0, max=100_000),
+    )
     twin_window_s = ma.Float(
         load_default=1800.0,
         data_key="HOOKKIT_TWIN_WINDOW_S",
         validate=validate.Range(min=1, max=7 * 86400),
+    )
+    console_reveal = ma.String(
+        load_default="allowed",
+        data_key="HOOKKIT_CONSOLE_REVEAL",
+        validate=validate.OneOf(REVEAL, error="must be one of {choices}"),
     )
     max_body = ma.Integer(
         strict=True,

@@ -19,6 +19,7 @@ from hookkit.signatures.shared_secret import (
     SharedSecretHeader,
     SharedSecretQuery,
 )
+from hookkit.signatures.signed_items import SignedItems
 from hookkit.signatures.signed_text import SignedText
 from hookkit.signatures.standard_webhooks import StandardWebhooks
 
@@ -28,6 +29,7 @@ SCHEMES: Mapping[str, type[Any]] = {
     "public_key": KeyedSignature,
     "standard": StandardWebhooks,
     "token": HashedToken,
+    "items": SignedItems,
     "header": SharedSecretHeader,
     "query": SharedSecretQuery,
     "field": SharedSecretField,
@@ -56,7 +58,7 @@ def read_scheme(declared: object) -> Scheme:
     if kind is None:
         raise ValidationError(f"type: must be one of {', '.join(SCHEMES)}")
     scheme = _make(kind, given)
-    if isinstance(scheme, KeyedHash | KeyedSignature | HashedToken):
+    if isinstance(scheme, KeyedHash | KeyedSignature | HashedToken | SignedItems):
         _refuse(scheme.mistakes())
     return scheme
 

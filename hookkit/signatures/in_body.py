@@ -13,6 +13,8 @@ Rule 2: a key that is spelt with escapes is not found, nor is a key that only th
 from __future__ import annotations
 
 import codecs
+import contextlib
+import itertools
 import json
 import re
 from collections.abc import Callable, Iterator
@@ -55,7 +57,7 @@ def read_document(
     Args:
         delivery: The delivery; the document in it is returned, if there is one.
         key: The key of the proof.
-        look_up: ``texts_under`` or ``objects_under``.
+        look_up: One of the functions below.
         prove: Raises a subclass of ``Rejected`` unless its argument is the proof.
 
     Raises:
@@ -94,6 +96,17 @@ def objects_under(body: bytes, key: str) -> Iterator[dict[str, Any]]:
                 yield _decoder.decode(flat[0].decode())
             except ValueError:  # not JSON, or not UTF-8
                 continue
+
+
+def first_object_under(body: bytes, key: str) -> Iterator[dict[str, Any]]:
+    """Yield the object under *key* that comes first in *body*, if it is small enough."""
+    for start in itertools.islice(_places(body, key), 1):
+        text = body[start : start + MAX_UNPROVEN_BYTES].decode(errors="replace")
+        # Not its end, no JSON, or nested too deep.
+        with contextlib.suppress(ValueError, RecursionError):
+            found = _decoder.raw_decode(text)[0]
+            if isinstance(found, dict):
+                yield found
 
 
 def _prove_any(found: Iterator[T], prove: Callable[[T], object], key: str) -> None:

@@ -12,12 +12,13 @@ from hashlib import new as new_hash
 from hashlib import sha256
 
 from hookkit.core.body import decode_body, encode_body
-from hookkit.core.delivery import Delivery, VerifiedDelivery
+from hookkit.core.delivery import Delivery, VerifiedDelivery, sent_header
 from hookkit.core.errors import MalformedHeader, SignatureMismatch, SignatureMissing, Unavailable
 from hookkit.signatures.encodings import from_hex, secret_from_base64
 from hookkit.signatures.in_body import objects_under, read_document
 from hookkit.signatures.shared_secret import PROOF_IN_BODY, PROOF_IN_URL, sent_parameter
-from hookkit.signatures.signed_text import MAX_SIGNATURES, SECRET, SignedText, sent_header
+from hookkit.signatures.signed_text import MAX_SIGNATURES, SECRET, SignedText
+from hookkit.signatures.text_scheme import TextScheme
 
 #: SHA-1 is for senders that offer nothing else: as a MAC it is weak, but not broken.
 ALGORITHMS = ("sha1", "sha256", "sha512")
@@ -26,7 +27,7 @@ SECRET_ENCODINGS = ("text", "base64", "hex")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class KeyedHash:
+class KeyedHash(TextScheme):
     """Compare a header with the HMAC of the signed text.
 
     Attributes:
@@ -38,7 +39,6 @@ class KeyedHash:
         prefix: The beginning of a signature; entries without it are passed over.
         separator: Stands between the signatures of a list; empty if there is only one.
         secret_encoding: How the secret is written, one of ``SECRET_ENCODINGS``.
-        signed: The signed text.
     """
 
     header: str = ""
@@ -48,32 +48,6 @@ class KeyedHash:
     prefix: str = ""
     separator: str = ""
     secret_encoding: str = "text"  # noqa: S105  # a name
-    signed: SignedText = field(default_factory=SignedText)
-
-    @property
-    def signed_headers(self) -> frozenset[str]:
-        """The headers that are signed, in lower case."""
-        return self.signed.signed_headers
-
-    @property
-    def signs_url(self) -> bool:
-        """Whether the URL is signed."""
-        return self.signed.signs_url
-
-    @property
-    def covers_body(self) -> bool:
-        """Whether the body's bytes are signed."""
-        return self.signed.covers_body
-
-    @property
-    def signed_fields(self) -> frozenset[str]:
-        """The paths in the body that are signed although its bytes are not: none."""
-        return frozenset()
-
-    @property
-    def lifetime_s(self) -> float | None:
-        """How long a signature can be accepted at most, in seconds; None means for ever."""
-        return self.signed.lifetime_s
 
     def verify(self, delivery: Delivery, secrets: Sequence[bytes]) -> VerifiedDelivery:
         """Return *delivery* as verified by the first secret that fits.
@@ -127,17 +101,9 @@ class KeyedHash:
             value = f"{signed.timestamp_prefix}{timestamp}{self.separator}{value}"
         return {self.header.partition(",")[0]: value, **signed.headers(event_id, timestamp)}
 
-    def tolerating(self, tolerance_s: float) -> KeyedHash:
-        """Return the scheme with another tolerance, in seconds."""
-        return replace(self, signed=replace(self.signed, tolerance_s=tolerance_s))
-
-    def at_url(self, public_url: str) -> KeyedHash:
-        """Return the scheme of senders that post to *public_url*."""
-        return replace(self, signed=replace(self.signed, public_url=public_url))
-
     def check_secret(self, secret: bytes) -> None:
         """Raise ``ValueError`` unless *secret* can be one; the message repeats nothing."""
-        _decode(secret, self.secret_encoding)
+        decode_secret(secret, self.secret_encoding)
 
     def mistakes(self) -> Iterator[str]:
         """Yield a sentence for each mistake in the configuration."""
@@ -202,10 +168,10 @@ class KeyedHash:
 
     def _signature(self, pieces: Sequence[bytes], secret: bytes) -> str:
         if self.signed.is_plain_hash:
-            key = _decode(secret, self.secret_encoding)
+            key = decode_secret(secret, self.secret_encoding)
             text = b"".join(key if piece is SECRET else piece for piece in pieces)
             return self._written(new_hash(self.algorithm, text).digest())
-        mac = _keyed(secret, self.secret_encoding, self.algorithm).copy()
+        mac = keyed(secret, self.secret_encoding, self.algorithm).copy()
         for piece in pieces:
             mac.update(piece)
         return self._written(mac.digest())
@@ -222,14 +188,24 @@ class KeyedHash:
 
 
 @lru_cache(maxsize=256)  # the key's own two blocks are hashed once
-def _keyed(secret: bytes, encoding: str, algorithm: str) -> hmac.HMAC:
+def keyed(secret: bytes, encoding: str, algorithm: str) -> hmac.HMAC:
+    """Return a MAC of nothing by *secret*; whoever uses it copies it first.
+
+    Raises:
+        Unavailable: The secret is not written as *encoding*; the message repeats nothing.
+    """
     try:
-        return hmac.new(_decode(secret, encoding), digestmod=algorithm)
+        return hmac.new(decode_secret(secret, encoding), digestmod=algorithm)
     except ValueError as error:
         raise Unavailable(f"a secret {error}") from None
 
 
-def _decode(secret: bytes, encoding: str) -> bytes:
+def decode_secret(secret: bytes, encoding: str) -> bytes:
+    """Return the key that *secret* spells, which is written as one of ``SECRET_ENCODINGS``.
+
+    Raises:
+        ValueError: It is written otherwise; the message repeats nothing.
+    """
     if encoding == "text":
         return secret
     text = secret.decode("ascii", "replace")

@@ -9,9 +9,10 @@ from __future__ import annotations
 
 from base64 import b64encode
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
+from hashlib import sha256
 from typing import Any
 
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
@@ -24,19 +25,22 @@ from cryptography.hazmat.primitives.asymmetric.ec import (
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 from cryptography.hazmat.primitives.asymmetric.padding import PKCS1v15
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey, RSAPublicKey
+from cryptography.hazmat.primitives.asymmetric.types import PrivateKeyTypes
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import (
+    Encoding,
+    PublicFormat,
     load_der_private_key,
     load_der_public_key,
     load_pem_private_key,
     load_pem_public_key,
 )
 
-from hookkit.core.delivery import Delivery, VerifiedDelivery
+from hookkit.core.delivery import Delivery, VerifiedDelivery, sent_header
 from hookkit.core.errors import SignatureMismatch, Unavailable
-from hookkit.signatures.encodings import from_base64, from_hex, secret_from_base64
+from hookkit.signatures.encodings import encode, from_base64, from_hex, secret_from_base64
 from hookkit.signatures.rsa import MAX_BITS, MIN_BITS
-from hookkit.signatures.signed_text import SignedText, sent_header
+from hookkit.signatures.text_scheme import TextScheme
 
 ALGORITHMS = ("ed25519", "ecdsa-p256", "rsa-sha256")
 ENCODINGS = ("hex", "base64")
@@ -70,45 +74,18 @@ _ARGUMENTS: Mapping[str, tuple[Any, ...]] = {
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class KeyedSignature:
+class KeyedSignature(TextScheme):
     """Check a header with the sender's public key.
 
     Attributes:
         header: The header's name in lower case.
         algorithm: One of ``ALGORITHMS``; the hash is always SHA-256 if there is a choice.
         encoding: How the signature is written, one of ``ENCODINGS``.
-        signed: The signed text.
     """
 
     header: str
     algorithm: str
     encoding: str = "base64"
-    signed: SignedText = field(default_factory=SignedText)
-
-    @property
-    def signed_headers(self) -> frozenset[str]:
-        """The headers that are signed, in lower case."""
-        return self.signed.signed_headers
-
-    @property
-    def signs_url(self) -> bool:
-        """Whether the URL is signed."""
-        return self.signed.signs_url
-
-    @property
-    def covers_body(self) -> bool:
-        """Whether the body's bytes are signed."""
-        return self.signed.covers_body
-
-    @property
-    def signed_fields(self) -> frozenset[str]:
-        """The paths in the body that are signed although its bytes are not: none."""
-        return frozenset()
-
-    @property
-    def lifetime_s(self) -> float | None:
-        """How long a signature can be accepted at most, in seconds; None means for ever."""
-        return self.signed.lifetime_s
 
     def verify(self, delivery: Delivery, secrets: Sequence[bytes]) -> VerifiedDelivery:
         """Return *delivery* as verified by the first of the keys *secrets* that fits.
@@ -153,14 +130,6 @@ class KeyedSignature:
         )
         text = signature.hex() if self.encoding == "hex" else b64encode(signature).decode()
         return {self.header: text, **self.signed.headers(event_id, timestamp)}
-
-    def tolerating(self, tolerance_s: float) -> KeyedSignature:
-        """Return the scheme with another tolerance, in seconds."""
-        return replace(self, signed=replace(self.signed, tolerance_s=tolerance_s))
-
-    def at_url(self, public_url: str) -> KeyedSignature:
-        """Return the scheme of senders that post to *public_url*."""
-        return replace(self, signed=replace(self.signed, public_url=public_url))
 
     def check_secret(self, secret: bytes) -> None:
         """Raise ``ValueError`` unless *secret* is a key; the message repeats nothing."""
@@ -263,19 +232,7 @@ def private_signer(secret: bytes, algorithm: str) -> Callable[[bytes], bytes]:
     Raises:
         ValueError: It is no private key of this algorithm; the message repeats nothing.
     """
-    text = secret.decode("ascii", "replace").strip()
-    raw = _raw(text) or b""
-    key: object = None
-    try:
-        if algorithm == "ed25519" and len(raw) in (32, 64):
-            key = Ed25519PrivateKey.from_private_bytes(raw[:32])
-        elif text.startswith("-----BEGIN"):
-            key = load_pem_private_key(secret, password=None)
-        else:
-            key = load_der_private_key(raw, password=None)
-    except (ValueError, TypeError, UnsupportedAlgorithm):
-        # The original error may quote the key.
-        raise ValueError("is no private key") from None
+    key = _private_key(secret, is_ed25519=algorithm == "ed25519")
     if algorithm == "ed25519" and isinstance(key, Ed25519PrivateKey):
         return key.sign
     if (
@@ -287,6 +244,49 @@ def private_signer(secret: bytes, algorithm: str) -> Callable[[bytes], bytes]:
     if algorithm == "rsa-sha256" and isinstance(key, RSAPrivateKey):
         return lambda signed: key.sign(signed, _PADDING, _SHA256)
     raise ValueError(f"is no private key of {algorithm}")
+
+
+def private_key_id(secret: bytes) -> str:
+    """Return an id for the private key *secret*, made from its public half.
+
+    Raises:
+        ValueError: It is no private key; the message repeats nothing.
+    """
+    public = _private_key(secret, is_ed25519=False).public_key()
+    spelt = public.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+    return encode(sha256(spelt).digest()[:16])
+
+
+def public_half(secret: bytes, algorithm: str) -> str:
+    """Return the public key to the private key *secret*, as PEM.
+
+    Args:
+        secret: As ``private_signer`` takes it.
+        algorithm: One of ``ALGORITHMS``.
+
+    Raises:
+        ValueError: It is no private key; the message repeats nothing.
+    """
+    return public_pem(_private_key(secret, is_ed25519=algorithm == "ed25519"))
+
+
+def public_pem(key: PrivateKeyTypes) -> str:
+    """Return the public half of *key* as PEM."""
+    return key.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo).decode()
+
+
+def _private_key(secret: bytes, *, is_ed25519: bool) -> PrivateKeyTypes:
+    text = secret.decode("ascii", "replace").strip()
+    raw = _raw(text) or b""
+    try:
+        if is_ed25519 and len(raw) in (32, 64):
+            return Ed25519PrivateKey.from_private_bytes(raw[:32])
+        if text.startswith("-----BEGIN"):
+            return load_pem_private_key(secret, password=None)
+        return load_der_private_key(raw, password=None)
+    except (ValueError, TypeError, UnsupportedAlgorithm):
+        # The original error may quote the key.
+        raise ValueError("is no private key") from None
 
 
 def _raw(text: str) -> bytes | None:

@@ -107,19 +107,31 @@ def read_keys(text: str) -> list[RsaKey]:
 def _from_jwk(jwk: Mapping[str, object]) -> RsaKey:
     if jwk.get("kty") != "RSA":
         raise ValueError("is no JWK of an RSA key")
+    key_id = read_purpose(jwk, ALGORITHM)
+    numbers = [_number(jwk.get(name)) for name in ("n", "e")]
+    return _checked(RSAPublicNumbers(n=numbers[0], e=numbers[1]), key_id)
+
+
+def read_purpose(jwk: Mapping[str, object], algorithm: str) -> str | None:
+    """Return the id of the key in *jwk*, if it has one.
+
+    Raises:
+        ValueError: The key is private, or for something else than signatures by *algorithm*.
+    """
     if "d" in jwk:
         raise ValueError("is a private key; only the public half belongs here")
     # 8x8 sends none of alg, use and key_ops; if one is there, it must agree.
-    if jwk.get("alg") not in (None, ALGORITHM) or jwk.get("use") not in (None, "sig"):
-        raise ValueError(f"is a JWK for something else than {ALGORITHM} signatures")
-    operations = jwk.get("key_ops")
-    if operations is not None and not (isinstance(operations, list) and "verify" in operations):
-        raise ValueError(f"is a JWK for something else than {ALGORITHM} signatures")
+    operations = jwk.get("key_ops", ["verify"])
+    if (
+        jwk.get("alg") not in (None, algorithm)
+        or jwk.get("use") not in (None, "sig")
+        or not (isinstance(operations, list) and "verify" in operations)
+    ):
+        raise ValueError(f"is a JWK for something else than {algorithm} signatures")
     key_id = jwk.get("kid")
     if key_id is not None and not (isinstance(key_id, str) and key_id):
         raise ValueError("is a JWK whose kid is no text")
-    numbers = [_number(jwk.get(name)) for name in ("n", "e")]
-    return _checked(RSAPublicNumbers(n=numbers[0], e=numbers[1]), key_id)
+    return key_id
 
 
 def _from_pem(text: str) -> RsaKey:

@@ -14,9 +14,10 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import lru_cache
 from hashlib import sha256
+from urllib.parse import urlencode
 
 from hookkit.core.body import decode_body, encode_body
-from hookkit.core.delivery import Delivery, VerifiedDelivery
+from hookkit.core.delivery import Delivery, VerifiedDelivery, sent_header
 from hookkit.core.errors import (
     BodyUnreadable,
     MalformedHeader,
@@ -24,8 +25,8 @@ from hookkit.core.errors import (
     SignatureMissing,
 )
 from hookkit.core.form import decode_form
+from hookkit.core.ids import hidden_secret
 from hookkit.signatures.in_body import MAX_SECRET_BYTES, read_document, texts_under
-from hookkit.signatures.signed_text import sent_header
 
 #: The message of ``sign`` in schemes that have no header to return.
 PROOF_IN_BODY = (
@@ -74,12 +75,23 @@ class SharedSecretHeader:
             SignatureMissing: The header is absent or empty.
             SignatureMismatch: No secret fits.
         """
+        return _verified(delivery, self._sent(delivery), secrets, where=f"header {self.header}")
+
+    def conceal(self, delivery: Delivery) -> Delivery:
+        """Return *delivery* with the header hidden, see ``SendsSecret``.
+
+        Raises:
+            Rejected: It is absent.
+        """
+        hidden = _hidden(delivery, self._sent(delivery)).decode()
+        return _with_header(delivery, self.header, hidden)
+
+    def _sent(self, delivery: Delivery) -> bytes:
         sent = sent_header(delivery.headers, self.header)
         try:
-            sent_bytes = sent.encode("latin-1")  # as WSGI decodes headers
+            return sent.encode("latin-1")  # as WSGI decodes headers
         except UnicodeEncodeError as error:
             raise SignatureMismatch(f"header {self.header} is none that HTTP can send") from error
-        return _verified(delivery, sent_bytes, secrets, where=f"header {self.header}")
 
     def sign(
         self, body: bytes, secret: bytes, signed_at: datetime | None = None, event_id: str = ""
@@ -110,6 +122,16 @@ class SharedSecretQuery:
         """
         sent = sent_parameter(delivery.query, self.parameter).encode("latin-1")
         return _verified(delivery, sent, secrets, where=f"query parameter {self.parameter}")
+
+    def conceal(self, delivery: Delivery) -> Delivery:
+        """Return *delivery* with nothing in its query but the parameter, hidden.
+
+        Raises:
+            Rejected: The parameter is not there once.
+        """
+        sent = sent_parameter(delivery.query, self.parameter).encode("latin-1")
+        query = urlencode({self.parameter: _hidden(delivery, sent).decode()})
+        return replace(delivery, query=query)
 
     def sign(
         self, body: bytes, secret: bytes, signed_at: datetime | None = None, event_id: str = ""
@@ -184,14 +206,17 @@ class BasicCredentials:
             SignatureMissing: There is no ``Authorization: Basic``.
             SignatureMismatch: No credentials fit.
         """
-        method, _, encoded = delivery.headers.get("authorization", "").partition(" ")
-        if method.lower() != "basic":
-            raise SignatureMissing("header authorization has no Basic credentials")
-        try:
-            sent = base64.b64decode(encoded.strip(" "), validate=True)
-        except (binascii.Error, ValueError) as error:  # not base64, not ASCII
-            raise SignatureMismatch("header authorization is not base64") from error
+        sent = _credentials_in(delivery)
         return _verified(delivery, sent, secrets, where="header authorization")
+
+    def conceal(self, delivery: Delivery) -> Delivery:
+        """Return *delivery* with the credentials hidden, see ``SendsSecret``.
+
+        Raises:
+            Rejected: There are none.
+        """
+        hidden = _hidden(delivery, _credentials_in(delivery))
+        return _with_header(delivery, "authorization", self.sign(b"", hidden)["authorization"])
 
     def sign(
         self, body: bytes, secret: bytes, signed_at: datetime | None = None, event_id: str = ""
@@ -219,6 +244,41 @@ class PathToken:
         sent = delivery.path_token.encode(errors="surrogatepass")
         return _verified(delivery, sent, secrets, where="the URL's token")
 
+    def conceal(self, delivery: Delivery) -> Delivery:
+        """Return *delivery* with the token hidden, see ``SendsSecret``.
+
+        Raises:
+            SignatureMissing: The URL ends with the endpoint's name.
+        """
+        if not delivery.path_token:
+            raise SignatureMissing("the URL has no token")
+        sent = delivery.path_token.encode(errors="surrogatepass")
+        return replace(delivery, path_token=_hidden(delivery, sent).decode())
+
+
+def _credentials_in(delivery: Delivery) -> bytes:
+    """Return the credentials as ``user:password``.
+
+    Raises:
+        SignatureMissing: There is no ``Authorization: Basic``.
+        SignatureMismatch: What follows it is not base64.
+    """
+    method, _, encoded = delivery.headers.get("authorization", "").partition(" ")
+    if method.lower() != "basic":
+        raise SignatureMissing("header authorization has no Basic credentials")
+    try:
+        return base64.b64decode(encoded.strip(" "), validate=True)
+    except (binascii.Error, ValueError) as error:  # not base64, not ASCII
+        raise SignatureMismatch("header authorization is not base64") from error
+
+
+def _with_header(delivery: Delivery, name: str, value: str) -> Delivery:
+    return replace(delivery, headers={**delivery.headers, name: value})
+
+
+def _hidden(delivery: Delivery, sent: bytes) -> bytes:
+    return hidden_secret(sent, delivery.salt or b"").encode()
+
 
 def _verified(
     delivery: Delivery, sent: bytes, secrets: Sequence[bytes], *, where: str
@@ -231,6 +291,8 @@ def _verified(
     Raises:
         SignatureMismatch: None is equal; the message says *where* the sent one was.
     """
+    if delivery.salt is not None:
+        secrets = [_hidden(delivery, secret) for secret in secrets]
     sent_digest = sha256(sent).digest()
     fitting = [
         index

@@ -23,14 +23,12 @@ from itertools import chain
 from typing import NamedTuple
 
 from hookkit.core.body import Headers
-from hookkit.core.delivery import Delivery
+from hookkit.core.delivery import Delivery, sent_header
 from hookkit.core.errors import (
     BodyUnreadable,
     MalformedBody,
     MalformedHeader,
-    Rejected,
     SignatureMismatch,
-    SignatureMissing,
     TimestampExpired,
     TimestampInFuture,
 )
@@ -242,12 +240,12 @@ class SignedText:
         sent_ms = self._milliseconds(timestamp)
         try:
             check_age(sent_ms, received_at, self.tolerance_s)
-        except Rejected as error:
+        except (TimestampExpired, TimestampInFuture) as error:
             unit = self._unit_of(sent_ms, received_at)
             if unit is None:
                 raise
             hint = f"it is now in the unit {unit}: see timestamp_unit"
-            raise type(error)(f"{error}; {hint}") from None
+            raise type(error)(f"{error}; {hint}", age_s=error.age_s) from None
 
     def _unit_of(self, sent_ms: int, received_at: datetime) -> str | None:
         """Return the unit in which the time *sent_ms*, read as it was, would be within a day."""
@@ -402,14 +400,6 @@ def _form(body: bytes) -> bytes:
     return b"".join(chain.from_iterable(sorted(set(pairs))))
 
 
-def sent_header(headers: Headers, name: str) -> str:
-    """Return the header *name*, or raise ``SignatureMissing`` if it is absent or empty."""
-    value = headers.get(name)
-    if not value:
-        raise SignatureMissing(f"header {name} is missing")
-    return value
-
-
 def milliseconds_of(moment: datetime) -> int:
     """Return the whole milliseconds from the Unix epoch to the aware *moment*."""
     return (moment - _EPOCH) // _MILLISECOND
@@ -429,6 +419,6 @@ def check_age(sent_ms: int, received_at: datetime, tolerance_s: float) -> None:
     """
     age_ms = milliseconds_of(received_at) - sent_ms
     if age_ms > tolerance_s * 1000:
-        raise TimestampExpired("the timestamp is too long ago")
+        raise TimestampExpired("the timestamp is too long ago", age_s=age_ms / 1000)
     if -age_ms > tolerance_s * 1000:
-        raise TimestampInFuture("the timestamp is later than now")
+        raise TimestampInFuture("the timestamp is later than now", age_s=age_ms / 1000)

@@ -16,12 +16,17 @@ from datetime import datetime
 from functools import lru_cache
 
 from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives.serialization import (
+    Encoding,
+    PublicFormat,
+    load_pem_public_key,
+)
 
-from hookkit.core.delivery import Delivery, VerifiedDelivery
+from hookkit.core.delivery import Delivery, VerifiedDelivery, sent_header
 from hookkit.core.errors import MalformedHeader, SignatureMismatch, Unavailable
 from hookkit.signatures.encodings import from_base64, secret_from_base64
-from hookkit.signatures.public_key import ed25519_key, private_signer
-from hookkit.signatures.signed_text import MAX_SIGNATURES, SignedText, sent_header
+from hookkit.signatures.public_key import ed25519_key, private_signer, public_half
+from hookkit.signatures.signed_text import MAX_SIGNATURES, SignedText
 
 SECRET, PUBLIC, PRIVATE = "whsec_", "whpk_", "whsk_"
 
@@ -123,6 +128,17 @@ class StandardWebhooks:
     def check_secret(self, secret: bytes) -> None:
         """Raise ``ValueError`` unless *secret* is the standard's; the message repeats nothing."""
         _read(secret)
+
+
+def public_secret(secret: str) -> str:
+    """Return what verifies what *secret* signs, a private key that begins with ``whsk_``.
+
+    Raises:
+        ValueError: It is no such key; the message repeats nothing.
+    """
+    key = load_pem_public_key(public_half(secret[len(PRIVATE) :].encode(), "ed25519").encode())
+    raw = key.public_bytes(Encoding.Raw, PublicFormat.Raw)
+    return f"{PUBLIC}{b64encode(raw).decode()}"
 
 
 #: The beginning of a signature by a private key.

@@ -2,34 +2,20 @@
 
 from __future__ import annotations
 
-import re
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields, is_dataclass, replace
-from datetime import datetime
-from enum import Enum
 from statistics import median
 from typing import Any, NamedTuple
 
 from hookkit.core.event import Event
 from hookkit.core.facts import Report, is_exact, pair_nearest, plain_name
+from hookkit.core.masking import shown
 
 #: Fields that belong to a report and not to what happened, and so may differ.
 OF_THE_REPORT = frozenset(
     {"id", "endpoint", "version", "vendor_type", "webhook_id", "raw", "received_at"}
 )
-
-#: Names of fields that hold a word or an id of the vendor's, and may be shown. The external ids
-#: of clients and of destinations are left out: on some channels they are telephone numbers.
-_SHOWN = frozenset(
-    {
-        *("id", "user_id", "client_id", "integration_id", "thread_id", "message_id"),
-        *("original_message_id", "campaign_id", "ad_id", "tenant_id"),
-        *("type", "status", "state", "stage", "reason", "schema", "media_type", "channel"),
-        *("integration_type", "subtypes"),
-    }
-)
-_WORD = re.compile(r"[A-Za-z0-9_:./+-]{1,64}")
 
 
 class Difference(NamedTuple):
@@ -78,30 +64,6 @@ def is_carried(value: Any) -> bool:
     if isinstance(value, Mapping | tuple | str):
         return len(value) > 0
     return value is not None
-
-
-def shown(value: Any, path: str) -> str:
-    """Return what a report may show of the *value* at *path*: no text that a person wrote."""
-    if isinstance(value, Enum):
-        return str(value.value)
-    if isinstance(value, datetime):
-        return value.isoformat(timespec="milliseconds")
-    if isinstance(value, bool | int):
-        return str(value).lower()
-    if isinstance(value, str):
-        name = path.rpartition(".")[2].removesuffix("[]")
-        if name in _SHOWN and _WORD.fullmatch(value):
-            return value
-        return f"text of {_count(len(value), 'character')}"
-    if isinstance(value, tuple):
-        return f"array of {_count(len(value), 'element')}"
-    if isinstance(value, Mapping):
-        return f"object of {_count(len(value), 'key')}"
-    return f"a {type(value).__name__}"
-
-
-def _count(number: int, what: str) -> str:
-    return f"1 {what}" if number == 1 else f"{number} {what}s"
 
 
 class Sighting(NamedTuple):
@@ -185,9 +147,29 @@ class Row:
 
 Pair = tuple[Sighting, Sighting]
 
+#: What tells in which fields the events of pairs differ, in their order; None of a pair of which
+#: a body is gone.
+Differ = Callable[[Sequence[Pair]], Sequence[Sequence[Difference] | None]]
+
+
+def differ_by_events(pairs: Sequence[Pair]) -> Sequence[Sequence[Difference] | None]:
+    """Return in which fields the events differ that the sightings themselves hold."""
+    return [
+        None
+        if one.event is None or other.event is None
+        else tuple(differences(one.event, other.event))
+        for one, other in pairs
+    ]
+
 
 def compare(
-    sightings: Iterable[Sighting], *, old: str, new: str, now_ms: int, window_ms: int
+    sightings: Iterable[Sighting],
+    *,
+    old: str,
+    new: str,
+    now_ms: int,
+    window_ms: int,
+    differ: Differ = differ_by_events,
 ) -> list[Row]:
     """Return a row for each event type that either version has reported.
 
@@ -196,6 +178,7 @@ def compare(
     Args:
         now_ms: The time now, in milliseconds since 1970 (UTC).
         window_ms: How long the twin of a fact may take to arrive.
+        differ: Called once for each event type.
     """
     ordered = sorted(sightings, key=lambda each: (each.received_ms, each.entry_id))
     of_old = [each for each in ordered if each.version == old]
@@ -220,7 +203,7 @@ def compare(
             lost_new=_count_of([each for each in unpaired_old if is_exact(each.fact)], kind),
             due_new=_count_of([each for each in of_old if each.received_ms in due], kind),
         )
-        rows.append(_with_pairs(row, [pair for pair in pairs if pair[0].kind == kind]))
+        rows.append(_with_pairs(row, [pair for pair in pairs if pair[0].kind == kind], differ))
     return rows
 
 
@@ -265,13 +248,14 @@ def _report(sighting: Sighting, fact: str) -> Report:
     return Report(sighting.entry_id, sighting.version, fact, sighting.lane, sighting.received_ms)
 
 
-def _with_pairs(row: Row, pairs: Sequence[Pair]) -> Row:
+def _with_pairs(row: Row, pairs: Sequence[Pair], differ: Differ) -> Row:
     delays_ms = [abs(one.received_ms - other.received_ms) for one, other in pairs]
+    # A start may pair with a referral. Their events are of other types: not compared.
+    alike = [(one, other) for one, other in pairs if one.kind == other.kind]
     compared = [
-        (one, other, one.event, other.event)
-        for one, other in pairs
-        # A start may pair with a referral. Their events are of other types: not compared.
-        if one.event is not None and other.event is not None and one.kind == other.kind
+        (one, other, found)
+        for (one, other), found in zip(alike, differ(alike), strict=True)
+        if found is not None
     ]
     return replace(
         row,
@@ -283,12 +267,12 @@ def _with_pairs(row: Row, pairs: Sequence[Pair]) -> Row:
     )
 
 
-def _fields(compared: Iterable[tuple[Sighting, Sighting, Event, Event]]) -> tuple[Field, ...]:
+def _fields(
+    compared: Iterable[tuple[Sighting, Sighting, Sequence[Difference]]],
+) -> tuple[Field, ...]:
     found: defaultdict[str, list[Example]] = defaultdict(list)
-    for one, other, old, new in sorted(compared, key=lambda each: each[1].received_ms):
-        by_path = {
-            each.path: each for each in differences(old, new)
-        }  # the elements of an array share a path
+    for one, other, of_pair in sorted(compared, key=lambda each: each[1].received_ms):
+        by_path = {each.path: each for each in of_pair}  # the elements of an array share a path
         for path, each in by_path.items():
             found[path].append(Example(one.entry_id, other.entry_id, each.old, each.new))
     return tuple(

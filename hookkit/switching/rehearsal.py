@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -14,7 +14,7 @@ from hookkit.core.entry import Settlement, State
 from hookkit.core.errors import SwitchRefused
 from hookkit.core.facts import Report, is_exact, is_near, pair_nearest, plain_name
 from hookkit.core.modes import Mode, modes_after, switch_changes
-from hookkit.core.provider import Provider, max_items_of, split
+from hookkit.core.provider import Provider, split
 from hookkit.inbox.opening import MEMORY, open_inbox
 from hookkit.inbox.records import EntryRecord, Kept, seconds_to_ms, to_ms
 from hookkit.switching.counterparts import kind_of, words_without_counterpart
@@ -76,19 +76,31 @@ class Rehearsal:
         return not self.lost and not self.doubled
 
 
-def rehearse(
-    provider: Provider, kept: Iterable[Kept], *, live: Sequence[str], new: str, window_s: float
+def never() -> bool:
+    """Tell that there is time."""
+    return False
+
+
+def rehearse(  # a switch has no fewer sides
+    provider: Provider,
+    kept: Iterable[Kept],
+    *,
+    live: Sequence[str],
+    new: str,
+    window_s: float,
+    is_over: Callable[[], bool] = never,
 ) -> Rehearsal:
     """Replay *kept* deliveries, with a switch to *new* in the middle.
 
     Args:
         live: The versions in use. The report calls them all by the name of the last one.
         window_s: How long the twin of a fact may take to arrive.
+        is_over: Tells whether the time for it is over.
 
     Raises:
-        SwitchRefused: No delivery of *live*, or none of *new*, is kept.
+        SwitchRefused: No delivery of *live*, or none of *new*, is kept; or the time is over.
     """
-    deliveries = _deliveries(kept, (*live, new))
+    deliveries = _deliveries(_in_time(kept, is_over), (*live, new))
     counts = Counter(each.version for each in deliveries)
     lacking = [
         " or ".join(versions)
@@ -101,13 +113,20 @@ def rehearse(
     switched_at = deliveries[middle].received_at
     stage = _Stage(provider, live, new, window_s)
     with closing(stage.inbox):
-        for delivery in deliveries[:middle]:
+        for delivery in _in_time(deliveries[:middle], is_over):
             stage.deliver(delivery)
         stage.switch(switched_at)
-        for delivery in deliveries[middle:]:
+        for delivery in _in_time(deliveries[middle:], is_over):
             stage.deliver(delivery)
         stage.finish(deliveries[-1].received_at)
         return _result(stage, dict(counts), switched_at)
+
+
+def _in_time(kept: Iterable[Kept], is_over: Callable[[], bool]) -> Iterator[Kept]:
+    for each in kept:
+        if is_over():
+            raise SwitchRefused("the rehearsal took longer than it may, and was given up")
+        yield each
 
 
 def _deliveries(kept: Iterable[Kept], versions: Sequence[str]) -> list[Kept]:
@@ -146,7 +165,6 @@ class _Stage:
             body=kept.body or b"",
             headers=kept.headers,
             received_at=kept.received_at,
-            max_items=max_items_of(kept.event_id, kept.body or b""),
         )
         receipt = self.inbox.admit(
             Envelope(

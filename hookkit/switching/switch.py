@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 
+from hookkit.core.entry import Filter
 from hookkit.core.errors import ConfigurationError, SwitchRefused
-from hookkit.core.event import Event, EventType
 from hookkit.core.handlers import Handler, HandlerRegistry
 from hookkit.core.modes import Change, Mode, Modes, modes_after, switch_changes
 from hookkit.core.provider import Provider
-from hookkit.handling.dispatch import Reader
 from hookkit.inbox.inbox import Inbox
-from hookkit.inbox.records import Kept, Switched, to_ms
+from hookkit.inbox.records import Kept, Switched, from_ms, to_ms
 from hookkit.receiving.endpoint import Endpoint
-from hookkit.switching.comparison import Row, Sighting, compare, obstacles, watched_s
+from hookkit.switching.comparison import Row, obstacles, watched_s
 from hookkit.switching.counterparts import (
     counterparts,
     has_counterparts,
@@ -25,7 +24,8 @@ from hookkit.switching.counterparts import (
     words_of,
     words_without_counterpart,
 )
-from hookkit.switching.rehearsal import Rehearsal, rehearse
+from hookkit.switching.evidence import Evidence
+from hookkit.switching.rehearsal import Rehearsal, never, rehearse
 
 #: How many of the newest events are read for a comparison, and how many at once.
 LOOK_AT = 10_000
@@ -116,32 +116,10 @@ class Status:
 
 def _kept_entries(inbox: Inbox, endpoint: str) -> Iterator[Kept]:
     """Yield the newest entries of *endpoint* with their bodies, newest first."""
-    below_id = None
-    for _ in range(0, LOOK_AT, _PAGE):
-        page = inbox.kept(endpoint, below_id=below_id, limit=_PAGE)
-        yield from page
-        if len(page) < _PAGE:
-            return
-        below_id = page[-1].id
-
-
-def _sighting(reader: Reader, provider: Provider, kept: Kept) -> Sighting:
-    event: Event | None = None
-    kind = kind_of(provider, kept.version, kept.vendor_type)
-    if kept.body is not None:
-        # The vendor's item is large, and it is not compared.
-        event = replace(reader.read(kept), raw={})
-        if event.type not in (EventType.OTHER, EventType.UNKNOWN):
-            kind = event.type.value
-    return Sighting(
-        entry_id=kept.id,
-        version=kept.version,
-        kind=kind,
-        fact=kept.fact,
-        received_ms=to_ms(kept.received_at),
-        lane=kept.lane,
-        event=event,
-    )
+    ids = [each.entry_id for each in inbox.reading.glimpses(endpoint, limit=LOOK_AT)]
+    for first in range(0, len(ids), _PAGE):
+        these = Filter(entry_ids=ids[first : first + _PAGE])
+        yield from inbox.kept(wanted=these, limit=_PAGE)
 
 
 def _wanted(handlers: Sequence[Handler], provider: Provider, version: str) -> set[str]:
@@ -211,6 +189,7 @@ class EndpointVersions:
         registry: The handlers.
         run_soon: Has entries run that became due, given their ids.
         window_s: How long the twin of a fact may take to arrive, in seconds.
+        evidence: What this process has read of each endpoint.
     """
 
     inbox: Callable[[], Inbox]
@@ -219,6 +198,7 @@ class EndpointVersions:
     registry: HandlerRegistry
     run_soon: Callable[[Sequence[int]], None]
     window_s: float
+    evidence: dict[str, Evidence] = field(default_factory=dict)
 
     def status(self, name: str, new: str | None = None) -> Status:
         """Return the modes of endpoint *name*, and a comparison of two of its versions.
@@ -251,7 +231,6 @@ class EndpointVersions:
         may be detected as different versions.
         """
         old, new, provider = status.old, status.new, endpoint.provider
-        reader = Reader({endpoint.name: provider})
         last_seen: dict[str, datetime] = {}
         reported: set[tuple[str, str]] = set()
         staying = set[tuple[str, str]]()
@@ -261,20 +240,22 @@ class EndpointVersions:
                 for each in live
                 for word in words_without_counterpart(provider, each, new)
             }
-        sightings = []
-        for kept in _kept_entries(self.inbox(), endpoint.name):
-            what = kept.version, kept.vendor_type
-            last_seen.setdefault(kept.version, kept.received_at)
+        compared = []
+        for seen in self.inbox().reading.glimpses(endpoint.name, limit=LOOK_AT):
+            what = seen.version, seen.vendor_type
+            last_seen.setdefault(seen.version, from_ms(seen.received_ms))
             reported.add(what)
-            if kept.version in live and what not in staying:
-                sightings.append(_sighting(reader, provider, kept)._replace(version=old or ""))
-            elif kept.version == new:
-                sightings.append(_sighting(reader, provider, kept))
+            if seen.version in live and what not in staying:
+                compared.append((seen, old or ""))
+            elif seen.version == new:
+                compared.append((seen, new))
         status = replace(status, last_seen=last_seen)
         if old is None or new is None:
             return status
         now_ms, window_ms = to_ms(self.clock()), round(self.window_s * 1000)
-        rows = compare(sightings, old=old, new=new, now_ms=now_ms, window_ms=window_ms)
+        sightings, rows = self._evidence_of(endpoint).compare(
+            compared, old=old, new=new, now_ms=now_ms, window_ms=window_ms
+        )
         ours = [
             each
             for each in self.registry.handlers.values()
@@ -290,6 +271,17 @@ class EndpointVersions:
             window_s=self.window_s,
             obstacles=obstacles(rows, old=old, new=new, wanted=_wanted(ours, provider, old)),
         )
+
+    def _evidence_of(self, endpoint: Endpoint) -> Evidence:
+        found = self.evidence.get(endpoint.name)
+        if found is None:
+            made = Evidence(endpoint.name, endpoint.provider, self.inbox)
+            found = self.evidence.setdefault(endpoint.name, made)
+        return found
+
+    def after_fork(self) -> None:
+        """Forget in a child process what the parent has read, and who held the locks."""
+        self.evidence.clear()
 
     def switch(self, name: str, version: str, *, who: str, is_forced: bool = False) -> int:
         """Make *version* live in place of the others; return the number of promoted entries.
@@ -343,15 +335,19 @@ class EndpointVersions:
                 raise SwitchRefused(*in_the_way)
         self._change(name, [Change(version, "", Mode.IGNORE)], who)
 
-    def rehearse(self, name: str, new: str | None = None) -> Rehearsal:
+    def rehearse(
+        self, name: str, new: str | None = None, *, is_over: Callable[[], bool] = never
+    ) -> Rehearsal:
         """Try a switch of endpoint *name* on its kept deliveries, without running handlers.
 
         Args:
             new: The version to switch to; default is the one in shadow.
+            is_over: Tells whether the time for it is over.
 
         Raises:
             ConfigurationError: As ``status``.
-            SwitchRefused: There are no two versions, or no delivery of one of them is kept.
+            SwitchRefused: There are no two versions, or no delivery of one of them is kept; or
+                the time is over.
             Unavailable: The inbox cannot be reached.
         """
         modes = self._modes(name, new)
@@ -360,7 +356,7 @@ class EndpointVersions:
         if new is None:
             raise SwitchRefused(f"there are no two versions at {name} to switch between")
         kept = _kept_entries(self.inbox(), name)
-        return rehearse(provider, kept, live=live, new=new, window_s=self.window_s)
+        return rehearse(provider, kept, live=live, new=new, window_s=self.window_s, is_over=is_over)
 
     def promote_held_back(self) -> int:
         """Run events that a switch held back and whose twins never came; return their number.

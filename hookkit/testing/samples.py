@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from importlib.resources import files
 from typing import Any
+from urllib.parse import urlencode
 
 from hookkit.core.content import Text
 from hookkit.core.errors import HookkitError
@@ -152,6 +153,15 @@ def _nearest(trigger: str | None, samples: list[Sample]) -> str:
     return f"; did you mean {' or '.join(near)}?" if near else ""
 
 
+def encoded_like(body: bytes, document: Mapping[str, Any]) -> bytes:
+    """Return *document* in the encoding of *body*: an object, a list or a form."""
+    if body.startswith(b"{"):
+        return json.dumps(document).encode()
+    if body.startswith(b"["):
+        return json.dumps(document["items"]).encode()
+    return urlencode(document, doseq=True).encode()
+
+
 _HEX = "0123456789abcdef"
 
 #: Up to here every language reads a number in JSON exactly.
@@ -190,6 +200,12 @@ def freshen(
     for path in version.fresh_times:
         _replace(fresh, path.split("."), lambda old: _same_form(old, moment))
     return fresh
+
+
+def fresh_id(header: str) -> str:
+    """Return another id of the same form if *header* is one, and *header* if it is a word."""
+    is_id = len(header) >= 16 and any(each.isdigit() for each in header) and " " not in header
+    return _similar_id(header) if is_id else header
 
 
 def set_path(document: dict[str, Any], path: str, value: Any) -> None:

@@ -8,10 +8,15 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
+from hookkit.core.errors import HookkitError
 from hookkit.core.provider import Provider
 from hookkit.core.scheme import KeyScheme, ProofInBody
-from hookkit.signatures.public_key import KeyedSignature
+from hookkit.signatures.hashed_token import ALGORITHMS as TOKEN_ALGORITHMS
+from hookkit.signatures.hashed_token import HashedToken
+from hookkit.signatures.public_key import KeyedSignature, public_half, public_pem
+from hookkit.signatures.rsa import read_private_key
 from hookkit.signatures.shared_secret import BasicCredentials
+from hookkit.signatures.standard_webhooks import PRIVATE, StandardWebhooks, public_secret
 from hookkit.standalone import sign as prove
 
 
@@ -37,6 +42,7 @@ def sign(
     headers: Mapping[str, str] | None = None,
     public_url: str | None = None,
     now: datetime | None = None,
+    event_id: str = "",
 ) -> SignedDelivery:
     """Return *payload* as a delivery that *provider*'s scheme verifies.
 
@@ -50,6 +56,7 @@ def sign(
         headers: Further headers, which prove nothing, such as a sample's own.
         public_url: The URL to send to; needed if the scheme signs it.
         now: The time to sign, aware; None is the moment of the call.
+        event_id: The id to sign, if the scheme signs one; empty makes a new one.
 
     Raises:
         HookkitError: The scheme cannot use *secret*, it signs a URL that is not given, or the
@@ -62,7 +69,7 @@ def sign(
     elif isinstance(provider.scheme, ProofInBody):
         body = provider.scheme.enclose(body, secret.encode(), now or datetime.now(UTC))
     else:
-        proof = prove(provider, body, secret, now=now, public_url=public_url)
+        proof = prove(provider, body, secret, event_id=event_id, now=now, public_url=public_url)
     if basic is not None:
         proof |= BasicCredentials().sign(body, basic.encode())
     usual = {"content-type": "application/json"}
@@ -72,3 +79,28 @@ def sign(
 def takes_key(provider: Provider) -> bool:
     """Tell whether *provider*'s scheme signs with a private key, and not with a secret."""
     return isinstance(provider.scheme, KeyScheme | KeyedSignature)
+
+
+def counterpart(provider: Provider, proof: str) -> str:
+    """Return what an endpoint verifies with, if *proof* signs for *provider*.
+
+    Args:
+        provider: The vendor, whose scheme signs.
+        proof: A secret, which is its own counterpart, or a private key.
+
+    Raises:
+        HookkitError: *proof* is no key that the scheme can use.
+    """
+    scheme, key = provider.scheme, proof.encode()
+    try:
+        if isinstance(scheme, KeyScheme):
+            return public_pem(read_private_key(key).private)
+        if isinstance(scheme, KeyedSignature):
+            return public_half(key, scheme.algorithm)
+        if isinstance(scheme, HashedToken) and TOKEN_ALGORITHMS[scheme.algorithm]:
+            return public_half(key, TOKEN_ALGORITHMS[scheme.algorithm])
+        if isinstance(scheme, StandardWebhooks) and proof.startswith(PRIVATE):
+            return public_secret(proof)
+    except ValueError as error:
+        raise HookkitError(f"the secret or key {error}") from error
+    return proof

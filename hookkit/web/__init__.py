@@ -1,1 +1,1 @@
-"""``HookKit``, its blueprint, and the views of the blueprint."""
+"""``HookKit``, and its two doors: the blueprint, and the front before Flask."""

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import inspect
-import sys
-from collections.abc import Callable, Collection
-from pathlib import Path
-from typing import Any, TypeVar, cast
-from weakref import WeakSet
+from collections.abc import Callable, Collection, Mapping
+from typing import Any, TypeVar, Unpack, cast, overload
+from weakref import WeakKeyDictionary
 
 from flask import Blueprint, Flask
 from flask.blueprints import BlueprintSetupState
 
-from hookkit.application.app_state import AppState
+from hookkit.application.app_state import AppState, state_of
 from hookkit.application.autostart import serve
 from hookkit.cli.flask_commands import COMMANDS
 from hookkit.core.attempts import RetryPolicy
@@ -24,6 +21,7 @@ from hookkit.core.handlers import (
     Handler,
     HandlerFunction,
     HandlerRegistry,
+    check_annotation,
     check_condition,
     check_options,
     takes_run,
@@ -32,6 +30,14 @@ from hookkit.core.triggers import explain
 from hookkit.operating.operations import Stats
 from hookkit.providers import load_providers
 from hookkit.receiving.endpoint import Endpoint
+from hookkit.web import typed_handlers as typed
+from hookkit.web.console.access import Permission
+from hookkit.web.console.console import Nonce, console_blueprint
+from hookkit.web.front import Front
+from hookkit.web.handler_names import name_of
+from hookkit.web.health import MaySee, health_blueprint
+from hookkit.web.typed_handlers import HandlerOptions
+from hookkit.web.urls import Urls
 from hookkit.web.views import answer_for_routing, refuse_unknown, view_of
 
 F = TypeVar("F", bound=HandlerFunction)
@@ -54,7 +60,7 @@ class HookKit:
 
     def __init__(self) -> None:
         self._registry = HandlerRegistry()
-        self._states: WeakSet[AppState] = WeakSet()
+        self._urls: WeakKeyDictionary[AppState, Urls] = WeakKeyDictionary()
         self._blueprint: Blueprint | None = None
 
     @property
@@ -80,11 +86,112 @@ class HookKit:
         is_path = isinstance(prefix, str) and prefix.startswith("/")
         app.register_blueprint(self.blueprint, url_prefix=prefix if is_path else DEFAULT_PREFIX)
 
+    def wsgi(self, app: Flask) -> Front:
+        """Return a WSGI application that takes the deliveries to *app* in front of Flask.
+
+        Write ``app.wsgi_app = hooks.wsgi(app)`` after the blueprint is registered and before any
+        other middleware is put around ``app.wsgi_app``. Answers are the same, at less cost.
+        Requests to other URLs reach *app* as they are. A delivery has an application context
+        and no request; *app*'s ``before_request`` and ``after_request`` do not run for it.
+
+        Raises:
+            ConfigurationError: *app* has not registered this HookKit.
+        """
+        state = state_of(app)
+        if state not in self._urls:
+            raise ConfigurationError(f"application {app.name!r} has registered another HookKit")
+        return Front(state, self._urls[state])
+
+    def health(self, *, details: MaySee | None = None) -> Blueprint:
+        """Return a blueprint that tells how the application is, for whatever asks for that.
+
+        ``app.register_blueprint(hooks.health(), url_prefix="/health")`` gives it ``/health/live``
+        (this process answers) and ``/health/ready`` (its inbox can be reached, and has the right
+        tables; else 503), which anybody may ask: they look into the inbox once a second at most.
+
+        Args:
+            details: Called with the request for ``/health/``, which shows what is overdue, dead
+                and silent. Anything but True is answered 404, as is everybody without it.
+        """
+        return health_blueprint(details)
+
+    def console(
+        self,
+        *,
+        permission: Permission,
+        nonce: Nonce | None = None,
+        logout_url: str | None = None,
+    ) -> Blueprint:
+        """Return the blueprint of the operations console: pages that show and work the inbox.
+
+        ``app.register_blueprint(hooks.console(permission=allow), url_prefix="/ops")`` puts it
+        below ``/ops``. It is closed to everybody whom *permission* does not let in.
+
+        Args:
+            permission: Called with every request. It returns an ``Access`` (of
+                ``hookkit.console``), which names the user and what they may do; None, and the
+                request is answered 404; or a response, such as a redirection to a login page.
+            nonce: Returns the nonce of a request for the tags of script and style. Only an
+                application whose own Content-Security-Policy replaces the console's needs one.
+            logout_url: Where a user logs out.
+
+        Raises:
+            TypeError: *permission* is missing, or no function.
+        """
+        return console_blueprint(permission, nonce=nonce, logout_url=logout_url)
+
+    @overload
+    def on(
+        self, *triggers: typed.MessageWord, **options: Unpack[HandlerOptions]
+    ) -> Callable[[typed.MessageHandler], typed.MessageHandler]: ...
+    @overload
+    def on(
+        self, *triggers: typed.DeliveryWord, **options: Unpack[HandlerOptions]
+    ) -> Callable[[typed.DeliveryHandler], typed.DeliveryHandler]: ...
+    @overload
+    def on(
+        self, *triggers: typed.PostbackWord, **options: Unpack[HandlerOptions]
+    ) -> Callable[[typed.PostbackHandler], typed.PostbackHandler]: ...
+    @overload
+    def on(
+        self, *triggers: typed.ActivityWord, **options: Unpack[HandlerOptions]
+    ) -> Callable[[typed.ActivityHandler], typed.ActivityHandler]: ...
+    @overload
+    def on(
+        self, *triggers: typed.ReferralWord, **options: Unpack[HandlerOptions]
+    ) -> Callable[[typed.ReferralHandler], typed.ReferralHandler]: ...
+    @overload
+    def on(
+        self, *triggers: typed.ConversationWord, **options: Unpack[HandlerOptions]
+    ) -> Callable[[typed.ConversationHandler], typed.ConversationHandler]: ...
+    @overload
+    def on(
+        self, *triggers: typed.ClientWord, **options: Unpack[HandlerOptions]
+    ) -> Callable[[typed.ClientHandler], typed.ClientHandler]: ...
+    @overload
+    def on(
+        self, *triggers: typed.UserWord, **options: Unpack[HandlerOptions]
+    ) -> Callable[[typed.UserHandler], typed.UserHandler]: ...
+    @overload
+    def on(
+        self, *triggers: typed.MergeWord, **options: Unpack[HandlerOptions]
+    ) -> Callable[[typed.MergeHandler], typed.MergeHandler]: ...
+    @overload
+    def on(
+        self, *triggers: typed.AgentWord, **options: Unpack[HandlerOptions]
+    ) -> Callable[[typed.AgentHandler], typed.AgentHandler]: ...
+    @overload
+    def on(
+        self, *triggers: typed.ControlWord, **options: Unpack[HandlerOptions]
+    ) -> Callable[[typed.ControlHandler], typed.ControlHandler]: ...
+    @overload
+    def on(self, *triggers: str, **options: Unpack[HandlerOptions]) -> Callable[[F], F]: ...
     def on(  # noqa: PLR0913  # a handler is described in one place
         self,
         *triggers: str,
         author: AuthorWord | None = None,
         channel: str | None = None,
+        control: str | None = None,
         provider: str | None = None,
         endpoint: str | None = None,
         version: str | None = None,
@@ -106,6 +213,8 @@ class HookKit:
             author: Only events of this author: ``user``, ``business``, ``bot`` or ``system``.
             channel: Only events that came through a channel of this type: ``whatsapp``, ``web``,
                 ``api:conversations``, ...: the words of ``Source.type``.
+            control: Only events of conversations that the integration of this name has control
+                of: the words of ``Conversation.active_control.name``.
             provider: Only events of this provider.
             endpoint: Only events received by this endpoint.
             version: Only events read from this payload version.
@@ -123,10 +232,16 @@ class HookKit:
 
         Raises:
             ConfigurationError: A trigger is unknown, the name is taken, an application has
-                received deliveries already, or a transactional handler takes no run.
+                received deliveries already, a transactional handler takes no run, or the function
+                is annotated with a class of events that none of a trigger's have.
         """
         _check_triggers(triggers)
-        check_options(when, retry)
+        check_options(
+            when,
+            retry,
+            {"channel": channel, "control": control, "endpoint": endpoint, "name": name},
+            {"transactional": transactional, "ordered": ordered},
+        )
         providers = load_providers()
         vocabulary = {each.name: each.triggers for each in providers.values()}
         explained = tuple(explain(word, vocabulary) for word in triggers)
@@ -134,6 +249,7 @@ class HookKit:
         condition = Condition(
             author=author,
             channel=channel,
+            control=control,
             provider=provider,
             endpoint=endpoint,
             version=version,
@@ -141,9 +257,10 @@ class HookKit:
         )
 
         def register(function: F) -> F:
+            check_annotation(function, explained)
             self._add(
                 Handler(
-                    name=_name_of(function) if name is None else name,
+                    name=name_of(function) if name is None else name,
                     function=function,
                     triggers=explained,
                     condition=condition,
@@ -165,7 +282,7 @@ class HookKit:
         """
         self._add(
             Handler(
-                name=_name_of(function),
+                name=name_of(function),
                 function=function,
                 triggers=(),
                 takes_run=takes_run(function),
@@ -188,7 +305,7 @@ class HookKit:
             ConfigurationError: A handler is not known.
             Unavailable: The inbox cannot be reached.
         """
-        _state_of(app).operations.replay(entry_id, handlers=handlers)
+        state_of(app).replaying.one(entry_id, handlers=handlers)
 
     def replay_all(
         self,
@@ -197,22 +314,28 @@ class HookKit:
         *,
         handlers: Collection[str] | None = None,
         progress: Callable[[int], None] | None = None,
+        reason: str = "",
     ) -> int:
         """Replay every entry of *app*'s inbox that matches *wanted*; return how many.
 
         Entries that ``replay`` would refuse are left out, and so are entries that arrive
-        meanwhile.
+        meanwhile. If it is interrupted, ``flask hookkit replay --resume`` goes on with it.
 
         Args:
             handlers: As ``replay`` takes them.
             progress: Called now and then with the number of entries replayed so far.
+            reason: Why, for the record.
 
         Raises:
             ConfigurationError: A handler is not known.
             Unavailable: The inbox cannot be reached; entries replayed until then stay replayed.
         """
-        operations = _state_of(app).operations
-        return operations.replay_all(wanted, handlers=handlers, progress=progress)
+        replaying = state_of(app).replaying
+        started = replaying.start(wanted, handlers=handlers, reason=reason)
+        return replaying.go_on(
+            started.id,
+            progress=None if progress is None else lambda so_far: progress(so_far.count),
+        ).count
 
     def stats(self, app: Flask) -> Stats:
         """Return the statistics of *app*'s inbox, for health checks and metrics.
@@ -220,10 +343,10 @@ class HookKit:
         Raises:
             Unavailable: The inbox cannot be reached.
         """
-        return _state_of(app).operations.stats()
+        return state_of(app).operations.stats()
 
     def _add(self, handler: Handler) -> None:
-        late = [state for state in self._states if state.has_received and not state.app.testing]
+        late = [state for state in self._urls if state.has_received and not state.app.testing]
         if late:
             raise ConfigurationError(
                 f"handler {handler.name!r} is registered after {late[0].app.name!r} received its"
@@ -241,24 +364,33 @@ class HookKit:
         if "hookkit" in app.extensions:
             raise ConfigurationError(f"application {app.name!r} has a HookKit already")
         state = AppState(app, self._registry, load_providers())
-        self._states.add(state)
+        urls = self._urls[state] = Urls(setup.url_prefix or "", state.settings.endpoints)
         for endpoint in state.settings.endpoints.values():
-            _add_rule(setup, app, endpoint, state)
+            # Flask would take a dot for a blueprint within the blueprint.
+            name = f"at_{endpoint.name.replace('.', '%2E')}"
+            urls.rules[_full_name(setup, name)] = endpoint
+            _add_rule(setup, name, endpoint, state)
         if (setup.url_prefix or "").strip("/"):
             # Without a prefix, these rules would match every unknown path of the application.
+            urls.rules[_full_name(setup, "unknown")] = None
             for rule in ("/", "/<path:path>"):
                 setup.add_url_rule(
                     rule, endpoint="unknown", view_func=refuse_unknown, **_EVERY_METHOD
                 )
-        _answer_unroutable(setup, app, state)
+        app.before_request(answer_for_routing(urls))
         app.extensions["hookkit"] = state
         serve(state)
 
 
-def _add_rule(setup: BlueprintSetupState, app: Flask, endpoint: Endpoint, state: AppState) -> None:
-    # Flask would take a dot for a blueprint within the blueprint.
-    name = f"at_{endpoint.name.replace('.', '%2E')}"
+def _full_name(setup: BlueprintSetupState, name: str) -> str:
+    """Return what Flask calls the rule *name* of the blueprint."""
+    return f"{setup.name_prefix}.{setup.name}.{name}".lstrip(".")
+
+
+def _add_rule(setup: BlueprintSetupState, name: str, endpoint: Endpoint, state: AppState) -> None:
     view = view_of(endpoint, state)
+    prefix = (setup.url_prefix or "").rstrip("/")
+    _refuse_taken(state.app, endpoint, prefix, state.settings.endpoints)
     if endpoint.path is None:
         paths = [f"/{endpoint.name}"]
         if endpoint.asks_for("path_token"):
@@ -267,76 +399,38 @@ def _add_rule(setup: BlueprintSetupState, app: Flask, endpoint: Endpoint, state:
         for path in paths:
             setup.add_url_rule(path, endpoint=name, view_func=view, **_EVERY_METHOD)
         return
-    other = endpoint.path.removeprefix(f"{(setup.url_prefix or '').rstrip('/')}/")
-    if other != endpoint.path and other.partition("/")[0] in state.settings.endpoints:
-        raise ConfigurationError(
-            f"HOOKKIT_ENDPOINTS.{endpoint.name}.path: {endpoint.path} is the URL of endpoint"
-            f" {other.partition('/')[0]!r} already"
-        )
-    for rule in app.url_map.iter_rules():
-        if rule.rule == endpoint.path and "POST" in (rule.methods or ()):
-            raise ConfigurationError(
-                f"HOOKKIT_ENDPOINTS.{endpoint.name}.path: {rule.endpoint!r} answers POST"
-                f" {endpoint.path} already, and would go on doing so; remove that view"
-            )
     # An existing URL has no prefix; the name makes ``request.blueprint`` right all the same.
-    name = f"{setup.name_prefix}.{setup.name}.{name}".lstrip(".")
-    app.add_url_rule(endpoint.path, endpoint=name, view_func=view, **_EVERY_METHOD)
+    state.app.add_url_rule(
+        endpoint.path, endpoint=_full_name(setup, name), view_func=view, **_EVERY_METHOD
+    )
 
 
-def _answer_unroutable(setup: BlueprintSetupState, app: Flask, state: AppState) -> None:
-    """Have hookkit answer the requests to its URLs that no rule fits."""
-    prefix = (setup.url_prefix or "").rstrip("/")
-    exact, above_tokens = set(), []
-    for name, endpoint in state.settings.endpoints.items():
-        url = f"{prefix}/{name}" if endpoint.path is None else endpoint.path
-        exact.add(url)
-        if endpoint.asks_for("path_token"):
-            above_tokens.append(f"{url}/")
+def _refuse_taken(
+    app: Flask, endpoint: Endpoint, prefix: str, endpoints: Mapping[str, Endpoint]
+) -> None:
+    """Refuse an endpoint whose URL is another one's: one of the two would hear nothing.
 
-    def is_endpoint(path: str) -> bool:
-        return path in exact or path.startswith(tuple(above_tokens))
-
-    def is_ours(path: str) -> bool:
-        # Without a prefix, the rest of the URLs are the application's.
-        return is_endpoint(path) or (
-            bool(prefix) and (path == prefix or path.startswith(f"{prefix}/"))
-        )
-
-    app.before_request(answer_for_routing(is_ours, is_endpoint))
-
-
-def _state_of(app: Flask) -> AppState:
-    state: AppState | None = app.extensions.get("hookkit")
-    if state is None:
-        raise ConfigurationError(f"application {app.name!r} has not registered a HookKit")
-    return state
-
-
-def _name_of(function: HandlerFunction) -> str:
-    if not callable(function):
-        raise ConfigurationError(f"a handler must be a function, and {function!r} is none")
-    named = inspect.unwrap(function)
-    module, qualname = getattr(named, "__module__", None), getattr(named, "__qualname__", None)
-    if module is None or qualname is None:
-        raise ConfigurationError(f"handler {named!r} has no name of its own; pass name=")
-    return f"{_real_name(module)}.{qualname}"
-
-
-def _real_name(module: str) -> str:
-    """Return the name of *module*; of the file that was run, the one it has when imported.
-
-    Else ``python app.py`` and ``flask --app app`` would have two handlers of one function.
+    Raises:
+        ConfigurationError: It is another endpoint's, or a view of the application answers it.
     """
-    if module != "__main__":
-        return module
-    main = sys.modules["__main__"]
-    spec = getattr(main, "__spec__", None)
-    if spec is not None:
-        name: str = spec.name
-        return name.removesuffix(".__main__")
-    file = getattr(main, "__file__", None)
-    return Path(file).stem if file else module
+    setting = f"HOOKKIT_ENDPOINTS.{endpoint.name}"
+    if endpoint.path is not None:
+        setting = f"{setting}.path"
+        for other in endpoints.values():
+            url = f"{prefix}/{other.name}"
+            is_below = other.asks_for("path_token") and endpoint.path.startswith(f"{url}/")
+            is_taken = is_below or endpoint.path.rstrip("/") == url
+            if is_taken and other.path is None:
+                raise ConfigurationError(
+                    f"{setting}: {endpoint.path} is the URL of endpoint {other.name!r} already"
+                )
+    url = f"{prefix}/{endpoint.name}" if endpoint.path is None else endpoint.path
+    for rule in app.url_map.iter_rules():
+        if rule.rule == url and "POST" in (rule.methods or ()):
+            raise ConfigurationError(
+                f"{setting}: {rule.endpoint!r} answers POST {url} already, and would go on doing"
+                " so; remove that view"
+            )
 
 
 def _check_triggers(triggers: tuple[object, ...]) -> None:

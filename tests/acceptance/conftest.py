@@ -2,7 +2,7 @@
 
 import pytest
 
-pytest.register_assert_rewrite("tests.acceptance.load")
+pytest.register_assert_rewrite("tests.acceptance.load", "tests.acceptance.fleet")
 
 
 @pytest.fixture(autouse=True)

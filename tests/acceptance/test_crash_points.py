@@ -29,7 +29,14 @@ from tests.scale import SCALE
 from tests.waiting import wait_until
 
 #: Reached by what people and housekeeping do, not by a delivery.
-OF_OPERATIONS = ("replay_written", "prune_written", "switch_written", "migration_written")
+OF_OPERATIONS = (
+    "readmitted",
+    "released",
+    "replay_written",
+    "prune_written",
+    "switch_written",
+    "migration_written",
+)
 SERVING = [name for name in crash_points.NAMES if name not in OF_OPERATIONS]
 #: So many of the server's processes die before all of it is killed.
 DEATHS = 2

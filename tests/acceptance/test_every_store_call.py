@@ -10,6 +10,7 @@ import pytest
 from sqlalchemy import Engine, event, make_url
 
 from hookkit.core.entry import State
+from hookkit.handling.pipeline import Pipeline
 from tests.acceptance.faulty import TRIES, Application
 from tests.applications import message
 from tests.scale import SCALE
@@ -159,39 +160,45 @@ class Store:
         return [state for (state,) in self.ask("SELECT state FROM hookkit_entries")]
 
 
-def two_messages():
-    """Return one delivery of two events, which are claimed together."""
-    body, other = message("event-1"), message("event-2")
-    body["events"] += other["events"]
-    return body
+def messages(count):
+    """Return one delivery of some events, which are claimed together."""
+    bodies = [message(f"event-{number}") for number in range(1, count + 1)]
+    return bodies[0] | {"events": [each["events"][0] for each in bodies]}
 
 
-def live(store, faults, *, fails_first):
-    """Lead two events through their whole life; assert on the way what holds with any fault."""
+def live(store, faults, *, fails_first, count=2):
+    """Lead events through their whole life; assert on the way what holds with any fault."""
     store.begin()
     with (
         every_call_through(faults, store.url),
-        patch("hookkit.application.app_state.PATIENCE_S", 0.0),
+        patch("hookkit.application.inbox_opening.PATIENCE_S", 0.0),
     ):
         application = Application(store.url, fails_first=fails_first, has_effects=True)
         try:
-            answers = application.deliver_until_accepted(two_messages())
+            answers = application.deliver_until_accepted(messages(count))
             # Nothing but the database itself tells what an answer is worth.
-            assert store.stored() == (1, 2, 0)
+            assert store.stored() == (1, count, 0)
             turns = 0
             while set(store.states()) != {State.DONE.value} and turns < TRIES:
-                application.work(limit=2)
+                application.work(limit=count)
                 turns += 1
-            delivered_again = application.deliver_until_accepted(two_messages())
+            delivered_again = application.deliver_until_accepted(messages(count))
         finally:
             application.close()
     assert set(answers) <= {200, 503}
     assert (answers[-1], delivered_again[-1]) == (200, 200)
-    assert store.states() == [State.DONE.value] * 2
-    assert store.stored()[:2] == (1, 2)
+    assert store.states() == [State.DONE.value] * count
+    assert store.stored()[:2] == (1, count)
     effects = store.ask("SELECT event_id FROM effects ORDER BY 1")
-    assert effects == [("event-1",), ("event-2",)]
+    assert effects == [(f"event-{number}",) for number in range(1, count + 1)]
     return application
+
+
+@pytest.fixture(autouse=True)
+def in_one_group(monkeypatch):
+    """Have both events claimed and settled together, however long the handlers take."""
+    monkeypatch.setattr("hookkit.handling.pipeline.QUICK_S", 60.0)
+    monkeypatch.setattr(Pipeline, "group_size", 2)
 
 
 @pytest.mark.parametrize("is_done_first", [False, True], ids=["undone", "done"])
@@ -204,8 +211,10 @@ def test_any_one_call_of_the_store_may_fail(database_url, fails_first, is_done_f
     assert total > 40
     runs = {}
 
-    # Every call that is not done; of those that are done, every third unless there is time.
-    for number in range(1, total + 1, 3 if is_done_first and SCALE == 1 else 1):
+    # Every call of the longer life that is not done; of the others, every third unless there is
+    # time.
+    is_thorough = SCALE > 1 or (fails_first and not is_done_first)
+    for number in range(1, total + 1, 1 if is_thorough else 3):
         faults = Faults({number}, is_done_first=is_done_first)
         application = live(store, faults, fails_first=fails_first)
         runs[number] = len(application.handled)
@@ -218,3 +227,17 @@ def test_any_one_call_of_the_store_may_fail(database_url, fails_first, is_done_f
 
     # The worker tries again to settle, so one fault makes nobody handle an event twice.
     assert set(runs.values()) == {2}
+
+
+@pytest.mark.parametrize("is_done_first", [False, True], ids=["undone", "done"])
+def test_calls_amid_a_batch_may_fail(database_url, is_done_first):
+    count = 8
+    store = Store(database_url)
+    counted = Faults()
+    live(store, counted, fails_first=True, count=count)
+
+    # Two calls fail, the second of them while the first is being made good.
+    for number in range(1, len(counted.calls) + 1, 11 if SCALE == 1 else 1):
+        faults = Faults({number, number + 2}, is_done_first=is_done_first)
+        application = live(store, faults, fails_first=True, count=count)
+        assert sorted(application.handled) == [f"event-{one}" for one in range(1, count + 1)]

@@ -71,6 +71,13 @@ def nginx(folder, behind_port):
         "127.0.0.1:8000", f"127.0.0.1:{behind_port}"
     )
     assert server.count(str(port)) == server.count(str(behind_port)) == 1
+    with serving(folder, port, server):
+        yield port
+
+
+@contextmanager
+def serving(folder, port, server):
+    """Run nginx with the configuration *server*, which listens on *port*."""
     (folder / "nginx.conf").write_text(AROUND.format(folder=folder, server=server))
     # Its workers run as another user if it is started by root.
     user = ["-g", "user root;"] if (folder.owner()) == "root" else []
@@ -79,7 +86,7 @@ def nginx(folder, behind_port):
     try:
         wait_until(lambda: process.poll() is not None or is_open(port))
         assert process.poll() is None, (folder / "nginx-errors").read_text()
-        yield port
+        yield
     finally:
         process.terminate()
         process.wait(DEADLINE_S)

@@ -8,6 +8,8 @@ import signal
 import subprocess
 import sys
 from contextlib import contextmanager
+from datetime import UTC, datetime
+from html import unescape
 from pathlib import Path
 from urllib.error import URLError
 from urllib.request import urlopen
@@ -117,6 +119,100 @@ def test_page_escapes_what_strangers_write(app):
     assert "<script" not in page
 
 
+def page_of(app):
+    """Return the page as a person reads it: without tags, on one line."""
+    page = app.test_client().get("/").text
+    return unescape(" ".join(re.sub(r"<[^>]*>", " ", page.partition("<main>")[2]).split()))
+
+
+FLAKY = "events.0.payload.message.content.text".replace(".", "__")
+
+
+def test_page_shows_a_handler_while_it_fails(app):
+    deliver(app, **{FLAKY: "flaky: my order"})
+
+    page = page_of(app)
+
+    assert "answer_customer succeeded Ana Rivera says: flaky: my order" in page
+    assert "look_up_order failed, attempt 1, FlakyServiceError" in page
+    assert re.search(r"waiting next attempt \d{4}-\d\d-\d\d \d\d:\d\d:\d\d", page)
+    assert "the order service is away" not in page
+
+
+def test_page_shows_what_has_no_attempts_left(tmp_path):
+    app = create_app(
+        {
+            "TESTING": True,
+            "SAMPLE_DATABASE": str(tmp_path / "sample.db"),
+            "HOOKKIT_RETRY": {"max_attempts": 1},
+        }
+    )
+    deliver(app, **{FLAKY: "flaky"})
+
+    page = app.test_client().get("/").text
+
+    assert "dead" in page_of(app)
+    assert '<tr id="entry-1" class="look">' in page
+
+
+def test_page_says_that_a_body_cannot_be_read(app):
+    delivery = sign(SUNSHINE, b"oops", secret=DEMO_SECRET)
+    app.test_client().post("/hooks/support", data=delivery.body, headers=delivery.headers)
+
+    page = page_of(app)
+
+    assert "unknown could not be read: body: not JSON" in page
+    assert "nobody can read this: body: not JSON" in page
+
+
+def test_page_names_the_commands_that_show_and_replay_an_event(app):
+    deliver(app)
+
+    page = page_of(app)
+
+    assert "1 flask --app sample_app hookkit show 1" in page
+    assert "flask --app sample_app hookkit replay 1" in page
+
+
+def test_page_has_the_day_of_each_event(app):
+    deliver(app)
+
+    assert f"{datetime.now(UTC):%Y-%m-%d} " in page_of(app)
+
+
+def test_page_never_reloads_itself_and_names_its_main_part(app):
+    page = app.test_client().get("/").text
+
+    assert "http-equiv" not in page
+    assert "<main>" in page
+    assert "<button>Refresh</button>" in page
+
+
+def test_page_has_a_style_for_narrow_and_for_dark_screens(app):
+    client = app.test_client()
+    (address,) = re.findall(r'<link rel="stylesheet" href="([^"]+)"', client.get("/").text)
+
+    with client.get(address) as style:
+        assert style.status_code == 200
+        assert "prefers-color-scheme: dark" in style.text
+        assert "@media (max-width" in style.text
+
+
+def test_page_says_so_while_the_inbox_is_away(tmp_path):
+    app = create_app(
+        {
+            "SAMPLE_DATABASE": str(tmp_path / "sample.db"),
+            "HOOKKIT_DATABASE": f"sqlite:///{tmp_path}/no-such-folder/inbox.db",
+        }
+    )
+    (tmp_path / "no-such-folder").write_text("a file")
+
+    response = app.test_client().get("/")
+
+    assert response.status_code == 200
+    assert "The inbox cannot be read now" in response.text
+
+
 def test_page_is_there_before_anything_has_happened(app):
     assert "Nothing yet" in app.test_client().get("/").text
 
@@ -181,6 +277,38 @@ def test_printed_curl_line_works(tmp_path):
         assert json.loads(first.stdout) == {"code": "accepted", "new": 1, "duplicates": 0}
         assert json.loads(second.stdout) == {"code": "accepted", "new": 0, "duplicates": 1}
         wait_until(lambda: len(events(url)) == 1)
+
+
+def test_running_application_is_filled_and_has_a_console(tmp_path):
+    with running(tmp_path, "-m", "sample_app.run", SAMPLE_FILL="yes") as server:
+        console = server.find(r"(http://\S+/ops) the console")
+        wait_until(lambda: filled_states(console) >= {"dead", "done", "shadow", "waiting"})
+        texts = [text_of(f"{console}/{name}") for name in ("dead", "quarantine", "versions/orders")]
+
+    assert "book_return" in texts[0]
+    assert "signature mismatch" in texts[1]
+    assert "From <strong>v1.1</strong> to <strong>v2</strong>" in texts[2]
+
+
+def filled_states(console):
+    """Return the states of which the overview counts events."""
+    return set(re.findall(r'state=(\w+)"><strong>[1-9]', text_of(f"{console}/")))
+
+
+def text_of(url):
+    with urlopen(url, timeout=DEADLINE_S) as page:
+        return page.read().decode()
+
+
+def test_console_opens_to_this_machine_in_debug_mode_alone(app):
+    deliver(app)
+    client = app.test_client()
+
+    assert client.get("/ops/").status_code == 404
+    assert "/ops/" not in client.get("/").text
+    app.debug = True
+    assert client.get("/ops/").status_code == 200
+    assert 'href="/ops/events/1"' in client.get("/").text
 
 
 def test_own_secret_is_not_printed(tmp_path):
@@ -309,6 +437,7 @@ def running(folder, *arguments, **more):
         "SAMPLE_DATABASE": str(folder / "sample.db"),
         "FLASK_HOOKKIT_DATABASE": f"sqlite:///{folder / 'inbox.db'}",
         "PYTHONUNBUFFERED": "1",
+        "SAMPLE_FILL": "no",
         **more,
     }
     log_file = folder / f"log-{len(list(folder.iterdir()))}"
@@ -328,5 +457,4 @@ def running(folder, *arguments, **more):
 
 
 def events(url):
-    with urlopen(f"{url}/events.json", timeout=DEADLINE_S) as page:
-        return json.load(page)["events"]
+    return json.loads(text_of(f"{url}/events.json"))["events"]

@@ -33,7 +33,7 @@ APPLICATION = f"""
     hooks.init_app(app)
 """
 
-WARNING = "one client that sends slowly gets this worker of gunicorn killed after 4 seconds"
+WARNING = "one client that sends slowly gets this worker of gunicorn killed after 4 s"
 
 
 def send_slowly(port, headers):

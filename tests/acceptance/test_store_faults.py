@@ -98,12 +98,13 @@ def missing(application, path):
 
 @contextmanager
 def every_connection_runs(application, pragma):
-    """Run *pragma* whenever a connection is taken from the pool."""
+    """Run *pragma* whenever a connection is taken from the pool, the kept one of the writer too."""
 
     def run(driver, *_):
         driver.execute(pragma)
 
     event.listen(application.engine, "checkout", run)
+    application.state.opening.inbox()._transactions._release_kept()
     try:
         yield
     finally:

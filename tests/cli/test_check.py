@@ -1,7 +1,10 @@
 """``flask hookkit check``: what it finds, and that it changes nothing."""
 
+import json
 import os
+import re
 import shutil
+import sqlite3
 import tempfile
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
@@ -29,6 +32,11 @@ def hooks():
     return made
 
 
+@pytest.fixture(autouse=True)
+def _new_sqlite(monkeypatch):
+    monkeypatch.setattr(sqlite3, "sqlite_version_info", (3, 51, 3))
+
+
 @pytest.fixture
 def mounts(monkeypatch, tmp_path_factory):
     """Return a function that says what a folder is mounted as."""
@@ -47,7 +55,8 @@ def check(hooks, **config):
     app = make_app(hooks, **({"HOOKKIT_RUNNER": "thread"} | config))
     done = app.test_cli_runner().invoke(args=["hookkit", "check"])
     app.extensions["hookkit"].stop()
-    lines = [(line[:8].strip(), line[8:]) for line in done.stdout.splitlines()]
+    unwrapped = done.stdout.replace(f"\n{8 * ' '}", " ")
+    lines = [(line[:8].strip(), line[8:]) for line in unwrapped.splitlines()]
     return done.exit_code, {
         level: [text for its, text in lines if its == level]
         for level in ("ok", "warning", "failure")
@@ -63,7 +72,7 @@ def test_application_that_is_well(hooks, sql_url, mounts):
     assert found["ok"][:4] == [
         "endpoint support: sunshine, proven by secrets",
         "handlers: handle",
-        "retries: 23 attempts over at least 12.1 hours",
+        "retries: 23 attempts over at least 12.1 h",
         (
             "runner: thread: 4 threads in each process that serves; not"
             " with gunicorn's worker class sync, which one slow client gets killed"
@@ -71,6 +80,51 @@ def test_application_that_is_well(hooks, sql_url, mounts):
     ]
     assert found["ok"][4].startswith("inbox: ")
     assert found["ok"][4].endswith(", with 0 entries")
+
+
+def test_old_sqlite_is_a_warning(hooks, sqlite_url, mounts, monkeypatch):
+    monkeypatch.setattr(sqlite3, "sqlite_version_info", (3, 40, 1))
+
+    status, found = check(hooks, HOOKKIT_DATABASE=sqlite_url)
+
+    assert status == 0
+    (warning,) = found["warning"]
+    assert warning.startswith(f"inbox: SQLite {sqlite3.sqlite_version} can, very rarely, damage a")
+
+
+def test_findings_fit_the_screen_and_come_as_json(hooks, sqlite_url, mounts):
+    app = make_app(hooks, HOOKKIT_RUNNER="thread", HOOKKIT_DATABASE="memory://")
+    run = app.test_cli_runner().invoke
+
+    printed = run(args=["hookkit", "check"])
+    for_machines = run(args=["hookkit", "check", "--json"])
+
+    app.extensions["hookkit"].stop()
+    lines = printed.stdout.splitlines()
+    assert max(map(len, lines)) <= 100
+    assert "        sync, which one slow client gets killed" in lines
+    assert for_machines.exit_code == printed.exit_code == 1
+    assert json.loads(for_machines.stdout)[-1] == {
+        "level": "failure",
+        "text": "inbox: memory: it is gone with the process; for tests only",
+    }
+
+
+@pytest.mark.parametrize(("no_color", "is_colored"), [("1", False), ("", True)])
+def test_colours_are_left_out_where_nobody_wants_them(hooks, no_color, is_colored, monkeypatch):
+    monkeypatch.setenv("NO_COLOR", no_color)
+    app = make_app(hooks, HOOKKIT_RUNNER="none", HOOKKIT_DATABASE="memory://")
+
+    printed = app.test_cli_runner().invoke(args=["hookkit", "check"], color=True).stdout
+
+    app.extensions["hookkit"].stop()
+    assert ("\x1b[" in printed) is is_colored
+
+
+def test_single_attempt_has_no_span(hooks, sqlite_url, mounts):
+    _, found = check(hooks, HOOKKIT_DATABASE=sqlite_url, HOOKKIT_RETRY=RetryPolicy(max_attempts=1))
+
+    assert "retries: 1 attempt" in found["ok"]
 
 
 def test_look_makes_no_file_and_no_table(hooks, tmp_path, mounts, postgres_url):
@@ -196,9 +250,14 @@ def test_what_waits_and_what_is_dead_is_a_warning(hooks, sqlite_url, mounts, mon
     status, found = check(hooks, HOOKKIT_DATABASE=sqlite_url, HOOKKIT_RUNNER="none")
 
     assert status == 0
+    group = re.escape("inbox: 1 dead by handle: ValueError: no at ") + r"tests\S+test_check.py:\d+"
+    assert re.fullmatch(f"{group}, support, since 2026-03-01 10:00 UTC", found["warning"].pop(1))
     assert found["warning"] == [
-        "inbox: 1 dead; `flask hookkit replay --state dead`",
-        "inbox: what is due first has waited for 600 s; is a worker running?",
+        "inbox: 1 dead; see `flask hookkit replay --state dead --dry-run`",
+        (
+            "inbox: what is due first has waited for 600 s, and no worker was seen lately: start"
+            " one, such as `flask hookkit worker`"
+        ),
     ]
     assert "runner: none: `flask hookkit worker` must run somewhere" in found["ok"]
 

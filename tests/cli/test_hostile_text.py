@@ -46,6 +46,9 @@ def app(tmp_path):
     old = {**V1_1, "trigger": f"trigger {HOSTILE}"}
     for body in (new, unknown, V1_1, old):
         assert post(client, body).status_code == 200
+    forged = {"X-API-Key": HOSTILE.encode("unicode_escape"), "X-Sum": "a"}
+    address = {"REMOTE_ADDR": HOSTILE}
+    client.post("/hooks/support", json=new, headers=forged, environ_overrides=address)
     return app
 
 
@@ -74,12 +77,34 @@ def url():
 #: Command -> how it is called; ``{url}`` and ``{body}`` are filled in.
 OF_APP = {
     "adopt": [("support",), (f"no {HOSTILE}",)],
-    "check": [()],
+    "capture": [("1",), ("2",), ("99",)],
+    "check": [(), ("--json",)],
     "handlers": [(), ("--json",)],
+    "drift": [(), ("--json",), ("--since", f"no {HOSTILE}")],
+    "list": [(), ("--json",), ("--type", f"no {HOSTILE}"), ("--type", f"type {HOSTILE}")],
     "prune": [()],
-    "replay": [("--all",), ("--type", f"type {HOSTILE}"), ("--handler", f"no {HOSTILE}", "--all")],
+    "quarantine diagnose": [("1",), ("1", "--json"), ("9",)],
+    "quarantine list": [(), ("--json",), ("--endpoint", HOSTILE), ("--since", HOSTILE)],
+    "quarantine release": [("1",), ("--all", "--json"), ("--endpoint", HOSTILE)],
+    "renormalize": [(), ("--json",), ("--diff",), ("--type", f"type {HOSTILE}", "--write")],
+    "replay": [
+        ("--all",),
+        ("--all", "--dry-run"),
+        ("--all", "--json", "--reason", HOSTILE, "--who", HOSTILE),
+        ("--resume", "1"),
+        ("--type", f"type {HOSTILE}"),
+        ("--handler", f"no {HOSTILE}", "--all"),
+    ],
+    "replays": [(), ("--json",), ("--end", "1")],
+    "show": [
+        ("1", "--raw", "--event", "--headers"),
+        ("1", "--raw", "--event", "--headers", "--reveal"),
+        ("2", "--raw", "--event", "--reveal", "--json"),
+    ],
+    "stats": [(), ("--json",)],
     "tables accept-loss": [()],
     "tables upgrade": [()],
+    "tail": [("--endpoint", f"no {HOSTILE}")],
     "versions rehearse": [("support",), ("support", "--json")],
     "versions retire": [("support", "v1.1")],
     "versions status": [("support",), ("support", "--json"), (f"no {HOSTILE}",)],
@@ -87,14 +112,27 @@ OF_APP = {
     "worker": [("--endpoint", f"no {HOSTILE}")],
 }
 ALONE = {
+    "normalize": [("{body}",), ("{body}", "--version", HOSTILE), ("{body}", "--header", HOSTILE)],
+    "samples list": [(), ("--json",), ("--version", HOSTILE), ("--provider", HOSTILE)],
+    "samples show": [(), ("--event",), (HOSTILE,)],
     "send": [
         ("{url}", "--body", "{body}", "--unsigned"),
         ("{url}", "--set", f"events.0.type={json.dumps(HOSTILE)}", "--unsigned"),
-        ("--list",),
-        ("--list", "--version", HOSTILE),
+        ("{url}", "--secret", SECRET, "--tamper", "all"),
+        ("{url}", "--secret", SECRET, "--count", "2"),
+        ("{url}", "--unsigned", "--json"),
+        ("{url}", "--unsigned", "--version", HOSTILE),
     ],
     # It prints what is to be sent, byte for byte: the headers, and no text of the body.
     "sign": [("{body}", "--secret", SECRET)],
+    "verify": [
+        ("{body}", "--secret", SECRET),
+        ("{captured}", "--secret", SECRET),
+        ("{captured}", "--secret", SECRET, "--json"),
+        ("{captured}", "--secret", "another"),
+        ("{captured}", "--secret", "another", "--provider", "stripe"),
+        ("{captured}", "--secret", SECRET, "--provider", HOSTILE),
+    ],
 }
 
 
@@ -135,11 +173,28 @@ def test_command_without_an_application_shows_hostile_text_harmlessly(
 ):
     body = tmp_path / "body.json"
     body.write_text(json.dumps(message(f"event {HOSTILE}")))
-    filled = [each.replace("{url}", url).replace("{body}", str(body)) for each in arguments]
+    captured = tmp_path / "captured.json"
+    headers = {"x-api-key": SECRET, f"x-key-{HOSTILE}": HOSTILE, "stripe-signature": HOSTILE}
+    unknown = {"events": [{"type": HOSTILE, "id": HOSTILE}]}
+    request = {"url": HOSTILE, "headers": headers, "body": json.dumps(unknown)}
+    captured.write_text(json.dumps(request))
+    places = {"{url}": url, "{body}": str(body), "{captured}": str(captured)}
+    filled = [places.get(each, each) for each in arguments]
 
     result = CliRunner().invoke(main, [*name.split(), *filled])
 
     assert result.output
+    assert_harmless(result.output)
+
+
+def test_replays_show_what_was_said_of_them_harmlessly(app):
+    run = app.test_cli_runner().invoke
+    run(args=["hookkit", "replay", "--type", HOSTILE, "--reason", HOSTILE, "--who", HOSTILE])
+    run(args=["hookkit", "replay", "--all", "--reason", HOSTILE, "--who", HOSTILE])
+
+    result = run(args=["hookkit", "replays"])
+
+    assert r"a\x1b]0;owned\x07" in result.output
     assert_harmless(result.output)
 
 

@@ -8,7 +8,7 @@ from sqlalchemy import create_engine, inspect, text
 from hookkit import Filter, HookKit, RetryPolicy, State
 from hookkit.inbox.opening import open_inbox
 from hookkit.inbox.sql.tables import SCHEMA_VERSION, metadata
-from tests.applications import admit, make_app, message, post
+from tests.applications import ENDPOINTS, admit, make_app, message, post
 
 
 class Shop:
@@ -119,6 +119,58 @@ def test_replay_of_nothing_says_why(shop, options, why):
     assert why in result.output
 
 
+def test_entries_that_cannot_run_again_are_told_beside_those_that_do(shop):
+    shop.receive("event-1")
+    shop.is_broken = False
+
+    result = shop.run("replay", "1", "7", "8")
+
+    assert result.exit_code == 1
+    assert result.stdout == "1 entry runs again\n"
+    assert "there is no entry 7 that fits\nthere is no entry 8 that fits\n" in result.stderr
+
+
+def test_entry_in_shadow_is_told():
+    versions = {"v1.1": "live", "v2": "shadow"}
+    shop = Shop(HOOKKIT_ENDPOINTS={"support": ENDPOINTS["support"] | {"versions": versions}})
+    shop.receive("event-1")
+
+    for options in (["1"], ["--all"]):
+        result = shop.run("replay", *options)
+
+        assert (result.exit_code, result.stdout) == (1, "")
+        assert "entry 1 is in shadow, as is its payload version" in result.stderr
+
+
+def test_entry_whose_bytes_are_gone_is_told(shop):
+    shop.receive("event-1")
+    shop.inbox.prune(
+        bodies_before=datetime.now(UTC) + timedelta(days=1),
+        ids_before=datetime(2000, 1, 1, tzinfo=UTC),
+    )
+
+    result = shop.run("replay", "1")
+
+    assert (result.exit_code, result.stdout) == (1, "")
+    assert "the bytes of entry 1 are gone" in result.stderr
+
+
+def test_untried_by_a_mistyped_handler_is_refused_where_every_entry_would_fit(shop):
+    shop.receive("event-1")
+
+    refused = shop.run("replay", "--untried-by", "cuont")
+
+    assert refused.exit_code == 1
+    assert "no handler has the name 'cuont'" in refused.stderr
+    assert [one.replays for one in shop.inbox.find()] == [0]
+
+
+def test_times_that_no_entry_fits_are_refused(shop):
+    refused = shop.run("replay", "--since", "2026-03-02", "--until", "2026-03-01")
+
+    assert (refused.exit_code, "--since is not before" in refused.stderr) == (2, True)
+
+
 def test_times_are_in_utc(shop):
     moment = datetime(2026, 3, 1, 10, 30, tzinfo=UTC)
     for number in range(2):
@@ -162,7 +214,7 @@ def test_replay_of_everything_must_be_said(shop):
 
 
 @pytest.mark.parametrize(
-    "option", [["--state", "pending"], ["--outcome", "x"], ["--since", "today"]], ids=" ".join
+    "option", [["--state", "pending"], ["--outcome", "x"], ["--since", "tomorrow"]], ids=" ".join
 )
 def test_value_that_means_nothing_is_refused(shop, option):
     assert shop.run("replay", *option).exit_code == 2

@@ -177,7 +177,7 @@ def broken(monkeypatch):
     """An inbox that forgets to look for owners: what a rehearsal is there to find."""
     admit = Inbox.admit
 
-    def forgetful(self, envelope):
+    def forgetful(self, envelope, _lease=None):
         return admit(self, replace(envelope, modes=dict.fromkeys(envelope.modes, Mode.LIVE)))
 
     monkeypatch.setattr(Inbox, "admit", forgetful)

@@ -266,15 +266,6 @@ def test_mistake_in_the_arguments_sends_nothing(arguments, printed):
     assert printed in " ".join(result.output.split())
 
 
-def test_samples_are_listed():
-    result = run("send", "--list", "--version", "v2")
-
-    lines = [line.split() for line in result.output.splitlines()]
-    assert result.exit_code == 0
-    assert ["v2", "conversation-message.image"] in lines
-    assert {version for version, _ in lines} == {"v2"}
-
-
 def test_endpoint_of_an_application_accepts_what_is_sent():
     hooks = HookKit()
     seen = []

@@ -1,10 +1,20 @@
+import contextlib
+import gc
 import json
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hookkit.core.body import BLANK, MAX_DEPTH, blank, blank_bytes, decode_body, encode_body
+from hookkit.core.body import (
+    BLANK,
+    MAX_DEPTH,
+    blank,
+    blank_bytes,
+    decode_body,
+    encode_body,
+    replace_texts,
+)
 from hookkit.core.errors import BodyUnreadable
 
 
@@ -165,3 +175,37 @@ def test_encoded_document_is_decoded_as_it_was(document):
     document = decode_body(json.dumps(document).encode())
 
     assert decode_body(encode_body(document)) == document
+
+
+@pytest.mark.parametrize("is_on", [True, False])
+@pytest.mark.parametrize("end", [b"]}", b"]", b"[" * 2000])
+def test_collector_of_garbage_is_left_as_it_was(is_on, end):
+    body = b'{"a":[' + b"[]," * 30_000 + b"0" + end
+    was_on = gc.isenabled()
+    (gc.enable if is_on else gc.disable)()
+    try:
+        with contextlib.suppress(BodyUnreadable):
+            decode_body(body)
+        assert gc.isenabled() == is_on
+    finally:
+        (gc.enable if was_on else gc.disable)()
+
+
+@pytest.mark.parametrize(
+    ("written", "text"),
+    [
+        pytest.param(rb"plain", b"plain", id="as it stands"),
+        pytest.param(rb"a\"b\u00e4", 'a"bä'.encode(), id="escapes are read"),
+        pytest.param(b"\xff", b"\xff", id="no UTF-8"),
+        pytest.param(rb"\ud83d", "\ud83d".encode(errors="surrogatepass"), id="half a character"),
+        pytest.param(rb"\q", rb"\q", id="no escape of JSON"),
+    ],
+)
+def test_text_of_an_undecodable_body_is_replaced_by_what_it_says(written, text):
+    seen = []
+
+    replaced = replace_texts(
+        b'{"key": "%s", oops' % written, ["key"], lambda each: seen.append(each) or "put"
+    )
+
+    assert (replaced, seen) == (b'{"key": "put", oops', [text])

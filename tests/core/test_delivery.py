@@ -11,6 +11,7 @@ from hookkit.core.event import EVENT_CLASSES, EventType, MessageEvent
 from hookkit.core.ids import MAX_ID_CHARS
 from hookkit.core.provider import normalize, unknown_item
 from hookkit.providers.sunshine import PROVIDER
+from tests.folding import in_one
 from tests.model_types import wrong_types
 from tests.providers.reading import SAMPLES, read_sample, sample_id
 from tests.providers.sunshine_bodies import items_of, read_one, v2, v2_message
@@ -130,7 +131,7 @@ def test_what_is_printed_shows_no_content(value, show):
     assert "e1" in show(value) or "support" in show(value) or "sunshine" in show(value)
 
 
-@pytest.mark.parametrize("kind", EventType)
+@in_one("kind", EventType)
 def test_every_class_of_event_is_printed_by_its_type_and_id_alone(kind):
     assert EVENT_CLASSES[kind].__repr__ is EVENT_CLASSES[EventType.OTHER].__repr__
 
@@ -144,7 +145,7 @@ def test_event_is_printed_in_a_line():
 # Events as values
 
 
-@pytest.mark.parametrize("sample", SAMPLES, ids=sample_id)
+@in_one("sample", SAMPLES, ids=sample_id)
 def test_event_is_a_value(sample):
     for event, again in zip(read_sample(sample), read_sample(sample), strict=True):
         assert event == again
@@ -172,7 +173,7 @@ def test_event_can_be_matched_by_its_parts():
             raise AssertionError
 
 
-@pytest.mark.parametrize("kind", EventType)
+@in_one("kind", EventType)
 def test_class_of_a_type_has_every_attribute_of_the_model(kind):
     names = {each.name for each in fields(EVENT_CLASSES[kind])}
 

@@ -48,6 +48,10 @@ def test_several_mistakes_are_listed():
 def test_handler_cannot_ask_for_an_earlier_time():
     with pytest.raises(ValueError, match="after must not be negative"):
         errors.RetryLater(timedelta(seconds=-1))
+    with pytest.raises(ValueError, match="at most a year"):
+        errors.RetryLater(timedelta.max)
+    with pytest.raises(TypeError, match="after=5 must be a timedelta, such as"):
+        errors.RetryLater(5)
 
 
 def test_what_a_handler_raises_says_what_it_wants():

@@ -3,20 +3,23 @@ import operator
 import re
 from dataclasses import replace
 from datetime import UTC, datetime
+from typing import Optional
 
 import pytest
 
+from hookkit import HookKit
 from hookkit.core.errors import ConfigurationError
-from hookkit.core.event import EventType, MessageEvent, OtherEvent
+from hookkit.core.event import Event, EventType, MessageEvent, OtherEvent, PostbackEvent
 from hookkit.core.handlers import (
     MAX_NAME_CHARS,
     Condition,
     Handler,
     HandlerRegistry,
+    check_annotation,
     check_condition,
     takes_run,
 )
-from hookkit.core.parts import Author, AuthorType, Conversation, Message, Source
+from hookkit.core.parts import Author, AuthorType, Control, Conversation, Message, Source
 from hookkit.core.triggers import explain
 from hookkit.providers import load_providers
 
@@ -156,6 +159,27 @@ def test_names_are_those_of_handlers_and_fallbacks():
     registry.add(handler("greet", "*"))
 
     assert registry.names == ("greet", "rest")
+
+
+def test_handlers_of_a_type_are_those_that_may_want_it():
+    registry = HandlerRegistry()
+    for name, word in [("b", "other"), ("a", "*"), ("c", "user:*"), ("d", "client:*")]:
+        registry.add(handler(name, word))
+    registry.add(handler("e", "client:add", "other"))
+    registry.add(handler("rest"))
+
+    assert [each.name for each in registry.of_type(EventType.OTHER)] == ["b", "a", "e"]
+    assert [each.name for each in registry.of_type(EventType.CLIENT_ADD)] == ["a", "d", "e"]
+
+
+def test_handler_that_is_registered_later_is_of_its_type_too():
+    registry = HandlerRegistry()
+    registry.add(handler("a", "*"))
+    before = registry.of_type(EventType.OTHER)
+    registry.add(handler("b", "*"))
+
+    assert [each.name for each in before] == ["a"]
+    assert [each.name for each in registry.of_type(EventType.OTHER)] == ["a", "b"]
 
 
 @pytest.mark.parametrize(
@@ -304,3 +328,102 @@ def test_channel_is_that_of_the_event_or_of_its_message(source, holds):
 
     assert Condition(channel="whatsapp").holds(replace(EVENT, source=source)) is holds
     assert Condition(channel="whatsapp").holds(said) is holds
+
+
+@pytest.mark.parametrize(
+    ("conversation", "holds"),
+    [
+        (Conversation(active_control=Control(name="bot")), True),
+        (Conversation(active_control=Control(name="agents")), False),
+        (Conversation(pending_control=Control(name="bot")), False),
+        (Conversation(active_control=Control(id="bot")), False),
+        (Conversation(), False),
+        (None, False),
+    ],
+)
+def test_control_is_had_by_the_active_integration_of_that_name(conversation, holds):
+    event = replace(EVENT, conversation=conversation)
+
+    assert Condition(control="bot").holds(event) is holds
+
+
+# What a handler is annotated with
+
+
+def takes_messages(event: MessageEvent, run):
+    pass
+
+
+def takes_two(event: MessageEvent | PostbackEvent):
+    pass
+
+
+def takes_perhaps(event: Optional[MessageEvent]):  # noqa: UP045  # as older code has it
+    pass
+
+
+def takes_all(event: Event):
+    pass
+
+
+def takes_strangers(event: "Stranger"):  # noqa: F821
+    pass
+
+
+def takes_text(event: str):
+    pass
+
+
+class Takes:
+    def __call__(self, event: MessageEvent):
+        pass
+
+
+VOCABULARY = {name: each.triggers for name, each in load_providers().items()}
+
+
+@pytest.mark.parametrize(
+    ("function", "word"),
+    [
+        (takes_messages, "conversation:postback"),
+        (takes_messages, "client:*"),
+        (takes_messages, "client:block"),  # a vendor's own word
+        (takes_two, "conversation:read"),
+        (Takes(), "user:merge"),
+        (functools.partial(takes_messages, run=None), "conversation:postback"),
+    ],
+)
+def test_handler_of_a_class_that_its_trigger_never_hands_over_is_refused(function, word):
+    triggers = [explain("conversation:message", VOCABULARY), explain(word, VOCABULARY)]
+
+    with pytest.raises(ConfigurationError) as raised:
+        check_annotation(function, triggers)
+
+    assert (
+        f"takes a MessageEvent {'or PostbackEvent' if function is takes_two else ''}".strip()
+        in (str(raised.value))
+    )
+    assert f"on({word!r}) hands over a" in str(raised.value)
+
+
+@pytest.mark.parametrize(
+    "function",
+    [
+        *(takes_messages, takes_two, takes_perhaps, takes_all, takes_strangers, takes_text),
+        *(Takes(), print, lambda event: None, [].append),
+    ],
+)
+@pytest.mark.parametrize(
+    "word", ["conversation:message", "message:appUser", "conversation:*", "*", "sunshine/anything"]
+)
+def test_handler_that_takes_one_class_of_its_triggers_is_registered(function, word):
+    check_annotation(function, [explain(word, VOCABULARY)])
+
+
+def test_annotation_is_looked_at_when_a_handler_is_registered():
+    hooks = HookKit()
+
+    with pytest.raises(ConfigurationError, match="hands over a PostbackEvent"):
+        hooks.on("conversation:postback")(takes_messages)
+    with pytest.raises(ConfigurationError, match="hands over a DeliveryEvent"):
+        hooks.on("conversation:message:delivery:*")(takes_messages)

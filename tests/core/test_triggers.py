@@ -462,3 +462,24 @@ def test_word_that_nothing_explains_is_refused_with_the_nearest(word, message):
 @pytest.mark.parametrize("word", sorted({*v1_module.TYPES, *v2_module.TYPES}))
 def test_every_trigger_that_a_version_knows_is_a_word(word):
     assert explain(word, VOCABULARY).word == word
+
+
+def test_word_may_fit_the_type_of_every_event_that_it_fits():
+    words = {word for of_provider in VOCABULARY.values() for word in of_provider}
+    words |= {"*", "user:*", *EventType}
+    words |= {f"sunshine/{event.vendor_type or 'x'}" for _, event in sample_events()}
+    for word in words:
+        trigger = explain(word, VOCABULARY)
+        fitting = {event.type for _, event in sample_events() if trigger.fits(event)}
+
+        assert all(trigger.may_fit(kind) for kind in fitting), word
+
+
+def test_word_of_one_type_may_fit_no_other():
+    assert not explain("user:update", VOCABULARY).may_fit(EventType.MESSAGE)
+    assert not explain("message:appUser", VOCABULARY).may_fit(EventType.READ)
+
+
+def test_type_is_found_by_an_equal_text():
+    assert {EventType.MESSAGE: 1}["conversation:message"] == 1
+    assert EventType.MESSAGE in {"conversation:message", "conversation:read"}

@@ -4,10 +4,9 @@ import dataclasses
 import importlib
 import pkgutil
 
-import pytest
-
 import hookkit.core
 from hookkit.core.event import _FROM_ITEM, EVENT_CLASSES, EventParts
+from tests.folding import in_one
 
 MODULES = [
     importlib.import_module(f"hookkit.core.{module.name}")
@@ -23,14 +22,14 @@ VALUES = [
 ]
 
 
-@pytest.mark.parametrize("value", VALUES, ids=lambda each: each.__qualname__)
+@in_one("value", VALUES, ids=lambda each: each.__qualname__)
 def test_value_is_frozen_slotted_and_built_by_name(value):
     assert value.__dataclass_params__.frozen
     assert "__slots__" in vars(value)
     assert all(field.kw_only for field in dataclasses.fields(value))
 
 
-@pytest.mark.parametrize("value", VALUES, ids=lambda each: each.__qualname__)
+@in_one("value", VALUES, ids=lambda each: each.__qualname__)
 def test_no_value_shares_what_can_be_changed(value):
     defaults = [field.default for field in dataclasses.fields(value)]
 

@@ -81,7 +81,7 @@ _ROWS = """
 59 | a compressed body | verified as it is and never unpacked: kept, not understood |
 60 | an encoding that nobody knows | the header is not looked at |
 61 | a content type that is missing or lies | the settings choose how a body is read, and no header |
-62 | an application that reads a form first | the bytes are still read, or 400; never an empty body | web/answers::body_that_the_application_has_read_before_is_still_read, web/answers::body_that_the_application_has_consumed_is_400_rather_than_lost
+62 | an application that reads a form first | the bytes are still read, or 400; never an empty body | web/read_before::body_that_the_application_has_read_before_is_still_read, web/read_before::body_that_the_application_has_consumed_is_400_rather_than_lost
 63 | a form of very many parts | not taken apart | web/hostile_requests::form_of_many_parts_is_not_taken_apart_by_its_content_type
 64 | 100,000 levels of JSON | kept, not understood | core/body::hundred_levels_are_read_whatever_lies_in_them
 65 | 5,000 digits, 1e400, NaN, Infinity | kept, not understood |
@@ -122,7 +122,7 @@ _ROWS = """
 100 | SIGTERM while something runs | it ends and settles | acceptance/gunicorn::termination_lets_a_running_handler_end_and_settle
 101 | a database file that is locked for too long | 503 | inbox/sql::locked_file_is_unavailable, acceptance/store_faults::store_that_cannot_be_written_is_503_until_it_is_repaired
 102 | a disk that is full | 503, and deliveries again when there is room | acceptance/store_faults::disk_that_is_full_is_503_and_takes_again_when_there_is_room, acceptance/every_store_call::any_one_call_of_the_store_may_fail
-103 | a file that is read-only, gone, cut, foreign, or without its log | refused with a sentence; never a new inbox in silence | inbox/lost_file::file_that_was_removed_is_not_made_anew, inbox/lost_file::removed_log_of_a_killed_process_is_refused, acceptance/store_faults::truncated_file_is_refused_at_start_and_left_alone, inbox/opening::file_that_can_only_be_read_is_refused
+103 | a file that is read-only, gone, cut, foreign, damaged, or without its log | refused with a sentence; never a new inbox in silence. A body whose bits have flipped is a dead letter, and never handled | inbox/lost_file::file_that_was_removed_is_not_made_anew, inbox/lost_file::removed_log_of_a_killed_process_is_refused, acceptance/store_faults::truncated_file_is_refused_at_start_and_left_alone, inbox/opening::file_that_can_only_be_read_is_refused, inbox/damaged::file_with_flipped_bits_is_refused_or_takes_events, inbox/damaged::damaged_delivery_is_a_dead_letter_and_holds_up_no_other
 104 | a file on a network, or replaced under a process | refused; 503 | inbox/group_commit::network_file_system_is_refused, inbox/lost_file::older_copy_put_in_place_of_the_file_is_refused_while_it_is_there
 105 | PostgreSQL that restarts, hangs, ends sessions, has other defaults | 503 within bounds, and no event lost | acceptance/postgres_faults::server_that_is_restarted_under_load_costs_503_and_no_event, acceptance/postgres_faults::server_that_hangs_is_503_in_time_and_takes_again_when_it_goes_on, inbox/sql::postgresql_commits_to_disk_whatever_its_default, acceptance/every_store_call::any_one_call_of_the_store_may_fail
 106 | Redis that is emptied or down | costs time and no event: it holds wake-ups only | acceptance/celery::kill_9_of_workers_and_an_emptied_broker_lose_and_double_nothing
@@ -142,6 +142,9 @@ _ROWS = """
 120 | kinds of lines without end | bounded | handling/worker::kinds_told_of_are_bounded
 121 | forwarded addresses and hosts | count only where a proxy is configured; the URL that is signed is the one in the settings | providers/eight_by_eight_receiving::forwarded_address_counts_only_where_a_proxy_is_configured, acceptance/nginx::address_of_the_client_is_not_what_the_client_says, hostile/catalogue_operators::url_that_is_signed_is_that_of_the_settings
 122 | a URL in a payload | never fetched |
+123 | a flood of refused deliveries, from one network or twenty | few are kept, none of the vendor's is pushed out, no answer is a 5xx | receiving/quarantine::flood_of_some_networks_leaves_room_for_one_that_sends_little, inbox/contract_quarantine::flood_of_one_network_pushes_out_its_own, acceptance/quarantine::flood_fills_no_table_and_does_not_push_out_the_vendor
+124 | a secret in a refused delivery | kept as a salted hash alone, which proves nothing when it is sent | receiving/concealment::secret_that_was_sent_along_is_kept_nowhere_and_proves_the_delivery_later, receiving/concealment::hash_that_is_kept_proves_nothing_when_it_is_sent, web/quarantine::secret_that_was_sent_is_in_no_file
+125 | an old delivery, sent again and released by a person | its time is compared with that of its arrival; a known event is a duplicate | web/quarantine::signature_is_compared_with_the_time_of_arrival, web/quarantine::what_was_refused_several_times_is_admitted_once
 """  # noqa: E501  # a table
 
 

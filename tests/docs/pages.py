@@ -6,8 +6,13 @@ A comment above a code block says what is done with it; it does not show on the 
 * ``file: NAME``: it is saved under this name for the commands that follow.
 * ``serve``, ``send``, ``inspect``, ``cli``: it holds commands, which are executed.
 * ``printed``, ``inspected``: it is what they print, among other lines.
+* ``night``: it holds commands after ``$``, and what they print; tests/acceptance runs them.
+* ``terminal``, ``enter``, ``install``, ``stop``, ``append: NAME``, ``replace: NAME``, ``seen: X``:
+  steps of the tutorial; tests/acceptance/test_tutorial.py takes them.
 * ``sql``: it runs on an inbox of SQLite.
 * ``sample: NAME``: it is this sample of the provider.
+
+A comment ``index: WORD, WORD`` anywhere names what the search of the site finds there.
 """
 
 import re
@@ -20,7 +25,7 @@ PAGES = [ROOT / "README.md", *sorted(ROOT.glob("docs/**/*.md"))]
 
 _BLOCK = re.compile(
     r"(?:^<!-- (?P<use>[a-z]+)(?:: (?P<name>\S+))? -->\n)?"
-    r"^```(?P<language>[a-z]*)\n(?P<text>.*?)^```$",
+    r"^```(?P<language>[a-z]*|\{[a-z-]+\})\n(?P<text>.*?)^```$",
     re.MULTILINE | re.DOTALL,
 )
 

@@ -66,18 +66,25 @@ def served(command, folder, *, python=None):
 
 
 def run(command, folder, *, port="5000", python=None):
-    """Run *command* of a page, whose server is at *port*, and return what it prints."""
-    done = subprocess.run(
-        arguments(command.replace(":5000/", f":{port}/"), python),
-        cwd=folder,
-        env=environment(python),
-        capture_output=True,
-        text=True,
-        timeout=PATIENCE_S,
-        check=False,
-    )
-    assert done.returncode == 0, done.stdout + done.stderr
-    return done.stdout
+    """Run *command* of a page, whose server is at *port*, and return what it prints.
+
+    Of commands with ``|`` between them, each reads what the one before has printed.
+    """
+    printed = None
+    for each in command.replace(":5000/", f":{port}/").split(" | "):
+        done = subprocess.run(
+            arguments(each, python),
+            cwd=folder,
+            env=environment(python),
+            input=printed,
+            capture_output=True,
+            text=True,
+            timeout=PATIENCE_S,
+            check=False,
+        )
+        assert done.returncode == 0, done.stdout + done.stderr
+        printed = done.stdout
+    return printed
 
 
 def arguments(command, python=None):

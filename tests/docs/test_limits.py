@@ -14,6 +14,7 @@ from hookkit.inbox.sql.keys import MAX_KEPT_KEYS
 from hookkit.keys.budget import TOTAL_PER_S
 from hookkit.log import FIRST_LINES, PERIOD_S
 from hookkit.providers import load_providers
+from hookkit.receiving.quarantine import ENDPOINT_BURST, MAX_BYTES
 from hookkit.settings.fields import MAX_MAX_ITEMS
 from hookkit.settings.load import load_settings
 from hookkit.signatures.in_body import MAX_PLACES, MAX_SECRET_BYTES
@@ -24,7 +25,6 @@ from tests.docs.pages import ROOT
 SETTINGS = load_settings(
     {"HOOKKIT_ENDPOINTS": {"support": {"provider": "sunshine", "secrets": ["a" * 32]}}},
     load_providers(),
-    lambda database: None,
 )
 ENDPOINT = SETTINGS.endpoints["support"]
 LIMITS = {
@@ -45,6 +45,9 @@ LIMITS = {
     "kinds of unhandled events that are logged": MAX_KINDS,
     "look-ups of unknown keys in a second, together": TOTAL_PER_S,
     "public keys kept for one key server": MAX_KEPT_KEYS,
+    "refused deliveries that are kept": SETTINGS.quarantine,
+    "bytes of bodies of these": MAX_BYTES,
+    "of one endpoint, those that a process keeps at once": ENDPOINT_BURST,
 }
 PAGE = (ROOT / "docs/reference/settings.md").read_text(encoding="utf-8").partition("## Limits")[2]
 ROWS = dict(re.findall(r"^\| ([^|`]+) \| (\d+) \|", PAGE, re.MULTILINE))

@@ -37,6 +37,14 @@ def test_every_page_can_be_reached_from_the_readme():
     assert set(PAGES) - reached == set()
 
 
+def test_every_page_is_in_the_menu_of_the_site():
+    index = ROOT / "docs" / "index.md"
+    listed = {path for path, _ in targets(index)} | {index, ROOT / "README.md"}
+
+    # docs/conf.py adds the numbered pages of the tutorial.
+    assert {page for page in PAGES if page.parent.name != "tutorial"} - listed == set()
+
+
 @pytest.mark.parametrize("page", PAGES, ids=lambda each: str(each.relative_to(ROOT)))
 def test_no_two_headings_of_a_page_have_one_anchor(page):
     headings = re.findall(r"^#+ (.+)$", prose(page), flags=re.MULTILINE)

@@ -2,15 +2,16 @@
 
 import ast
 import dataclasses
+import re
 
 import click
 import pytest
 from blinker import NamedSignal
 
 import hookkit
+import hookkit.console
 import hookkit.testing
-from hookkit import EventType, HookKit, signals
-from hookkit.cli.flask_commands import COMMANDS, versions, worker
+from hookkit import EventType, signals
 from hookkit.cli.main import main
 from hookkit.core.attempts import RetryPolicy
 from hookkit.core.content import Content
@@ -25,8 +26,9 @@ from hookkit.providers.sunshine import v1, v2
 from hookkit.senders import SENDERS
 from hookkit.settings.fields import EndpointSchema, VersionSchema
 from hookkit.settings.load import _SettingsSchema
-from tests.docs import write_signatures
-from tests.docs.pages import PAGES, ROOT, prose, tables, words
+from tests.docs import write_presets, write_vendors
+from tests.docs.pages import PAGES, ROOT, blocks, prose, read, tables, words
+from tests.docs.written import with_tables
 
 #: Those that are not told by data alone.
 VENDORS = [name for name in load_providers() if name not in SENDERS]
@@ -36,6 +38,7 @@ ANSWERS = REFERENCE / "answers.md"
 EVENTS = REFERENCE / "events.md"
 SIGNALS = REFERENCE / "signals-and-logs.md"
 CLI = REFERENCE / "cli.md"
+API = REFERENCE / "api"
 HANDLERS = ROOT / "docs" / "how-to" / "handlers.md"
 SOURCES = sorted((ROOT / "hookkit").rglob("*.py"))
 MODELS = [
@@ -65,7 +68,7 @@ def test_settings_of_a_version_are_those_of_the_code():
     assert documented == set(VersionSchema().fields)
 
 
-@pytest.mark.parametrize("name", ["workers", "lease_s", "max_body"])
+@pytest.mark.parametrize("name", ["workers", "lease_s", "max_body", "quarantine"])
 def test_defaults_are_those_of_the_code(name):
     field = _SettingsSchema().fields[name]
     (row,) = (row for row in tables(SETTINGS) if field.data_key in words(row[0]))
@@ -170,7 +173,7 @@ def test_every_word_of_a_provider_is_documented(name):
 
 
 def test_every_provider_has_a_page_with_the_house_headings():
-    for name in VENDORS:
+    for name in [*VENDORS, "presets"]:
         page = prose(ROOT / "docs" / "providers" / f"{name}.md")
         headings = [line for line in page.splitlines() if line.startswith("## ")]
 
@@ -197,19 +200,25 @@ def test_versions_in_the_readme_are_those_of_the_code():
     assert sorted(documented) == sorted(list(load_providers()[name].versions) for name in VENDORS)
 
 
-def test_kept_headers_in_the_readme_are_those_of_the_code():
-    text = prose(ROOT / "README.md")
+def test_headers_that_are_said_to_be_kept_are_those_of_the_code():
+    text = prose(ROOT / "docs" / "explanation" / "what-is-stored.md")
     further = {name for vendor in VENDORS for name in load_providers()[vendor].kept_headers}
 
     assert [name for name in {*KEPT_HEADERS, *further} if f"`{name}`" not in text] == []
 
 
-@pytest.mark.parametrize("command", main.commands.values(), ids=lambda each: each.name)
-def test_options_of_a_command_are_those_of_the_code(command):
+def commands_below(group, name):
+    for each in group.commands.values():
+        if isinstance(each, click.Group):
+            yield from commands_below(each, f"{name} {each.name}")
+        else:
+            yield pytest.param(f"{name} {each.name}", each, id=each.name)
+
+
+@pytest.mark.parametrize(("name", "command"), [*commands_below(main, "hookkit")])
+def test_options_of_a_command_are_those_of_the_code(name, command):
     documented = {
-        option.split()[0]
-        for row in tables(CLI, f"## hookkit {command.name}")[1:]
-        for option in words(row[0])
+        option.split()[0] for row in tables(CLI, f"## {name}")[1:] for option in words(row[0])
     }
     with click.Context(main, info_name="hookkit", **main.context_settings) as parent:
         context = click.Context(command, parent=parent, info_name=command.name)
@@ -223,55 +232,25 @@ def test_options_of_a_command_are_those_of_the_code(command):
     assert documented == options
 
 
-def test_commands_of_an_application_are_those_of_the_code():
-    rows = tables(CLI, "## flask hookkit")[1:]
-    documented = {word for word in first_words(rows) if not word.startswith(("-", "option"))}
+@pytest.mark.parametrize("writer", [write_presets, write_vendors], ids=["presets", "vendors"])
+def test_tables_of_a_page_are_written_from_the_data(writer):
+    page = read(writer.PAGE)
 
-    assert documented == set(HookKit().blueprint.cli.commands)
+    assert with_tables(page, writer.TABLES) == page
 
 
-def test_options_of_replay_are_those_of_the_code():
-    documented = {
-        word.split()[0]
-        for row in tables(CLI, "## flask hookkit")
-        for word in words(row[0])
-        if word.startswith("--")
-    }
-    (replay,) = (each for each in COMMANDS if each.name == "replay")
-
-    assert documented == {
-        name for each in replay.params if isinstance(each, click.Option) for name in each.opts
+def test_python_reference_has_every_public_name():
+    directives = "\n".join(
+        block.text for page in PAGES if page.parent == API for block in blocks(page)
+    )
+    documented = set(re.findall(r"auto\w+:: hookkit\.((?:\w+\.)*\w+)", directives))
+    public = {
+        f"{module.__name__}.{name}".removeprefix("hookkit.")
+        for module in (hookkit, hookkit.testing, hookkit.console)
+        for name in module.__all__
     }
 
-
-def test_options_of_the_worker_are_those_of_the_code():
-    rows = tables(CLI, "## flask hookkit worker")[1:]
-
-    assert {word.split()[0] for word in first_words(rows)} == {
-        name for each in worker.params for name in each.opts
-    }
-
-
-def test_commands_for_versions_are_those_of_the_code():
-    rows = tables(CLI, "## flask hookkit versions")[1:]
-    documented = {word.split()[0] for word in first_words(rows)}
-
-    assert documented == {
-        *versions.commands,
-        *(
-            name
-            for command in versions.commands.values()
-            for each in command.params
-            if isinstance(each, click.Option)
-            for name in each.opts
-        ),
-    }
-
-
-def test_tables_of_senders_are_written_from_the_data():
-    page = write_signatures.PAGE.read_text(encoding="utf-8")
-
-    assert write_signatures.written(page) == page
+    assert public - documented == set()
 
 
 def first_words(rows):

@@ -44,7 +44,7 @@ def path_of(file):
 def summary():
     states = Counter(each.state for each in ITEMS)
     return (
-        f"{len(ITEMS)} items, each with its tests: {states['held']} are held by hookkit and"
+        f"{len(ITEMS)} items: {states['held']} are held by hookkit and"
         f" {states['by the server']} by the server under it; {states['open']} are open."
     )
 

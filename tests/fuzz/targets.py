@@ -46,6 +46,8 @@ _PAIRS = {
 
 def pair_of(name: str) -> tuple[str, str]:
     """Return what signs for a provider, and what verifies."""
+    if name == "adyen":
+        return (sha256(name.encode()).hexdigest(),) * 2
     secret = f"whsec_{base64.b64encode(sha256(name.encode()).digest()[:24]).decode()}"
     return _PAIRS.get(name, (secret, secret))
 
@@ -128,6 +130,8 @@ def facts_of(request: Request) -> object:
     if name == "mailgun":
         held = json.loads(request.body)["signature"]
         return name, held["timestamp"], held["token"], held["signature"].lower()
+    if name == "adyen":
+        return name, _signed_by_adyen(json.loads(request.body))
     if not isinstance(scheme, SigningScheme):
         return name, _holds_secret(request)
     if name == "twilio":
@@ -144,6 +148,20 @@ def facts_of(request: Request) -> object:
     ]
     query = request.query if _signs_url(name) else ""
     return name, request.body, tuple(sorted(signed.items())), tuple(stamps), query
+
+
+def _signed_by_adyen(document: Any) -> object:
+    items = [each["NotificationRequestItem"] for each in document["notificationItems"]]
+    names = ("pspReference", "originalReference", "merchantAccountCode", "merchantReference")
+    return tuple(
+        (
+            *(item.get(name) or "" for name in names),
+            *(str((item.get("amount") or {}).get(name) or "") for name in ("value", "currency")),
+            item["eventCode"],
+            item["success"],
+        )
+        for item in items
+    )
 
 
 def _either(headers: Mapping[str, str], part: str) -> str:

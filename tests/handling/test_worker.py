@@ -2,11 +2,13 @@
 
 import asyncio
 import logging
+import time
+from collections import deque
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime, timedelta
+from threading import Condition, Thread
 from threading import Event as ThreadEvent
-from threading import Thread
 
 import pytest
 
@@ -20,9 +22,15 @@ from hookkit import (
     signals,
 )
 from hookkit.core.attempts import Outcome
-from hookkit.core.entry import State
+from hookkit.core.entry import State, settle
+from hookkit.core.errors import StoreRefused
 from hookkit.core.provider import split
-from hookkit.handling.dispatch import MAX_ERROR_CHARS, Assignment, describe
+from hookkit.handling import pipeline as pipelines
+from hookkit.handling.dispatch import Assignment
+from hookkit.handling.pipeline import QUICK_S, Pipeline
+from hookkit.handling.raised import MAX_ERROR_CHARS, describe
+from hookkit.handling.settlements import Finished
+from hookkit.handling.settlements import Outcome as Ended
 from hookkit.handling.worker import Worker
 from hookkit.inbox.opening import MEMORY, open_inbox
 from hookkit.providers import load_providers
@@ -63,6 +71,24 @@ class Bench:
         )
         self.worker = Worker(assignment)
 
+    def expect_quick_handlers(self):
+        """Have the next claim be of a group: the first ones are careful."""
+        self.worker.pipeline._usual_s = 0.0001
+
+    def finished_by_threads(self, count, ago_s=-60.0):
+        """Return the pipeline, and so many entries that threads have just finished."""
+        for number in range(count):
+            self.admit(message(f"event-{number}"))
+        claimed = self.inbox.claim(now=self.clock(), lease_s=60, limit=count, endpoints=["support"])
+        at = time.monotonic() - ago_s
+        return [
+            self.worker.pipeline,
+            *(
+                Finished(entry, self.worker._reader.read(entry), settle([]), at, Ended(entry.id))
+                for entry in self.worker.leases.hold(claimed)
+            ),
+        ]
+
     @contextmanager
     def context(self):
         self.contexts.append("enter")
@@ -87,6 +113,48 @@ class Bench:
 @pytest.fixture
 def hooks():
     return HookKit()
+
+
+@pytest.fixture
+def away_once(monkeypatch):
+    """Have a method of an inbox raise ``Unavailable`` the next *times*."""
+
+    def away_once(inbox, name, *, times):
+        method, left = getattr(inbox, name), list(range(times))
+
+        def sometimes(*given, **how):
+            if left:
+                left.pop()
+                raise Unavailable("away")
+            return method(*given, **how)
+
+        monkeypatch.setattr(inbox, name, sometimes)
+
+    return away_once
+
+
+class Turn(Condition):
+    """A lock, or a condition, that tells when somebody wants it and how often it has notified."""
+
+    def __init__(self):
+        super().__init__()
+        self.on_enter = lambda: None
+        self.notified = 0
+
+    def __enter__(self):
+        self.on_enter()
+        return super().__enter__()
+
+    def notify_all(self):
+        self.notified += 1
+        super().notify_all()
+
+
+def elapse(seconds):
+    """Return when so much time has passed on the clock that handlers are measured by."""
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        pass
 
 
 def test_handler_gets_the_event_once(hooks):
@@ -123,6 +191,7 @@ def test_failed_handler_is_tried_again_when_it_is_due(hooks):
     assert too_early == {}
     assert attempts == [(1, False), (2, False)]
     assert bench.record().attempts[0].error == "ValueError: not yet"
+    assert bench.record().attempts[0].raised_at.startswith("tests/handling/test_worker.py:")
 
 
 def test_handler_that_succeeded_is_not_run_again_by_a_retry(hooks):
@@ -449,40 +518,85 @@ def test_fenced_worker_settles_nothing(hooks, caplog):
     assert "settle_fenced" in [getattr(each, "action", None) for each in caplog.records]
 
 
-def test_settlement_survives_a_store_that_is_away_for_a_moment(hooks, monkeypatch):
-    monkeypatch.setattr("hookkit.handling.worker.SETTLE_PAUSES_S", (0.0, 0.0, 0.0))
-    calls = []
-    hooks.on("*", name="good")(calls.append)
+def test_settlement_survives_a_store_that_is_away_and_nothing_begins_meanwhile(hooks, away_once):
+    seen = []
     bench = Bench(hooks)
-    bench.admit(message())
-    settle, failures = bench.inbox.settle, iter([Unavailable("away"), Unavailable("away")])
+    bench.expect_quick_handlers()
 
-    def sometimes(entry, settlement, **how):
-        for failure in failures:
-            raise failure
-        return settle(entry, settlement, **how)
+    @hooks.on("*", name="slow")
+    def slow(event):
+        seen.append(event.id)
+        away_once(bench.inbox, "settle_and_claim", times=2 if len(seen) == 1 else 0)
+        elapse(QUICK_S * 2)
 
-    monkeypatch.setattr(bench.inbox, "settle", sometimes)
+    for number in range(2):
+        bench.admit(message(f"event-{number}"))
 
+    for _ in range(2):
+        with pytest.raises(Unavailable, match="away"):
+            bench.worker.work()
+    assert (seen, bench.worker.leases.count) == (["event-0"], 1)
     bench.worker.work()
 
-    assert (bench.record().state, len(calls)) == (State.DONE, 1)
+    assert seen == ["event-0", "event-1"]
+    assert {(one.state, len(one.attempts)) for one in bench.inbox.find()} == {(State.DONE, 1)}
 
 
-def test_settlement_that_is_never_taken_leaves_the_entry_to_its_lease(hooks, monkeypatch):
-    monkeypatch.setattr("hookkit.handling.worker.SETTLE_PAUSES_S", (0.0,))
-    hooks.on("*", name="good")(lambda event: None)
+def test_settlement_of_a_caller_that_waits_is_given_up(hooks, monkeypatch, away_once):
+    monkeypatch.setattr("hookkit.handling.pipeline.WRITE_PAUSES_S", (0.0, 0.0))
     bench = Bench(hooks)
+    hooks.on("*", name="see")(lambda event: away_once(bench.inbox, "settle_and_claim", times=9))
     bench.admit(message())
 
-    def never(entry, settlement, **how):
-        raise Unavailable("away")
+    with pytest.raises(Unavailable, match="away"):
+        bench.worker.work(only=[1])
 
-    monkeypatch.setattr(bench.inbox, "settle", never)
+    assert (bench.record().state, bench.worker.leases.count) == (State.RUNNING, 0)
 
-    states = bench.worker.work()
 
-    assert (bench.record().state, list(states.values())) == (State.RUNNING, [State.RUNNING])
+def test_caller_that_waits_gets_the_outcome_from_a_store_that_was_away(
+    hooks, monkeypatch, away_once
+):
+    monkeypatch.setattr("hookkit.handling.pipeline.WRITE_PAUSES_S", (0.0, 0.0))
+    bench = Bench(hooks)
+    hooks.on("*", name="see")(lambda event: away_once(bench.inbox, "settle_and_claim", times=2))
+    bench.admit(message())
+
+    with pytest.raises(Unavailable, match="away"):
+        bench.worker.work(only=[1])
+
+    assert bench.record().state is State.DONE
+
+
+def test_settlement_that_the_store_refuses_holds_up_no_other(hooks, monkeypatch, caplog):
+    hooks.on("*", name="see")(lambda event: None)
+    # However slow this machine is, each handler counts as quick.
+    monkeypatch.setattr("hookkit.handling.pipeline.QUICK_S", 60.0)
+    bench = Bench(hooks)
+    bench.expect_quick_handlers()
+    for number in range(3):
+        bench.admit(message(f"event-{number}"))
+    settle_and_claim = bench.inbox.settle_and_claim
+
+    def refuse_the_second(finished, terms, **how):
+        if any(entry.id == 2 for entry, _ in finished):
+            raise StoreRefused("too long")
+        return settle_and_claim(finished, terms, **how)
+
+    monkeypatch.setattr(bench.inbox, "settle_and_claim", refuse_the_second)
+
+    with pytest.raises(StoreRefused):
+        bench.worker.work()
+
+    stand = {one.event_id: one.state for one in bench.inbox.find()}
+    assert stand == {
+        "event-0": State.DONE,
+        "event-1": State.RUNNING,
+        "event-2": State.DONE,
+    }
+    assert [each.entry_id for each in caplog.records if each.action == "settle_refused"] == [2]
+    assert bench.worker.work() == {}
+    assert bench.worker.leases.count == 0
 
 
 def test_lease_of_a_running_handler_is_renewed(hooks):
@@ -627,6 +741,33 @@ def test_handler_that_asks_for_a_later_time_is_run_then(hooks):
     assert (too_early, attempts) == ({}, [1, 2])
 
 
+class NotYet(RetryLater):
+    def __init__(self):
+        """Say nothing of a time."""
+
+
+@pytest.mark.parametrize(
+    "ask",
+    [lambda: RetryLater(timedelta.max), lambda: RetryLater(5), NotYet],
+    ids=["too late", "no time", "no word"],
+)
+def test_asking_for_no_possible_time_fails_one_attempt_of_one_handler(hooks, ask):
+    @hooks.on("*", name="later")
+    def later(event):
+        raise ask()
+
+    seen = []
+    hooks.on("*", name="other")(seen.append)
+    bench = Bench(hooks)
+    bench.admit(message())
+
+    bench.worker.work()
+
+    (entry,) = bench.inbox.find()
+    assert [each.outcome for each in entry.attempts] == [Outcome.FAILED, Outcome.SUCCEEDED]
+    assert (entry.state, len(seen)) == (State.WAITING, 1)
+
+
 def test_asking_for_later_ever_again_ends_as_a_dead_letter(hooks):
     @hooks.on("*", name="later")
     def later(event):
@@ -635,9 +776,10 @@ def test_asking_for_later_ever_again_ends_as_a_dead_letter(hooks):
     bench = Bench(hooks)
     bench.admit(message())
 
-    states = [state for _ in range(5) for state in bench.worker.work().values()]
+    states = bench.worker.work()
 
-    assert states == [State.WAITING, State.WAITING, State.DEAD]
+    assert states == {1: State.DEAD}
+    assert [number for number, *_ in bench.results()] == [1, 2, 3]
 
 
 def test_permanent_error_is_not_tried_again_and_leaves_the_others_their_attempts(hooks):
@@ -696,124 +838,172 @@ def test_attempt_of_a_worker_that_was_never_heard_of_again_is_recorded_as_lost(h
     assert bench.results() == [(1, "see", Outcome.LOST), (2, "see", Outcome.SUCCEEDED)]
 
 
-def test_entry_whose_lease_ran_out_behind_a_slow_one_is_asked_back_for(hooks):
+def test_entry_whose_lease_ran_out_behind_a_slow_one_is_still_ours_if_nobody_took_it(hooks):
     seen = []
     bench = Bench(hooks)
+    bench.expect_quick_handlers()
 
     @hooks.on("*", name="slow")
     def slow(event):
         seen.append(event.id)
         bench.clock.forward(61)
+        if len(seen) == 1:
+            bench.inbox.claim(
+                now=bench.clock(), lease_s=600, limit=1, endpoints=["support"], only=[3]
+            )
+            bench.worker.leases.renew()
 
-    bench.admit(message("event-1"))
-    bench.admit(message("event-2"))
-    bench.admit(message("event-3"))
+    for number in (1, 2, 3):
+        bench.admit(message(f"event-{number}"))
 
-    def steal_the_third(*pair, settle=bench.inbox.settle_and_begin, **how):
-        settled = settle(*pair, **how)
-        bench.inbox.claim(now=how["now"], lease_s=600, limit=1, endpoints=["support"], only=[3])
-        return settled
+    states = bench.worker.work()
 
-    bench.inbox.settle_and_begin = steal_the_third
-
-    states = bench.worker.work(limit=3)
-
-    assert seen == ["event-1", "event-2"]  # the second was still free, the third was not
-    assert list(states) == [1, 2]
+    assert seen == ["event-1", "event-2"]
+    assert states == {1: State.DONE, 2: State.DONE}
 
 
 def test_event_that_kills_its_worker_spends_no_attempt_of_those_claimed_with_it(hooks):
     hooks.on("*", name="see")(lambda event: None)
     bench = Bench(hooks)
     dying = Bench(hooks, bench.inbox)
+    dying.expect_quick_handlers()
     for number in range(3):
         bench.admit(message(f"event-{number}"))
-    dying.worker._run = None  # so that nothing comes after the claim
+    dying.worker._handle = None  # so that nothing comes after the claim
 
     with pytest.raises(TypeError):
-        dying.worker.work(limit=3)
+        dying.worker.work()
     bench.clock.forward(61)
-    alone = bench.worker.work(limit=3)
-    others = bench.worker.work(limit=3)
+    bench.worker.work()
 
-    assert (list(alone), list(others)) == ([1], [2, 3])
     assert {
         record.event_id: [(each.number, each.outcome) for each in record.attempts]
         for record in bench.inbox.find()
-    } == {
-        "event-0": [(1, Outcome.LOST), (2, Outcome.SUCCEEDED)],
-        "event-1": [(1, Outcome.SUCCEEDED)],
-        "event-2": [(1, Outcome.SUCCEEDED)],
-    }
+    } == {f"event-{number}": [(1, Outcome.SUCCEEDED)] for number in range(3)}
 
 
-def test_what_others_have_claimed_meanwhile_does_not_run(hooks):
+@pytest.mark.parametrize("attempts", [1, 2, 3, 5])
+def test_event_that_kills_its_worker_is_dead_after_as_many_runs_as_it_has_attempts(hooks, attempts):
+    runs = []
+
+    @hooks.on("*", name="deadly", retry=RetryPolicy(max_attempts=attempts, jitter=0))
+    def deadly(event):
+        runs.append(event.id)
+        if event.id == "event-1":
+            raise KeyboardInterrupt  # nothing after it runs, as if the process were gone
+
+    first = Bench(hooks)
+    for number in range(3):
+        first.admit(message(f"event-{number}"))
+    bench = first
+    for _ in range(9):
+        bench.expect_quick_handlers()
+        with suppress(KeyboardInterrupt):
+            bench.worker.work()
+        clock, bench = bench.clock, Bench(hooks, first.inbox)
+        bench.clock = clock
+        object.__setattr__(bench.worker.assignment, "clock", clock)
+        clock.forward(61)
+
+    assert runs.count("event-1") == attempts
+    stand = {one.event_id: one for one in first.inbox.find()}
+    assert [stand[f"event-{number}"].state for number in range(3)] == [
+        State.DONE,
+        State.DEAD,
+        State.DONE,
+    ]
+    for innocent in ("event-0", "event-2"):
+        recorded = stand[innocent].attempts
+        assert [(each.number, each.outcome) for each in recorded] == [(1, Outcome.SUCCEEDED)]
+
+
+def test_what_others_have_claimed_meanwhile_does_not_run_once_that_is_known(hooks):
     seen = []
     bench = Bench(hooks)
+    bench.expect_quick_handlers()
 
     @hooks.on("*", name="slow")
     def slow(event):
         seen.append(event.id)
         bench.clock.forward(61)
-        bench.inbox.claim(
-            now=bench.clock(), lease_s=60, limit=9, endpoints=["support"], only=[2, 3]
-        )
+        for _ in range(2):
+            bench.inbox.claim(
+                now=bench.clock(), lease_s=60, limit=9, endpoints=["support"], only=[2, 3]
+            )
+        bench.worker.leases.renew()
 
     for number in range(3):
         bench.admit(message(f"event-{number}"))
 
-    states = bench.worker.work(limit=3)
+    states = bench.worker.work()
 
     assert (seen, states) == (["event-0"], {1: State.DONE})
 
 
-def test_batch_goes_on_when_a_thread_beside_it_claims_what_is_being_settled(hooks):
-    seen = []
-    hooks.on("*", name="see")(lambda event: seen.append(event.id))
+def test_result_of_an_entry_that_others_have_claimed_meanwhile_does_not_count(hooks, caplog):
     bench = Bench(hooks)
+    bench.expect_quick_handlers()
+
+    @hooks.on("*", name="slow")
+    def slow(event):
+        bench.clock.forward(61)
+        bench.inbox.claim(now=bench.clock(), lease_s=60, limit=9, endpoints=["support"], only=[2])
+
     for number in range(2):
         bench.admit(message(f"event-{number}"))
-    settle_and_begin = bench.inbox.settle_and_begin
 
-    def claimed_beside(*pair, **how):
-        bench.inbox.settle_and_begin = settle_and_begin
-        bench.clock.forward(61)
-        assert bench.worker.work() == {}  # the first runs here already
-        return settle_and_begin(*pair, **how)
+    states = bench.worker.work()
 
-    bench.inbox.settle_and_begin = claimed_beside
+    assert states == {1: State.DONE, 2: State.RUNNING}
+    assert [each.entry_id for each in caplog.records if each.action == "settle_fenced"] == [2]
 
-    states = bench.worker.work(limit=2)
+
+def test_group_goes_on_when_a_thread_beside_it_claims_what_is_held_here(hooks):
+    seen = []
+    bench = Bench(hooks)
+    bench.expect_quick_handlers()
+
+    @hooks.on("*", name="see")
+    def see(event):
+        seen.append(event.id)
+        if len(seen) == 1:
+            bench.clock.forward(61)
+            beside = Pipeline(bench.worker.assignment, bench.worker.leases, None, only=[1, 2])
+            for _ in range(2):
+                assert beside.next() is None  # they are handled here already
+
+    for number in range(2):
+        bench.admit(message(f"event-{number}"))
+
+    states = bench.worker.work()
 
     assert (seen, states) == (["event-0", "event-1"], {1: State.DONE, 2: State.DONE})
     assert bench.worker.leases.count == 0
 
 
-def test_batch_waits_for_an_inbox_that_is_away(hooks):
+def test_group_is_kept_while_the_inbox_is_away(hooks, away_once):
     seen = []
-    hooks.on("*", name="see")(lambda event: seen.append(event.id))
     bench = Bench(hooks)
+    bench.expect_quick_handlers()
+
+    @hooks.on("*", name="see")
+    def see(event):
+        seen.append(event.id)
+        elapse(QUICK_S * 2)
+        away_once(bench.inbox, "settle_and_claim", times=len(seen) == 1)
+
     for number in range(2):
         bench.admit(message(f"event-{number}"))
-    _, second = bench.inbox.claim(
-        now=bench.clock(), lease_s=60, limit=1, ahead=1, endpoints=["support"]
-    )
-    bench.worker._claimed_ahead.append(second)
-
-    def away(entry, **how):
-        del bench.inbox.begin
-        raise Unavailable("locked")
-
-    bench.inbox.begin = away
-
-    with pytest.raises(Unavailable, match="locked"):
+    with pytest.raises(Unavailable, match="away"):
         bench.worker.work()
 
-    assert (bench.worker.has_claimed_ahead, bench.worker.work()) == (True, {second.id: State.DONE})
-    assert seen == ["event-1"]
+    bench.worker.work()
+
+    assert seen == ["event-0", "event-1"]
+    assert {one.state for one in bench.inbox.find()} == {State.DONE}
 
 
-def test_batch_is_what_is_usually_handled_in_a_tenth_of_a_second(hooks, monkeypatch):
+def test_group_is_what_is_usually_handled_in_a_tenth_of_a_second(hooks, monkeypatch):
     now_s = [0.0]
     monkeypatch.setattr("hookkit.handling.worker.time.monotonic", lambda: now_s[0])
 
@@ -822,57 +1012,300 @@ def test_batch_is_what_is_usually_handled_in_a_tenth_of_a_second(hooks, monkeypa
         now_s[0] += takes_s
 
     bench = Bench(hooks)
-    counts = [bench.worker.batch_size]
+    sizes = [bench.worker.pipeline.group_size]
     for takes_s in [0.001] * 40 + [0.01] * 40 + [30.0]:  # noqa: B007  # the handler uses it
-        bench.admit(message(f"event-{len(counts)}"))
+        bench.admit(message(f"event-{len(sizes)}"))
         bench.worker.work()
-        counts.append(bench.worker.batch_size)
+        sizes.append(bench.worker.pipeline.group_size)
 
-    assert counts[0] == 1
-    assert counts[40] == 32
-    assert 9 <= counts[80] <= 11
-    assert counts[81] == 1
+    assert sizes[0] == 1
+    assert sizes[40] == 64
+    assert 9 <= sizes[80] <= 11
+    assert sizes[81] == 1
 
 
-def test_settlement_that_is_told_late_loses_nothing_of_the_batch(hooks, monkeypatch):
-    monkeypatch.setattr("hookkit.handling.worker.SETTLE_PAUSES_S", (0.0, 0.0))
+def test_settlement_whose_answer_was_lost_loses_nothing_of_the_group(hooks):
     seen = []
     hooks.on("*", name="see")(lambda event: seen.append(event.id))
     bench = Bench(hooks)
+    bench.expect_quick_handlers()
     for number in range(3):
         bench.admit(message(f"event-{number}"))
-    settle_and_begin = bench.inbox.settle_and_begin
+    settle_and_claim = bench.inbox.settle_and_claim
 
-    def answer_lost(*pair, **how):
-        bench.inbox.settle_and_begin = settle_and_begin
-        settle_and_begin(*pair, **how)
-        raise Unavailable("the connection broke after the commit")
+    def answer_lost(finished, terms, **how):
+        told = settle_and_claim(finished, terms, **how)
+        if finished:
+            bench.inbox.settle_and_claim = settle_and_claim
+            raise Unavailable("the connection broke after the commit")
+        return told
 
-    bench.inbox.settle_and_begin = answer_lost
+    bench.inbox.settle_and_claim = answer_lost
 
-    bench.worker.work(limit=3)
+    with pytest.raises(Unavailable, match="broke"):
+        bench.worker.work()
+    bench.worker.work()
 
     assert seen == ["event-0", "event-1", "event-2"]
     assert {(one.state, one.claim_count) for one in bench.inbox.find()} == {(State.DONE, 1)}
 
 
-def test_batch_of_a_settlement_that_the_store_never_takes_goes_on(hooks, monkeypatch):
-    monkeypatch.setattr("hookkit.handling.worker.SETTLE_PAUSES_S", (0.0,))
+def test_settlements_of_quick_handlers_share_a_commit_with_the_next_claim(hooks, monkeypatch):
+    for patience in ("AGE_S", "QUICK_S"):
+        monkeypatch.setattr(f"hookkit.handling.pipeline.{patience}", 60.0)
+    hooks.on("*", name="see")(lambda event: None)
+    bench = Bench(hooks)
+    bench.expect_quick_handlers()
+    for number in range(130):
+        bench.admit(message(f"event-{number}"))
+    settle_and_claim, told = bench.inbox.settle_and_claim, []
+
+    def note(finished, terms, **how):
+        settled, claimed = settle_and_claim(finished, terms, **how)
+        told.append((len(settled), len(claimed)))
+        return settled, claimed
+
+    monkeypatch.setattr(bench.inbox, "settle_and_claim", note)
+    monkeypatch.setattr(Pipeline, "group_size", 64)
+
+    bench.worker.work()
+
+    assert told == [(0, 64), (48, 48), (48, 18), (34, 0)]
+
+
+def test_what_a_caller_that_waits_has_not_begun_is_left_to_the_next(hooks, monkeypatch, away_once):
+    monkeypatch.setattr("hookkit.handling.pipeline.WRITE_PAUSES_S", (0.0, 0.0))
+    seen = []
+    bench = Bench(hooks)
+
+    @hooks.on("*", name="see")
+    def see(event):
+        seen.append(event.id)
+        elapse(QUICK_S * 2)
+        away_once(bench.inbox, "settle_and_claim", times=len(seen) == 1)
+
+    for number in range(3):
+        bench.admit(message(f"event-{number}"))
+    with pytest.raises(Unavailable, match="away"):
+        bench.worker.work(only=[1, 2, 3])
+
+    states = bench.worker.work(only=[2, 3])
+
+    assert (seen, states) == (
+        ["event-0", "event-1", "event-2"],
+        {2: State.DONE, 3: State.DONE},
+    )
+    assert {(one.state, one.claim_count) for one in bench.inbox.find()} == {(State.DONE, 1)}
+
+
+def test_claim_that_comes_after_a_stop_begins_nothing_and_is_given_back(hooks, monkeypatch):
     seen = []
     hooks.on("*", name="see")(lambda event: seen.append(event.id))
     bench = Bench(hooks)
+    bench.expect_quick_handlers()
+    for number in range(3):
+        bench.admit(message(f"event-{number}"))
+    settle_and_claim, pipeline = bench.inbox.settle_and_claim, bench.worker.pipeline
+
+    def stopped_meanwhile(*given, **how):
+        told = settle_and_claim(*given, **how)
+        pipeline.close()
+        return told
+
+    monkeypatch.setattr(bench.inbox, "settle_and_claim", stopped_meanwhile)
+
+    states = bench.worker.work()
+    pipeline.end()
+
+    assert (seen, states) == ([], {})
+    assert {(one.state, one.claim_count) for one in bench.inbox.find()} == {(State.PENDING, 0)}
+
+
+def test_process_that_slept_past_its_leases_begins_nothing_of_what_it_had_claimed(
+    hooks, monkeypatch
+):
+    seen, slept_s = [], [0.0]
+    monotonic = time.monotonic
+    monkeypatch.setattr("time.monotonic", lambda: monotonic() + slept_s[0])
+    bench = Bench(hooks)
+    bench.expect_quick_handlers()
+
+    @hooks.on("*", name="sleep")
+    def sleep(event):
+        seen.append(event.id)
+        slept_s[0] += 61
+
+    for number in range(3):
+        bench.admit(message(f"event-{number}"))
+    states = bench.worker.work()
+
+    assert (seen, states) == (["event-0"], {1: State.DONE})
+    assert bench.worker.leases.count == 0
+
+
+def test_renewed_lease_may_begin_however_long_ago_it_was_claimed(hooks, monkeypatch):
+    seen, slept_s = [], [0.0]
+    monotonic = time.monotonic
+    monkeypatch.setattr("time.monotonic", lambda: monotonic() + slept_s[0])
+    bench = Bench(hooks)
+    bench.expect_quick_handlers()
+
+    @hooks.on("*", name="sleep")
+    def sleep(event):
+        seen.append(event.id)
+        slept_s[0] += 40
+        bench.worker.leases.renew()
+
+    for number in range(3):
+        bench.admit(message(f"event-{number}"))
+    bench.worker.work()
+
+    assert seen == ["event-0", "event-1", "event-2"]
+
+
+def test_claim_that_is_not_noted_yet_does_not_fence_the_thread_that_handles_it(hooks, monkeypatch):
+    seen, settled = [], ThreadEvent()
+    bench = Bench(hooks)
+    settle_and_claim = bench.inbox.settle_and_claim
+    threads = ThreadPoolExecutor(1)
+    claimed = ThreadEvent()
+
+    @hooks.on("*", name="see")
+    def see(event):
+        seen.append(event.id)
+        if len(seen) == 1:
+            bench.clock.forward(61)
+            beside.append(threads.submit(bench.worker.work, only=[1]))
+            assert claimed.wait(30)
+
+    def note(finished, terms, **how):
+        told = settle_and_claim(finished, terms, **how)
+        if finished:
+            settled.set()
+        elif seen:
+            claimed.set()
+            assert settled.wait(30)  # it was found to belong to another claim
+        return told
+
+    beside = []
+    monkeypatch.setattr(bench.inbox, "settle_and_claim", note)
+    bench.admit(message("event-0"))
+
+    states = bench.worker.work()
+    others = [each.result(30) for each in beside]
+    threads.shutdown()
+
+    assert (seen, states, others) == (["event-0"], {1: State.DONE}, [{}])
+    assert bench.worker.leases.count == 0
+
+
+def test_settlements_that_are_being_written_count_among_those_that_wait(hooks, monkeypatch):
+    monkeypatch.setattr(pipelines, "MAX_GROUP", 3)
+    bench = Bench(hooks)
+    pipeline, first, second, third = bench.finished_by_threads(3)
+    pipeline._turn, wanted, happened = Turn(), ThreadEvent(), []
+
+    def settle_third():
+        pipeline.settle(third, took_s=0.0)
+        happened.append("went on")
+        wanted.set()
+
+    def write(*given, told=bench.inbox.settle_and_claim, **how):
+        if not happened:
+            pipeline._turn.on_enter = wanted.set
+            beside.append(threads.submit(settle_third))
+            assert wanted.wait(30)
+            happened.append("written")
+        return told(*given, **how)
+
+    monkeypatch.setattr(bench.inbox, "settle_and_claim", write)
+    beside = []
+    with ThreadPoolExecutor(1) as threads:
+        for each in (first, second):
+            pipeline.settle(each, took_s=0.0)
+        pipeline.flush()
+        beside[0].result(30)
+
+    assert happened == ["written", "went on"]
+
+
+def test_first_settlement_of_several_at_once_wakes_who_waits_for_it(hooks):
+    bench = Bench(hooks)
+    pipeline, first, second = bench.finished_by_threads(2)
+    pipeline._changed, wanted = Turn(), ThreadEvent()
+
+    class Queue(deque):
+        def append(self, one):
+            super().append(one)
+            if one is first:
+                pipeline._changed.on_enter = wanted.set
+                beside.append(threads.submit(pipeline.settle, second, 0.0))
+                assert wanted.wait(30)
+            wanted.set()
+
+    pipeline._settlements._waiting, beside = Queue(), []
+    with ThreadPoolExecutor(1) as threads:
+        pipeline.settle(first, took_s=0.0)
+        beside[0].result(30)
+
+    assert pipeline._changed.notified >= 1
+
+
+def test_settlements_that_the_thread_of_the_leases_writes_are_reported_by_another(hooks):
+    bench = Bench(hooks)
+    pipeline, first = bench.finished_by_threads(1, ago_s=1.0)
+    settled = []
+
+    with signals.event_settled.connected_to(lambda sender, **what: settled.append(what), SENDER):
+        pipeline._settlements.add(first)
+        pipeline.flush_left()
+        written, reported = bench.record().state, list(settled)
+        pipeline.flush()
+
+    assert (written, reported, len(settled)) == (State.DONE, [], 1)
+
+
+def test_slow_handler_waits_until_its_settlement_is_written(hooks, monkeypatch):
+    monkeypatch.setattr("hookkit.handling.pipeline.QUICK_S", -1.0)
+    bench = Bench(hooks)
+    done = []
+
+    @hooks.on("*", name="look")
+    def look(event):
+        done.append(sum(one.state is State.DONE for one in bench.inbox.find()))
+
+    bench.expect_quick_handlers()
     for number in range(3):
         bench.admit(message(f"event-{number}"))
 
-    def away(*pair, **how):
-        raise Unavailable("locked")
+    bench.worker.work()
 
-    bench.inbox.settle_and_begin = away
+    assert done == [0, 1, 2]
 
-    states = bench.worker.work(limit=3)
 
-    assert seen == ["event-0", "event-1", "event-2"]
-    assert states == {1: State.RUNNING, 2: State.RUNNING, 3: State.DONE}
+def test_entries_with_too_few_attempts_for_a_group_are_claimed_one_by_one(hooks, monkeypatch):
+    retry = RetryPolicy(max_attempts=2)
+    hooks.on("*", name="see", retry=retry)(lambda event: None)
+    bench = Bench(hooks)
+    bench.expect_quick_handlers()
+    for number in range(2):
+        bench.admit(message(f"event-{number}"))
+    claims = []
+    monkeypatch.setattr(
+        bench.inbox,
+        "settle_and_claim",
+        lambda *given, told=bench.inbox.settle_and_claim, **how: (
+            claims.append(told(*given, **how)) or claims[-1]
+        ),
+    )
+
+    bench.worker.work()
+
+    assert [[entry.claim_count for entry in claimed] for _, claimed in claims if claimed] == [
+        [1],
+        [1],
+    ]
+    assert {one.claim_count for one in bench.inbox.find()} == {1}
 
 
 @pytest.mark.parametrize("permanent", [[ValueError], (ValueError(),), ValueError, ("ValueError",)])

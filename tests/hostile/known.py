@@ -1,6 +1,6 @@
 """What goes wrong, because a server hides it from hookkit.
 
-Each line is a test that must fail. Whoever mends something removes its line.
+Each line is a case that must fail. Whoever mends something removes its line.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ _ROWS: list[tuple[str, Sequence[str], Sequence[str]]] = [
     (READS_NO_CHUNKS, ["uwsgi"], ["chunked", "chunked-in-pieces", "chunked-byte-by-byte"]),
 ]
 
-#: (server, item) -> why the test fails there
+#: (server, item) -> why the case fails there
 KNOWN = {
     (server, name): reason
     for reason, servers, names in _ROWS

@@ -9,8 +9,9 @@ from contextlib import suppress
 from http.client import HTTPMessage, parse_headers
 from typing import NamedTuple
 
-from tests.hostile.items import PAUSE_S, Item
+from tests.hostile.items import KEPT, PAUSE_S, Item
 from tests.hostile.servers import RawServer
+from tests.waiting import DEADLINE_S
 
 #: A server that has said nothing for so long is still waiting for the rest of the request.
 QUIET_S = 2.0
@@ -40,7 +41,8 @@ def send(server: RawServer, item: Item) -> list[Answer]:
                 connection.shutdown(socket.SHUT_WR)
         if item.leaves:
             return []
-        return read_answers(read_all(connection), is_head=item.parts[0].startswith(b"HEAD "))
+        received = read_all(connection, DEADLINE_S if item.outcome == KEPT else QUIET_S)
+        return read_answers(received, is_head=item.parts[0].startswith(b"HEAD "))
 
 
 def read_answers(received: bytes, *, is_head: bool = False) -> list[Answer]:
@@ -60,11 +62,16 @@ def read_answers(received: bytes, *, is_head: bool = False) -> list[Answer]:
     return answers
 
 
-def read_all(connection: socket.socket) -> bytes:
-    """Return what the server sends until it hangs up or is quiet."""
+def read_all(connection: socket.socket, patience_s: float = QUIET_S) -> bytes:
+    """Return what the server sends until it hangs up or is quiet.
+
+    Args:
+        patience_s: How long it may be quiet before it says anything.
+    """
     received = b""
-    connection.settimeout(QUIET_S)
+    connection.settimeout(patience_s)
     with suppress(OSError):
         while piece := connection.recv(65_536):
             received += piece
+            connection.settimeout(QUIET_S)
     return received

@@ -22,6 +22,7 @@ from tests.applications import SECRET
 from tests.waiting import DEADLINE_S, wait_until
 
 MAX_BODY = 100_000
+DOORS = ("blueprint", "front")
 VERIFY_TOKEN = "the-token-of-the-challenge"
 
 ENDPOINTS = {
@@ -36,6 +37,7 @@ ENDPOINTS = {
 #: ``X-Hooks`` tells what hookkit must have answered from the answers of the server before it and
 #: of the application beside it.
 APPLICATION = f"""
+    import os
     from pathlib import Path
     from flask import Flask
     from hookkit import HookKit
@@ -48,6 +50,8 @@ APPLICATION = f"""
     app.config["HOOKKIT_MAX_BODY"] = {MAX_BODY}
     app.config["HOOKKIT_RUNNER"] = "none"
     hooks.init_app(app)
+    if os.environ["DOOR"] == "front":
+        app.wsgi_app = hooks.wsgi(app)
 
     def marked(wsgi):
         def call(environ, start_response):
@@ -147,15 +151,19 @@ class RawServer:
 
 
 @contextmanager
-def serving(name: str, folder: Path, *options: str) -> Iterator[RawServer]:
-    """Serve the application by the server *name* until the end of the block."""
+def serving(name: str, folder: Path, *options: str, door: str = "blueprint") -> Iterator[RawServer]:
+    """Serve the application by the server *name* until the end of the block.
+
+    Args:
+        door: By which of ``DOORS`` it takes deliveries.
+    """
     (folder / "application.py").write_text(textwrap.dedent(APPLICATION))
     (folder / "serve_cheroot.py").write_text(textwrap.dedent(CHEROOT))
     paths = [str(ROOT), str(folder)]
     if "lowest" in name:
         assert LOWEST_GUNICORN.is_dir(), f"{LOWEST_GUNICORN} is missing; `make test` makes it"
         paths.insert(0, str(LOWEST_GUNICORN))
-    environment = os.environ | {"PYTHONPATH": os.pathsep.join(paths)}
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join(paths), "DOOR": door}
     environment.pop("COVERAGE_PROCESS_CONFIG", None)
     port = free_port()
     with (folder / "log").open("wb") as log:

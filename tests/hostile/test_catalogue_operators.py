@@ -166,6 +166,7 @@ def test_words_of_a_payload_are_found_exactly_and_change_no_statement():
         assert [each.vendor_type for each in inbox.find(Filter(type=word))] == [word]
         assert list(inbox.find(Filter(endpoint=word))) == []
         assert list(inbox.find(Filter(untried_by=word, endpoint=word))) == []
+        assert list(inbox.find(Filter(error=word, lane=word, version=word))) == []
     for word in ("%%", "1%", "id DESC", "x" * 1_000_000, "*"):
         assert list(inbox.find(Filter(type=word))) == []
 
@@ -196,7 +197,7 @@ def fail_in_the_inbox(monkeypatch):
     app = make_app(HookKit())
     inbox = app.extensions["hookkit"].opening.inbox()
 
-    def away(envelope):
+    def away(envelope, lease):
         raise Unavailable("away")
 
     monkeypatch.setattr(inbox, "admit", away)

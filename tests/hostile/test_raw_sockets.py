@@ -5,23 +5,37 @@ import json
 import pytest
 
 from tests.applications import SECRET, message
+from tests.folding import in_one
 from tests.hostile.items import EITHER, ITEMS, KEPT, REFUSED, Item, head, length
 from tests.hostile.known import KNOWN
 from tests.hostile.responses import read_all, read_answers, send
-from tests.hostile.servers import COMMANDS, serving
+from tests.hostile.servers import COMMANDS, DOORS, serving
 
 
 @pytest.fixture(scope="module")
 def server(request, tmp_path_factory):
-    with serving(request.param, tmp_path_factory.mktemp(request.param)) as running:
+    name, door = request.param
+    with serving(name, tmp_path_factory.mktemp(name), door=door) as running:
         yield running
 
 
-@pytest.mark.parametrize("name", ITEMS)
-@pytest.mark.parametrize("server", COMMANDS, indirect=True, scope="module")
-def test_hostile_request_is_kept_whole_or_refused(request, server, name):
-    if reason := KNOWN.get((server.name, name)):
-        request.applymarker(pytest.mark.xfail(reason=reason, strict=True))
+def behind_each_door(names):
+    """Have ``server`` serve each of *names* with an application of each kind."""
+    pairs = [pytest.param((name, door), id=f"{name}-{door}") for name in names for door in DOORS]
+    return pytest.mark.parametrize("server", pairs, indirect=True, scope="module")
+
+
+@behind_each_door(COMMANDS)
+@in_one("name", ITEMS)
+def test_hostile_request_is_kept_whole_or_refused(server, name):
+    if (server.name, name) in KNOWN:
+        with pytest.raises(AssertionError):
+            assert_kept_whole_or_refused(server, name)
+    else:
+        assert_kept_whole_or_refused(server, name)
+
+
+def assert_kept_whole_or_refused(server, name):
     item = ITEMS[name]
     said_before = len(server.log())
 
@@ -83,9 +97,7 @@ BREAKS_OFF = {"cheroot", "granian", "uwsgi"}
 @pytest.mark.parametrize(
     ("path", "code"), [(b"/hooks/support", "body_too_large"), (b"/hooks/x", "unknown_endpoint")]
 )
-@pytest.mark.parametrize(
-    "server", [each for each in COMMANDS if each not in BREAKS_OFF], indirect=True, scope="module"
-)
+@behind_each_door([each for each in COMMANDS if each not in BREAKS_OFF])
 def test_answer_reaches_a_client_whose_body_is_not_read(server, path, code):
     for _ in range(10):
         with server.connect() as connection:

@@ -4,7 +4,7 @@ import pytest
 
 from tests.hostile.items import body_of, head, length
 from tests.hostile.responses import read_answers
-from tests.hostile.servers import COMMANDS, serving
+from tests.hostile.servers import COMMANDS, DOORS, serving
 from tests.waiting import wait_until
 
 #: With one worker, these take one request at a time.
@@ -45,11 +45,12 @@ def test_headers_that_come_slowly_end_a_sync_worker(tmp_path):
         assert server.bodies() == []
 
 
-def test_body_that_comes_slowly_is_given_up_before_it_ends_a_sync_worker(tmp_path):
+@pytest.mark.parametrize("door", DOORS)
+def test_body_that_comes_slowly_is_given_up_before_it_ends_a_sync_worker(tmp_path, door):
     body = body_of("event-slow")
 
     with (
-        serving("gunicorn-sync", tmp_path, "--timeout=2") as server,
+        serving("gunicorn-sync", tmp_path, "--timeout=2", door=door) as server,
         server.connect() as dripping,
     ):
         dripping.sendall(head(length(body)) + body[:-10])
@@ -59,11 +60,14 @@ def test_body_that_comes_slowly_is_given_up_before_it_ends_a_sync_worker(tmp_pat
         assert "WORKER TIMEOUT" not in server.log()
 
 
+@pytest.mark.parametrize("door", DOORS)
 @pytest.mark.parametrize("name", sorted(HELD_UP))
-def test_client_that_never_sends_its_large_body_holds_up_others_for_a_moment_only(name, tmp_path):
+def test_client_that_never_sends_its_large_body_holds_up_others_for_a_moment_only(
+    name, door, tmp_path
+):
     body = body_of("event-other")
 
-    with serving(name, tmp_path) as server, server.connect() as silent:
+    with serving(name, tmp_path, door=door) as server, server.connect() as silent:
         silent.sendall(head(b"Content-Length: 1000000000"))
         assert status_on(silent) == 413
         with server.connect() as connection:

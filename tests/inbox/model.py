@@ -43,6 +43,8 @@ class ModelEntry:
     state: State = State.PENDING
     claims: int = 0
     holder: int | None = None
+    #: How it was claimed last: in a group, as a suspect, or counted.
+    kind: str = "c"
     conflicts: int = 0
     lost: int = 0
     lane: str | None = None
@@ -209,66 +211,103 @@ class Model:
         ]
         return sorted(due, key=lambda entry: entry.age)
 
-    def claim(self, now, lease, limit, ahead, endpoints, only, *, in_lanes):
-        chosen = self.claimable(now, endpoints, only)
-        if in_lanes and limit:
-            chosen = self.first_free(chosen, now, puts_off=only is None)
-        if chosen and chosen[0].state is State.RUNNING:
-            chosen = chosen[:1]  # its lease is over: alone
-        else:
-            chosen = [entry for entry in chosen if entry.state is not State.RUNNING]
-        chosen = chosen[: limit + ahead if limit else 0]
+    def claim(self, now, lease, limit, endpoints, only, **how):
+        due = self.claimable(now, endpoints, only)
+        if not how["takes_lost"]:
+            due = [entry for entry in due if entry.state is not State.RUNNING]
+        if how["in_lanes"] and limit:
+            due = self.free(due, now, puts_off=only is None)
+        elif only is None:
+            due = [
+                entry
+                for number, entry in enumerate(due)
+                # A claim looks at so many of each state.
+                if [each.state for each in due[:number]].count(entry.state) < limit
+            ]
+        chosen, kind, counted, lost = self.choose(due if limit else [], limit, how)
         self.claim_count += 1
-        for number, entry in enumerate(chosen):
-            entry.lost += entry.state is State.RUNNING
-            has_begun = number < limit
-            entry.state = State.RUNNING if has_begun else State.WAITING
-            entry.due, entry.holder = now + lease, self.claim_count
-            entry.claims += has_begun
+        for entry in chosen:
+            entry.state, entry.kind = State.RUNNING, kind
+            entry.due, entry.holder = round(now + lease, 3), self.claim_count
+            entry.claims += counted
+            entry.lost += lost
         return chosen
 
-    def begin(self, entry, holder, claims, now, lease):
-        if entry.holder != holder:
-            return False
-        entry.state, entry.due, entry.claims = State.RUNNING, now + lease, claims
-        return True
+    def choose(self, due, limit, how):
+        """Return what is claimed, how, how many claims that counts, and how many were lost."""
+        if due and due[0].state is State.RUNNING:
+            if due[0].kind == "g":
+                return due[:1], "s", 1, 0
+            losses = 2 if due[0].kind == "s" else 1
+            return due[:1], "c", losses, losses
+        due = [entry for entry in due if entry.state is not State.RUNNING]
+        attempts = how["max_attempts"]
+        if attempts is None:
+            return due[:limit], "c", 1, 0
+        sharing = [entry for entry in due if not entry.lost and entry.claims + 3 <= attempts]
+        if due and due[0] not in sharing:
+            return due[:1] if how["takes_alone"] else [], "c", 1, 0
+        return sharing[:limit], "g", 0, 0
 
     def give_back(self, held, now):
         for entry, holder in held:
-            if entry.holder == holder and entry.state is State.WAITING:
-                entry.due, entry.holder = now, None
+            if entry.holder == holder:
+                entry.holder = None
+                entry.state = State.WAITING if entry.claims else State.PENDING
+                entry.due = now if entry.claims else entry.received
 
-    def first_free(self, due, now, *, puts_off):
-        """Return the first that need not wait; those before it are put off."""
-        for entry in due:
-            until = self.held_until(entry, now)
+    def free(self, due, now, *, puts_off):
+        """Return what need not wait, one of each lane; what is before the first is put off."""
+        untils = [self.held_until(entry, now) for entry in due]
+        free, lanes = [], set()
+        for entry, until in zip(due, untils, strict=True):
             if until is None:
-                return [entry]
-            if puts_off and entry.state is not State.RUNNING:
+                lane = (entry.endpoint, entry.lane if entry.lane is not None else entry.id)
+                if lane not in lanes:
+                    lanes.add(lane)
+                    free.append(entry)
+            elif puts_off and not free and entry.state is not State.RUNNING:
                 entry.state, entry.due = State.WAITING, max(until, round(now + HELD_UP_S, 3))
-        return []
+        return free
 
     def renew(self, entry, holder, now, lease):
         if entry.holder != holder:
             return False
-        entry.due = now + lease
+        entry.due = round(now + lease, 3)
         return True
 
-    def settle(self, entry, holder, settlement, now, *, in_lanes):
+    def transact(self, entry, holder, claims, handler, number):
+        """Record a success with its effects; return whether *entry* is the holder's."""
         if entry.holder != holder:
             return False
-        for each in settlement.attempts:
-            retry_at = None if each.retry_after_s is None else round(now + each.retry_after_s, 3)
-            entry.attempts.append(
-                ModelAttempt(each.number, each.handler, each.outcome, entry.replay, retry_at)
-            )
-        entry.event_type = settlement.event_type or entry.event_type
-        entry.state, entry.holder, entry.lost = settlement.state, None, 0
-        is_waiting = settlement.state is State.WAITING
-        entry.due = now + settlement.retry_after_s if is_waiting else None
-        if in_lanes and not is_waiting:
-            self.release(entry, now)
+        entry.claims = claims
+        entry.attempts.append(ModelAttempt(number, handler, Outcome.SUCCEEDED, entry.replay, None))
         return True
+
+    def settle(self, finished, now, *, in_lanes):
+        """Return the ids of those that were settled."""
+        settled = set()
+        left = []
+        for entry, holder, settlement in finished:
+            if entry.holder != holder:
+                continue
+            settled.add(entry.id)
+            for each in settlement.attempts:
+                after_s = each.retry_after_s
+                retry_at = None if after_s is None else round(now + after_s, 3)
+                entry.attempts.append(
+                    ModelAttempt(each.number, each.handler, each.outcome, entry.replay, retry_at)
+                )
+            entry.event_type = settlement.event_type or entry.event_type
+            entry.state, entry.holder, entry.lost = settlement.state, None, 0
+            entry.claims += entry.kind == "g" and bool(settlement.attempts)
+            is_waiting = settlement.state is State.WAITING
+            entry.due = round(now + settlement.retry_after_s, 3) if is_waiting else None
+            if not is_waiting:
+                left.append(entry)
+        for entry in left if in_lanes else ():
+            self.release(entry, now)
+        return settled
 
     def replay(self, entry, now, handlers):
         if entry.state in (State.PENDING, State.RUNNING) or not self.has_body(entry):
@@ -285,7 +324,7 @@ class Model:
         return True
 
     def replay_all(self, wanted, now, handlers, after_id, limit):
-        """Return the ids that were replayed, and where to go on."""
+        """Return the ids that were replayed, where to go on, and how many cannot run again."""
         found = [
             entry
             for entry in sorted(self.entries.values(), key=lambda entry: entry.id)
@@ -302,7 +341,8 @@ class Model:
             )
         ][:limit]
         replayed = [entry.id for entry in found if self.replay(entry, now, handlers)]
-        return replayed, found[-1].id if len(found) == limit else None
+        last_id = found[-1].id if len(found) == limit else None
+        return replayed, last_id, len(found) - len(replayed)
 
     def prune(self, bodies_before, ids_before):
         """Return how many bodies and entries are gone."""

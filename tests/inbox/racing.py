@@ -1,5 +1,7 @@
 """Runs in processes of their own, started by the tests."""
 
+from concurrent.futures import ThreadPoolExecutor
+
 from hookkit.core.errors import HookkitError
 from hookkit.core.modes import Mode
 from hookkit.inbox.opening import open_inbox
@@ -29,3 +31,23 @@ def deliver_facts(url, version, count, start, results):
         inbox.admit(deliver(told, modes={"v1.1": Mode.LIVE, "v2": Mode.SHADOW}))
     inbox.close()
     results.put(version)
+
+
+def admit_all_at_once(url, event_ids, threads, start, results):
+    """Deliver each event in every thread; tell how many were new, and the ids of the entries."""
+    inbox = open_inbox(url)
+    start.wait()
+
+    def admit_all(_):
+        return [inbox.admit(deliver(item(event_id))) for event_id in event_ids]
+
+    with ThreadPoolExecutor(threads) as pool:
+        receipts = [receipt for each in pool.map(admit_all, range(threads)) for receipt in each]
+    inbox.close()
+    admitted = [one for receipt in receipts for one in receipt.admitted]
+    results.put(
+        (
+            sum(one.is_new for one in admitted),
+            sorted({(one.event_id, one.entry_id) for one in admitted}),
+        )
+    )

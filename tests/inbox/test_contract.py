@@ -301,6 +301,16 @@ def test_states_in_one_delivery_are_told_apart_in_their_order(inbox):
     assert again[0].event_id == first[3].event_id
 
 
+@pytest.mark.parametrize("said", [("on", "off"), ("off", "on")])
+def test_last_state_of_a_delivery_is_the_last_whatever_the_order_of_their_ids(inbox, said):
+    items = [item(f"says-{what}", text=what, repeat_after_s=60).about("status") for what in said]
+    first = inbox.admit(deliver(*items)).admitted
+
+    again = inbox.admit(deliver(items[1], received_at=after(1))).admitted
+
+    assert (again[0].is_new, again[0].entry_id) == (False, first[1].entry_id)
+
+
 def test_entry_keeps_the_id_that_tells_it_from_what_was_said_before(inbox):
     say(inbox, ("on", 0), ("off", 1), ("on", 2))
 

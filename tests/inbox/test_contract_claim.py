@@ -271,7 +271,7 @@ def test_renewed_lease_lasts_longer(inbox):
     admit(inbox, "m-1")
     entry = claim_one(inbox)
 
-    assert inbox.renew(entry, now=after(50), lease_s=LEASE_S)
+    assert inbox.renew([entry], now=after(50), lease_s=LEASE_S)
 
     assert claim(inbox, at=109.999) == []
     assert ids(claim(inbox, at=110)) == ["m-1"]
@@ -281,7 +281,7 @@ def test_lease_that_is_over_can_be_renewed_by_its_last_holder(inbox):
     admit(inbox, "m-1")
     entry = claim_one(inbox)
 
-    assert inbox.renew(entry, now=after(LEASE_S + 5), lease_s=LEASE_S)
+    assert inbox.renew([entry], now=after(LEASE_S + 5), lease_s=LEASE_S)
 
     assert claim(inbox, at=LEASE_S + 10) == []
 
@@ -291,7 +291,7 @@ def test_lease_of_another_claim_is_not_renewed(inbox):
     first = claim_one(inbox)
     claim_one(inbox, at=LEASE_S)
 
-    assert not inbox.renew(first, now=after(LEASE_S), lease_s=10**6)
+    assert not inbox.renew([first], now=after(LEASE_S), lease_s=10**6)
 
     assert ids(claim(inbox, at=2 * LEASE_S)) == ["m-1"]
 
@@ -301,23 +301,28 @@ def test_settled_entry_is_not_renewed(inbox):
     entry = claim_one(inbox)
     inbox.settle(entry, done(), now=NOW)
 
-    assert not inbox.renew(entry, now=NOW, lease_s=LEASE_S)
+    assert not inbox.renew([entry], now=NOW, lease_s=LEASE_S)
 
     assert record(inbox, entry_id).state is State.DONE
 
 
 def test_settlement_records_every_outcome(inbox):
     (entry_id,) = admit(inbox, "m-1")
-    failed = attempt("log", Outcome.FAILED, error="ValueError: no \ud800 \x00")
+    failed = attempt(
+        "log", Outcome.FAILED, error="ValueError: no \ud800 \x00", raised_at="own/\x00.py:7"
+    )
 
     assert inbox.settle(claim_one(inbox), dead(attempt("greet"), failed), now=NOW)
 
     stands = record(inbox, entry_id)
     assert stands.state is State.DEAD
-    told = [(one.number, one.handler, one.outcome, one.error) for one in stands.attempts]
-    assert told == [
-        (1, "greet", Outcome.SUCCEEDED, None),
-        (1, "log", Outcome.FAILED, "ValueError: no \\ud800 \\x00"),
+    assert [(one.number, one.handler, one.outcome) for one in stands.attempts] == [
+        (1, "greet", Outcome.SUCCEEDED),
+        (1, "log", Outcome.FAILED),
+    ]
+    assert [(one.error, one.raised_at) for one in stands.attempts] == [
+        (None, None),
+        ("ValueError: no \\ud800 \\x00", "own/\\x00.py:7"),
     ]
     times = {(one.started_at, one.ended_at) for one in stands.attempts}
     assert times == {(NOW, NOW + timedelta(milliseconds=250))}

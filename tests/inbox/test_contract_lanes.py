@@ -180,7 +180,7 @@ def test_takeover_waits_for_no_earlier_entry_that_waits_for_it(inbox):
 def test_takeover_waits_for_another_whose_lease_is_not_over(inbox):
     admit_in_lane(inbox, "m-1", "m-2")
     _, second = claim(inbox)
-    assert inbox.renew(second, now=after(5), lease_s=LEASE_S)
+    assert inbox.renew([second], now=after(5), lease_s=LEASE_S)
 
     meanwhile = next_id(inbox, at=LEASE_S)
     settle(inbox, second, done(), at=LEASE_S)

@@ -123,7 +123,7 @@ def test_lease_is_as_long_as_before(inbox):
     inbox.transact(entry, work())
 
     assert inbox.next_due_at(["support"]) == after(LEASE_S)
-    assert inbox.renew(entry, now=after(1), lease_s=LEASE_S)
+    assert inbox.renew([entry], now=after(1), lease_s=LEASE_S)
 
 
 def test_success_of_a_replay_counts_for_that_replay(inbox):

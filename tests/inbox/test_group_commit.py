@@ -16,11 +16,10 @@ from hookkit.core.entry import State
 from hookkit.core.errors import ConfigurationError, Unavailable
 from hookkit.core.modes import Mode
 from hookkit.inbox.opening import open_inbox
-from hookkit.inbox.sql import transactions
+from hookkit.inbox.sql import group_commit, transactions
+from hookkit.inbox.sql.group_commit import GroupCommit
 from hookkit.inbox.sqlite import file as sqlite_file
-from hookkit.inbox.sqlite import group_commit
 from hookkit.inbox.sqlite.file import FileLock
-from hookkit.inbox.sqlite.group_commit import GroupCommit
 from hookkit.inbox.sqlite.transactions import SqliteTransactions
 from tests.inbox.making import admit, deliver, item, kept, payload
 
@@ -240,7 +239,7 @@ def test_many_threads_get_their_own_answers(eager_threads):
     assert sorted(chain.from_iterable(store.commits)) == [
         n for n in range(2000) if n not in store.poison
     ]
-    assert (len(store.group._queue), store.group._has_leader) == (0, False)
+    assert (len(store.group._queue), store.group._leader_count) == (0, 0)
 
 
 def commits_of(inbox):
@@ -374,7 +373,7 @@ def test_delivery_that_cannot_be_stored_fails_no_neighbour(sqlite_inbox):
 def test_forked_process_has_a_queue_of_its_own(sqlite_inbox):
     parents = sqlite_inbox._transactions._admissions
     # Somebody leads, in a thread that a child does not have.
-    parents._has_leader = True
+    parents._leader_count = 1
 
     sqlite_inbox.after_fork()
 
@@ -530,15 +529,16 @@ def test_mount_that_covers_is_the_longest_and_latest(tmp_path, monkeypatch):
     assert sqlite_file.mount_type(tmp_path) is None
 
 
-@pytest.mark.parametrize(("version", "count"), [((3, 51, 2), 1), ((3, 51, 3), 0)])
-def test_old_sqlite_is_warned_of_once(sqlite_url, monkeypatch, caplog, version, count):
+@pytest.mark.parametrize(("version", "is_old"), [((3, 51, 2), True), ((3, 51, 3), False)])
+def test_old_sqlite_is_a_concern_that_no_process_logs(
+    sqlite_url, monkeypatch, caplog, version, is_old
+):
     monkeypatch.setattr(sqlite3, "sqlite_version_info", version)
-    monkeypatch.setattr(sqlite_file, "_warned_of", set())
 
-    for _ in range(2):
-        open_inbox(sqlite_url).close()
+    open_inbox(sqlite_url).close()
 
-    assert [one.action for one in caplog.records] == ["sqlite_version"] * count
+    assert (sqlite_file.concern_about_version() is not None) is is_old
+    assert caplog.records == []
 
 
 def test_connection_on_macos_is_told_to_sync_the_disk_itself(monkeypatch):
@@ -559,3 +559,76 @@ def test_writing_waits_no_longer_than_is_left(sqlite_inbox, monkeypatch):
         usual_ms = connection.exec_driver_sql("PRAGMA busy_timeout").scalar_one()
 
     assert left_ms <= 500 < usual_ms == 2000
+
+
+def test_several_lead_at_once_where_the_database_commits_side_by_side():
+    store = Store()
+    store.group = GroupCommit(store.commit, timeout_s=lambda: TIMEOUT_S, max_leaders=2)
+    store.may_go_on.clear()
+    with ThreadPoolExecutor(5) as pool:
+        answers = [pool.submit(store.group.submit, 0)]
+        wait_until(lambda: store.group._leader_count == 1 and not store.group._queue)
+        answers.append(pool.submit(store.group.submit, 1))
+        wait_until(lambda: store.group._leader_count == 2 and not store.group._queue)
+        for number in (2, 3, 4):
+            answers.append(pool.submit(store.group.submit, number))
+            wait_until(lambda number=number: len(store.group._queue) == number - 1)
+        store.may_go_on.set()
+
+    assert [one.result() for one in answers] == [0, 10, 20, 30, 40]
+    assert [0] in store.commits
+    assert [1] in store.commits
+    assert sorted(chain(*store.commits)) == [0, 1, 2, 3, 4]
+    assert (len(store.group._queue), store.group._leader_count) == (0, 0)
+
+
+def test_leader_takes_no_other_leader_along():
+    """Two lead before either has begun: each brings its own, and one of them the third."""
+    batches, both_lead = [], threading.Event()
+
+    def commit(take, *, timeout_s):
+        assert both_lead.wait(TIMEOUT_S)
+        batch = take()
+        batches.append(list(batch))
+        return batch
+
+    group = GroupCommit(commit, timeout_s=lambda: TIMEOUT_S, max_leaders=2)
+    with ThreadPoolExecutor(3) as pool:
+        answers = []
+        for number in range(3):
+            answers.append(pool.submit(group.submit, number))
+            wait_until(lambda number=number: len(group._queue) == number + 1)
+        both_lead.set()
+
+    assert [one.result() for one in answers] == [0, 1, 2]
+    assert sorted(chain(*batches)) == [0, 1, 2]
+    assert len(batches) == 2
+
+
+def test_no_more_are_taken_than_may_be():
+    store = Store()
+    store.group = GroupCommit(store.commit, timeout_s=lambda: TIMEOUT_S, max_count=1)
+
+    with store.with_queue_behind(1, 2, 3) as answers:
+        pass
+
+    assert [one.result() for one in answers] == [10, 20, 30]
+    assert store.commits == [[1], [2], [3]]
+
+
+@pytest.mark.parametrize("max_leaders", [2, 3])
+def test_many_threads_and_leaders_give_each_its_own_answer(eager_threads, max_leaders):
+    store = Store(poison=range(0, 2000, 97))
+    store.group = GroupCommit(store.commit, timeout_s=lambda: TIMEOUT_S, max_leaders=max_leaders)
+
+    def answer(number):
+        try:
+            return store.group.submit(number)
+        except ValueError:
+            return None
+
+    with ThreadPoolExecutor(32) as pool:
+        answers = list(pool.map(answer, range(2000)))
+
+    assert answers == [None if n in store.poison else n * 10 for n in range(2000)]
+    assert (len(store.group._queue), store.group._leader_count) == (0, 0)

@@ -16,7 +16,7 @@ from hookkit.core.entry import Filter, State
 from hookkit.core.modes import Change, Mode, modes_after, switch_changes
 from hookkit.inbox.opening import open_inbox
 from tests.inbox.making import after, attempt, deliver, done, item, payload
-from tests.scale import SCALE
+from tests.scale import times
 
 DECLARED = {"v1.1": Mode.LIVE, "v2": Mode.SHADOW}
 END = 10_000
@@ -144,8 +144,8 @@ def named(fact):
 
 def test_every_promised_fact_is_handled_once(life_of, request):
     # By what a life costs on each; 200 in all, and 100,000 with HOOKKIT_TEST_SCALE=500.
-    lives_of = {"sqlite": 100, "postgresql": 30}
-    examples = lives_of[request.node.callspec.params["inbox"]] * SCALE
+    lives_of = {"sqlite": times(40, 100), "postgresql": times(15, 30)}
+    examples = lives_of[request.node.callspec.params["inbox"]]
 
     @settings(max_examples=examples, deadline=None, suppress_health_check=list(HealthCheck))
     @given(some_deliveries, some_switches, some_sweeps, some_restarts, some_windows)

@@ -21,6 +21,7 @@ from hypothesis.stateful import (
 from hookkit.core.attempts import Outcome
 from hookkit.core.entry import Filter, State
 from hookkit.core.errors import ReplayRefused
+from hookkit.inbox.records import Terms
 from hookkit.inbox.sql.tables import attempts, deliveries, entries
 from tests.inbox.making import (
     NOW,
@@ -35,7 +36,7 @@ from tests.inbox.making import (
     waiting,
 )
 from tests.inbox.model import Model
-from tests.scale import SCALE
+from tests.scale import times
 
 WINDOW_S = 10
 #: Of one event it holds forever in which lane it is.
@@ -60,6 +61,14 @@ some_outcomes = st.dictionaries(
 )
 some_seconds = st.sampled_from(
     [0.001, 0.999, 5, WINDOW_S, 30, 60, 60, 3600, -0.001, -5, -60, -3600]
+)
+some_terms = st.fixed_dictionaries(
+    {
+        "in_lanes": st.booleans(),
+        "max_attempts": st.sampled_from([None, 1, 3, 4, 9]),
+        "takes_lost": st.booleans(),
+        "takes_alone": st.booleans(),
+    }
 )
 some_leases = st.sampled_from([1, 60])
 some_handlers = st.none() | st.frozensets(st.sampled_from(["greet", "store"]), min_size=1)
@@ -125,47 +134,42 @@ class Life(RuleBasedStateMachine):
         moment = entry.received + WINDOW_S if is_of_window or entry.due is None else entry.due
         self.now = round(moment - early, 3)
 
-    @rule(
-        limit=st.integers(0, 4),
-        ahead=st.integers(0, 3),
-        endpoints=some_endpoints,
-        lease=some_leases,
-        in_lanes=st.booleans(),
-    )
-    def claim(self, limit, ahead, endpoints, lease, in_lanes):
+    @rule(limit=st.integers(0, 4), endpoints=some_endpoints, lease=some_leases, how=some_terms)
+    def claim(self, limit, endpoints, lease, how):
         names = {self.names[endpoint] for endpoint in endpoints}
 
-        self._claim(limit, names, lease, ahead=ahead, in_lanes=in_lanes)
+        self._claim(limit, names, lease, **how)
 
     @rule(
         limit=st.integers(1, 4),
-        ahead=st.integers(0, 3),
         endpoints=some_endpoints,
         lease=some_leases,
         only=st.sets(st.integers(0, 12), max_size=8),
-        in_lanes=st.booleans(),
+        how=some_terms,
     )
-    def claim_these(self, limit, ahead, endpoints, lease, only, in_lanes):
+    def claim_these(self, limit, endpoints, lease, only, how):
         # Now and then an id that nobody has.
         ids = [*(entry.id for entry in self.known), 10**6]
         these = {ids[index % len(ids)] for index in only}
 
         names = {self.names[endpoint] for endpoint in endpoints}
-        self._claim(limit, names, lease, these, ahead=ahead, in_lanes=in_lanes)
+        self._claim(limit, names, lease, these, **how)
 
-    def _claim(self, limit, endpoints, lease, only=None, *, ahead=0, in_lanes):
-        claimed = self.inbox.claim(
+    def _claim(self, limit, endpoints, lease, only=None, *, finished=(), **how):
+        """Settle *finished*, and claim by the same commit."""
+        terms = Terms(endpoints=endpoints, lease_s=lease, limit=limit, only=only, **how)
+        settled, claimed = self.inbox.settle_and_claim(
+            [(claimed, settlement) for claimed, _, _, settlement in finished],
+            terms,
             now=after(self.now),
-            lease_s=lease,
-            limit=limit,
-            endpoints=endpoints,
-            ahead=ahead,
-            only=only,
-            in_lanes=in_lanes,
+            in_lanes=how["in_lanes"],
         )
-        expected = self.model.claim(
-            self.now, lease, limit, ahead, endpoints, only, in_lanes=in_lanes
+        assert settled == self.model.settle(
+            [(entry, holder, settlement) for _, entry, holder, settlement in finished],
+            self.now,
+            in_lanes=how["in_lanes"],
         )
+        expected = self.model.claim(self.now, lease, limit, endpoints, only, **how)
 
         assert [
             (one.id, one.endpoint, one.event_id, one.position, one.received_at, one.body)
@@ -179,8 +183,8 @@ class Life(RuleBasedStateMachine):
             for one in claimed
         ] == [
             (
-                # Told as it will be once it has begun.
-                one.claims + (one.state is not State.RUNNING),
+                # Told as it will be once it is settled.
+                one.claims + (one.kind == "g"),
                 *(one.lost, one.tries, one.replay, one.chosen),
             )
             for one in expected
@@ -188,15 +192,6 @@ class Life(RuleBasedStateMachine):
         holder = self.model.claim_count
         self.held += [(*pair, holder) for pair in zip(claimed, expected, strict=True)]
         return claimed
-
-    @precondition(lambda self: self.held)
-    @rule(index=an_index, lease=some_leases)
-    def begin(self, index, lease):
-        claimed, entry, holder = self.held[-1 - index % len(self.held)]
-
-        has_begun = self.inbox.begin(claimed, now=after(self.now), lease_s=lease)
-
-        assert has_begun == self.model.begin(entry, holder, claimed.claim_count, self.now, lease)
 
     @precondition(lambda self: self.held)
     @rule(indices=st.lists(an_index, max_size=3))
@@ -212,22 +207,32 @@ class Life(RuleBasedStateMachine):
     def renew(self, index, lease):
         claimed, entry, holder = self.held[-1 - index % len(self.held)]
 
-        was_renewed = self.inbox.renew(claimed, now=after(self.now), lease_s=lease)
+        was_renewed = self.inbox.renew([claimed], now=after(self.now), lease_s=lease)
 
-        assert was_renewed == self.model.renew(entry, holder, self.now, lease)
+        assert bool(was_renewed) == self.model.renew(entry, holder, self.now, lease)
+
+    @precondition(lambda self: self.held)
+    @rule(index=an_index, handler=st.sampled_from(["greet", "store"]), number=st.integers(1, 3))
+    def transact(self, index, handler, number):
+        claimed, entry, holder = self.held[-1 - index % len(self.held)]
+
+        made = self.inbox.transact(claimed, lambda _: attempt(handler, number=number))
+
+        is_ours = self.model.transact(entry, holder, claimed.claim_count, handler, number)
+        assert (made is not None) == is_ours
 
     @precondition(lambda self: self.held)
     @rule(
-        index=an_index,
+        indices=st.lists(an_index, min_size=1, max_size=3),
         make=st.sampled_from([done, waiting, dead]),
         results=some_outcomes,
         event_type=st.sampled_from([None, "other", "test"]),
-        in_lanes=st.booleans(),
-        following=st.none() | an_index,
+        next_limit=st.integers(0, 3),
         lease=some_leases,
+        how=some_terms,
     )
-    def settle(self, index, make, results, event_type, in_lanes, following, lease):
-        claimed, entry, holder = self.held[-1 - index % len(self.held)]
+    def settle(self, indices, make, results, event_type, next_limit, lease, how):
+        held = {index % len(self.held) for index in indices}
         settlement = make(
             *(
                 attempt(handler, outcome, number=number, retry_after_s=retry_after_s)
@@ -236,21 +241,12 @@ class Life(RuleBasedStateMachine):
         )
         settlement = replace(settlement, event_type=event_type)
 
-        now = after(self.now)
-        if following is None:
-            was_settled = self.inbox.settle(claimed, settlement, now=now, in_lanes=in_lanes)
-
-            assert was_settled == self.model.settle(
-                entry, holder, settlement, self.now, in_lanes=in_lanes
-            )
-            return
-        other, next_entry, next_holder = self.held[-1 - following % len(self.held)]
-
-        told = self.inbox.settle_and_begin(claimed, settlement, other, now=now, lease_s=lease)
-
-        assert told == (
-            self.model.settle(entry, holder, settlement, self.now, in_lanes=False),
-            self.model.begin(next_entry, next_holder, other.claim_count, self.now, lease),
+        self._claim(
+            next_limit,
+            {self.names["s"]},
+            lease,
+            finished=[(*self.held[-1 - index], settlement) for index in sorted(held)],
+            **how,
         )
 
     @precondition(lambda self: self.known)
@@ -292,7 +288,8 @@ class Life(RuleBasedStateMachine):
             )
             expected = self.model.replay_all(wanted | times, self.now, handlers, after_id, limit)
 
-            assert tuple(batch) == expected
+            told_of = (batch.entry_ids, batch.last_id, batch.refused.total())
+            assert told_of == expected
             after_id = batch.last_id
 
     @rule(
@@ -390,10 +387,11 @@ class Life(RuleBasedStateMachine):
             return
         self.now += 10**5
         # In lanes: whatever has happened, none of them is stuck.
-        while self._claim(2, set(self.names.values()), 60, in_lanes=True):
-            claimed, entry, holder = self.held[-1]
-            assert self.inbox.settle(claimed, done(), now=after(self.now), in_lanes=True)
-            assert self.model.settle(entry, holder, done(), self.now, in_lanes=True)
+        how = {"in_lanes": True, "max_attempts": 5, "takes_lost": True, "takes_alone": True}
+        names = set(self.names.values())
+        while claimed := self._claim(2, names, 60, **how):
+            finished = [(*each, done()) for each in self.held[-len(claimed) :]]
+            self._claim(0, names, 60, finished=finished, **how)
         self.entries_agree()
         assert all(entry.state in (State.DONE, State.DEAD) for entry in self.known)
         assert kept(self.inbox) == [(one.body, one.is_conflict) for one in self.model.kept]
@@ -421,11 +419,12 @@ def seconds(moment):
 
 def test_inbox_and_model_never_differ(inbox):
     # By what a step costs on each.
-    lives_of = 200 if inbox._transactions.engine.dialect.name == "sqlite" else 40
+    is_sqlite = inbox._transactions.engine.dialect.name == "sqlite"
+    lives = times(40, 80) if is_sqlite else times(15, 25)
     run_state_machine_as_test(
         lambda: Life(inbox),
         settings=settings(
-            max_examples=lives_of * SCALE,
+            max_examples=lives,
             stateful_step_count=40,
             derandomize=True,
             database=None,

@@ -96,9 +96,9 @@ def test_connections_are_as_many_as_the_threads_need(postgres_url):
     inbox = open_inbox(postgres_url, threads=20)
 
     with ExitStack() as held:
-        for _ in range(30):
-            held.enter_context(inbox._transactions.read())
+        connections = [held.enter_context(inbox._transactions.read()) for _ in range(30)]
 
+        assert len({one.connection.dbapi_connection for one in connections}) == 30
     inbox.close()
 
 

@@ -138,7 +138,7 @@ def test_unavailable_shows_no_body_and_no_statement(sql_url, make_engine):
     [
         ("admit", {"envelope": deliver(item("m-2"))}),
         ("claim", {"now": NOW, "lease_s": 1, "limit": 1, "endpoints": ["support"]}),
-        ("renew", {"entry": ENTRY, "now": NOW, "lease_s": 1}),
+        ("renew", {"held": [ENTRY], "now": NOW, "lease_s": 1}),
         ("settle", {"entry": ENTRY, "settlement": done(), "now": NOW}),
         ("replay", {"entry_id": 1, "now": NOW}),
         ("next_due_at", {"endpoints": ["support"]}),
@@ -306,7 +306,7 @@ WALKS = {
     "claim new": (_DUE[State.PENDING], "hookkit_entries_due"),
     "claim again": (_DUE[State.WAITING], "hookkit_entries_due"),
     "claim lost": (_DUE[State.RUNNING], "hookkit_entries_due"),
-    "look": (_FIRST_DUE[State.PENDING], "hookkit_entries_due"),
+    "look": (_FIRST_DUE, "hookkit_entries_due"),
     "list": (
         select(entries).where(entries.c.state == "dead").order_by(entries.c.id.desc()).limit(9),
         "hookkit_entries_state",

@@ -4,7 +4,7 @@ from concurrent.futures import ThreadPoolExecutor
 from threading import Barrier
 
 from hookkit.inbox.opening import open_inbox
-from hookkit.inbox.postgres.transactions import PostgresStorage
+from hookkit.inbox.postgres.admit import PostgresStorage
 from hookkit.inbox.sql.admit import admit
 from hookkit.inbox.sql.rows import BodyCipher, prepared
 from tests.inbox.making import after, deliver, item, payload

@@ -180,12 +180,23 @@ OF_VERSION_6 = (
     "ALTER TABLE hookkit_entries DROP COLUMN subject",
 )
 
+OF_VERSION_7 = (
+    "ALTER TABLE hookkit_attempts DROP COLUMN raised_at",
+    "DROP TABLE hookkit_quarantine",
+    "DROP TABLE hookkit_minutes",
+    "DROP TABLE hookkit_drift",
+    "DROP TABLE hookkit_replays",
+    "DROP TABLE hookkit_replayed",
+    "DROP TABLE hookkit_audit",
+    "DROP TABLE hookkit_workers",
+)
+
 
 def test_inbox_of_the_version_before_applications_opens_and_hands_out_what_it_has(engine, sql_url):
     inbox = open_inbox(sql_url)
     admit(inbox, "old")
     inbox.close()
-    make_older(engine, 4, *OF_VERSION_5, *OF_VERSION_6)
+    make_older(engine, 4, *OF_VERSION_5, *OF_VERSION_6, *OF_VERSION_7)
 
     inbox = open_inbox(sql_url)
     inbox.applications.recognize({"support": ["us"]})
@@ -197,7 +208,8 @@ def test_inbox_of_the_version_before_applications_opens_and_hands_out_what_it_ha
 
 def test_inbox_of_the_version_before_keys_opens_and_keeps_them(engine, sql_url):
     open_inbox(sql_url).close()
-    make_older(engine, 3, "DROP TABLE hookkit_keys", *OF_VERSION_5, *OF_VERSION_6)
+    since_4 = (*OF_VERSION_5, *OF_VERSION_6, *OF_VERSION_7)
+    make_older(engine, 3, "DROP TABLE hookkit_keys", *since_4)
 
     inbox = open_inbox(sql_url)
     inbox.keys.keep("server", KeptKey("key", "{}", NOW))

@@ -1,5 +1,7 @@
 """The tables as version 1 of hookkit's schema made them, and rows in them."""
 
+from hashlib import sha256
+
 _TYPES = {
     "sqlite": {
         "counted": "INTEGER NOT NULL PRIMARY KEY AUTOINCREMENT",
@@ -82,7 +84,7 @@ INSERT INTO hookkit_schema VALUES (1)
 _ROWS = """
 INSERT INTO hookkit_deliveries
     (endpoint, provider, version, received_at_ms, body, headers, body_sha256, is_conflict)
-    VALUES ('support', 'sunshine', 'v2', 1709287205123, {body}, '{{}}', 'hash', false);
+    VALUES ('support', 'sunshine', 'v2', 1709287205123, {body}, '{{}}', '{sha256}', false);
 INSERT INTO hookkit_entries
     (endpoint, event_id, delivery_id, position, vendor_type, version, lane, content_hash,
      received_at_ms, state, due_at_ms, lease_token, attempt_count, generation, replay_count,
@@ -112,7 +114,8 @@ def make_version_1(engine, *, is_filled=True):
     """Make the tables, and fill them."""
     dialect = engine.dialect.name
     body = f"X'{BODY.hex()}'" if dialect == "sqlite" else f"'\\x{BODY.hex()}'"
+    digest = sha256(BODY).hexdigest()
     script = _TABLES + (";" + _ROWS if is_filled else "")
     with engine.begin() as connection:
-        for statement in script.format(body=body, **_TYPES[dialect]).split(";"):
+        for statement in script.format(body=body, sha256=digest, **_TYPES[dialect]).split(";"):
             connection.exec_driver_sql(statement)

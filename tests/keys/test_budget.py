@@ -2,6 +2,7 @@
 
 import pytest
 
+from hookkit.core.rates import network_of
 from hookkit.keys.budget import (
     MAX_MISSES,
     MAX_NETWORKS,
@@ -17,7 +18,6 @@ from hookkit.keys.budget import (
     Charge,
     LookupBudget,
     Standing,
-    _network,
 )
 
 VENDOR = "198.51.100.7"
@@ -155,7 +155,8 @@ def test_what_was_named_long_ago_does_not_count(budget):
 
 def test_lookup_that_finds_a_key_gives_its_turn_back(budget):
     for _ in range(SUSPECT_BURST * 2):
-        _, charge = budget.want("id", NOW_S)
+        asked, charge = budget.want("id", NOW_S)
+        assert asked == "id"
         budget.found(charge)
 
 
@@ -194,7 +195,7 @@ def test_address_that_has_proved_a_delivery_always_waits(budget):
     ],
 )
 def test_addresses_of_one_ipv6_site_are_one_network(address, network):
-    assert _network(address) == network
+    assert network_of(address) == network
 
 
 def test_memory_is_bounded_and_forgets_the_least_recent(budget):

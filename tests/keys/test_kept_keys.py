@@ -10,8 +10,8 @@ from hookkit import Unavailable
 from hookkit.core.scheme import KeptKey
 from hookkit.inbox.opening import MEMORY, open_inbox
 from hookkit.keys.memory import FRESH_S, STALE_S
-from hookkit.keys.server import LOAD_AGAIN_S
 from hookkit.keys.server import KeyServer as Client
+from hookkit.keys.shared import LOAD_AGAIN_S
 from hookkit.signatures.rsa import read_key
 from tests.key_server import KeyServer, jwk_of, private_key, response
 from tests.waiting import wait_until

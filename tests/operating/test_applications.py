@@ -1,6 +1,7 @@
 """Two applications with an endpoint of one name in one database leave each other's events alone."""
 
 import json
+from datetime import UTC, datetime
 
 import pytest
 
@@ -43,7 +44,9 @@ class Running:
         return [*self.ran]
 
     def has_due(self):
-        return self.state._has_due(), self.state._next_due_at() is not None
+        inbox, endpoints = self.state.opening.inbox(), self.state.settings.endpoints
+        has_due = inbox.has_due(endpoints, now=datetime.now(UTC))
+        return has_due, self.state._next_due_at() is not None
 
     def findings(self):
         return [each.text for each in self.state.checkup.findings() if "other secrets" in each.text]

@@ -29,7 +29,7 @@ def name_of(secret):
 def endpoints(**more):
     declared = {"provider": "sunshine", "secrets": [NEW, OLD], **more}
     config = {"HOOKKIT_ENDPOINTS": {"support": declared}, "SECRET_KEY": KEY}
-    return load_settings(config, load_providers(), lambda _: None).endpoints
+    return load_settings(config, load_providers()).endpoints
 
 
 class Clock:
@@ -223,7 +223,7 @@ def test_secrets_of_every_kind_are_reported():
         "e": {"provider": "sunshine", "unsigned": True},
     }
     config = {"HOOKKIT_ENDPOINTS": declared, "SECRET_KEY": KEY.encode()}
-    settings = load_settings(config, load_providers(), lambda _: None)
+    settings = load_settings(config, load_providers())
 
     found = Rotation(lambda: open_inbox(MEMORY), Clock(), settings.endpoints).report()
 

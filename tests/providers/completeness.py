@@ -9,8 +9,11 @@ import copy
 import json
 from collections.abc import Iterator, Mapping
 from datetime import datetime, timedelta
+from pathlib import Path
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
+from hookkit.core.provider import Provider
 from hookkit.schemas import EventSchema
 from tests.providers.reading import headers_of, provider_of, read
 
@@ -35,6 +38,18 @@ class Sometimes(NamedTuple):
 
     place: str | OneOf
     why: str
+
+
+class Body(NamedTuple):
+    """What a vendor sends."""
+
+    provider: Provider
+    document: Mapping[str, Any]
+    headers: Mapping[str, str] = MappingProxyType({})
+
+
+def body_of(sample: Path) -> Body:
+    return Body(provider_of(sample), json.loads(sample.read_bytes()), headers_of(sample))
 
 
 Place = str | OnlyRaw | OneOf | Sometimes
@@ -87,8 +102,8 @@ def with_other(document: Any, path: tuple[str | int, ...]) -> Any:
     return made
 
 
-def dumps(sample, document) -> list[dict[str, Any]]:
-    events = read(provider_of(sample), document, headers=headers_of(sample))
+def dumps(body: Body, document) -> list[dict[str, Any]]:
+    events = read(body.provider, document, headers=body.headers)
     return [EventSchema().dump(event) for event in events]
 
 
@@ -109,24 +124,24 @@ def differences(one: Any, two: Any, path: str = "") -> set[str]:
     return set() if one == two else {path}
 
 
-def changes_of(sample, document, path: tuple[str | int, ...]) -> set[str]:
+def changes_of(body: Body, path: tuple[str | int, ...]) -> set[str]:
     """Return the attributes of the events that change with the leaf at *path*."""
-    before, after = dumps(sample, document), dumps(sample, with_other(document, path))
+    before = dumps(body, body.document)
+    after = dumps(body, with_other(body.document, path))
     if len(before) != len(after):
         return {"type", "vendor_type"}
     return {each for one, two in zip(before, after, strict=True) for each in differences(one, two)}
 
 
-def dropped(sample, table: Table, *, renames: Mapping[str, str] | None = None) -> list[str]:
-    """Return a line for each leaf of *sample* that is not where *table* says it is.
+def dropped(body: Body, table: Table, *, renames: Mapping[str, str] | None = None) -> list[str]:
+    """Return a line for each leaf of *body* that is not where *table* says it is.
 
     Args:
         renames: Another name for the first step of a path.
     """
-    document = json.loads(sample.read_bytes())
     lines = []
-    for path in leaves(document):
-        changes = changes_of(sample, document, path)
+    for path in leaves(body.document):
+        changes = changes_of(body, path)
         pattern = pattern_of(renamed(path, renames), table)
         if not (is_there(table[pattern], changes) if pattern is not None else False):
             place = "not in the table" if pattern is None else f"not in {table[pattern]}"
@@ -150,11 +165,11 @@ def renamed(path: tuple[str | int, ...], renames: Mapping[str, str] | None):
     return ((renames or {}).get(str(first), first), *rest)
 
 
-def unused(samples, table: Table, *, renames: Mapping[str, str] | None = None) -> set[str]:
-    """Return the patterns of *table* that no leaf of *samples* needs."""
+def unused(bodies, table: Table, *, renames: Mapping[str, str] | None = None) -> set[str]:
+    """Return the patterns of *table* that no leaf of *bodies* needs."""
     used = {
         pattern_of(renamed(path, renames), table)
-        for sample in samples
-        for path in leaves(json.loads(sample.read_bytes()))
+        for body in bodies
+        for path in leaves(body.document)
     }
     return set(table) - used

@@ -1,8 +1,11 @@
 """Where each leaf of 8x8's bodies is in the unified event; see ``completeness``."""
 
-from tests.providers.completeness import OnlyRaw, Sometimes
+from tests.providers.completeness import OneOf, OnlyRaw, Sometimes
 
-ACTIVITY = "what an activity is shows in its name"
+OTHER = "an OtherEvent is read from raw"
+PROPERTY_ID = "an id of the property, which its key names already"
+FORM = "always flow"
+PRESSED = "the kind of button, which the name of the activity says as well"
 SPEAKER = "who joined or left is an agent anyway"
 
 LEAVES = {
@@ -12,10 +15,16 @@ LEAVES = {
     "data.assignment.id": "extra.assignment.id",
     "data.assignment.resourceId": "extra.assignment.resourceId",
     "data.assignment.type": "extra.assignment.type",
-    "data.attachments.*.fileName": "extra.attachments.name",
-    "data.attachments.*.id": "extra.attachments.attachment_id",
-    "data.attachments.*.preSignedUrl": "extra.attachments.media_url",
-    "data.attachments.*.type": "extra.attachments.type",
+    **{
+        f"data.attachments.*.{key}": OneOf((f"extra.attachments.{name}", f"message.content.{name}"))
+        for key, name in {
+            "fileName": "name",
+            "id": "attachment_id",
+            "preSignedUrl": "media_url",
+            "type": "type",
+        }.items()
+    },
+    "data.cards.*.content.**": "message.content.cards.content",
     "data.cards.*.contentType": "message.content.cards.content_type",
     "data.change": "type",
     "data.channel": "conversation.channel",
@@ -30,6 +39,7 @@ LEAVES = {
     "data.sender.type": "message.author.type",
     "data.state": "state",
     "data.text": "message.content.text",
+    "data.user.additionalProperties.*.id": OnlyRaw(PROPERTY_ID),
     "data.user.additionalProperties.*.key": "user.metadata.department",
     "data.user.additionalProperties.*.value": "user.metadata.department",
     "data.user.caseId": "user.metadata.caseId",
@@ -46,10 +56,25 @@ LEAVES = {
     "data.value.data.orderId": "postback.metadata.orderId",
     "data.value.data.payload": "postback.payload",
     "data.value.data.title": "postback.text",
-    "data.value.online": OnlyRaw(ACTIVITY),
-    "data.value.type": OnlyRaw(ACTIVITY),
-    "data.value.users.*.id": "actor.user_id",
-    "data.value.users.*.type": "actor.type",
+    "data.value.online": OnlyRaw(OTHER),
+    "data.value.type": OnlyRaw(PRESSED),
+    "data.value.users.*.id": OneOf(("actor.user_id", "extra.users.id")),
+    "data.value.users.*.type": OneOf(("actor.type", "extra.users.type")),
+    "data.value.*.timestamp": OneOf(("read_at", "extra.receipts.timestamp")),
+    "data.value.*.users.*.id": OneOf(("actor.user_id", "extra.receipts.users.id")),
+    "data.value.*.users.*.type": OneOf(("actor.type", "extra.receipts.users.type")),
+    "data.value.button.payload": "postback.payload",
+    "data.value.button.text": "postback.text",
+    "data.value.button_reply.id": "postback.payload",
+    "data.value.button_reply.title": "postback.text",
+    "data.value.list_reply.description": "postback.metadata.description",
+    "data.value.list_reply.id": "postback.payload",
+    "data.value.list_reply.title": "postback.text",
+    "data.value.nfm_reply.body": "postback.text",
+    "data.value.nfm_reply.name": OnlyRaw(FORM),
+    "data.value.nfm_reply.response_json.**": "postback.metadata",
+    "data.value.action": OnlyRaw(OTHER),
+    "data.value.text": OnlyRaw(OTHER),
     "eventType": "type",
     "message": "message.content.text",
     "messageType": Sometimes("actor", SPEAKER),

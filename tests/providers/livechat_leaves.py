@@ -6,6 +6,7 @@ SECRET = OnlyRaw("a secret, which is kept nowhere")
 VISIT = OnlyRaw("what the vendor's tracking saw of a browser; no other vendor has a like of it")
 HABITS = OnlyRaw("the vendor's own statistics of a customer, which change all the time")
 OF_AGENT = OnlyRaw("an agent's set-up; a participant is told by id, type and name")
+ELSEWHERE = OnlyRaw("what other products of the vendor know of a customer")
 NO_COUNTERPART = OnlyRaw("configuration of the account: an OtherEvent is read from raw")
 SET_UP = OnlyRaw("an agent's set-up, which the model has no attributes for")
 RECORD = OnlyRaw("the transcript of a legacy chat is a record and no news: see the provider's page")
@@ -13,6 +14,8 @@ ORDER = OnlyRaw("3.0's number of an event, beside its time")
 SEEN = Sometimes("conversation.participants.last_read", "0 and 1970 mean: has seen nothing")
 WHO_SEES_IT = Sometimes("message.private", "only the word agents makes it private")
 CHOICE = "message.content.fields.selected"
+OPTIONS = "message.content.fields.options"
+ACTIONS = "message.content.elements.actions"
 
 #: What a customer has, whichever key holds them.
 CUSTOMER = {
@@ -26,6 +29,11 @@ CUSTOMER = {
     "online": HABITS,
     "group_ids.*": HABITS,
     "state": HABITS,
+    "tickets.**": ELSEWHERE,
+    "carts.**": ELSEWHERE,
+    "omnichannel.**": ELSEWHERE,
+    "address.**": ELSEWHERE,
+    "__priv_lc2_customer_id": OnlyRaw("the vendor's own, which it calls private"),
     "fields.*": "user.metadata",
     "session_fields.*.*": "user.metadata",
 }
@@ -41,6 +49,7 @@ EVENT = {
     "recipients": WHO_SEES_IT,
     "visibility": WHO_SEES_IT,
     "properties.**": "message.metadata",
+    "deleted": "message.deleted",
     "custom_id": "extra.custom_id",
     "form_id": "extra.form_id",
     "form_type": "extra.form_type",
@@ -69,20 +78,26 @@ EVENT = {
     "elements.*.subtitle": "message.content.elements.description",
     "elements.*.image.url": "message.content.elements.media_url",
     "elements.*.image.content_type": "message.content.elements.media_type",
+    "elements.*.image.size": "message.content.elements.size",
+    "elements.*.image.alternative_text": "message.content.elements.alt_text",
+    "elements.*.image.*": "message.content.elements.metadata",
     "elements.*.ecommerce.**": "message.content.elements.metadata.ecommerce",
     "elements.*.buttons.*.type": "message.content.elements.actions.type",
     "elements.*.buttons.*.text": "message.content.elements.actions.text",
     "elements.*.buttons.*.postback_id": "message.content.elements.actions.payload",
+    "elements.*.buttons.*.value": OneOf((f"{ACTIONS}.options", f"{ACTIONS}.uri")),
     "elements.*.buttons.*.**": "message.content.elements.actions.options",
     "fields.*.type": "message.content.fields.type",
     "fields.*.id": "message.content.fields.name",
     "fields.*.label": "message.content.fields.label",
     "fields.*.required": OnlyRaw("how a widget lays out a form"),
     "fields.*.answer": "message.content.fields.value",
+    "fields.*.value": "message.content.fields.value",
     "fields.*.answer.group_id": Sometimes(CHOICE, "the group of an option that has an id itself"),
     "fields.*.answer.*": CHOICE,
     "fields.*.answers.**": CHOICE,
-    "fields.*.options.**": "message.content.fields.options",
+    "fields.*.options.*.group_id": Sometimes(OPTIONS, "the group of one that has an id itself"),
+    "fields.*.options.**": OPTIONS,
 }
 
 
@@ -122,7 +137,10 @@ LEAVES = {
     "payload.chat.thread.timestamp": "occurred_at",
     "payload.chat.thread.properties.**": "properties",
     "payload.chat.thread.access.**": OneOf(("access", "extra.thread.access")),
+    "payload.chat.thread.tags.*": "tags",
+    "payload.chat.thread.queue.**": "queue",
     "payload.chat.thread.**": "extra.thread",
+    "payload.chat.is_followed": OnlyRaw("whether the one agent who asks follows the chat"),
     "payload.transferred_from.**": "extra.transferred_from",
     "payload.transferred_to.**": "transferred_to",
     "payload.queue.queued_at_us": "queue.queued_at",
@@ -149,6 +167,7 @@ LEAVES = {
     "payload.user.name": "actor.display_name",
     "payload.user.email": "actor.email",
     "payload.user.avatar": "actor.avatar_url",
+    "payload.user.phone_number": "user.phone",
     "payload.user.present": "extra.present",
     "payload.user.created_at": "user.signed_up_at",
     "payload.user.events_seen_up_to": SEEN,
@@ -168,7 +187,7 @@ LEAVES = {
     **below("payload.event", EVENT),
     "payload.event_id": OneOf(("message.id", "postback.message_id")),
     "payload.postback.id": "postback.payload",
-    "payload.postback.*": "postback.metadata",
+    "payload.postback.**": "postback.metadata",
     "payload.seen_up_to": "read_at",
     "payload.timestamp": "read_at",
     # Agents, and what has no counterpart
@@ -179,9 +198,15 @@ LEAVES = {
     ),
     "payload.name": Sometimes("agent.display_name", NO_COUNTERPART.why),
     "payload.email": "user.email",
-    "payload.avatar": "user.avatar_url",
+    "payload.avatar": Sometimes(OneOf(("user.avatar_url", "agent.avatar_url")), NO_COUNTERPART.why),
     "payload.created_at": "occurred_at",
     "payload.role": SET_UP,
+    "payload.account_id": SET_UP,
+    "payload.job_title": SET_UP,
+    "payload.mobile": SET_UP,
+    "payload.max_chats_count": SET_UP,
+    "payload.timezone": SET_UP,
+    "payload.routing_status": NO_COUNTERPART,
     "payload.groups.**": SET_UP,
     "payload.awaiting_approval": SET_UP,
     "payload.notifications.*": SET_UP,

@@ -1,341 +1,429 @@
 """Where each leaf of Sunshine's bodies is in the unified event; see ``completeness``."""
 
-from tests.providers.completeness import OneOf, OnlyRaw, Sometimes
+from collections.abc import Mapping
+
+from tests.providers.completeness import OneOf, OnlyRaw, Place, Sometimes, Table
 
 STARTED = "whether the user has ever written; a conversation and its messages say so themselves"
+PAYS = "about a way to pay that the vendor has taken away"
 REPEATED = "said again by the client's _id or platform"
 STATUS = "said again by the status, which replaced it"
 OTHER = "an OtherEvent is read from raw"
 EVENT_ID = "the id of the event itself"
 READ = "the type of the event says the same"
-APPLE = "an OtherEvent is read from raw"
 NEW = "a mark of the vendor's own housekeeping"
-BUTTON_ID = "an id that v2 does not have, and that nothing takes"
-PAYMENT = "an OtherEvent is read from raw"
+PART_ID = "an id that v2 does not have, and that nothing takes"
+INTERNAL = "an id that only the vendor uses"
 PRESSED = "only buttons of one kind are pressed: postback"
+QUOTED = "what is quoted says so itself"
+QUOTED_USER = "the author of what is quoted has the user's id"
+MEMBER = "of participants, the event has the user's id and what they have read"
+ONLY_SDK = "only the clients of an SDK have a device"
+LONE = "another spelling of the type, which comes first"
+FALLBACK = "a text that is shown where the content cannot be, and replaced by textFallback"
 
-CONTROL = {
-    "id": "id",
-    "name": "name",
-    "integrationId": "integration_id",
-    "integrationType": "integration_type",
+
+def moved(place: Place, to: tuple[str, ...]) -> Place:
+    """Return *place* below each of *to*, of which an event has one."""
+    match place:
+        case OnlyRaw():
+            return place
+        case Sometimes(inner, why):
+            return Sometimes(moved(inner, to), why)
+        case OneOf(attributes):
+            return OneOf(tuple(f"{each}.{name}" for each in to for name in attributes))
+    return OneOf(tuple(f"{each}.{place}" for each in to))
+
+
+def under(path: str, table: Table, *to: str) -> dict[str, Place]:
+    """Return *table* for objects at *path*, which are at one of *to* in the event."""
+    return {f"{path}.{key}": moved(place, to) for key, place in table.items()}
+
+
+def anywhere(paths: Mapping[str, tuple[str, ...]], table: Table) -> dict[str, Place]:
+    return {
+        key: place for path, to in paths.items() for key, place in under(path, table, *to).items()
+    }
+
+
+# What all versions have
+
+ACTION = {
+    "_id": OnlyRaw(PART_ID),
+    "amount": "amount",
+    "currency": "currency",
+    "default": "default",
+    "extraChannelOptions.**": "options",
+    "fallback": "fallback_url",
+    "iconUrl": "icon_url",
+    "metadata.**": "metadata",
+    "openOnReceive": "open_on_receive",
+    "payload": "payload",
+    "size": "size",
+    "state": "state",
+    "text": "text",
+    "type": "type",
+    "uri": "uri",
 }
+ITEM = {
+    "_id": OnlyRaw(PART_ID),
+    "altText": "alt_text",
+    "description": "description",
+    "mediaType": "media_type",
+    "mediaUrl": "media_url",
+    "metadata.**": "metadata",
+    "size": "size",
+    "title": "title",
+    **under("actions.*", ACTION, "actions"),
+}
+FIELD = {
+    "_id": OnlyRaw(PART_ID),
+    "email": "value",
+    "format": "format",
+    "label": "label",
+    "maxSize": "max_size",
+    "minSize": "min_size",
+    "name": "name",
+    "options.*._id": OnlyRaw(PART_ID),
+    "options.*.label": "options.label",
+    "options.*.name": "options.name",
+    "placeholder": "placeholder",
+    "select.*._id": OnlyRaw(PART_ID),
+    "select.*.label": "selected.label",
+    "select.*.name": "selected.name",
+    "selectSize": "select_size",
+    "text": "value",
+    "type": "type",
+}
+CONTENT = {
+    "altText": "alt_text",
+    "attachmentId": "attachment_id",
+    "blockChatInput": "block_chat_input",
+    "coordinates._id": OnlyRaw(PART_ID),
+    "coordinates.lat": "lat",
+    "coordinates.long": "long",
+    "displaySettings.**": "display",
+    "htmlText": "html",
+    "location.address": "address",
+    "location.name": "name",
+    "mediaSize": "media_size",
+    "mediaType": "media_type",
+    "mediaUrl": "media_url",
+    "payload": "payload",
+    "submitted": "submitted",
+    "template.**": "body",
+    "text": "text",
+    "textFallback": "text",
+    "type": "type",
+    **under("actions.*", ACTION, "actions"),
+    **under("items.*", ITEM, "items"),
+    **under("fields.*", FIELD, "fields"),
+}
+DESTINATION = {
+    "destinationId": "destination_id",
+    "integrationId": "integration_id",
+    "integrationType": OnlyRaw(LONE),
+    "type": "type",
+}
+ERROR = {
+    "code": "code",
+    "message": "message",
+    "reason": "raw.reason",
+    "status": "code",
+    "title": "message",
+    "underlyingError.**": "underlying",
+}
+REFERRAL = {
+    "code": "code",
+    "details.adId": "ad_id",
+    "details.source": "source",
+    "details.type": "type",
+}
+
+# v1 and v1.1
+
+#: What is in the client, and in the device behind it.
+CLIENT_V1 = {
+    "_id": OneOf(("id", "device.id")),
+    "active": Sometimes("status", STATUS),
+    "appVersion": Sometimes("device.app_version", ONLY_SDK),
+    "avatarUrl": "avatar_url",
+    "blocked": OnlyRaw(STATUS),
+    "deviceId": OnlyRaw(REPEATED),
+    "displayName": "display_name",
+    "externalId": "external_id",
+    "id": Sometimes(OneOf(("id", "device.guid", "device.id")), REPEATED),
+    "info.**": OneOf(("info", "device.info")),
+    "integrationId": OneOf(("integration_id", "device.integration_id")),
+    "lastSeen": "last_seen",
+    "linkedAt": "linked_at",
+    "platform": OneOf(("type", "device.type")),
+    "primary": "primary",
+    "pushNotificationToken": Sometimes("device.push_token", ONLY_SDK),
+    "raw.**": "raw",
+    "status": Sometimes("status", "a client that is pending is in a list of its own"),
+}
+USER_V1 = {
+    "_id": "id",
+    "avatarUrl": "avatar_url",
+    "conversationStarted": OnlyRaw(STARTED),
+    "credentialRequired": OnlyRaw(NEW),
+    "email": "email",
+    "givenName": "given_name",
+    "hasPaymentInfo": OnlyRaw(PAYS),
+    "locale": "locale",
+    "properties.**": "metadata",
+    "signedUpAt": "signed_up_at",
+    "surname": "surname",
+    "userId": "external_id",
+    **anywhere(
+        {f"{each}.*": ("clients",) for each in ("clients", "devices", "pendingClients")}, CLIENT_V1
+    ),
+}
+SOURCE_V1 = {
+    "id": OnlyRaw(INTERNAL),
+    "integrationId": "integration_id",
+    "originalMessageId": "original_message_id",
+    "originalMessageTimestamp": "original_message_at",
+    "type": "type",
+}
+SAID_V1 = {
+    "_id": "id",
+    "authorId": "author.user_id",
+    "avatarUrl": "author.avatar_url",
+    "deleted": "deleted",
+    "email": "author.email",
+    "messageSchema": "schema",
+    "metadata.**": "metadata",
+    "name": "author.display_name",
+    "override.**": "override",
+    "received": "received_at",
+    "role": "author.type",
+    "subroles.*": "author.subtypes",
+    **under("source", SOURCE_V1, "source"),
+    **{key: moved(place, ("content",)) for key, place in CONTENT.items()},
+}
+MESSAGE_V1 = {
+    **SAID_V1,
+    "quotedMessage.externalMessageId": "quoted.source.original_message_id",
+    "quotedMessage.type": OnlyRaw(QUOTED),
+    **under("quotedMessage.content", SAID_V1, "quoted"),
+}
+CONVERSATION_V1 = {
+    "_id": "id",
+    "appMakerLastRead": "business_last_read",
+    "description": "description",
+    "displayName": "display_name",
+    "lastRead": "participants",
+    "metadata.**": "metadata",
+    "unreadCount": "participants",
+}
+
+# v2
+
+CLIENT_V2 = {
+    "avatarUrl": "avatar_url",
+    "displayName": "display_name",
+    "externalId": "external_id",
+    "id": "id",
+    "info.**": "info",
+    "integrationId": "integration_id",
+    "lastSeen": "last_seen",
+    "linkedAt": "linked_at",
+    "raw.**": "raw",
+    "status": "status",
+    "type": "type",
+}
+SOURCE_V2 = {
+    "campaign.id": "campaign_id",
+    "device.appVersion": "device.app_version",
+    "device.clientId": "device.client_id",
+    "device.guid": "device.guid",
+    "device.id": "device.id",
+    "device.info.**": "device.info",
+    "device.integrationId": "device.integration_id",
+    "device.lastSeen": "device.last_seen",
+    "device.pushNotificationToken": "device.push_token",
+    "device.status": "device.status",
+    "device.type": "device.type",
+    "integrationId": "integration_id",
+    "originalMessageId": "original_message_id",
+    "originalMessageTimestamp": "original_message_at",
+    "type": "type",
+    **under("client", CLIENT_V2, "client"),
+}
+USER_V2 = {
+    "authenticated": "authenticated",
+    "brandId": "brand_id",
+    "externalId": "external_id",
+    "hasPaymentInfo": OnlyRaw(PAYS),
+    "id": "id",
+    "identities.*.type": "identities.type",
+    "identities.*.value": "identities.value",
+    "identities.*.verification": "identities.verification",
+    "metadata.**": "metadata",
+    "profile.avatarUrl": "avatar_url",
+    "profile.email": "email",
+    "profile.givenName": "given_name",
+    "profile.locale": "locale",
+    "profile.localeOrigin": OnlyRaw(NEW),
+    "profile.surname": "surname",
+    "signedUpAt": "signed_up_at",
+    "toBeRetained": OnlyRaw(NEW),
+    "zendeskId": "zendesk_id",
+}
+AUTHOR_V2 = {
+    "avatarUrl": "avatar_url",
+    "displayName": "display_name",
+    "subtypes.*": "subtypes",
+    "type": "type",
+    "userId": "user_id",
+}
+SAID_V2 = {
+    "deleted": "deleted",
+    "id": "id",
+    "metadata.**": "metadata",
+    "override.**": "override",
+    "received": "received_at",
+    "schema": "schema",
+    **under("author", AUTHOR_V2, "author"),
+    **under("content", CONTENT, "content"),
+    **under("destination", DESTINATION, "destination"),
+    **under("source", SOURCE_V2, "source"),
+}
+MESSAGE_V2 = {
+    **SAID_V2,
+    "quotedMessage.externalMessageId": "quoted.source.original_message_id",
+    "quotedMessage.type": OnlyRaw(QUOTED),
+    "quotedMessage.message.author.user.**": OnlyRaw(QUOTED_USER),
+    **under("quotedMessage.message", SAID_V2, "quoted"),
+}
+CONVERSATION_V2 = {
+    "brandId": "brand_id",
+    "businessLastRead": "business_last_read",
+    "description": "description",
+    "displayName": "display_name",
+    "id": "id",
+    "lastUpdatedAt": "last_updated_at",
+    "metadata.**": "metadata",
+    "participants.*.clientAssociations.**": OnlyRaw(MEMBER),
+    "participants.*.id": OnlyRaw(MEMBER),
+    "participants.*.lastRead": "participants.last_read",
+    "participants.*.unreadCount": "participants.unread_count",
+    "participants.*.userExternalId": OnlyRaw(MEMBER),
+    "participants.*.userId": "participants.user_id",
+    "type": "type",
+    **{
+        f"{side}SwitchboardIntegration.{key}": f"{side}_control.{name}"
+        for side in ("active", "pending")
+        for key, name in {
+            "id": "id",
+            "integrationId": "integration_id",
+            "integrationType": "integration_type",
+            "name": "name",
+        }.items()
+    },
+}
+SIDES = ("surviving", "discarded")
 
 #: What ``events.*.payload`` of v2 holds.
 PAYLOAD = {
-    **{
-        f"conversation.{side}SwitchboardIntegration.{key}": f"conversation.{side}_control.{name}"
-        for side in ("active", "pending")
-        for key, name in CONTROL.items()
-    },
-    "activity.author.type": "actor.type",
-    "activity.author.user.authenticated": "user.authenticated",
-    "activity.author.user.externalId": "user.external_id",
-    "activity.author.user.id": "user.id",
-    "activity.author.user.zendeskId": "user.zendesk_id",
-    "activity.author.userId": "actor.user_id",
-    "activity.source.integrationId": "source.integration_id",
-    "activity.source.type": "source.type",
     "activity.type": Sometimes("state", READ),
-    "apple.**": OnlyRaw(APPLE),
-    "client.displayName": "client.display_name",
-    "client.externalId": "client.external_id",
-    "client.id": "client.id",
-    "client.info.**": "client.info",
-    "client.integrationId": "client.integration_id",
-    "client.lastSeen": "client.last_seen",
-    "client.linkedAt": "client.linked_at",
-    "client.raw.**": "client.raw",
-    "client.status": "client.status",
-    "client.type": "client.type",
-    "conversation.id": "conversation.id",
-    "conversation.metadata.**": "conversation.metadata",
-    "conversation.type": "conversation.type",
+    "apple.**": OnlyRaw(OTHER),
     "creationReason": "reason",
-    "destination.integrationId": "delivery.destination.integration_id",
-    "destination.type": "delivery.destination.type",
     "discardedMetadata.**": "metadata",
-    "error.code": "error.code",
-    "error.message": "error.message",
     "externalMessages.*.id": "delivery.external_ids",
     "isFinalEvent": "delivery.is_final",
-    "mergedClients.discarded.id": "discarded_client.id",
-    "mergedClients.discarded.integrationId": "discarded_client.integration_id",
-    "mergedClients.discarded.status": "discarded_client.status",
-    "mergedClients.discarded.type": "discarded_client.type",
-    "mergedClients.surviving.displayName": "surviving_client.display_name",
-    "mergedClients.surviving.externalId": "surviving_client.external_id",
-    "mergedClients.surviving.id": "surviving_client.id",
-    "mergedClients.surviving.info.**": "surviving_client.info",
-    "mergedClients.surviving.integrationId": "surviving_client.integration_id",
-    "mergedClients.surviving.lastSeen": "surviving_client.last_seen",
-    "mergedClients.surviving.linkedAt": "surviving_client.linked_at",
-    "mergedClients.surviving.raw.**": "surviving_client.raw",
-    "mergedClients.surviving.status": "surviving_client.status",
-    "mergedClients.surviving.type": "surviving_client.type",
-    "mergedConversations.discarded.id": "discarded_conversation.id",
-    "mergedConversations.discarded.type": "discarded_conversation.type",
-    "mergedConversations.surviving.id": "surviving_conversation.id",
-    "mergedConversations.surviving.type": "surviving_conversation.type",
-    "mergedUsers.discarded.authenticated": "discarded.authenticated",
-    "mergedUsers.discarded.id": "discarded.id",
-    "mergedUsers.surviving.authenticated": "user.authenticated",
-    "mergedUsers.surviving.externalId": "user.external_id",
-    "mergedUsers.surviving.id": "user.id",
-    "mergedUsers.surviving.zendeskId": "user.zendesk_id",
-    "message.activity.type": "extra.activity.type",
-    "message.author.avatarUrl": "message.author.avatar_url",
-    "message.author.displayName": "message.author.display_name",
-    "message.author.subtypes.*": "message.author.subtypes",
-    "message.author.type": "message.author.type",
-    "message.author.user.authenticated": "user.authenticated",
-    "message.author.user.externalId": "user.external_id",
-    "message.author.user.id": "user.id",
-    "message.author.user.identities.*.type": "user.identities.type",
-    "message.author.user.identities.*.value": "user.identities.value",
-    "message.author.user.identities.*.verification": "user.identities.verification",
-    "message.author.user.metadata.**": "user.metadata",
-    "message.author.user.profile.avatarUrl": "user.avatar_url",
-    "message.author.user.profile.email": "user.email",
-    "message.author.user.profile.givenName": "user.given_name",
-    "message.author.user.profile.locale": "user.locale",
-    "message.author.user.profile.surname": "user.surname",
-    "message.author.user.signedUpAt": "user.signed_up_at",
-    "message.author.user.toBeRetained": OnlyRaw(NEW),
-    "message.author.user.zendeskId": "user.zendesk_id",
-    "message.author.userId": "message.author.user_id",
-    "message.content.actions.*.iconUrl": "message.content.actions.icon_url",
-    "message.content.actions.*.metadata.**": "message.content.actions.metadata",
-    "message.content.actions.*.payload": "message.content.actions.payload",
-    "message.content.actions.*.text": "message.content.actions.text",
-    "message.content.actions.*.type": "message.content.actions.type",
-    "message.content.altText": "message.content.alt_text",
-    "message.content.attachmentId": "message.content.attachment_id",
-    "message.content.blockChatInput": "message.content.block_chat_input",
-    "message.content.coordinates.lat": "message.content.lat",
-    "message.content.coordinates.long": "message.content.long",
-    "message.content.fields.*.label": "message.content.fields.label",
-    "message.content.fields.*.maxSize": "message.content.fields.max_size",
-    "message.content.fields.*.minSize": "message.content.fields.min_size",
-    "message.content.fields.*.name": "message.content.fields.name",
-    "message.content.fields.*.options.*.label": "message.content.fields.options.label",
-    "message.content.fields.*.options.*.name": "message.content.fields.options.name",
-    "message.content.fields.*.placeholder": "message.content.fields.placeholder",
-    "message.content.fields.*.type": "message.content.fields.type",
-    "message.content.items.*.actions.*.default": "message.content.items.actions.default",
-    "message.content.items.*.actions.*.metadata.**": "message.content.items.actions.metadata",
-    "message.content.items.*.actions.*.payload": "message.content.items.actions.payload",
-    "message.content.items.*.actions.*.text": "message.content.items.actions.text",
-    "message.content.items.*.actions.*.type": "message.content.items.actions.type",
-    "message.content.items.*.actions.*.uri": "message.content.items.actions.uri",
-    "message.content.items.*.description": "message.content.items.description",
-    "message.content.items.*.mediaType": "message.content.items.media_type",
-    "message.content.items.*.mediaUrl": "message.content.items.media_url",
-    "message.content.items.*.size": "message.content.items.size",
-    "message.content.items.*.title": "message.content.items.title",
-    "message.content.location.address": "message.content.address",
-    "message.content.location.name": "message.content.name",
-    "message.content.mediaSize": "message.content.media_size",
-    "message.content.mediaType": "message.content.media_type",
-    "message.content.mediaUrl": "message.content.media_url",
-    "message.content.template.**": "message.content.body",
-    "message.content.payload": "message.content.payload",
-    "message.content.submitted": "message.content.submitted",
-    "message.content.text": "message.content.text",
-    "message.content.type": "message.content.type",
-    "message.deleted": "message.deleted",
-    "message.id": "message.id",
-    "message.metadata.**": "message.metadata",
-    "message.received": "message.received_at",
-    "message.source.client.displayName": "message.source.client.display_name",
-    "message.source.client.id": "message.source.client.id",
-    "message.source.client.lastSeen": "message.source.client.last_seen",
-    "message.source.client.status": "message.source.client.status",
-    "message.source.client.type": "message.source.client.type",
-    "message.source.device.clientId": "message.source.device.client_id",
-    "message.source.device.guid": "message.source.device.guid",
-    "message.source.device.id": "message.source.device.id",
-    "message.source.device.info.**": "message.source.device.info",
-    "message.source.device.integrationId": "message.source.device.integration_id",
-    "message.source.device.lastSeen": "message.source.device.last_seen",
-    "message.source.device.status": "message.source.device.status",
-    "message.source.device.type": "message.source.device.type",
-    "message.source.integrationId": "message.source.integration_id",
-    "message.source.originalMessageId": "message.source.original_message_id",
-    "message.source.originalMessageTimestamp": "message.source.original_message_at",
-    "message.source.type": "message.source.type",
+    "message.activity.**": "extra.activity",
+    "message.references.**": "extra.references",
     "metadata.**": "metadata",
     "postback.metadata.**": "postback.metadata",
     "postback.payload": "postback.payload",
     "reason": "reason",
     "recentNotifications.**": "extra.recent_notifications",
-    "referral.code": "referral.code",
-    "referral.details.adId": "referral.ad_id",
-    "referral.details.source": "referral.source",
-    "referral.details.type": "referral.type",
-    "source.campaign.id": "source.campaign_id",
-    "source.integrationId": "source.integration_id",
-    "source.type": "source.type",
-    "user.authenticated": "user.authenticated",
-    "user.externalId": "user.external_id",
-    "user.id": "user.id",
-    "user.zendeskId": "user.zendesk_id",
+    **under("activity.author", AUTHOR_V2, "actor"),
+    **under("activity.author.user", USER_V2, "user"),
+    **under("activity.source", SOURCE_V2, "source"),
+    **under("client", CLIENT_V2, "client"),
+    **under("conversation", CONVERSATION_V2, "conversation"),
+    **under("destination", DESTINATION, "delivery.destination"),
+    **under("error", ERROR, "error", "delivery.error"),
+    **under("message.author.user", USER_V2, "user"),
+    **under("message", MESSAGE_V2, "message"),
+    **under("referral", REFERRAL, "referral"),
+    **under("source", SOURCE_V2, "source"),
+    **under("user", USER_V2, "user"),
+    **{
+        path: place
+        for side in SIDES
+        for path, place in (
+            under(f"mergedClients.{side}", CLIENT_V2, f"{side}_client")
+            | under(f"mergedConversations.{side}", CONVERSATION_V2, f"{side}_conversation")
+            | under(f"mergedUsers.{side}", USER_V2, side)
+        ).items()
+    },
 }
 
-LEAVES = {
+CLIENT_PLACES = ("client", "source.client", "message.source.client")
+
+LEAVES: Table = {
     "activity.type": "state",
     "app._id": "tenant_id",
     "app.id": "tenant_id",
-    "appUser._id": "user.id",
-    "appUser.clients.*.active": "user.clients.status",
-    "appUser.clients.*.id": "user.clients.id",
-    "appUser.clients.*.lastSeen": "user.clients.last_seen",
-    "appUser.clients.*.platform": "user.clients.type",
-    "appUser.conversationStarted": OnlyRaw(STARTED),
-    "appUser.email": "user.email",
-    "appUser.givenName": "user.given_name",
-    "appUser.properties.**": "user.metadata",
-    "appUser.signedUpAt": "user.signed_up_at",
-    "appUser.surname": "user.surname",
-    "appUser.userId": "user.external_id",
     "channel": Sometimes("client.type", REPEATED),
-    "client._id": OneOf(("client.id", "message.source.device.id")),
-    "client.active": OnlyRaw(STATUS),
-    "client.displayName": OneOf(("client.display_name", "message.source.client.display_name")),
-    "client.externalId": "client.external_id",
-    "client.id": Sometimes("message.source.device.guid", REPEATED),
-    "client.info.**": OneOf(("message.source.device.info", "client.info")),
-    "client.integrationId": OneOf(
-        ("client.integration_id", "message.source.device.integration_id")
-    ),
-    "client.lastSeen": OneOf(("client.last_seen", "message.source.device.last_seen")),
-    "client.linkedAt": "client.linked_at",
-    "client.platform": OneOf(("client.type", "message.source.device")),
-    "client.primary": OneOf(("client.primary", "message.source.client.primary")),
-    "client.raw.**": OneOf(("client.raw", "message.source.client.raw")),
-    "client.status": OneOf(("client.status", "message.source.client.status")),
-    "clients.*._id": "client.id",
-    "clients.*.active": Sometimes("client.status", STATUS),
-    "clients.*.blocked": OnlyRaw(STATUS),
-    "clients.*.displayName": "client.display_name",
-    "clients.*.externalId": "client.external_id",
-    "clients.*.id": Sometimes("client.id", REPEATED),
-    "clients.*.info.**": "client.info",
-    "clients.*.integrationId": "client.integration_id",
-    "clients.*.lastSeen": "client.last_seen",
-    "clients.*.linkedAt": "client.linked_at",
-    "clients.*.platform": "client.type",
-    "clients.*.primary": "client.primary",
-    "clients.*.raw.**": "client.raw",
-    "clients.*.status": "client.status",
-    "conversation._id": "conversation.id",
     "criteria.**": "extra.criteria",
-    "destination.destinationId": "delivery.destination.destination_id",
-    "destination.integrationId": "delivery.destination.integration_id",
-    "destination.type": "delivery.destination.type",
-    "discarded.*._id": "discarded.id",
-    "discarded.*.conversationStarted": OnlyRaw(STARTED),
-    "error.code": Sometimes(OneOf(("error.code", "delivery.error.code")), OTHER),
-    "error.message": Sometimes("error.message", OTHER),
-    "error.underlyingError.**": "delivery.error.raw",
+    "discardedProperties.**": "metadata",
+    "error.**": Sometimes(OneOf(("error", "delivery.error")), OTHER),
     "events.*.createdAt": "occurred_at",
     "events.*.id": OnlyRaw(EVENT_ID),
     "events.*.type": "type",
     "externalMessages.*.id": "delivery.external_ids",
     "isFinalEvent": "delivery.is_final",
-    "matchResult.appUser._id": "user.id",
-    "matchResult.appUser.conversationStarted": OnlyRaw(STARTED),
-    "matchResult.appUser.userId": "user.external_id",
-    "matchResult.conversation._id": "conversation.id",
     "message._id": "message.id",
-    "messages.*._id": "message.id",
-    "messages.*.actions.*._id": OnlyRaw(BUTTON_ID),
-    "messages.*.actions.*.iconUrl": "message.content.actions.icon_url",
-    "messages.*.actions.*.metadata.**": "message.content.actions.metadata",
-    "messages.*.actions.*.payload": "message.content.actions.payload",
-    "messages.*.actions.*.text": "message.content.actions.text",
-    "messages.*.actions.*.type": "message.content.actions.type",
-    "messages.*.altText": "message.content.alt_text",
-    "messages.*.authorId": "message.author.user_id",
-    "messages.*.avatarUrl": "message.author.avatar_url",
-    "messages.*.blockChatInput": "message.content.block_chat_input",
-    "messages.*.coordinates.lat": "message.content.lat",
-    "messages.*.coordinates.long": "message.content.long",
-    "messages.*.fields.*._id": OnlyRaw(BUTTON_ID),
-    "messages.*.fields.*.label": "message.content.fields.label",
-    "messages.*.fields.*.maxSize": "message.content.fields.max_size",
-    "messages.*.fields.*.minSize": "message.content.fields.min_size",
-    "messages.*.fields.*.name": "message.content.fields.name",
-    "messages.*.fields.*.options.*.label": "message.content.fields.options.label",
-    "messages.*.fields.*.options.*.name": "message.content.fields.options.name",
-    "messages.*.fields.*.placeholder": "message.content.fields.placeholder",
-    "messages.*.fields.*.selectSize": "message.content.fields.select_size",
-    "messages.*.fields.*.type": "message.content.fields.type",
-    "messages.*.items.*._id": OnlyRaw(BUTTON_ID),
-    "messages.*.items.*.actions.*._id": OnlyRaw(BUTTON_ID),
-    "messages.*.items.*.actions.*.default": "message.content.items.actions.default",
-    "messages.*.items.*.actions.*.metadata.**": "message.content.items.actions.metadata",
-    "messages.*.items.*.actions.*.payload": "message.content.items.actions.payload",
-    "messages.*.items.*.actions.*.text": "message.content.items.actions.text",
-    "messages.*.items.*.actions.*.type": "message.content.items.actions.type",
-    "messages.*.items.*.actions.*.uri": "message.content.items.actions.uri",
-    "messages.*.items.*.description": "message.content.items.description",
-    "messages.*.items.*.mediaType": "message.content.items.media_type",
-    "messages.*.items.*.mediaUrl": "message.content.items.media_url",
-    "messages.*.items.*.size": "message.content.items.size",
-    "messages.*.items.*.title": "message.content.items.title",
-    "messages.*.location.address": "message.content.address",
-    "messages.*.location.name": "message.content.name",
-    "messages.*.mediaSize": "message.content.media_size",
-    "messages.*.mediaType": "message.content.media_type",
-    "messages.*.mediaUrl": "message.content.media_url",
-    "messages.*.metadata.**": "message.metadata",
-    "messages.*.name": "message.author.display_name",
-    "messages.*.payload": "message.content.payload",
-    "messages.*.received": "message.received_at",
-    "messages.*.role": "message.author.type",
-    "messages.*.source.integrationId": "message.source.integration_id",
-    "messages.*.source.originalMessageId": "message.source.original_message_id",
-    "messages.*.source.originalMessageTimestamp": "message.source.original_message_at",
-    "messages.*.source.type": "message.source.type",
-    "messages.*.submitted": "message.content.submitted",
-    "messages.*.text": "message.content.text",
-    "messages.*.type": "message.content.type",
+    "message.metadata.**": "message.metadata",
     "notification._id": "message.id",
-    "payload.apple.**": OnlyRaw(APPLE),
-    "payments.**": OnlyRaw(PAYMENT),
-    "postbacks.*.action._id": OnlyRaw(BUTTON_ID),
+    "payload.apple.**": OnlyRaw(OTHER),
+    "payments.**": OnlyRaw(OTHER),
+    "postbacks.*.action._id": OnlyRaw(PART_ID),
     "postbacks.*.action.metadata.**": "postback.metadata",
     "postbacks.*.action.payload": "postback.payload",
     "postbacks.*.action.text": "postback.text",
-    "postbacks.*.action.type": OnlyRaw(PRESSED),
-    "postbacks.*.message._id": "postback.message.id",
-    "postbacks.*.message.actions.*._id": OnlyRaw(BUTTON_ID),
-    "postbacks.*.message.actions.*.metadata.**": "postback.message.content.actions.metadata",
-    "postbacks.*.message.actions.*.payload": "postback.message.content.actions.payload",
-    "postbacks.*.message.actions.*.text": "postback.message.content.actions.text",
-    "postbacks.*.message.actions.*.type": "postback.message.content.actions.type",
-    "postbacks.*.message.authorId": "postback.message.author.user_id",
-    "postbacks.*.message.avatarUrl": "postback.message.author.avatar_url",
-    "postbacks.*.message.name": "postback.message.author.display_name",
-    "postbacks.*.message.received": "postback.message.received_at",
-    "postbacks.*.message.role": "postback.message.author.type",
-    "postbacks.*.message.source.type": "postback.message.source.type",
-    "postbacks.*.message.text": "postback.message.content.text",
-    "postbacks.*.message.type": "postback.message.content.type",
-    "referral.code": "referral.code",
-    "referral.details.adId": "referral.ad_id",
-    "referral.details.source": "referral.source",
-    "referral.details.type": "referral.type",
-    "source.integrationId": "source.integration_id",
-    "source.type": "source.type",
-    "surviving._id": "user.id",
-    "surviving.conversationStarted": OnlyRaw(STARTED),
-    "surviving.userId": "user.external_id",
+    "postbacks.*.action.*": OnlyRaw(PRESSED),
+    "postbacks.*.action.extraChannelOptions.**": OnlyRaw(PRESSED),
     "timestamp": "occurred_at",
     "trigger": "type",
     "version": "version",
     "webhook.id": "webhook_id",
     "webhook.version": "version",
+    **anywhere({"client": CLIENT_PLACES, "clients.*": ("client",)}, CLIENT_V1),
+    **anywhere(
+        {
+            "appUser": ("user",),
+            "discarded.*": ("discarded",),
+            "matchResult.appUser": ("user",),
+            "surviving": ("surviving",),
+        },
+        USER_V1,
+    ),
+    **anywhere(
+        dict.fromkeys(("conversation", "matchResult.conversation"), ("conversation",)),
+        CONVERSATION_V1,
+    ),
+    **under("destination", DESTINATION, "delivery.destination"),
+    **under("messages.*", MESSAGE_V1, "message"),
+    **under("postbacks.*.message", MESSAGE_V1, "postback.message"),
+    **under("referral", REFERRAL, "referral"),
+    **under("source", SOURCE_V1, "source"),
     **{f"events.*.payload.{path}": place for path, place in PAYLOAD.items()},
 }
+
+#: Rows that are the same wherever the object may be.
+SHARED = frozenset(
+    key
+    for table in (
+        *(ACTION, ITEM, FIELD, CONTENT, DESTINATION, ERROR, REFERRAL),
+        *(CLIENT_V1, USER_V1, SOURCE_V1, SAID_V1, MESSAGE_V1, CONVERSATION_V1),
+        *(CLIENT_V2, SOURCE_V2, USER_V2, AUTHOR_V2, SAID_V2, MESSAGE_V2, CONVERSATION_V2),
+    )
+    for key in table
+)

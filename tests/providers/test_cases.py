@@ -1,7 +1,6 @@
 """Bodies that were once read wrongly, as their senders wrote them, with invented people."""
 
 import json
-from pathlib import Path
 
 import pytest
 
@@ -10,10 +9,9 @@ from hookkit.core.event import EventType
 from hookkit.core.parts import AuthorType, Message, Referral
 from hookkit.core.triggers import explain
 from hookkit.providers import load_providers
+from tests.providers.documented import CASES
 from tests.providers.reading import read
 from tests.providers.sunshine_bodies import read_one, v1, v1_1, v1_message, v2, v2_message
-
-CASES = Path(__file__).parent / "cases"
 
 
 def read_case(name, provider="sunshine"):

@@ -479,6 +479,20 @@ def test_broken_receipts_are_told_and_the_others_read():
             Postback(metadata={"response_json": "[1]"}),
         ),
         ({"type": "new_reply"}, Postback()),
+        ({"button_reply": {"id": "b", "title": "Yes"}}, Postback(payload="b", text="Yes")),
+        ({"id": 7, "title": "Yes"}, Postback(payload="7", text="Yes")),
+        (
+            {"type": "button", "button": {"payload": "b", "text": "Yes"}},
+            Postback(payload="b", text="Yes"),
+        ),
+        (
+            {"type": "nfm_reply", "nfm_reply": {"response_json": {"size": "M"}}},
+            Postback(metadata={"size": "M"}),
+        ),
+        (
+            {"interactive": {"type": "button_reply", "button_reply": {"id": "b"}}},
+            Postback(payload="b"),
+        ),
     ],
     ids=repr,
 )
@@ -486,6 +500,62 @@ def test_choice_on_a_channel_is_a_postback(value, postback):
     event = event_of(gateway("ACTIVITY", name="interactive/reply", value=value))
 
     assert (event.type, event.postback, event.problems) == (EventType.POSTBACK, postback, ())
+
+
+@pytest.mark.parametrize("kind", ["button_reply", "list_reply", "nfm_reply", "button"])
+@pytest.mark.parametrize("wrap", [lambda value: value, lambda value: {"interactive": value}])
+def test_reply_is_a_postback_whatever_the_activity_is_called(kind, wrap):
+    value = wrap({"type": kind, kind: {"id": "b", "title": "Yes"}})
+
+    event = event_of(gateway("ACTIVITY", name="whatsapp/new", value=value))
+
+    assert (event.type, event.postback) == (EventType.POSTBACK, Postback(payload="b", text="Yes"))
+    assert event.actor.type is AuthorType.USER
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "problem"),
+    [
+        ("quickReply/action", {"data": {"payload": {}}}, "data.value.data.payload: not an id"),
+        ("quickReply/action", {"data": 5}, "data.value.data: not an object"),
+        ("adaptiveCard/action", {"data": [1]}, "data.value.data: not an object"),
+        (
+            "interactive/reply",
+            {"type": "button_reply", "button_reply": {"title": 5}},
+            "data.value.button_reply.title: not a text",
+        ),
+        (
+            "interactive/reply",
+            {"nfm_reply": {"response_json": 5}},
+            "data.value.nfm_reply.response_json: not an object",
+        ),
+    ],
+    ids=repr,
+)
+def test_part_of_a_postback_that_cannot_be_read_is_told(name, value, problem):
+    event = event_of(gateway("ACTIVITY", name=name, value=value))
+
+    assert (event.type, event.problems) == (EventType.POSTBACK, (problem,))
+
+
+def test_all_who_type_are_kept():
+    users = [{"id": "a", "type": "agent"}, {"id": "u", "type": "user"}]
+    event = event_of(gateway("ACTIVITY", name="typing", value={"users": users}))
+
+    assert (event.actor.user_id, event.extra["users"]) == ("a", users)
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        [{"timestamp": 1713100005000, "users": [{"id": "a"}, {"id": "u", "type": "user"}]}],
+        [{"timestamp": 1713100005000, "users": [{"id": "a"}]}, {"users": [{"id": "u"}]}],
+    ],
+)
+def test_all_who_have_read_are_kept(value):
+    event = event_of(gateway("ACTIVITY", name="read-receipts", value=value))
+
+    assert (event.actor.user_id, event.extra["receipts"]) == ("a", value)
 
 
 @pytest.mark.parametrize("data", [{"name": "viber/button", "value": {"text": "Yes"}}, {}])

@@ -11,6 +11,7 @@ from hookkit.core.triggers import explain
 from hookkit.providers import load_providers
 from hookkit.providers.livechat import PROVIDER, app, detect_version, legacy, v3
 from hookkit.providers.livechat.shapes import author_of
+from tests.folding import in_one
 from tests.providers.livechat_bodies import (
     AGENT,
     ALL,
@@ -36,11 +37,11 @@ from tests.providers.livechat_bodies import (
 from tests.providers.reading import SAMPLES, provider_of, read_sample, sample_id
 
 LIVECHAT_SAMPLES = [sample for sample in SAMPLES if provider_of(sample) is PROVIDER]
-IN_EVERY_VERSION = [
-    pytest.param(action, version, id=f"{action}-{version}")
-    for action, (versions, _, _) in MATRIX.items()
-    for version in versions
-]
+in_every_version = in_one(
+    "action, version",
+    [(action, version) for action, (versions, _, _) in MATRIX.items() for version in versions],
+    ids="-".join,
+)
 
 # Versions
 
@@ -132,7 +133,7 @@ def test_version_is_the_lowest_that_sends_such_a_body(document, version):
     assert detect_version(document, {}) == version
 
 
-@pytest.mark.parametrize("sample", LIVECHAT_SAMPLES, ids=sample_id)
+@in_one("sample", LIVECHAT_SAMPLES, ids=sample_id)
 def test_no_sample_is_taken_for_a_later_version_than_its_own(sample):
     order = list(PROVIDER.versions)
     shown, own = detect_version(json.loads(sample.read_bytes()), {}), sample.parent.name
@@ -169,7 +170,7 @@ def test_pin_makes_no_number_of_what_has_none(sample):
 # Every action of the matrix in every version that has it
 
 
-@pytest.mark.parametrize(("action", "version"), IN_EVERY_VERSION)
+@in_every_version
 def test_action_is_understood_in_every_version_that_has_it(action, version):
     event = read_one(body(action, version=version), version=version)
 
@@ -182,7 +183,7 @@ def test_action_is_understood_in_every_version_that_has_it(action, version):
     assert SECRET_KEY not in json.dumps(event.raw)
 
 
-@pytest.mark.parametrize(("action", "version"), IN_EVERY_VERSION)
+@in_every_version
 def test_action_without_a_pin_is_read_as_well(action, version):
     pinned, shown = (
         read_one(body(action, version=version), **options) for options in ({"version": version}, {})
@@ -296,7 +297,7 @@ def agent_of(event):
     return [(event.agent.user_id, event.agent.type, event.agent.inferred)]
 
 
-@pytest.mark.parametrize(("action", "version"), IN_EVERY_VERSION)
+@in_every_version
 def test_action_says_what_it_is_about(action, version):
     event = read_one(body(action, version=version), version=version)
 

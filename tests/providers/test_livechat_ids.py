@@ -12,6 +12,7 @@ from hookkit.providers.livechat.identity import (
     STRONG,
     SUBJECTS,
 )
+from tests.folding import in_one
 from tests.providers.livechat_bodies import (
     AGENT,
     ALL,
@@ -33,11 +34,11 @@ from tests.providers.reading import NOW, SAMPLES, provider_of, sample_id, split_
 LIVECHAT_SAMPLES = [sample for sample in SAMPLES if provider_of(sample) is PROVIDER]
 LEGACY_CHAT = {"id": "MH1", "started_timestamp": 1, "ended_timestamp": 2, "tags": ["a"]}
 
-IN_EVERY_VERSION = [
-    pytest.param(action, version, id=f"{action}-{version}")
-    for action, (versions, _, _) in MATRIX.items()
-    for version in versions
-]
+in_every_version = in_one(
+    "action, version",
+    [(action, version) for action, (versions, _, _) in MATRIX.items() for version in versions],
+    ids="-".join,
+)
 
 
 def item_of(document, **options):
@@ -54,7 +55,7 @@ def changed(payload, path, value):
 # Two registrations of one action
 
 
-@pytest.mark.parametrize(("action", "version"), IN_EVERY_VERSION)
+@in_every_version
 def test_two_registrations_deliver_the_same_fact_once_and_without_a_conflict(action, version):
     first = item_of(body(action, version=version, webhook_id="w1", secret_key="one"))
     second = item_of(
@@ -257,7 +258,7 @@ def test_elements_of_an_array_have_ids_of_their_own():
 # Lanes and facts
 
 
-@pytest.mark.parametrize(("action", "version"), IN_EVERY_VERSION)
+@in_every_version
 def test_lane_is_the_chat(action, version):
     item = item_of(body(action, version=version))
 
@@ -431,7 +432,7 @@ def test_date_tells_events_of_an_app_apart():
     assert first.repeat_after_s is None
 
 
-@pytest.mark.parametrize("sample", LIVECHAT_SAMPLES, ids=sample_id)
+@in_one("sample", LIVECHAT_SAMPLES, ids=sample_id)
 def test_no_id_of_a_sample_holds_its_registration_or_its_secret(sample):
     for item in split_body(PROVIDER, sample.read_bytes()):
         document = item.payload.document

@@ -7,12 +7,11 @@ other under its ``samples/``. A name that starts with ``_`` is of what is not un
 import json
 from datetime import timedelta
 
-import pytest
-
 from hookkit.core.delivery import Delivery, VerifiedDelivery
 from hookkit.core.event import EVENT_CLASSES, EventType
 from hookkit.core.provider import normalize, parse, split
 from hookkit.schemas import EventSchema
+from tests.folding import in_one
 from tests.model_types import assert_well_typed
 from tests.providers.reading import (
     NOW,
@@ -26,7 +25,7 @@ from tests.providers.reading import (
     split_body,
 )
 
-every_sample = pytest.mark.parametrize("sample", SAMPLES, ids=sample_id)
+every_sample = in_one("sample", SAMPLES, ids=sample_id)
 
 
 def test_every_provider_has_samples_of_every_version():

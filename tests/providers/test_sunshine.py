@@ -9,6 +9,7 @@ from hookkit.core.event import EventType
 from hookkit.core.facts import is_exact, near_fact
 from hookkit.providers.sunshine import PROVIDER, detect_version
 from hookkit.providers.sunshine.identity import digest
+from tests.folding import in_one
 from tests.providers.reading import NOW, SAMPLES, provider_of, sample_id, split_body
 from tests.providers.sunshine_bodies import (
     AT,
@@ -68,7 +69,7 @@ def test_version_is_told_by_the_shape(document, version):
     assert detect_version(document, {}) == version
 
 
-@pytest.mark.parametrize("sample", SUNSHINE_SAMPLES, ids=sample_id)
+@in_one("sample", SUNSHINE_SAMPLES, ids=sample_id)
 def test_every_sample_is_of_the_version_whose_folder_it_lies_in(sample):
     version = detect_version(json.loads(sample.read_bytes()), {})
 
@@ -786,7 +787,7 @@ def test_samples_of_one_fact_share_it(old, new):
     assert facts != {None}
 
 
-@pytest.mark.parametrize("sample", SUNSHINE_SAMPLES, ids=sample_id)
+@in_one("sample", SUNSHINE_SAMPLES, ids=sample_id)
 def test_event_ids_of_samples_are_told_apart_by_version(sample):
     version = sample.parent.name
     items = split_body(PROVIDER, sample.read_bytes())

@@ -20,6 +20,7 @@ from bench.unproven import (
 #: Hashing 256 KiB takes from 0.13 to 0.6 ms. The goal is 1 ms where it takes 0.13, and a busy
 #: machine is given as much again. Before there was a bound it was 350 times and more.
 MAX_HASHES = 16
+RUNS = (3, 30, 100, 300)
 
 ENDPOINTS = list(endpoints())
 every_endpoint = pytest.mark.parametrize("at", ENDPOINTS, ids=lambda each: each.name)
@@ -37,12 +38,13 @@ def untraced():
 @pytest.mark.usefixtures("untraced")
 @every_endpoint
 def test_stranger_costs_a_few_hashes_and_a_megabyte(at):
-    one_hash_ms = hash_ms()
     over = {}
     for name, delivery in deliveries(at):
-        cost = cost_of(at, delivery, one_hash_ms)
-        if cost.hashes > MAX_HASHES:  # the moment may have been a bad one
-            cost = cost_of(at, delivery, hash_ms(), runs=30)
+        # A busy machine slows the two down by turns: then both are measured again, and for longer.
+        for runs in RUNS:
+            cost = cost_of(at, delivery, hash_ms(runs * 5), runs)
+            if cost.hashes <= MAX_HASHES:
+                break
         if cost.hashes > MAX_HASHES or cost.peak_bytes > MAX_BYTES:
             over[name] = cost
 

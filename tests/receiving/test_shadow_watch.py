@@ -3,7 +3,7 @@
 import pytest
 
 from hookkit.core.entry import Admitted, Receipt, State
-from hookkit.receiving.receiver import MOST_SHADOWS_IN_A_ROW, ShadowWatch
+from hookkit.receiving.report import MOST_SHADOWS_IN_A_ROW, ShadowWatch
 from tests.applications import message
 from tests.cli.test_versions import Shop
 

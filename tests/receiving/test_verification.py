@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 
 import pytest
 
+from hookkit.core.body import dig_text
 from hookkit.core.delivery import Delivery, Options
 from hookkit.core.errors import (
     BodyTooLarge,
@@ -19,7 +20,6 @@ from hookkit.core.event import EventType, build_event
 from hookkit.core.provider import PayloadVersion, Provider, parse
 from hookkit.receiving.endpoint import Endpoint, Protection
 from hookkit.receiving.verification import verify as prove
-from hookkit.schemas.fields import dig_text
 from hookkit.signatures.keyed_hash import KeyedHash
 from hookkit.signatures.shared_secret import SharedSecretField, SharedSecretHeader
 

@@ -212,6 +212,32 @@ def test_task_that_cannot_reach_the_inbox_wakes_nobody_and_tells_it_once(
     assert broker.llen("hookkit") == 0
 
 
+def test_task_writes_what_it_has_finished_when_the_inbox_is_back(
+    tmp_path, redis_server, monkeypatch
+):
+    hooks, seen = HookKit(), []
+    app = make_celery_app(redis_server.url, tmp_path, hooks)
+    state = app.extensions["hookkit"]
+    inbox = state.opening.inbox()
+    settle_and_claim, times_away = inbox.settle_and_claim, [1, 2]
+
+    def away_at_first(finished, terms, **how):
+        if finished and times_away:
+            raise Unavailable(f"down {times_away.pop()}")
+        return settle_and_claim(finished, terms, **how)
+
+    monkeypatch.setattr(inbox, "settle_and_claim", away_at_first)
+    monkeypatch.setattr("hookkit.handling.pipeline.WRITE_PAUSES_S", (0.0, 0.0))
+    hooks.on("*", name="see")(lambda event: seen.append(event.id))
+    admit(inbox, message(), state.worker.assignment.clock())
+
+    app.extensions["celery"].tasks["hookkit.wake"](1)
+
+    assert (seen, inbox.counts()[State.DONE]) == (["event-1"], 1)
+    assert state.worker.leases.count == 0
+    state.stop()
+
+
 def test_sweep_is_a_task_that_drains_and_sees_to_versions_now_and_then(app, monkeypatch):
     promoted = []
     state = app.extensions["hookkit"]
@@ -224,6 +250,17 @@ def test_sweep_is_a_task_that_drains_and_sees_to_versions_now_and_then(app, monk
 
     assert state.opening.inbox().counts()[State.DONE] == 1
     assert promoted == [1]
+
+
+def test_sweep_goes_on_with_replays_at_their_pace(app, monkeypatch):
+    monkeypatch.setattr("hookkit.runners.celery.runner.SWEEP_S", 60.0)
+    pauses_s = [0.01, 0.01, None]
+    monkeypatch.setattr(runner_of(app), "_replay", lambda: pauses_s.pop(0))
+    monkeypatch.setattr("hookkit.operating.housekeeping.REPLAY_S", 120.0)
+
+    app.extensions["celery"].tasks["hookkit.sweep"]()
+
+    assert pauses_s == []
 
 
 def test_prune_is_a_task(app, monkeypatch):

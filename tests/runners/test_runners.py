@@ -16,9 +16,10 @@ from hookkit.handling.worker import Worker
 from hookkit.inbox.opening import MEMORY, open_inbox
 from hookkit.inbox.records import Pruned
 from hookkit.operating.housekeeping import Upkeep
+from hookkit.operating.presence import Presence, workers_seen
 from hookkit.providers import load_providers
 from hookkit.runners import thread as pools_of_threads
-from hookkit.runners.base import Runner
+from hookkit.runners.base import Runner, leases_kept
 from hookkit.runners.inline import InlineRunner
 from hookkit.runners.thread import ThreadRunner
 from tests.applications import admit, message
@@ -48,9 +49,22 @@ class Pool:
         self.worker = Worker(assignment)
         self.runner = ThreadRunner(
             self.worker,
-            has_due=lambda: self.inbox.has_due(["support"], now=now()),
             **(
-                {"threads": 2, "poll_s": 0.01, "prune": lambda wait: (0, 0), "promote": lambda: 0}
+                {
+                    "threads": 2,
+                    "poll_s": 0.01,
+                    "prune": lambda wait: (0, 0),
+                    "promote": lambda: 0,
+                    "replay": lambda: None,
+                    "write_counts": lambda: None,
+                    "presence": Presence(
+                        inbox=lambda: self.inbox,
+                        clock=now,
+                        name="shop",
+                        threads=2,
+                        endpoints=["support"],
+                    ),
+                }
                 | options
             ),
         )
@@ -121,13 +135,13 @@ def held_up(pools, hooks):
     """A pool for whose one entry the first claim gets nothing, and the list of its claims."""
     pool = Pool(hooks, threads=1, poll_s=3600)
     pools.append(pool)
-    claims, claim = [], pool.inbox.claim
+    claims, settle_and_claim = [], pool.inbox.settle_and_claim
 
-    def claim_later(**how):
-        claims.append(how)
-        return claim(**how) if len(claims) > 1 else []
+    def claim_later(finished, terms, **how):
+        claims.append(terms)
+        return settle_and_claim(finished, terms, **how) if len(claims) > 1 else (set(), [])
 
-    pool.inbox.claim = claim_later
+    pool.inbox.settle_and_claim = claim_later
     pool.admit()
     return pool, claims
 
@@ -166,7 +180,7 @@ def batch_of_three(pools, hooks):
 
     pool = Pool(hooks, threads=1, poll_s=0.01)
     pools.append(pool)
-    pool.worker._usual_s = 0.001
+    pool.worker.pipeline._usual_s = 0.001
     for number in range(3):
         pool.admit(f"event-{number}")
     pool.runner.start()
@@ -212,12 +226,30 @@ def test_pool_whose_inbox_is_away_at_the_end_stops_all_the_same(batch_of_three, 
     assert "cannot give back 2 entries: locked" in caplog.text
 
 
+def test_error_of_a_settlement_does_not_end_the_renewal_of_leases(hooks, monkeypatch, caplog):
+    pool, renewed = Pool(hooks), Event()
+    object.__setattr__(pool.worker.assignment, "lease_s", 0.3)
+    pipeline = pool.worker.pipeline
+
+    def fail():
+        raise ValueError("a bug")
+
+    monkeypatch.setattr(pipeline, "wait_for_unwritten", lambda done, timeout_s: True)
+    monkeypatch.setattr(pipeline, "flush_left", fail)
+    monkeypatch.setattr(pool.worker.leases, "renew", renewed.set)
+
+    with leases_kept(pool.worker):
+        assert renewed.wait(DEADLINE_S)
+
+    assert "settle_failed" in [record.action for record in caplog.records]
+
+
 def test_idle_thread_takes_what_another_thread_has_claimed_ahead(pools, hooks):
     together = Barrier(2)
     hooks.on("*", name="meet")(lambda event: together.wait(DEADLINE_S))
     pool = Pool(hooks)
     pools.append(pool)
-    pool.worker._usual_s = 0.001
+    pool.worker.pipeline._usual_s = 0.001
     pool.admit("event-1")
     pool.admit("event-2")
 
@@ -225,6 +257,24 @@ def test_idle_thread_takes_what_another_thread_has_claimed_ahead(pools, hooks):
 
     wait_until(pool.all_done)
     assert not together.broken
+
+
+def test_pool_says_that_it_is_there_until_it_stops(hooks):
+    hooks.on("*", name="see")(lambda event: None)
+    pool = Pool(hooks)
+    pool.runner.start()
+    wait_until(lambda: workers_seen(pool.inbox, now()))
+
+    (seen,) = workers_seen(pool.inbox, now())
+    pool.runner.stop()
+
+    assert (seen.name, seen.pid, seen.threads, seen.endpoints) == (
+        "shop",
+        os.getpid(),
+        2,
+        ("support",),
+    )
+    assert not workers_seen(pool.inbox, now())
 
 
 def test_handlers_run_side_by_side(pools, hooks):
@@ -294,6 +344,29 @@ def test_pool_prunes_nothing_in_its_first_moments(pools, hooks):
 
     assert seen.wait(DEADLINE_S)
     assert not pruned.is_set()
+
+
+def test_pool_goes_on_with_replays_also_after_an_error(pools, hooks, caplog, monkeypatch):
+    monkeypatch.setattr("hookkit.runners.thread.REPLAY_S", 0.0)
+    monkeypatch.setattr("hookkit.operating.housekeeping.REPLAY_S", 0.0)
+    monkeypatch.setattr("hookkit.operating.housekeeping.PROMOTE_S", 0.0)
+    outcomes = [Unavailable("down"), RuntimeError("a bug"), 0.0, None]
+    ended = Event()
+
+    def replay():
+        if not outcomes:
+            ended.set()
+            return 60.0
+        outcome = outcomes.pop(0)
+        if isinstance(outcome, Exception):
+            raise outcome
+        return outcome
+
+    started(pools, hooks, replay=replay)
+
+    assert ended.wait(DEADLINE_S)
+    told = [record for record in caplog.records if "replay" in getattr(record, "action", "")]
+    assert [(record.action, record.levelname) for record in told] == [("replay_failed", "ERROR")]
 
 
 def test_stopped_pool_prunes_no_further(hooks, monkeypatch):
@@ -439,14 +512,14 @@ def test_pool_survives_what_goes_wrong_around_it(pools, hooks, caplog, error, ac
     pool = Pool(hooks)
     pools.append(pool)
     errors = [error] * 3
-    has_due = pool.runner._has_due
+    has_due = pool.inbox.has_due
 
-    def sometimes():
+    def sometimes(endpoints, **how):
         if errors:
             raise errors.pop()
-        return has_due()
+        return has_due(endpoints, **how)
 
-    pool.runner._has_due = sometimes
+    pool.inbox.has_due = sometimes
     pool.admit()
 
     pool.runner.start()
@@ -499,6 +572,7 @@ def test_child_of_a_fork_has_no_pool_until_it_is_started(pools, hooks):
     if child == 0:  # pragma: no cover  # another process, which must not return to pytest
         code = 1
         try:
+            pool.worker.after_fork()
             pool.runner.after_fork()
             assert pool.runner._threads == []
             pool.runner.start()
@@ -534,14 +608,14 @@ def test_outage_is_told_once_and_so_is_its_end(pools, hooks, caplog):
     pool = Pool(hooks, threads=1)
     pools.append(pool)
     errors = [Unavailable("down")] * 20
-    has_due = pool.runner._has_due
+    has_due = pool.inbox.has_due
 
-    def sometimes():
+    def sometimes(endpoints, **how):
         if errors:
             raise errors.pop()
-        return has_due()
+        return has_due(endpoints, **how)
 
-    pool.runner._has_due = sometimes
+    pool.inbox.has_due = sometimes
     pool.admit()
 
     pool.runner.start()

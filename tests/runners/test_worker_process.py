@@ -8,9 +8,10 @@ import signal
 
 import pytest
 
-from hookkit import ConfigurationError, Unavailable
+from hookkit import ConfigurationError, HookKit, Unavailable
 from hookkit.runners import worker_process as process
 from hookkit.runners.worker_process import WorkerProcess
+from tests.applications import make_app
 
 
 class Pool:
@@ -69,3 +70,32 @@ def test_what_must_be_mended_leaves_signals_as_they_were():
         run(Pool(), open_inbox)
 
     assert [signal.getsignal(each) for each in (signal.SIGTERM, signal.SIGINT)] == before
+
+
+def worker_process_on(database):
+    """Return a worker of an application whose setting is a callable that ends the worker."""
+    hooks, asked = HookKit(), []
+    hooks.on("*", name="handle")(lambda event: None)
+
+    def named():
+        if not asked:
+            os.kill(os.getpid(), signal.SIGTERM)
+        asked.append(database)
+        return database
+
+    app = make_app(hooks, HOOKKIT_DATABASE=named, HOOKKIT_RUNNER="none")
+    return app.extensions["hookkit"].make_worker_process(threads=1), asked
+
+
+def test_callable_that_names_the_database_is_called_once(tmp_path):
+    process, asked = worker_process_on(f"sqlite:///{tmp_path / 'inbox.db'}")
+
+    assert process.run()
+    assert len(asked) == 1
+
+
+def test_store_that_no_other_process_sees_is_refused_from_a_callable_too():
+    process, _ = worker_process_on("memory://")
+
+    with pytest.raises(ConfigurationError, match="seen by no other process"):
+        process.run()

@@ -3,9 +3,8 @@ from typing import NamedTuple
 import pytest
 from marshmallow import ValidationError
 
-from hookkit.core.body import dig
+from hookkit.core.body import dig, dig_id, dig_text
 from hookkit.schemas import fields
-from hookkit.schemas.fields import dig_id, dig_text
 from hookkit.schemas.shape import Beside, Many, OneOf, Part, Shape, problems
 
 

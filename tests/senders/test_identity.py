@@ -18,7 +18,7 @@ from hookkit.core.delivery import Delivery
 from hookkit.core.errors import Rejected
 from hookkit.core.provider import parse
 from hookkit.core.scheme import lifetime_of
-from hookkit.inbox.opening import check_database, open_inbox
+from hookkit.inbox.opening import open_inbox
 from hookkit.providers import load_providers
 from hookkit.receiving.verification import verify
 from hookkit.senders import SENDERS
@@ -28,11 +28,23 @@ from hookkit.signatures.keyed_hash import KeyedHash
 from hookkit.signatures.standard_webhooks import StandardWebhooks
 from hookkit.testing import find_sample, sign
 from tests.applications import make_app
-from tests.senders.test_senders import SECRET, URL, delivery_of, endpoint_of, mistakes_of, pair_of
+from tests.folding import in_one
+from tests.scale import SCALE
+from tests.senders.test_senders import (
+    SECRET,
+    URL,
+    adyen_body,
+    delivery_of,
+    endpoint_of,
+    mistakes_of,
+    pair_of,
+)
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 every_sender = pytest.mark.parametrize("name", SENDERS)
-some = settings(max_examples=40, deadline=None)
+some = settings(max_examples=40 * SCALE, deadline=None)
+#: For each of forty senders, which share the code that is tried.
+few = settings(max_examples=8 * SCALE, deadline=None)
 
 #: Senders that put an id or a type into a header that is not signed.
 LABELLED = {
@@ -55,7 +67,7 @@ class Door:
     def __init__(self, **declared):
         name = f"shop-{next(self.numbers)}"
         config = {"HOOKKIT_ENDPOINTS": {name: declared}}
-        self.endpoint = load_settings(config, load_providers(), check_database).endpoints[name]
+        self.endpoint = load_settings(config, load_providers()).endpoints[name]
 
     def items(self, body, headers, query="", at=NOW):
         """Return the items of a delivery; None if it is refused."""
@@ -135,8 +147,8 @@ def cuts(template, parts):
 
 
 @pytest.mark.parametrize("template", TEMPLATES)
-@pytest.mark.parametrize("query", ["", "a=1", "a=1.5|2", f"back={URL}?x"])
-@pytest.mark.parametrize("body", [BODY, b"5" + BODY, b"?" + BODY, b"a=1&b=2", b"." + BODY])
+@in_one("query", ["", "a=1", "a=1.5|2", f"back={URL}?x"])
+@in_one("body", [BODY, b"5" + BODY, b"?" + BODY, b"a=1&b=2", b"." + BODY])
 def test_text_that_is_cut_otherwise_makes_no_second_event(template, query, body):
     door = door_of_template(template)
     scheme = door.endpoint.provider.scheme
@@ -213,7 +225,7 @@ a_field = st.tuples(st.text("ABab1=&?", min_size=1, max_size=4), st.text("PayB&=
 
 
 @pytest.mark.parametrize("template", ["{url}{form}", "{form}", "{timestamp}{url}{form}"])
-@some
+@few
 @given(pairs=st.lists(a_field, min_size=1, max_size=3), query=st.sampled_from(["", "a=1", "b"]))
 def test_form_that_is_reshaped_makes_no_second_event(template, pairs, query):
     scheme = {"header": "x-signature", "signed": template}
@@ -276,7 +288,7 @@ def test_body_of_twilio_whose_hash_is_smuggled_into_the_query_is_a_conflict():
 
 
 @every_sender
-@some
+@few
 @given(
     labels=st.lists(st.tuples(st.sampled_from("abc"), st.sampled_from("xyz")), max_size=4),
     late_s=st.floats(0, 400 * 86400),
@@ -312,7 +324,7 @@ def test_delivery_under_other_ids_makes_no_second_event_however_late(name, ids, 
 
 
 @every_sender
-@some
+@few
 @given(late_s=st.floats(0, 2 * 86400 + 600))
 def test_signature_makes_no_second_event_as_long_as_it_is_accepted(name, late_s):
     """With equal content without an id, whose repeats are told by time where time is signed."""
@@ -340,11 +352,13 @@ documents = st.dictionaries(st.text("abz", max_size=2), json_values, max_size=3)
 def body_of(name, document):
     if name == "twilio":
         return form_of([(key, json.dumps(value)) for key, value in document.items()])
+    if name == "adyen":
+        return adyen_body(json.dumps(document))
     return json.dumps([document] if SENDERS[name].body == "list" else document).encode()
 
 
 @every_sender
-@some
+@few
 @given(documents, documents)
 def test_different_contents_have_different_ids(name, one, other):
     assume(json.dumps(one, sort_keys=True) != json.dumps(other, sort_keys=True))
@@ -596,6 +610,48 @@ def test_id_that_is_believed_tells_equal_payloads_apart():
     assert again("a", "push") == 1
     # Without an id, the content names the event as before.
     assert [again("", "dispatch"), again("", "dispatch")] == [1, 0]
+
+
+UNSIGNED = {"unsigned": True}
+
+
+@pytest.mark.parametrize(
+    "more", [UNSIGNED, UNSIGNED | {"basic": ["user:password-of-the-user"]}], ids=["alone", "basic"]
+)
+@pytest.mark.parametrize("name", LABELLED)
+def test_unsigned_endpoint_believes_the_id_and_the_type(name, more):
+    door = Door(provider=name, **more)
+    id_header, type_header = LABELLED[name]
+    proof = {"authorization": "Basic dXNlcjpwYXNzd29yZC1vZi10aGUtdXNlcg=="}
+
+    def send(event_id, kind):
+        return door.deliver(b'{"a":1}', {**proof, id_header: event_id, type_header: kind})
+
+    assert [send("a", "go"), send("b", "go"), send("a", "go"), send("a", "stop")] == [1, 1, 0, 1]
+
+
+@pytest.mark.parametrize("name", ["github", "shopify", "generic", "meta", "intercom"])
+def test_equal_content_without_an_id_is_new_after_the_span_where_nothing_is_signed(name):
+    door = Door(provider=name, **UNSIGNED)
+    times = [NOW, NOW + timedelta(minutes=1), NOW + timedelta(seconds=2 * SPAN_S[name] + 1)]
+
+    assert [door.deliver(b'{"a":1}', {}, at=each) for each in times] == [1, 0, 1]
+
+
+def test_unsigned_endpoint_takes_any_place_for_the_id_and_any_span():
+    door = Door(provider="generic", event_id="header:x-id", repeat_window_s=60, **UNSIGNED)
+
+    assert [door.deliver(b"{}", {"x-id": each}) for each in "aba"] == [1, 1, 0]
+
+
+def test_unsigned_endpoint_believes_no_id_where_a_version_is_signed():
+    scheme = {"secrets": [SECRET], "scheme": {"header": "x-signature"}}
+    door = Door(provider="github", versions={"any": scheme}, **UNSIGNED)
+    headers = KeyedHash(header="x-signature").sign(b"{}", SECRET.encode(), NOW)
+
+    made = [door.deliver(b"{}", {**headers, "x-github-delivery": each}) for each in "ab"]
+
+    assert made == [1, 0]
 
 
 def test_id_of_a_sender_is_not_trusted_where_a_version_has_another_scheme():

@@ -68,7 +68,7 @@ def test_sha256_of_twilio_is_a_scheme():
     ],
 )  # fmt: skip
 def test_time_in_another_unit_is_told_as_such(unit, sent, told, caplog, monkeypatch):
-    monkeypatch.setattr("hookkit.web.views.utc_now", lambda: NOW)
+    monkeypatch.setattr("hookkit.application.app_state.utc_now", lambda: NOW)
     scheme = {
         "header": "x-signature",
         "signed": "{timestamp}{body}",

@@ -5,7 +5,6 @@ import json
 import pytest
 
 from hookkit import ConfigurationError
-from hookkit.inbox.opening import check_database
 from hookkit.providers import load_providers
 from hookkit.providers.eight_by_eight.signature import KEY_BASES
 from hookkit.settings.load import load_settings
@@ -22,7 +21,7 @@ REQUIRED = (
 
 def load(**settings):
     config = {"HOOKKIT_ENDPOINTS": {"support": {"provider": "8x8"} | settings}}
-    return load_settings(config, load_providers(), check_database).endpoints["support"]
+    return load_settings(config, load_providers()).endpoints["support"]
 
 
 def mistakes_of(**settings):
@@ -200,3 +199,104 @@ def test_vendor_with_secrets_has_no_keys(name):
     assert list(raised.value.mistakes) == [
         f"HOOKKIT_ENDPOINTS.support.{name}: sunshine does not sign with a key of its own"
     ]
+
+
+# A set of keys
+
+SET_URL = "https://shop.example/keys.json"
+TOKEN = {"type": "token", "algorithm": "ES256"}
+NO_TOKEN = 'key_set: goes with a scheme of the type "token", by RS256 or ES256'
+
+
+@pytest.mark.parametrize("algorithm", ["RS256", "ES256"])
+def test_set_of_keys_stands_in_place_of_secrets(algorithm):
+    endpoint = load(
+        provider="generic", key_set=SET_URL, scheme=TOKEN | {"algorithm": algorithm}, tolerance_s=9
+    )
+
+    ring = endpoint.protection.keys
+    assert (ring.given, ring.server.url, ring.server.algorithm) == ((), SET_URL, algorithm)
+    assert endpoint.protection.secrets is None
+    assert not endpoint.protection.is_open
+    scheme = endpoint.provider.scheme
+    assert (scheme.token.algorithm, scheme.token.tolerance_s) == (algorithm, 9)
+
+
+def test_set_of_keys_proves_what_a_gateway_signs_again():
+    endpoint = load(
+        provider="livechat",
+        key_set=SET_URL,
+        scheme=TOKEN | {"url_claim": "url_hash"},
+        public_url="https://h/x",
+    )
+
+    assert endpoint.provider.scheme.token.public_url == "https://h/x"
+
+
+def test_version_has_secrets_beside_a_set_of_keys_with_a_scheme_of_its_own():
+    of_version = {"secrets": [SECRET], "scheme": {"header": "x-signature"}}
+    settings = {"provider": "sunshine", "key_set": SET_URL, "scheme": TOKEN}
+
+    endpoint = load(**settings, versions={"v2": of_version})
+
+    assert endpoint.protection_of("v2").keys is None
+    assert endpoint.protection_of("v1").keys is not None
+
+
+@pytest.mark.parametrize(
+    ("settings", "mistakes"),
+    [
+        ({"scheme": TOKEN | {"algorithm": "HS256"}}, [NO_TOKEN]),
+        ({}, [NO_TOKEN]),
+        ({"scheme": {"header": "x-signature"}}, [NO_TOKEN]),
+        (
+            {"scheme": TOKEN, "secrets": [SECRET]},
+            ["key_set: beside secrets; say which of the two is meant"],
+        ),
+        (
+            {"scheme": TOKEN, "unsigned": True},
+            ["unsigned: true beside keys; say which of the two is meant"],
+        ),
+        (
+            {"scheme": TOKEN, "key_set": "http://shop.example/keys.json"},
+            ["key_set: must be an address that begins with https://"],
+        ),
+        (
+            {"scheme": TOKEN, "key_set": f"{SET_URL}?a=b"},
+            ["key_set: must be without user, query and fragment"],
+        ),
+        (
+            {"scheme": TOKEN | {"url_claim": "url_hash"}},
+            ["public_url: missing; generic signs the URL, which is not guessed"],
+        ),
+        (
+            {"scheme": TOKEN, "event_id": "header:x-id"},
+            None,
+        ),
+        (
+            {"scheme": TOKEN, "keys": JWK},
+            ["keys: generic does not sign with a key of its own"],
+        ),
+        (
+            {"provider": "8x8", "region": "us"},
+            ["key_set: 8x8 signs with a key of its own; say keys, region or key_bases"],
+        ),
+        (
+            {"provider": "sunshine", "scheme": TOKEN, "versions": {"v2": {"secrets": [SECRET]}}},
+            [
+                (
+                    "versions.v2.secrets: needs a scheme beside it; that of the endpoint goes with"
+                    " key_set"
+                )
+            ],
+        ),
+        (
+            {"provider": "sunshine", "scheme": TOKEN, "versions": {"v2": {"key_set": SET_URL}}},
+            ["versions.v2.key_set (did you mean key_bases?): no such setting"],
+        ),
+    ],
+)
+def test_mistake_with_a_set_of_keys_is_told(settings, mistakes):
+    told = mistakes_of(**{"provider": "generic", "key_set": SET_URL, **settings})
+
+    assert told == mistakes if mistakes is not None else len(told) == 1

@@ -12,14 +12,18 @@ from hookkit.core.scheme import ProofInBody, UrlScheme
 from hookkit.providers import load_providers
 from hookkit.settings.scheme import read_scheme
 from hookkit.testing import list_samples, sign
-from tests.senders.test_senders import PAIRS, PEM_OF_RSA, RSA, SECRET
+from tests.senders.test_senders import HEX_SECRET, PAIRS, PEM_OF_RSA, RSA, SECRET
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 URL = "https://example.com/hooks/shop"
 PUBLIC_PEM_OF_RSA = RSA.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
 
 #: provider -> what signs, what verifies; others have one secret
-KEYS = {**PAIRS, "8x8": (PEM_OF_RSA, PUBLIC_PEM_OF_RSA.decode())}
+KEYS = {
+    **PAIRS,
+    "8x8": (PEM_OF_RSA, PUBLIC_PEM_OF_RSA.decode()),
+    "adyen": (HEX_SECRET, HEX_SECRET),
+}
 SCHEMES = {
     "hmac": {"header": "X-A", "id_header": "X-Id", "signed": "{id}.{body}"},
     "public_key": {"header": "X-A", "algorithm": "ecdsa-p256"},
@@ -28,7 +32,7 @@ SCHEMES = {
     "field": {"field": "a"},
     "basic": {},
 }
-IN_BODY = {"livechat", "mailgun"}
+IN_BODY = {"adyen", "livechat", "mailgun"}
 every_provider = pytest.mark.parametrize("name", sorted(load_providers()))
 
 

@@ -3,12 +3,10 @@
 from dataclasses import replace
 from datetime import UTC, datetime
 
-import pytest
-
-from hookkit.core.content import Location, Text
+from hookkit.core.content import Text
 from hookkit.core.event import EventType, MessageEvent
 from hookkit.core.parts import Author, AuthorType, Conversation, Message, User
-from hookkit.switching.comparison import differences, shown
+from hookkit.switching.comparison import differences
 
 NOW = datetime(2026, 3, 1, 10, 0, 5, 123000, tzinfo=UTC)
 
@@ -72,25 +70,3 @@ def test_words_of_people_are_not_shown():
     assert found(new=new) == [
         ("message.content.text", "text of 5 characters", "text of 10 characters")
     ]
-
-
-@pytest.mark.parametrize(
-    ("value", "path", "text"),
-    [
-        (AuthorType.USER, "actor.type", "user"),
-        (NOW, "occurred_at", "2026-03-01T10:00:05.123+00:00"),
-        (True, "user.authenticated", "true"),
-        (7, "message.content.media_size", "7"),
-        ("whatsapp", "source.type", "whatsapp"),
-        ("Ana Rivera", "source.type", "text of 10 characters"),
-        ("x" * 65, "conversation.id", "text of 65 characters"),
-        ("+15145550123", "client.external_id", "text of 12 characters"),
-        ("+15145550123", "delivery.destination.destination_id", "text of 12 characters"),
-        (45.5, "message.content.latitude", "a float"),
-        ({"plan": "pro"}, "user.metadata", "object of 1 key"),
-        (("a", "b"), "tags", "array of 2 elements"),
-        (Location(), "message.content", "a Location"),
-    ],
-)
-def test_what_is_shown(value, path, text):
-    assert shown(value, path) == text

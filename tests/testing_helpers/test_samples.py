@@ -12,6 +12,7 @@ from hookkit.providers import load_providers
 from hookkit.senders import SENDERS
 from hookkit.signatures.rsa import read_key
 from hookkit.testing import Sample, find_provider, find_sample, freshen, list_samples, sign
+from tests.folding import in_one
 from tests.key_server import pem_of, private_key, public_pem_of
 
 NOW = datetime(2024, 3, 1, 10, 0, 5, tzinfo=UTC)
@@ -52,7 +53,7 @@ def test_plain_sample_comes_before_its_variants():
     assert names == sorted(names)
 
 
-@pytest.mark.parametrize("sample", SAMPLES, ids=name_of)
+@in_one("sample", SAMPLES, ids=name_of)
 def test_every_sample_can_be_found_by_its_name(sample):
     assert find_sample(SUNSHINE, sample.version, sample.name) == sample
 
@@ -61,16 +62,14 @@ def test_every_sample_can_be_found_by_its_name(sample):
 NAMELESS = {"chat_started.minimal", "WEB_HOOK_VERIFY"}
 
 
-@pytest.mark.parametrize(
-    "sample", [each for each in EVERY_SAMPLE if each.name not in NAMELESS], ids=name_of
-)
+@in_one("sample", [each for each in EVERY_SAMPLE if each.name not in NAMELESS], ids=name_of)
 def test_fresh_sample_is_a_new_event(sample):
     first, second = event_ids(sample, NOW), event_ids(sample, NOW + timedelta(seconds=1))
 
     assert first.isdisjoint(second)
 
 
-@pytest.mark.parametrize("sample", EVERY_SAMPLE, ids=name_of)
+@in_one("sample", EVERY_SAMPLE, ids=name_of)
 def test_signed_sample_is_verified(sample):
     scheme = find_provider(sample.provider).scheme
     is_by_key = isinstance(scheme, KeyScheme)

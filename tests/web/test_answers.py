@@ -7,13 +7,14 @@ from concurrent.futures import ThreadPoolExecutor
 from threading import Event
 
 import pytest
-from flask import request
 from werkzeug.test import run_wsgi_app
 
 from hookkit import HookKit, Unavailable, signals
 from hookkit.core.entry import State
 from hookkit.inbox.opening import open_inbox
 from tests.applications import ENDPOINTS, OLD_SECRET, SECRET, make_app, message, post
+
+pytestmark = pytest.mark.usefixtures("each_door")
 
 BAD_BODIES = [
     pytest.param(b"", id="empty"),
@@ -231,36 +232,15 @@ def test_body_shorter_than_declared_is_400_and_not_stored(client):
     assert records(client) == []
 
 
-def test_body_that_the_application_has_read_before_is_still_read(hooks):
-    app = make_app(hooks)
-    app.before_request(lambda: request.get_data() and None)
-
-    response = post(app.test_client(), message())
-
-    assert response.json["new"] == 1
-
-
-def test_body_that_the_application_has_consumed_is_400_rather_than_lost(hooks):
-    app = make_app(hooks)
-    app.before_request(lambda: request.stream.read() and None)
-
-    response = post(app.test_client(), message())
-
-    assert (response.status_code, response.json) == (400, {"code": "malformed_body"})
-
-
 @pytest.mark.parametrize(
-    ("read_before", "terminated", "status"),
+    ("terminated", "status"),
     [
-        pytest.param(lambda: request.get_data(), True, 200, id="cached"),
-        pytest.param(lambda: request.stream.read(), True, 400, id="used up"),
-        pytest.param(lambda: None, False, 400, id="not handed on by the server"),
-        pytest.param(lambda: None, True, 200, id="untouched"),
+        pytest.param(False, 400, id="not handed on by the server"),
+        pytest.param(True, 200, id="untouched"),
     ],
 )
-def test_chunked_body_is_never_taken_for_nothing(hooks, read_before, terminated, status):
+def test_chunked_body_is_never_taken_for_nothing(hooks, terminated, status):
     app = make_app(hooks)
-    app.before_request(lambda: read_before() and None)
     environ = {
         "REQUEST_METHOD": "POST",
         "PATH_INFO": "/hooks/support",
@@ -296,7 +276,7 @@ def test_database_callable_that_raises_is_503_and_quotes_nothing(hooks, caplog):
 
 
 def test_inbox_that_is_being_opened_keeps_nobody_waiting(hooks, monkeypatch, tmp_path):
-    monkeypatch.setattr("hookkit.application.app_state.PATIENCE_S", 0.01)
+    monkeypatch.setattr("hookkit.application.inbox_opening.PATIENCE_S", 0.01)
     opening, go_on = Event(), Event()
 
     def database():
@@ -320,7 +300,7 @@ def test_inbox_that_is_being_opened_keeps_nobody_waiting(hooks, monkeypatch, tmp
 def test_inbox_that_could_not_be_opened_is_left_alone_for_a_moment(
     hooks, monkeypatch, patience_s, tries
 ):
-    monkeypatch.setattr("hookkit.application.app_state.PATIENCE_S", patience_s)
+    monkeypatch.setattr("hookkit.application.inbox_opening.PATIENCE_S", patience_s)
     opened = []
 
     def database():
@@ -335,7 +315,7 @@ def test_inbox_that_could_not_be_opened_is_left_alone_for_a_moment(
 
 
 def test_store_that_is_away_is_503_with_retry_after(client, monkeypatch):
-    def away(envelope):
+    def away(*_):
         raise Unavailable("locked")
 
     post(client, message("event-0"))

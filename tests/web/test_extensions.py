@@ -213,7 +213,7 @@ def test_flask_migrate_makes_the_tables_or_leaves_them_alone(tmp_path, request, 
     flask("db", "migrate")
     flask("db", "upgrade")
 
-    assert "with 0 entries" in flask("hookkit", "check")
+    assert "with 0 entries" in " ".join(flask("hookkit", "check").split())
     assert "No changes in schema detected" in flask("db", "migrate")
     flask("db", "downgrade")
     is_gone = "tables lack" in flask("hookkit", "check", code=1 if tables == "check" else 0)

@@ -12,8 +12,10 @@ from flask import Flask
 from werkzeug.test import EnvironBuilder, run_wsgi_app
 
 from hookkit import HookKit
-from hookkit.web.views import RequestHeaders
+from hookkit.web.exchange import RequestHeaders
 from tests.applications import ENDPOINTS, SECRET, make_app, message, post
+
+pytestmark = pytest.mark.usefixtures("each_door")
 
 TOKEN = "the-token-of-the-challenge"
 ENDPOINTS = ENDPOINTS | {

@@ -13,6 +13,8 @@ from hookkit.core.parts import AuthorType
 from tests.applications import make_app
 from tests.providers.livechat_bodies import CUSTOMER, SECRET_KEY, body, said
 
+pytestmark = pytest.mark.usefixtures("each_door")
+
 OLD_KEY = "the-secret-key-before-that"
 BASIC = "livechat:a-password-nobody-guesses"
 TOKEN = "a-token-that-nobody-guesses"

@@ -9,6 +9,8 @@ from hookkit import HookKit, signals
 from hookkit.log import FIRST_LINES, flush_all
 from tests.applications import ENDPOINTS, SECRET, make_app, message, post
 
+pytestmark = pytest.mark.usefixtures("each_door")
+
 #: Well above the bound.
 MANY = 3 * FIRST_LINES
 

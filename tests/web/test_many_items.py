@@ -16,6 +16,8 @@ from hookkit.core.provider import MAX_REPEATED_BYTES, split
 from hookkit.providers import load_providers
 from tests.applications import ENDPOINTS, make_app, message, post
 
+pytestmark = pytest.mark.usefixtures("each_door")
+
 
 def body_of(count, text="Where is my order?"):
     body = message()
@@ -117,6 +119,39 @@ def test_event_stays_what_it_was_when_the_limit_changes(app_of, hooks):
     assert len(whole) == 2
 
 
+def test_whole_body_says_why_in_the_handler_too(app_of, hooks):
+    seen = []
+    hooks.fallback(lambda event: seen.extend(event.problems))
+    app = app_of(HOOKKIT_MAX_ITEMS=3)
+
+    post(app.test_client(), body_of(4))
+    handle_all(app)
+
+    assert seen == [record.problem for record in records(app)]
+    assert seen == ["body: holds more than 3 events"]
+
+
+def test_limit_of_one_event_is_said_in_the_singular(app_of):
+    app = app_of(HOOKKIT_MAX_ITEMS=1)
+
+    post(app.test_client(), body_of(2))
+
+    assert [record.problem for record in records(app)] == ["body: holds more than 1 event"]
+
+
+@pytest.mark.parametrize("event_id", ["whole:1", "whole:", f"whole:{'0' * 64}"])
+def test_no_id_of_a_sender_makes_an_event_unknown(app_of, hooks, event_id):
+    seen = []
+    hooks.on("*", name="see")(lambda event: seen.append((event.type, event.id)))
+    app = app_of()
+    body = message(event_id)
+
+    post(app.test_client(), body)
+    handle_all(app)
+
+    assert seen == [(EventType.MESSAGE, event_id)]
+
+
 def test_10_000_events_are_admitted_under_a_higher_limit(app_of, hooks, caplog):
     app = app_of(HOOKKIT_MAX_ITEMS=10_000, HOOKKIT_MAX_BODY=1 << 24)
     client = app.test_client()
@@ -133,7 +168,8 @@ def test_10_000_events_are_admitted_under_a_higher_limit(app_of, hooks, caplog):
     assert (again.status_code, again.json["duplicates"]) == (200, 10_000)
     assert len(conflicts) == 10_000
     assert [record.action for record in caplog.records].count("event_conflict") == 1
-    assert hooks.stats(app).entries[State.PENDING] == 10_000
+    assert app.extensions["hookkit"].opening.inbox().counts()[State.PENDING] == 10_000
+    assert hooks.stats(app).entries[State.PENDING] == 1001  # as many as are counted, and more
 
 
 def test_no_statement_has_more_parameters_than_postgresql_takes(hooks, postgres_url):

@@ -11,6 +11,8 @@ from hookkit import HookKit
 from hookkit.signatures.keyed_hash import KeyedHash
 from tests.applications import SECRET, make_app, message, post
 
+pytestmark = pytest.mark.usefixtures("each_door")
+
 BASIC = "vendor:a-password-nobody-guesses"
 TOKEN = "a-token_nobody.guesses~42"
 HEADERS = {"Authorization": f"Basic {base64.b64encode(BASIC.encode()).decode()}"}

@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from flask import has_request_context, request
+from flask import Flask, has_request_context, request
 from sqlalchemy import create_engine, text
 from sqlalchemy.orm import Session
 
@@ -125,10 +125,17 @@ def test_conversation_that_is_held_up_is_logged(hooks, caplog):
         ({"when": "x"}, "must be a function of the event"),
         ({"when": lambda: True}, "must take one argument, the event"),
         ({"when": lambda event, more: True}, "must take one argument, the event"),
+        ({"when": lambda event: (yield)}, "has a yield in it"),
+        ({"channel": ["web"]}, "on(channel=['web']): must be a text"),
+        ({"endpoint": 5}, "on(endpoint=5): must be a text"),
+        ({"name": 5}, "on(name=5): must be a text"),
+        ({"ordered": "no"}, "on(ordered='no'): must be True or False"),
+        ({"transactional": 1}, "on(transactional=1): must be True or False"),
+        ({"author": ["user"]}, "on(author=['user']): not known"),
     ],
 )
 def test_option_that_would_fail_at_every_event_is_refused(hooks, options, told):
-    with pytest.raises(ConfigurationError, match=r"on\((retry|when)=") as refused:
+    with pytest.raises(ConfigurationError, match=r"on\(\w+=") as refused:
         hooks.on("*", **options)
     assert told in str(refused.value)
 
@@ -140,6 +147,16 @@ async def later(event):
 def test_condition_that_is_never_awaited_is_refused(hooks):
     with pytest.raises(ConfigurationError, match="must not be a coroutine function"):
         hooks.on("*", when=later)
+
+
+class Yielding:
+    def __call__(self, event):
+        yield event
+
+
+def test_object_whose_call_runs_nothing_is_refused(hooks):
+    with pytest.raises(ConfigurationError, match="has a yield in it"):
+        hooks.on("*", name="yielding")(Yielding())
 
 
 def test_condition_without_a_signature_is_taken(hooks):
@@ -166,11 +183,62 @@ def test_method_of_a_class_says_how_to_register_it(hooks):
             def handle(self, event, run): ...
 
 
-def test_path_that_is_the_url_of_another_endpoint_is_refused(hooks):
-    declared = {**ENDPOINTS, "b": {"provider": "stripe", "secrets": ["x" * 20]}}
-    declared["support"] = declared["support"] | {"path": "/hooks/b"}
+B = {"provider": "stripe", "secrets": ["x" * 20]}
+BY_TOKEN = {"provider": "sunshine", "unsigned": True, "path_token": ["x" * 20]}
+
+
+@pytest.mark.parametrize(
+    ("path", "other"),
+    [
+        ("/hooks/b", B),
+        ("/hooks/b/", B),
+        ("/hooks/b/anything", BY_TOKEN),
+    ],
+)
+def test_path_that_is_the_url_of_another_endpoint_is_refused(hooks, path, other):
+    declared = {"support": ENDPOINTS["support"] | {"path": path}, "b": other}
 
     with pytest.raises(ConfigurationError, match="is the URL of endpoint 'b' already"):
+        make_app(hooks, HOOKKIT_ENDPOINTS=declared)
+
+
+@pytest.mark.parametrize(
+    ("path", "other"),
+    [
+        ("/hooks/b", B | {"path": "/elsewhere"}),
+        ("/hooks/b/below", B),
+        ("/hooks/support", B),
+    ],
+)
+def test_path_that_is_no_url_of_another_endpoint_is_served(hooks, path, other):
+    declared = {"support": ENDPOINTS["support"] | {"path": path}, "b": other}
+    client = make_app(hooks, HOOKKIT_ENDPOINTS=declared).test_client()
+
+    assert post(client, message(), url=path).status_code == 200
+    assert post(client, message(), url=other.get("path", "/hooks/b")).status_code in (400, 401)
+
+
+def test_endpoint_whose_url_a_view_answers_already_is_refused(hooks):
+    app = Flask("shop")
+    app.config.update(TESTING=True, HOOKKIT_ENDPOINTS=ENDPOINTS)
+    app.add_url_rule("/hooks/support", "old_hook", lambda: "old", methods=["POST"])
+
+    with pytest.raises(ConfigurationError, match="'old_hook' answers POST /hooks/support already"):
+        hooks.init_app(app)
+
+
+@pytest.mark.parametrize("path", ["/hooks//b", "/hooks/%62", "/p?x=1", "/p#x", "/<x>", "/a b"])
+def test_path_that_no_request_has_is_refused(hooks, path):
+    declared = {"support": ENDPOINTS["support"] | {"path": path}}
+
+    with pytest.raises(ConfigurationError, match="must be a path as it is once decoded"):
+        make_app(hooks, HOOKKIT_ENDPOINTS=declared)
+
+
+def test_paths_that_a_slash_at_the_end_tells_apart_are_refused(hooks):
+    declared = {"a": B | {"path": "/p"}, "b": B | {"path": "/p/"}}
+
+    with pytest.raises(ConfigurationError, match="two endpoints have the path '/p'"):
         make_app(hooks, HOOKKIT_ENDPOINTS=declared)
 
 
@@ -190,11 +258,15 @@ def test_handler_has_one_name_however_its_file_is_started(tmp_path):
     (tmp_path / "shop.py").write_text(SCRIPT)
     (tmp_path / "pack").mkdir()
     (tmp_path / "pack" / "__init__.py").touch()
-    (tmp_path / "pack" / "shop.py").write_text(SCRIPT)
+    for name in ("shop.py", "__main__.py"):
+        (tmp_path / "pack" / name).write_text(SCRIPT)
     for arguments, name in (
         (["shop.py"], "shop.greet"),
         (["-c", "import shop"], "shop.greet"),
         (["-m", "pack.shop"], "pack.shop.greet"),
+        (["pack/shop.py"], "pack.shop.greet"),
+        (["-m", "pack"], "pack.__main__.greet"),
+        (["-c", "import pack.__main__"], "pack.__main__.greet"),
         (["-c", "import pack.shop"], "pack.shop.greet"),
         (["-c", SCRIPT], "__main__.greet"),
     ):
@@ -202,6 +274,29 @@ def test_handler_has_one_name_however_its_file_is_started(tmp_path):
             [sys.executable, *arguments], cwd=tmp_path, capture_output=True, text=True, check=True
         )
         assert done.stdout.strip() == str([name])
+
+
+SPAWNING = (
+    SCRIPT
+    + """
+if __name__ == "__main__":
+    from multiprocessing import get_context
+
+    process = get_context("spawn").Process(target=print)
+    process.start()
+    process.join()
+"""
+)
+
+
+def test_handler_has_the_same_name_in_a_spawned_process(tmp_path):
+    (tmp_path / "shop.py").write_text(SPAWNING)
+
+    done = subprocess.run(  # this interpreter
+        [sys.executable, "shop.py"], cwd=tmp_path, capture_output=True, text=True, check=True
+    )
+
+    assert done.stdout.split("\n")[:2] == ["['shop.greet']"] * 2
 
 
 # Where the inbox is

@@ -10,16 +10,16 @@ from typing import Any
 import click
 from flask.cli import with_appcontext
 
+from hookkit.application.app_state import AppState
 from hookkit.cli.flask_commands.common import echo_json, fields_of, json_option, state_of_app
-from hookkit.cli.terminal import aligned, show
+from hookkit.cli.terminal import show, wrapped
 from hookkit.core.attempts import RetryPolicy
 from hookkit.core.handlers import Condition, Handler
 from hookkit.core.provider import Provider
 from hookkit.core.text import counted
 from hookkit.switching.counterparts import WordNote, notes_on
 
-_HEADINGS = ("handler", "words", "only", "retry", "flags", "function")
-_CONDITIONS = ("author", "channel", "provider", "endpoint", "version")
+_CONDITIONS = ("author", "channel", "control", "provider", "endpoint", "version")
 _FLAGS = ("transactional", "ordered", "takes_run")
 
 
@@ -45,7 +45,7 @@ class Listed:
     notes: Sequence[WordNote]
 
 
-@click.command()
+@click.command(short_help="List the handlers.")
 @json_option
 @with_appcontext
 def handlers(*, is_json: bool) -> None:
@@ -54,20 +54,24 @@ def handlers(*, is_json: bool) -> None:
     Below the list stands a note for each word that the vendor's newest payload version does not
     have, with the word that replaces it. The exit status is 1 if no version has the word.
     """
-    state = state_of_app()
-    registry = state.worker.assignment.registry
-    # An application's endpoints may have changed how their provider reads.
-    providers = {each.provider.name: each.provider for each in state.settings.endpoints.values()}
-    found = [
-        _listed(each, state.settings.retry, list(providers.values()))
-        for each in (*registry.handlers.values(), *registry.fallbacks)
-    ]
+    found = list_handlers(state_of_app())
     if is_json:
         echo_json([_json(each) for each in found])
     else:
         show(*_lines(found))
     if any(not note.versions for each in found for note in each.notes):
         raise SystemExit(1)
+
+
+def list_handlers(state: AppState) -> Sequence[Listed]:
+    """Return the handlers of an application in the order in which they run, fallbacks last."""
+    registry = state.worker.assignment.registry
+    # An application's endpoints may have changed how their provider reads.
+    providers = {each.provider.name: each.provider for each in state.settings.endpoints.values()}
+    return [
+        _listed(each, state.settings.retry, list(providers.values()))
+        for each in (*registry.handlers.values(), *registry.fallbacks)
+    ]
 
 
 def _listed(handler: Handler, default: RetryPolicy, providers: list[Provider]) -> Listed:
@@ -107,11 +111,12 @@ def _place(function: Callable[..., Any]) -> str:
 
 
 def _json(listed: Listed) -> dict[str, Any]:
-    notes = [{**fields_of(note), "sentence": _sentence(note)} for note in listed.notes]
+    notes = [{**fields_of(note), "sentence": sentence_of(note)} for note in listed.notes]
     return {**fields_of(listed), "notes": notes}
 
 
-def _sentence(note: WordNote) -> str:
+def sentence_of(note: WordNote) -> str:
+    """Return what a person should know about a word of an old version, or of none."""
     if not note.versions:
         return f"no payload version of {note.provider} says {note.word}: is it spelt right?"
     known = f"{note.word} is a word of {', '.join(note.versions)}"
@@ -126,19 +131,18 @@ def _sentence(note: WordNote) -> str:
 def _lines(found: Sequence[Listed]) -> Iterator[str]:
     if not found:
         yield "no handler is registered"
-        return
-    rows = [
-        (
-            each.name,
-            ", ".join(each.words) or "(fallback)",
-            ", ".join(f"{name}={value}" for name, value in each.only.items()),
-            each.retry,
-            ", ".join(each.flags),
-            each.function,
-        )
-        for each in found
-    ]
-    yield from aligned([_HEADINGS, *rows])
+    for each in found:
+        yield from wrapped(each.name)
+        parts = {
+            "words": ", ".join(each.words) or "(fallback)",
+            "only": ", ".join(f"{name}={value}" for name, value in each.only.items()),
+            "retry": each.retry,
+            "flags": ", ".join(each.flags),
+            "function": each.function,
+        }
+        for name, text in parts.items():
+            if text:
+                yield from wrapped(text, label=f"  {name:10}")
     for each in found:
         for note in each.notes:
-            yield f"{each.name}: {_sentence(note)}"
+            yield from wrapped(f"{each.name}: {sentence_of(note)}", indent=2)

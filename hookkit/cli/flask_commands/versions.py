@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
-import getpass
 import sys
 from collections.abc import Iterator, Sequence
-from datetime import datetime
 
 import click
 from flask.cli import with_appcontext
 
-from hookkit.cli.flask_commands.common import echo_json, fields_of, json_option, state_of_app
+from hookkit.cli.flask_commands.common import (
+    acting,
+    echo_json,
+    fields_of,
+    json_option,
+    state_of_app,
+    utc,
+    who_option,
+)
 from hookkit.cli.terminal import aligned, click_errors, show
 from hookkit.core.text import counted
 from hookkit.switching.comparison import Row
@@ -23,17 +29,14 @@ _HEADINGS = ("type", "{old}", "{new}", "paired", "not in {old}", "not in {new}",
 _MAX_FACTS = 20
 
 _force = click.option("--force", "is_forced", is_flag=True, help="Ignore the reasons against it.")
-_who = click.option(
-    "--who", default=getpass.getuser, help="Who does it, for the record. Default: your user name."
-)
 
 
-@click.group()
+@click.group(short_help="Move an endpoint to another payload version.")
 def versions() -> None:
     """Move an endpoint from one payload version to another."""
 
 
-@versions.command()
+@versions.command(short_help="Show modes, and whether a switch is safe.")
 @click.argument("endpoint")
 @click.option("--to", "new", metavar="VERSION", help="The version to compare. Default: the shadow.")
 @json_option
@@ -55,39 +58,42 @@ def status(endpoint: str, new: str | None, *, is_json: bool) -> None:
         sys.exit(3 if found.is_undecided else 1)
 
 
-@versions.command()
+@versions.command(short_help="Make a version live.")
 @click.argument("endpoint")
 @click.argument("version")
 @_force
-@_who
+@who_option
 @with_appcontext
 def switch(endpoint: str, version: str, who: str, *, is_forced: bool) -> None:
     """Make VERSION live at ENDPOINT, in every process at once."""
     with click_errors():
-        count = state_of_app().versions.switch(endpoint, version, who=who, is_forced=is_forced)
+        state = state_of_app()
+        with acting(state, "switch", who=who, target=f"{endpoint} {version}"):
+            count = state.versions.switch(endpoint, version, who=who, is_forced=is_forced)
     events = counted(
         count, "event that only it has reported runs", "events that only it has reported run"
     )
     show(f"{version} is live at {endpoint}; {events} now")
 
 
-@versions.command()
+@versions.command(short_help="Ignore a version from now on.")
 @click.argument("endpoint")
 @click.argument("version")
 @_force
-@_who
+@who_option
 @with_appcontext
 def retire(endpoint: str, version: str, who: str, *, is_forced: bool) -> None:
     """Ignore VERSION at ENDPOINT from now on."""
-    of_app = state_of_app().versions
-    with click_errors():
+    state = state_of_app()
+    of_app = state.versions
+    with click_errors(), acting(state, "retire", who=who, target=f"{endpoint} {version}"):
         seen_at = of_app.status(endpoint).last_seen.get(version)
         of_app.retire(endpoint, version, who=who, is_forced=is_forced)
-    seen = "it was not seen lately" if seen_at is None else f"last seen {_utc(seen_at)}"
+    seen = "it was not seen lately" if seen_at is None else f"last seen {utc(seen_at)}"
     show(f"{version} is ignored at {endpoint}; {seen}")
 
 
-@versions.command()
+@versions.command(short_help="Try a switch on what is kept.")
 @click.argument("endpoint")
 @click.option("--to", "new", metavar="VERSION", help="The version to try. Default: the shadow.")
 @json_option
@@ -113,11 +119,11 @@ def lines_of_status(status: Status) -> Iterator[str]:
     """Yield the lines that people read of *status*."""
     for version, mode in status.modes.items():
         seen_at = status.last_seen.get(version)
-        seen = "not seen" if seen_at is None else f"last seen {_utc(seen_at)}"
+        seen = "not seen" if seen_at is None else f"last seen {utc(seen_at)}"
         yield f"{version}: {mode.value}, {seen}"
     for entry in status.log:
         changed = f"{entry.version} {entry.vendor_type}".strip()
-        yield f"{_utc(entry.since)}: {changed} {entry.mode.value}, by {entry.who}"
+        yield f"{utc(entry.since)}: {changed} {entry.mode.value}, by {entry.who}"
     if status.rows:
         yield from aligned(_table(status))
         for row in status.rows:
@@ -166,7 +172,7 @@ def _lines_of_fields(row: Row, status: Status) -> Iterator[str]:
 def lines_of_rehearsal(found: Rehearsal) -> Iterator[str]:
     """Yield the lines that people read of a rehearsal."""
     counts = " and ".join(f"{count} of {version}" for version, count in found.deliveries.items())
-    switched_at = _utc(found.switched_at)
+    switched_at = utc(found.switched_at)
     yield f"deliveries replayed: {counts}; switched to {found.new} at {switched_at}"
     headings = ("type", f"handled in {found.old}", f"handled in {found.new}", "held back")
     rows = [
@@ -184,8 +190,4 @@ def lines_of_rehearsal(found: Rehearsal) -> Iterator[str]:
         if len(facts) > _MAX_FACTS:
             yield f"{what}: {len(facts) - _MAX_FACTS} more"
     if found.is_clean:
-        yield f"each of {found.facts} facts is handled once"
-
-
-def _utc(moment: datetime) -> str:
-    return f"{moment:%Y-%m-%d %H:%M:%S} UTC"
+        yield f"each of {counted(found.facts, 'fact', 'facts')} is handled once"

@@ -5,105 +5,30 @@ from __future__ import annotations
 import os
 import socket
 import time
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from functools import cache
-from operator import itemgetter
 from threading import Event, Lock, Thread
 from typing import Any, TypeVar
-from zlib import crc32
 
-from sqlalchemy import Connection, Engine, RootTransaction, Table, bindparam, select
+from sqlalchemy import Column, Connection, Engine, RootTransaction, Table
 from sqlalchemy.dialects import postgresql
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import DBAPIError, OperationalError
 from sqlalchemy.sql.dml import Insert
 
 from hookkit import crash_points
-from hookkit.core.entry import Receipt
-from hookkit.core.errors import Unavailable
-from hookkit.core.modes import Change, Owner
+from hookkit.core.entry import Entry, Receipt, Settlement
+from hookkit.core.errors import TookTooLong, Unavailable
+from hookkit.inbox.postgres.admit import PostgresStorage, admit_together, is_plain
+from hookkit.inbox.postgres.locks import lock_of
+from hookkit.inbox.postgres.one_trip import is_possible
+from hookkit.inbox.postgres.settle import settle
 from hookkit.inbox.sql import transactions
-from hookkit.inbox.sql.admit import KNOWN_COLUMNS, Known, admit
-from hookkit.inbox.sql.owners import OwnerCandidate, changes_at, take_facts
-from hookkit.inbox.sql.rows import PreparedDelivery, Values, chunks
-from hookkit.inbox.sql.tables import deliveries, entries, facts
-from hookkit.inbox.sql.transactions import Exclusive, Transactions, unavailable
-
-# Built once: putting a statement together takes longer than a database does to run it.
-_KNOWN = select(*KNOWN_COLUMNS).where(
-    entries.c.endpoint == bindparam("of_endpoint"),
-    entries.c.event_id.in_(bindparam("event_ids", expanding=True)),
-)
-_LAST_OF_SUBJECT = (
-    select(*KNOWN_COLUMNS)
-    .where(
-        entries.c.endpoint == bindparam("of_endpoint"), entries.c.subject == bindparam("subject")
-    )
-    .order_by(entries.c.id.desc())
-    .limit(1)
-)
-_INSERT_DELIVERY = deliveries.insert()
-
-
-class PostgresStorage:
-    """A ``Storage`` inside one of several transactions that may store the same events."""
-
-    def __init__(self, transactions: Transactions, connection: Connection) -> None:
-        self._transactions = transactions
-        self._connection = connection
-
-    def changes(self, endpoint: str) -> Sequence[Change]:
-        """Return what was switched at *endpoint*, oldest first."""
-        self._transactions.share(self._connection, Exclusive.VERSIONS)
-        return changes_at(self._connection, endpoint)
-
-    def look_up(self, endpoint: str, event_ids: Collection[str]) -> dict[str, Known]:
-        """Return by event id the entries that are there."""
-        known = {}
-        for chunk in chunks(event_ids):
-            values = {"of_endpoint": endpoint, "event_ids": chunk}
-            for row in self._connection.execute(_KNOWN, values):
-                known[row.event_id] = Known(*row)
-        return known
-
-    def last_of(self, endpoint: str, subjects: Collection[str]) -> dict[str, Known]:
-        """Return by subject the entry that was admitted last."""
-        self._take_subjects(endpoint, subjects)
-        found = {}
-        for subject in subjects:
-            values = {"of_endpoint": endpoint, "subject": subject}
-            row = self._connection.execute(_LAST_OF_SUBJECT, values).first()
-            if row is not None:
-                found[subject] = Known(*row)
-        return found
-
-    def _take_subjects(self, endpoint: str, subjects: Collection[str]) -> None:
-        """Wait until no other transaction admits one of *subjects*; hold them until the end."""
-        numbers = {_FIRST_SUBJECT_LOCK + _lock_of(endpoint, subject) for subject in subjects}
-        for number in sorted(numbers):  # so that two of us wait in one direction only
-            self._connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({number})")
-
-    def store_delivery(self, row: Values) -> int:
-        """Store a delivery; return its id."""
-        key: Any = self._connection.execute(_INSERT_DELIVERY, row).inserted_primary_key
-        return int(key.id)
-
-    def store_entries(self, endpoint: str, rows: Sequence[Values]) -> dict[str, Known]:
-        """Store the entries that are not there; return what is there then, ours or another's."""
-        # In the order of their ids: two processes that insert the same ones then wait for
-        # each other in one direction only.
-        ordered = sorted(rows, key=itemgetter("event_id"))
-        self._connection.execute(self._transactions.insert_unless_there(entries), ordered)
-        return self.look_up(endpoint, [row["event_id"] for row in rows])
-
-    def flush(self) -> None:
-        """Do nothing: everything is written at once."""
-
-    def take_facts(self, endpoint: str, wanted: Sequence[OwnerCandidate]) -> dict[str, Owner]:
-        """Have each free fact owned by the first in *wanted*; return the owners by fact."""
-        insert_fact = self._transactions.insert_unless_there(facts)
-        return take_facts(self._connection, insert_fact, endpoint, wanted)
-
+from hookkit.inbox.sql.admit import admit
+from hookkit.inbox.sql.group_commit import GroupCommit
+from hookkit.inbox.sql.patience import look_limit_s
+from hookkit.inbox.sql.rows import PreparedDelivery
+from hookkit.inbox.sql.transactions import Exclusive, unavailable
 
 #: How late a connection may be cut, in seconds.
 _PERIOD_S = 0.25
@@ -189,19 +114,20 @@ TRANSACTION_TIMEOUT_S = 8.0
 #: Seconds that a reading transaction may take: people ask for it, and tables may be large.
 READ_TIMEOUT_S = 30.0
 
+# https://www.postgresql.org/docs/current/errcodes-appendix.html
+_QUERY_CANCELED = "57014"
+
 _SCHEMA_TIMEOUT_S = 30
 
-# The first of our advisory locks; an arbitrary number, which no other program is likely to use.
-_FIRST_LOCK = 0x686F6F6B6B6974
+# The isolation level in which deliveries are stored together: each statement commits itself.
+_TOGETHER = "AUTOCOMMIT"
 
-# Subjects share a few locks: a server has room for some thousands, and a body may have as many.
-_FIRST_SUBJECT_LOCK = _FIRST_LOCK + 0x100
-_SUBJECT_LOCKS = 64
+# One statement is on its way to the disk while the next is made; a third would wait for Python.
+_MAX_TOGETHER = 2
 
-
-def _lock_of(endpoint: str, subject: str) -> int:
-    return crc32(f"{endpoint}\0{subject}".encode()) % _SUBJECT_LOCKS
-
+# So many deliveries have transactions of their own at once. More would not be faster, and the
+# pool of connections serves whoever comes first to a free one, not whoever waits longest.
+_MAX_ALONE = 4
 
 _Answer = TypeVar("_Answer")
 
@@ -211,11 +137,16 @@ class PostgresTransactions(transactions.Transactions):
 
     READ COMMITTED whatever the engine's default: a statement after a lost race must see what
     the winner committed, and an engine in AUTOCOMMIT would have no transactions.
+
+    Of our own engine, the connections that stored deliveries together are kept for the next ones:
+    to check one out of the pool, set it up and give it back takes as long as to store. After any
+    error, the next delivery checks out another.
     """
 
     def __init__(self, engine: Engine, *, is_own: bool, migrates: bool = True) -> None:
         super().__init__(engine, is_own=is_own, migrates=migrates)
-        self._watchdog = Watchdog()
+        self._has_one_trip = is_possible(engine.dialect)
+        self._forget_threads()
 
     def write_shared(self, work: Callable[[Connection], _Answer]) -> _Answer:
         """Return what *work* returned, in a transaction of its own: the server shares commits."""
@@ -223,15 +154,34 @@ class PostgresTransactions(transactions.Transactions):
             return work(connection)
 
     def admit(self, delivery: PreparedDelivery) -> Receipt:
-        """Store what is new of *delivery*, in a transaction of its own."""
-        with self.write() as connection:
-            (receipt,) = admit(connection, PostgresStorage(self, connection), [delivery])
-            crash_points.reach("admit_written")
-            return receipt
+        """Store what is new of *delivery*, by one statement with what other threads bring.
+
+        What more than an event id decides about is stored in a transaction of its own.
+        """
+        self.prepare()
+        if self._has_one_trip and is_plain(delivery):
+            receipt = self._together.submit(delivery, len(delivery.envelope.body))
+            if receipt is not None:
+                return receipt
+        return self._alone.submit(delivery)
+
+    def settle(
+        self, connection: Connection, finished: Sequence[tuple[Entry, Settlement]], now_ms: int
+    ) -> set[int]:
+        """Record attempts and next states; return the ids of those that were settled."""
+        return settle(connection, finished, now_ms)
 
     def insert_unless_there(self, table: Table) -> Insert:
         """Return an insert into *table* that passes over rows that are there already."""
         return _insert_unless_there(table)
+
+    def insert_or_add(self, column: Column[Any]) -> Insert:
+        """Return an insert that adds to *column* of the rows that are there already."""
+        statement = postgresql.insert(column.table)
+        return statement.on_conflict_do_update(
+            index_elements=column.table.primary_key,
+            set_={column.name: column + statement.excluded[column.name]},
+        )
 
     def take(self, connection: Connection, what: Exclusive) -> None:
         """Wait until no other transaction has taken or shares *what*; hold it until the end."""
@@ -240,12 +190,11 @@ class PostgresTransactions(transactions.Transactions):
             self._take_time(connection, "0")
         if what is Exclusive.SCHEMA:
             connection.exec_driver_sql(f"SET LOCAL lock_timeout = '{_SCHEMA_TIMEOUT_S}s'")
-        connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({_FIRST_LOCK + what.value})")
+        connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({lock_of(what)})")
 
     def share(self, connection: Connection, what: Exclusive) -> None:
         """Wait until no transaction has taken *what*; keep it from being taken until the end."""
-        number = _FIRST_LOCK + what.value
-        connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock_shared({number})")
+        connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock_shared({lock_of(what)})")
 
     def handling(self, connection: Connection) -> AbstractContextManager[None]:
         """Undo the timeouts, which are for hookkit's own statements."""
@@ -254,32 +203,76 @@ class PostgresTransactions(transactions.Transactions):
         return nullcontext()
 
     def after_fork(self) -> None:
-        """Forget the connections of the parent process, and the thread that watches them."""
-        self._watchdog = Watchdog()
+        """Forget the connections of the parent process, the queue, and the watching thread."""
+        self._forget_threads()
         super().after_fork()
+
+    def _forget_threads(self) -> None:
+        self._watchdog = Watchdog()
+        self._kept.clear()
+        self._together: GroupCommit[PreparedDelivery, Receipt | None] = GroupCommit(
+            self._admit_together,
+            timeout_s=lambda: transactions.BUSY_TIMEOUT_S,
+            max_leaders=_MAX_TOGETHER,
+        )
+        self._alone: GroupCommit[PreparedDelivery, Receipt] = GroupCommit(
+            self._admit_alone,
+            timeout_s=lambda: transactions.BUSY_TIMEOUT_S,
+            max_leaders=_MAX_ALONE,
+            max_count=1,
+        )
+
+    def _admit_alone(
+        self, take: Callable[[], Sequence[PreparedDelivery]], *, timeout_s: float
+    ) -> list[Receipt]:
+        with self._writing() as connection:
+            receipts = admit(connection, PostgresStorage(self, connection), take())
+            crash_points.reach("admit_written")
+            return receipts
+
+    def _admit_together(
+        self, take: Callable[[], Sequence[PreparedDelivery]], *, timeout_s: float
+    ) -> list[Receipt | None]:
+        """Store deliveries by one statement; None is what a transaction of its own must decide."""
+        batch: list[PreparedDelivery] = []
+
+        def store(connection: Connection) -> list[Receipt | None]:
+            batch.extend(() if batch else take())
+            return admit_together(connection, batch, _settings_of_writing())
+
+        with unavailable():
+            try:
+                with self._checked_out(_TOGETHER, store, TRANSACTION_TIMEOUT_S) as (_, receipts):
+                    crash_points.reach("admit_written")
+                    return receipts
+            except DBAPIError as error:
+                if not batch or error.connection_invalidated:
+                    raise
+                # Of one of them, probably, which will hear it again.
+                return [None] * len(batch)
 
     @contextmanager
     def _reading(self) -> Iterator[Connection]:
-        begin = f"SELECT set_config('statement_timeout', '{READ_TIMEOUT_S:g}s', true)"
-        timeout_s = READ_TIMEOUT_S
+        limit_s = look_limit_s() or READ_TIMEOUT_S
+        begin = f"SELECT set_config('statement_timeout', '{limit_s:g}s', true)"
         with (
             unavailable(),
-            self._transaction("REPEATABLE READ", begin, timeout_s) as connection,
+            self._transaction("REPEATABLE READ", begin, READ_TIMEOUT_S) as connection,
         ):
-            yield connection
+            try:
+                yield connection
+            except OperationalError as error:
+                if getattr(error.orig, "sqlstate", None) == _QUERY_CANCELED:
+                    raise TookTooLong(f"it took longer than {limit_s:g} s") from error
+                raise
 
     @contextmanager
     def _writing(self) -> Iterator[Connection]:
         """Begin a transaction whose commit waits for the disk, and that does not take long."""
-        begin = (
-            "SELECT set_config('synchronous_commit', 'on', true),"
-            f" set_config('lock_timeout', '{transactions.BUSY_TIMEOUT_S:g}s', true),"
-            f" set_config('statement_timeout', '{STATEMENT_TIMEOUT_S:g}s', true)"
-        )
         timeout_s = TRANSACTION_TIMEOUT_S
         with (
             unavailable(),
-            self._transaction("READ COMMITTED", begin, timeout_s) as connection,
+            self._transaction("READ COMMITTED", _settings_of_writing(), timeout_s) as connection,
         ):
             yield connection
 
@@ -295,46 +288,80 @@ class PostgresTransactions(transactions.Transactions):
         self, isolation_level: str, begin: str, timeout_s: float
     ) -> Iterator[Connection]:
         """Run a transaction whose first statement is *begin*, within *timeout_s* seconds."""
-        connection, transaction = self._begin(isolation_level, begin, timeout_s)
-        driver: Any = connection.connection.dbapi_connection
-        try:
-            with transaction:
-                yield connection
-        except BaseException as error:
-            # A handler that tried to end it has left SQLAlchemy in the belief that there is
-            # nothing to roll back, and the connection could not be given back.
-            with suppress(Exception):
-                driver.rollback()
-            if self._watchdog.has_cut(connection):
-                raise _silence(timeout_s) from error
-            raise
-        finally:
-            self._watchdog.end(connection)
-            connection.close()
 
-    def _begin(
-        self, isolation_level: str, begin: str, timeout_s: float
-    ) -> tuple[Connection, RootTransaction]:
-        """Begin on a connection of the pool; one that the server has closed costs nothing."""
-        is_first = True
-        while True:
-            connection = self.engine.connect()
+        def start(connection: Connection) -> RootTransaction:
+            transaction = connection.begin()
+            connection.exec_driver_sql(begin)
+            return transaction
+
+        with self._checked_out(isolation_level, start, timeout_s) as (connection, transaction):
+            driver: Any = connection.connection.dbapi_connection
             try:
-                connection.execution_options(isolation_level=isolation_level)
+                with transaction:
+                    yield connection
+            except BaseException as error:
+                # A handler that tried to end it has left SQLAlchemy in the belief that there is
+                # nothing to roll back, and the connection could not be given back.
+                with suppress(Exception):
+                    driver.rollback()
+                if self._watchdog.has_cut(connection):
+                    raise _silence(timeout_s) from error
+                raise
+
+    @contextmanager
+    def _checked_out(
+        self, isolation_level: str, first: Callable[[Connection], _Answer], timeout_s: float
+    ) -> Iterator[tuple[Connection, _Answer]]:
+        """Check a connection out for *timeout_s* seconds, and do on it what is to be done *first*.
+
+        That is done twice if the server had closed the connection, which then costs nothing.
+        """
+        is_second = False
+        while True:
+            kept = self._take_kept() if isolation_level == _TOGETHER else None
+            connection = kept or self.engine.connect()
+            try:
+                if kept is None:
+                    connection.execution_options(isolation_level=isolation_level)
                 self._watchdog.start(connection, timeout_s)
-                transaction = connection.begin()
-                connection.exec_driver_sql(begin)
+                answer = first(connection)
+                break
             except BaseException as error:
                 has_cut = self._watchdog.end(connection)
                 connection.close()
                 if has_cut:
                     raise _silence(timeout_s) from error
                 # With the first of them SQLAlchemy drops all that are as old.
-                if is_first and isinstance(error, DBAPIError) and error.connection_invalidated:
-                    is_first = False
-                    continue
-                raise
-            return connection, transaction
+                self._release_kept()
+                if is_second or not _is_lost(error):
+                    raise
+                is_second = True
+        try:
+            yield connection, answer
+        except BaseException:
+            self._watchdog.end(connection)
+            connection.close()
+            raise
+        has_cut = self._watchdog.end(connection)
+        if has_cut or isolation_level != _TOGETHER or not self.is_own:
+            connection.close()
+            return
+        connection.rollback()  # for SQLAlchemy, which takes a look-up for a transaction
+        self._keep(connection)
+
+
+def _settings_of_writing() -> str:
+    """Return what has a transaction wait for the disk, and not for long for anything else."""
+    return (
+        "SELECT set_config('synchronous_commit', 'on', true),"
+        f" set_config('lock_timeout', '{transactions.BUSY_TIMEOUT_S:g}s', true),"
+        f" set_config('statement_timeout', '{STATEMENT_TIMEOUT_S:g}s', true)"
+    )
+
+
+def _is_lost(error: BaseException) -> bool:
+    """Tell whether *error* says that the connection is gone."""
+    return isinstance(error, DBAPIError) and error.connection_invalidated
 
 
 @cache

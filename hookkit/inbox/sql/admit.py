@@ -25,8 +25,9 @@ from hookkit.core.errors import Unavailable
 from hookkit.core.facts import is_exact
 from hookkit.core.modes import Change, Modes, Owner, modes_after
 from hookkit.inbox.records import seconds_to_ms
-from hookkit.inbox.sql.owners import OwnerCandidate, mark_twins, with_first_states
-from hookkit.inbox.sql.rows import PreparedDelivery, Values, chunks
+from hookkit.inbox.sql.damage import state_of
+from hookkit.inbox.sql.owners import OwnerCandidate, mark_twins
+from hookkit.inbox.sql.rows import PreparedDelivery, Values, chunks, with_first_states
 from hookkit.inbox.sql.tables import deliveries, entries
 
 
@@ -96,7 +97,7 @@ def admit(
         of_delivery = modes[endpoint] if delivery.envelope.modes is not None else None
         event_ids = _event_ids(storage, delivery, known[endpoint], last[endpoint])
         delivery_id = _store_new(storage, delivery, event_ids, known[endpoint], of_delivery)
-        items = _admitted_items(delivery, event_ids, known[endpoint], delivery_id)
+        items = admitted_items(delivery, event_ids, known[endpoint], delivery_id)
         _keep_what_counts(connection, storage, delivery, delivery_id, items)
         if of_delivery is not None and of_delivery.has_twins:
             candidates[endpoint] += _owner_candidates(delivery, items)
@@ -245,7 +246,7 @@ def _same_event(
     return entry if typed is None and is_late else typed, item.typed_event_id
 
 
-def _admitted_items(
+def admitted_items(
     delivery: PreparedDelivery,
     event_ids: Sequence[str],
     known: Mapping[str, Known],
@@ -270,7 +271,7 @@ def _admitted_items(
                 is_new=is_new,
                 is_conflict=not is_new and entry.content_hash != row["content_hash"],
                 is_other_type=not is_new and entry.vendor_type != row["vendor_type"],
-                state=State(entry.state),
+                state=state_of(entry.state),
                 repeat_after_s=None if is_new else item.repeat_after_s,
             )
         )

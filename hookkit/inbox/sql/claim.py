@@ -1,11 +1,9 @@
-"""Finds what is due, lanes included, and reads what a worker needs of it."""
+"""Finds what is due, lanes included, and leases it."""
 
 from __future__ import annotations
 
-import json
-from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Sequence
-from itertools import takewhile
+from itertools import accumulate, takewhile
 from operator import attrgetter
 from typing import Any, NamedTuple
 
@@ -14,28 +12,33 @@ from sqlalchemy import (
     Select,
     and_,
     bindparam,
-    case,
     func,
     or_,
     select,
     text,
     true,
     tuple_,
+    union_all,
     update,
 )
 
-from hookkit.core.attempts import Outcome, Recorded, tries_of
-from hookkit.core.body import Headers
-from hookkit.core.entry import Entry, State
-from hookkit.inbox.records import from_ms, later
+from hookkit.core.entry import COUNTED, GROUP, SUSPECT, State
+from hookkit.inbox.records import FEWEST_IN_GROUP, Terms, later
 from hookkit.inbox.sql.applications import IS_OURS
-from hookkit.inbox.sql.rows import BodyCipher, Values, chunks
-from hookkit.inbox.sql.tables import attempts, deliveries, entries
+from hookkit.inbox.sql.compiled import execute
+from hookkit.inbox.sql.damage import without_damaged
+from hookkit.inbox.sql.rows import Values, chunks
+from hookkit.inbox.sql.tables import deliveries, entries
 
 #: An entry that is held up in its lane is not looked at again for so long, in seconds.
 HELD_UP_S = 1.0
 #: The states that a claim may start from.
 CLAIMABLE = (State.PENDING, State.WAITING, State.RUNNING)
+_RUNNING = State.RUNNING.value
+_NEVER_LOST = (State.PENDING, State.WAITING)
+
+#: The bodies of a group, which are held in memory.
+MAX_GROUP_BYTES = 4 * 1024 * 1024
 
 # How many rows of each state a claim in lanes looks at, and how often: what is held up is put
 # off, so that the next look finds others. On SQLite deliveries wait meanwhile.
@@ -66,7 +69,14 @@ class Due(NamedTuple):
     replays: int
     chosen_handlers: str | None
     lane: str | None
+    lease_token: str | None
+    body_bytes: int
     held_until_ms: int | None = None
+
+    @property
+    def is_lost(self) -> bool:
+        """Whether its lease is over, and its holder may have died of it."""
+        return self.state == _RUNNING
 
     @property
     def age(self) -> tuple[int, int, int]:
@@ -158,6 +168,8 @@ _CLAIMABLE = (
         entries.c.replay_count,
         entries.c.chosen_handlers,
         entries.c.lane,
+        entries.c.lease_token,
+        func.length(deliveries.c.body),
     )
     # An entry whose bytes are gone cannot be read: it must not hold up those behind it.
     .join(deliveries, deliveries.c.id == entries.c.delivery_id)
@@ -183,14 +195,20 @@ _DUE_OF_THESE: Select[Any] = _CLAIMABLE.where(
     ),
 )
 _DUE_OF_THESE_IN_LANES = _DUE_OF_THESE.add_columns(_HELD_UNTIL_MS)
-_FIRST_DUE = {
-    state: select(entries.c.due_at_ms)
-    .join(deliveries, deliveries.c.id == entries.c.delivery_id)
-    .where(entries.c.state == state.value, _AT_ENDPOINTS, IS_OURS)
-    .order_by(*_OLDEST_FIRST)
-    .limit(1)
-    for state in CLAIMABLE
-}
+# One statement, and still one walk through the index for each state.
+_FIRST_DUE = union_all(
+    *(
+        select(
+            select(entries.c.state, entries.c.due_at_ms)
+            .join(deliveries, deliveries.c.id == entries.c.delivery_id)
+            .where(entries.c.state == state.value, _AT_ENDPOINTS, IS_OURS)
+            .order_by(*_OLDEST_FIRST)
+            .limit(1)
+            .subquery()
+        )
+        for state in CLAIMABLE
+    )
+)
 _LEASE = (
     update(entries)
     .where(entries.c.id.in_(bindparam("entry_ids", expanding=True)))
@@ -198,85 +216,111 @@ _LEASE = (
         state=State.RUNNING.value,
         lease_token=bindparam("new_token"),
         due_at_ms=bindparam("new_due_ms"),
-        attempt_count=entries.c.attempt_count + 1,
-        lost_claim_count=entries.c.lost_claim_count
-        + case((entries.c.state == State.RUNNING.value, 1), else_=0),
+        attempt_count=entries.c.attempt_count + bindparam("counted"),
+        lost_claim_count=entries.c.lost_claim_count + bindparam("lost"),
     )
-)
-# Not RUNNING, which would count as a lost claim when its holder dies before it comes to it.
-_SET_ASIDE = (
-    update(entries)
-    .where(entries.c.id.in_(bindparam("entry_ids", expanding=True)))
-    .values(
-        state=State.WAITING.value,
-        lease_token=bindparam("new_token"),
-        due_at_ms=bindparam("new_due_ms"),
-    )
-)
-_BODIES = select(
-    deliveries.c.id, deliveries.c.body, deliveries.c.headers, deliveries.c.is_encrypted
-).where(deliveries.c.id.in_(bindparam("delivery_ids", expanding=True)))
-_RECORDED = (
-    select(
-        attempts.c.entry_id,
-        attempts.c.handler,
-        attempts.c.outcome,
-        attempts.c.replay_count,
-        attempts.c.retry_at_ms,
-    )
-    .join(entries, entries.c.id == attempts.c.entry_id)
-    .where(
-        attempts.c.entry_id.in_(bindparam("entry_ids", expanding=True)),
-        attempts.c.generation == entries.c.generation,
-    )
-    .order_by(attempts.c.id)
 )
 
 
-def choose(
-    connection: Connection, wanted: Values, limit: int, only: Collection[int] | None
-) -> list[Due]:
-    """Return what to claim: an entry whose lease is over alone, or up to *limit* others.
+class Choice(NamedTuple):
+    """What to claim, and how.
+
+    Attributes:
+        kind: The first letter of the lease token.
+        counted: How many claims each is charged with now.
+        lost: How many of these were lost.
+    """
+
+    due: Sequence[Due]
+    kind: str = COUNTED
+    counted: int = 1
+    lost: int = 0
+
+
+def choose(connection: Connection, wanted: Values, terms: Terms) -> Choice:
+    """Return what to claim of what has been due longest.
 
     Args:
         wanted: The parameters ``now_ms`` and ``endpoints``, and those of ``IS_OURS``.
     """
-    oldest_first = _due_entries(connection, wanted, limit, only)
-    if oldest_first and oldest_first[0].state == State.RUNNING.value:
-        return oldest_first[:1]
-    return [each for each in oldest_first if each.state != State.RUNNING.value][:limit]
+    find = _free_in_lanes if terms.in_lanes else _due_entries
+    oldest_first = find(connection, wanted, terms)
+    if not oldest_first:
+        return Choice([])
+    first = oldest_first[0]
+    if first.is_lost:
+        return _lost(first)
+    others = [each for each in oldest_first if not each.is_lost]
+    if terms.max_attempts is None:
+        return Choice(others[: terms.limit])
+    if not _may_share(first, terms.max_attempts):
+        return Choice([first] if terms.takes_alone else [])
+    sharing = [each for each in others if _may_share(each, terms.max_attempts)]
+    return Choice(_at_most(sharing, terms.limit), GROUP, counted=0)
 
 
-def choose_in_lanes(
-    connection: Connection, wanted: Values, only: Collection[int] | None
-) -> list[Due]:
-    """Return what has been due longest of what nothing in its lane holds up, if anything."""
-    if only is not None:
-        due = _due_entries(connection, wanted, 0, only, in_lanes=True)
-        return [each for each in due if each.held_until_ms is None][:1]
+def _lost(due: Due) -> Choice:
+    """Claim *due*, whose lease is over, alone: it may have killed its worker.
+
+    What was claimed in a group is a suspect, and the loss is not charged: it may not even have
+    begun. If it is lost once more, both losses are.
+    """
+    kind = (due.lease_token or "")[:1]
+    if kind == GROUP:
+        return Choice([due], SUSPECT)
+    both = 2 if kind == SUSPECT else 1
+    return Choice([due], counted=both, lost=both)
+
+
+def _may_share(due: Due, max_attempts: int) -> bool:
+    """Tell whether *due* can be claimed in a group."""
+    return due.lost_claim_count == 0 and due.claim_count + FEWEST_IN_GROUP <= max_attempts
+
+
+def _at_most(due: Sequence[Due], limit: int) -> list[Due]:
+    """Return the first of *due*, *limit* and ``MAX_GROUP_BYTES`` at most."""
+    sizes = accumulate(each.body_bytes for each in due[:limit])
+    # The first is always taken, however large it is.
+    return [
+        each
+        for number, (each, size) in enumerate(zip(due, sizes, strict=False))
+        if not number or size <= MAX_GROUP_BYTES
+    ]
+
+
+def _free_in_lanes(connection: Connection, wanted: Values, terms: Terms) -> list[Due]:
+    """Return what nothing in its lane holds up, one of each lane at most."""
+    if terms.only is not None:
+        due = _due_entries(connection, wanted, terms)
+        return _one_of_each_lane(each for each in due if each.held_until_ms is None)
     for _ in range(_MOST_LOOKS):
-        due = _due_entries(connection, wanted, _LOOK_AT, None, in_lanes=True)
+        due = _due_entries(connection, wanted, terms)
         held_up = list(takewhile(lambda each: each.held_until_ms is not None, due))
         _put_off(connection, held_up, wanted["now_ms"])
         if len(held_up) < len(due):
-            return [due[len(held_up)]]
+            return _one_of_each_lane(each for each in due if each.held_until_ms is None)
         if not due:
             break
     return []
 
 
-def lease(
-    connection: Connection, due: Sequence[Due], limit: int, token: str, until_ms: int
-) -> None:
-    """Give *due* to the holder of *token* until then, and count the claims of the first ones.
+def _one_of_each_lane(due: Iterable[Due]) -> list[Due]:
+    first: dict[tuple[str, str | int], Due] = {}
+    for each in due:
+        first.setdefault((each.endpoint, each.id if each.lane is None else each.lane), each)
+    return list(first.values())
 
-    Args:
-        limit: How many are leased; the others are set aside.
-    """
-    for statement, some in (_LEASE, due[:limit]), (_SET_ASIDE, due[limit:]):
-        for chunk in chunks(each.id for each in some):
-            values = {"new_token": token, "new_due_ms": until_ms, "entry_ids": chunk}
-            connection.execute(statement, values)
+
+def lease(connection: Connection, choice: Choice, token: str, until_ms: int) -> None:
+    """Give what was chosen to the holder of *token* until then."""
+    values = {
+        "new_token": token,
+        "new_due_ms": until_ms,
+        "counted": choice.counted,
+        "lost": choice.lost,
+    }
+    for chunk in chunks(each.id for each in choice.due):
+        execute(connection, _LEASE, values | {"entry_ids": chunk})
 
 
 def release(connection: Connection, lanes: Collection[tuple[str, str]], now_ms: int) -> None:
@@ -286,54 +330,36 @@ def release(connection: Connection, lanes: Collection[tuple[str, str]], now_ms: 
         connection.execute(_RELEASE, values)
 
 
-def claimed_entries(
-    connection: Connection, due: Sequence[Due], lease_token: str, cipher: BodyCipher
-) -> list[Entry]:
-    """Return *due*, read before their claim, as the worker gets them after it."""
-    contents = _contents(connection, {each.delivery_id for each in due}, cipher)
-    recorded = _recorded(connection, due)
-    return [
-        _claimed(each, lease_token, contents[each.delivery_id], recorded[each.id]) for each in due
-    ]
-
-
 def first_due(connection: Connection, wanted: Values) -> Iterator[tuple[State, int]]:
     """Yield when the first entry of each state is due, in milliseconds since the epoch.
 
     Args:
         wanted: The parameter ``endpoints``, and those of ``IS_OURS``.
     """
-    for state in CLAIMABLE:
-        due_ms = connection.execute(_FIRST_DUE[state], wanted).scalar()
-        if due_ms is not None:
-            yield state, due_ms
+    for word, due_at_ms in execute(connection, _FIRST_DUE, wanted):
+        # One whose time was damaged is found by the next claim, which makes it a dead letter.
+        yield State(word), due_at_ms or 0
 
 
-def _due_entries(
-    connection: Connection,
-    wanted: Values,
-    limit: int,
-    only: Collection[int] | None,
-    *,
-    in_lanes: bool = False,
-) -> list[Due]:
-    """Return what is due, what has been due longest first, locked where rows are locked.
-
-    Args:
-        limit: Of each state; without effect on *only*.
-        in_lanes: Whether to look for what holds them up.
-    """
+def _due_entries(connection: Connection, wanted: Values, terms: Terms) -> list[Due]:
+    """Return what is due, what has been due longest first, locked where rows are locked."""
+    limit = _LOOK_AT if terms.in_lanes else terms.limit
     values = wanted | {"row_limit": limit}
-    if only is None:
-        due = _DUE_IN_LANES if in_lanes else _DUE
-        found = [connection.execute(due[state], values) for state in CLAIMABLE]
+    if terms.only is None:
+        due = _DUE_IN_LANES if terms.in_lanes else _DUE
+        states = CLAIMABLE if terms.takes_lost else _NEVER_LOST
+        found = [execute(connection, due[state], values) for state in states]
     else:
-        due_of_these = _DUE_OF_THESE_IN_LANES if in_lanes else _DUE_OF_THESE
+        due_of_these = _DUE_OF_THESE_IN_LANES if terms.in_lanes else _DUE_OF_THESE
         found = [
-            connection.execute(due_of_these, values | {"entry_ids": chunk})
-            for chunk in chunks(set(only))
+            execute(connection, due_of_these, values | {"entry_ids": chunk})
+            for chunk in chunks(set(terms.only))
         ]
-    return sorted((Due(*row) for rows in found for row in rows), key=attrgetter("age"))
+    every = (Due(*row) for rows in found for row in rows)
+    whole = without_damaged(connection, every, wanted["now_ms"])
+    return sorted(
+        (each for each in whole if terms.takes_lost or not each.is_lost), key=attrgetter("age")
+    )
 
 
 def _put_off(connection: Connection, held_up: Iterable[Due], now_ms: int) -> None:
@@ -346,52 +372,3 @@ def _put_off(connection: Connection, held_up: Iterable[Due], now_ms: int) -> Non
     ]
     if put_off:
         connection.execute(_HOLD_UP, put_off)
-
-
-def _claimed(
-    due: Due, lease_token: str, content: tuple[bytes | None, Headers], recorded: Sequence[Recorded]
-) -> Entry:
-    chosen = None if due.chosen_handlers is None else frozenset(json.loads(due.chosen_handlers))
-    return Entry(
-        id=due.id,
-        endpoint=due.endpoint,
-        event_id=due.event_id,
-        position=due.position,
-        claim_count=due.claim_count + 1,
-        lost_claim_count=due.lost_claim_count + (due.state == State.RUNNING.value),
-        lease_token=lease_token,
-        tries=tries_of(recorded, replay=due.replays, chosen=chosen),
-        generation=due.generation,
-        replays=due.replays,
-        chosen=chosen,
-        lane=due.lane,
-        received_at=from_ms(due.received_at_ms),
-        body=content[0],
-        headers=content[1],
-    )
-
-
-def _contents(
-    connection: Connection, delivery_ids: Collection[int], cipher: BodyCipher
-) -> dict[int, tuple[bytes | None, Headers]]:
-    """Return the bytes and the headers of deliveries by id: many items may share one."""
-    contents = {}
-    for chunk in chunks(delivery_ids):
-        for row in connection.execute(_BODIES, {"delivery_ids": chunk}):
-            body = cipher.decrypt(row.body) if row.is_encrypted else row.body
-            contents[row.id] = body, json.loads(row.headers)
-    return contents
-
-
-def _recorded(connection: Connection, due: Sequence[Due]) -> dict[int, list[Recorded]]:
-    """Return by entry what its handlers have tried since it started over."""
-    recorded: dict[int, list[Recorded]] = defaultdict(list)
-    # A first claim has no attempts to look for.
-    tried = [each.id for each in due if each.claim_count or each.replays]
-    for chunk in chunks(tried):
-        for entry_id, handler, outcome, replays, retry_at_ms in connection.execute(
-            _RECORDED, {"entry_ids": chunk}
-        ):
-            retry_at = None if retry_at_ms is None else from_ms(retry_at_ms)
-            recorded[entry_id].append(Recorded(handler, Outcome(outcome), replays, retry_at))
-    return recorded

@@ -2,46 +2,126 @@
 
 from __future__ import annotations
 
+import string
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 
-from sqlalchemy import ColumnElement, Connection, case, exists, func, null, or_, select
+from sqlalchemy import ColumnElement, Connection, and_, case, exists, func, null, or_, select
 
 from hookkit.core.entry import Filter, State
 from hookkit.core.ids import FINGERPRINT_CHARS
 from hookkit.core.provider import FINGERPRINT_HEADER
 from hookkit.inbox.records import AttemptRecord, EntryRecord, Kept, Proofs, ProofUse, from_ms, to_ms
-from hookkit.inbox.sql.rows import BodyCipher, attempt_record, chunks, entry_record, kept_entry
+from hookkit.inbox.sql.damage import state_of
+from hookkit.inbox.sql.rows import (
+    BodyCipher,
+    EntryRow,
+    attempt_record,
+    chunks,
+    entry_record,
+    kept_entry,
+)
 from hookkit.inbox.sql.tables import attempts, deliveries, entries
+
+#: What the name of a class is made of, with those of its module and of functions around it.
+_OF_A_CLASS = f"{string.ascii_letters}{string.digits}_.<>"
+
+#: No entry has a higher id.
+HIGHEST_ID = 2**62
+ALL_IDS = (0, HIGHEST_ID)
 
 #: Whether the bytes of an entry are still kept.
 HAS_BODY = exists().where(deliveries.c.id == entries.c.delivery_id).label("has_body")
 
 
-def conditions(wanted: Filter) -> Iterator[ColumnElement[bool]]:
-    """Yield what must hold of the entries that are *wanted*."""
+def conditions(wanted: Filter, ids: tuple[int, int] = ALL_IDS) -> Iterator[ColumnElement[bool]]:
+    """Yield what must hold of the entries that are *wanted*.
+
+    Args:
+        ids: Only entries from one id to another are looked at; a database that knows it need not
+            read the attempts of all others.
+    """
     if wanted.entry_ids is not None:
         yield entries.c.id.in_(wanted.entry_ids)
     if wanted.endpoint is not None:
-        yield entries.c.endpoint == wanted.endpoint
-    if wanted.state is not None:
-        yield entries.c.state == wanted.state.value
-    if wanted.outcome is not None:
-        yield exists().where(
-            attempts.c.entry_id == entries.c.id,
-            attempts.c.replay_count == entries.c.replay_count,
-            attempts.c.outcome == wanted.outcome.value,
-        )
-    if wanted.untried_by is not None:
-        yield ~exists().where(
-            attempts.c.entry_id == entries.c.id, attempts.c.handler == wanted.untried_by
-        )
+        yield is_at(wanted.endpoint)
+    for column, value in (
+        (entries.c.event_id, wanted.event_id),
+        (entries.c.state, wanted.state and wanted.state.value),
+        (entries.c.version, wanted.version),
+        (entries.c.lane, wanted.lane),
+    ):
+        if value is not None:
+            yield column == value
     if wanted.type is not None:
         yield or_(entries.c.event_type == wanted.type, entries.c.vendor_type == wanted.type)
+    for count, has_any in (
+        (entries.c.conflict_count, wanted.has_conflict),
+        (entries.c.replay_count, wanted.is_replayed),
+    ):
+        if has_any is not None:
+            yield count > 0 if has_any else count == 0
     if wanted.since is not None:
         yield entries.c.received_at_ms >= to_ms(wanted.since)
     if wanted.until is not None:
         yield entries.c.received_at_ms < to_ms(wanted.until)
+    yield from _of_attempts(wanted, ids)
+
+
+def _of_attempts(wanted: Filter, ids: tuple[int, int]) -> Iterator[ColumnElement[bool]]:
+    """Yield what must hold of the attempts of the entries that are *wanted*."""
+    of_one = list(_of_attempt(wanted))
+    if of_one:
+        yield exists().where(*_of_entry(ids), *of_one)
+    if wanted.untried_by is not None:
+        yield ~exists().where(*_of_entry(ids), attempts.c.handler == wanted.untried_by)
+
+
+def _of_attempt(wanted: Filter) -> Iterator[ColumnElement[bool]]:
+    """Yield what must hold of one attempt of the entries that are *wanted*."""
+    if wanted.tried_by is not None:
+        yield attempts.c.handler == wanted.tried_by
+    if wanted.outcome is not None or wanted.error is not None:
+        yield attempts.c.replay_count == entries.c.replay_count
+    if wanted.outcome is not None:
+        yield attempts.c.outcome == wanted.outcome.value
+    if wanted.error is not None:
+        yield _is_of_class(wanted.error)
+
+
+def _is_of_class(name: str) -> ColumnElement[bool]:
+    """Return the condition that an error, ``module.Class: message``, is of the class *name*.
+
+    The module may be left out.
+    """
+    error = attempts.c.error
+    message = func.ltrim(error, _OF_A_CLASS)
+    class_chars = func.length(error) - func.length(message)
+    last_name = func.substr(error, class_chars - len(name), len(name) + 1)
+    return or_(
+        error == name,
+        func.substr(error, 1, len(name) + 1) == f"{name}:",
+        and_(
+            class_chars > len(name),
+            last_name == f".{name}",
+            or_(message == "", func.substr(message, 1, 1) == ":"),
+        ),
+    )
+
+
+def is_at(endpoint: str) -> ColumnElement[bool]:
+    """Return the condition that entries are those of an endpoint, and no reason for an index.
+
+    SQLite would go through all entries of the endpoint by the index of event ids, instead of
+    those whose ids are looked at.
+    """
+    return entries.c.endpoint.concat("") == endpoint
+
+
+def _of_entry(ids: tuple[int, int]) -> Iterator[ColumnElement[bool]]:
+    yield attempts.c.entry_id == entries.c.id
+    if ids != ALL_IDS:
+        yield attempts.c.entry_id.between(*ids)
 
 
 def find(connection: Connection, wanted: Filter, limit: int) -> Sequence[EntryRecord]:
@@ -52,27 +132,37 @@ def find(connection: Connection, wanted: Filter, limit: int) -> Sequence[EntryRe
         .order_by(entries.c.id.desc())
         .limit(limit)
     )
+    return records_of(connection, connection.execute(newest).all())
+
+
+def records_of(connection: Connection, rows: Sequence[EntryRow]) -> list[EntryRecord]:
+    """Return rows of entries as people see them, each with all of its attempts."""
     recorded: dict[int, list[AttemptRecord]] = defaultdict(list)
-    found = connection.execute(newest).all()
-    for chunk in chunks(row.id for row in found):
+    for chunk in chunks(row.id for row in rows):
         of_these = select(attempts).where(attempts.c.entry_id.in_(chunk))
         for row in connection.execute(of_these.order_by(attempts.c.id)):
             recorded[row.entry_id].append(attempt_record(row))
-    return [entry_record(row, recorded[row.id]) for row in found]
+    return [entry_record(row, recorded[row.id]) for row in rows]
 
 
 def find_kept(
     connection: Connection,
-    endpoint: str,
+    wanted: Filter,
     below_id: int | None,
     limit: int,
     cipher: BodyCipher,
 ) -> Sequence[Kept]:
-    """Return entries of *endpoint* with their bytes, newest first."""
+    """Return entries with their bytes, newest first."""
     newest = (
-        select(entries, deliveries.c.body, deliveries.c.headers, deliveries.c.is_encrypted)
+        select(
+            entries,
+            deliveries.c.body,
+            deliveries.c.headers,
+            deliveries.c.body_sha256,
+            deliveries.c.is_encrypted,
+        )
         .outerjoin(deliveries, deliveries.c.id == entries.c.delivery_id)
-        .where(entries.c.endpoint == endpoint)
+        .where(*conditions(wanted))
         .order_by(entries.c.id.desc())
         .limit(limit)
     )
@@ -82,10 +172,15 @@ def find_kept(
 
 
 def counts(connection: Connection) -> dict[State, int]:
-    """Return how many entries are in each state; every state is there."""
+    """Return how many entries are in each state; every state is there.
+
+    An entry whose state was damaged counts as a dead letter.
+    """
     by_state = select(entries.c.state, func.count()).group_by(entries.c.state)
-    found = {State(state): count for state, count in connection.execute(by_state)}
-    return dict.fromkeys(State, 0) | found
+    found = dict.fromkeys(State, 0)
+    for word, count in connection.execute(by_state):
+        found[state_of(word)] += count
+    return found
 
 
 # The headers are stored by ``json.dumps`` in their order, and this one comes first.

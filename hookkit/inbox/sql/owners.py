@@ -9,8 +9,8 @@ from sqlalchemy import Connection, bindparam, select, update
 from sqlalchemy.sql.dml import Insert
 
 from hookkit.core.entry import State
-from hookkit.core.modes import Change, Mode, Modes, Owner, runs_beside
-from hookkit.inbox.sql.rows import PreparedDelivery, Values, chunks
+from hookkit.core.modes import Change, Mode, Owner, runs_beside
+from hookkit.inbox.sql.rows import Values, chunks
 from hookkit.inbox.sql.tables import entries, facts, switches
 
 # Built once: putting a statement together takes longer than a database does to run it.
@@ -42,29 +42,6 @@ def changes_at(connection: Connection, endpoint: str) -> list[Change]:
     """Return what was switched at *endpoint*, oldest first."""
     rows = connection.execute(_CHANGES, {"of_endpoint": endpoint})
     return [Change(version, vendor_type, Mode(mode)) for version, vendor_type, mode in rows]
-
-
-def with_first_states(
-    delivery: PreparedDelivery, positions: Collection[int], modes: Modes | None
-) -> tuple[Values, list[Values]]:
-    """Return the row of *delivery* and those of the entries at *positions*, as *modes* want them.
-
-    The bytes are left out when every one of these entries is ignored.
-
-    Args:
-        modes: None leaves every entry live.
-    """
-    rows = [delivery.entry_rows[position] for position in positions]
-    if modes is None:
-        return delivery.row, rows
-    states = [modes.state_of(row["version"], row["vendor_type"]) for row in rows]
-    rows = [
-        row if state is State.PENDING else row | {"state": state.value, "due_at_ms": None}
-        for row, state in zip(rows, states, strict=True)
-    ]
-    if all(state is State.IGNORED for state in states):
-        return delivery.row | {"body": b"", "is_encrypted": False}, rows
-    return delivery.row, rows
 
 
 def take_facts(

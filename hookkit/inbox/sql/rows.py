@@ -7,28 +7,32 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from itertools import islice
+from types import MappingProxyType
 from typing import Any, TypeAlias, TypeVar
 
 from cryptography.fernet import Fernet, InvalidToken, MultiFernet
 from sqlalchemy import Row
 
-from hookkit.core.attempts import Attempt, Outcome
+from hookkit.core.attempts import Attempt
+from hookkit.core.body import Headers
 from hookkit.core.delivery import Envelope, Item
-from hookkit.core.entry import Entry, State
+from hookkit.core.entry import Entry, Lease, State
+from hookkit.core.modes import Modes
 from hookkit.core.provider import FINGERPRINT_HEADER
 from hookkit.inbox.records import (
     MAX_WORD_CHARS,
     AttemptRecord,
     EntryRecord,
     Kept,
-    from_ms,
     later,
     storable_text,
     to_ms,
 )
+from hookkit.inbox.sql.damage import moment_of, outcome_of, state_of
 
 #: How many values go into one statement: SQLite before 3.32 takes 999 parameters.
 CHUNK = 500
@@ -41,15 +45,17 @@ Values: TypeAlias = dict[str, Any]
 EntryRow: TypeAlias = Row[Any]
 #: A row with all columns of ``attempts``.
 AttemptRow: TypeAlias = Row[Any]
-#: A row with all columns of ``entries``, and with ``body``, ``headers`` and ``is_encrypted`` of
-#: its delivery: None when that is gone.
+#: A row with all columns of ``entries``, and those of ``StoredRow`` of its delivery: None when
+#: that is gone.
 KeptRow: TypeAlias = Row[Any]
+#: A row with ``body``, ``body_sha256``, ``is_encrypted`` and ``headers`` of a delivery.
+StoredRow: TypeAlias = Any
 
 
-def chunks(values: Iterable[_T]) -> Iterator[list[_T]]:
+def chunks(values: Iterable[_T], size: int = CHUNK) -> Iterator[list[_T]]:
     """Yield *values* in lists that fit into one statement."""
     iterator = iter(values)
-    while chunk := list(islice(iterator, CHUNK)):
+    while chunk := list(islice(iterator, size)):
         yield chunk
 
 
@@ -67,7 +73,7 @@ class BodyCipher:
     """
 
     def __init__(self, keys: Sequence[str] = ()) -> None:
-        self.is_on = bool(keys)
+        self.is_on: bool = bool(keys)
         # 32 random bytes each, in URL-safe base64.
         self._fernet = MultiFernet([Fernet(key) for key in keys]) if keys else None
 
@@ -101,20 +107,31 @@ class PreparedDelivery:
 
 
 def prepared(
-    envelope: Envelope, cipher: BodyCipher, application: str | None = None
+    envelope: Envelope,
+    cipher: BodyCipher,
+    application: str | None = None,
+    lease: Lease | None = None,
 ) -> PreparedDelivery:
     """Return *envelope* with its rows.
 
     Args:
         application: Who receives deliveries that a secret proves at this endpoint.
+        lease: Under which new entries are claimed already; None leaves them PENDING.
     """
     received_at_ms = to_ms(envelope.received_at)
+    claimed: Values = {}
+    if lease is not None:
+        claimed = {
+            "state": State.RUNNING.value,
+            "due_at_ms": later(received_at_ms, lease.seconds),
+            "lease_token": lease.token,
+        }
     return PreparedDelivery(
         envelope=envelope,
         received_at_ms=received_at_ms,
         row=_delivery_row(envelope, received_at_ms, cipher, application),
         entry_rows=[
-            _entry_row(envelope, position, item, received_at_ms)
+            _entry_row(envelope, position, item, received_at_ms) | claimed
             for position, item in enumerate(envelope.items)
         ],
     )
@@ -162,6 +179,53 @@ def _entry_row(envelope: Envelope, position: int, item: Item, received_at_ms: in
     }
 
 
+def with_first_states(
+    delivery: PreparedDelivery, positions: Collection[int], modes: Modes | None
+) -> tuple[Values, list[Values]]:
+    """Return the row of *delivery* and those of the entries at *positions*, as *modes* want them.
+
+    The bytes are left out when every one of these entries is ignored.
+
+    Args:
+        modes: None leaves every entry live.
+    """
+    rows = [delivery.entry_rows[position] for position in positions]
+    if modes is None:
+        return delivery.row, rows
+    states = [modes.state_of(row["version"], row["vendor_type"]) for row in rows]
+    rows = [
+        row if state is State.PENDING else row | {"state": state.value, "due_at_ms": None}
+        for row, state in zip(rows, states, strict=True)
+    ]
+    if all(state is State.IGNORED for state in states):
+        return delivery.row | {"body": b"", "is_encrypted": False}, rows
+    return delivery.row, rows
+
+
+def content_of(row: StoredRow, cipher: BodyCipher) -> tuple[bytes | None, Headers]:
+    """Return the bytes and the headers of a stored delivery.
+
+    There are no bytes if no key fits, or if what is stored was damaged: on a disk, for instance,
+    whose bits flip, which a database need not notice. No hash covers the headers: what is kept of
+    them is a word or an id of some ten characters, as the columns beside them are, and to compare
+    both would take a hash of the whole row.
+    """
+    body = cipher.decrypt(row.body) if row.is_encrypted else row.body
+    try:
+        headers = _headers_of(row.headers)
+    except ValueError:
+        return None, {}
+    is_whole = body is not None and hashlib.sha256(body).hexdigest() == row.body_sha256
+    return (body if is_whole else None), headers
+
+
+@lru_cache(maxsize=256)
+def _headers_of(stored: str) -> Headers:
+    """Return stored headers; those of most deliveries to an endpoint are the same."""
+    headers: dict[str, str] = json.loads(stored)
+    return MappingProxyType(headers)
+
+
 def attempt_row(entry: Entry, attempt: Attempt, now_ms: int) -> Values:
     """Return *attempt* of the present run of *entry* as it is stored."""
     after_s = attempt.retry_after_s
@@ -176,6 +240,7 @@ def attempt_row(entry: Entry, attempt: Attempt, now_ms: int) -> Values:
         "ended_at_ms": to_ms(attempt.ended_at),
         "error": None if attempt.error is None else storable_text(attempt.error),
         "retry_at_ms": None if after_s is None else later(now_ms, after_s),
+        "raised_at": attempt.raised_at and storable_text(attempt.raised_at, MAX_WORD_CHARS),
     }
 
 
@@ -184,12 +249,13 @@ def attempt_record(row: AttemptRow) -> AttemptRecord:
     return AttemptRecord(
         number=row.number,
         handler=row.handler,
-        outcome=Outcome(row.outcome),
-        started_at=from_ms(row.started_at_ms),
-        ended_at=from_ms(row.ended_at_ms),
+        outcome=outcome_of(row.outcome),
+        started_at=moment_of(row.started_at_ms),
+        ended_at=moment_of(row.ended_at_ms),
         error=row.error,
         replays=row.replay_count,
-        retry_at=None if row.retry_at_ms is None else from_ms(row.retry_at_ms),
+        retry_at=None if row.retry_at_ms is None else moment_of(row.retry_at_ms),
+        raised_at=row.raised_at,
     )
 
 
@@ -205,10 +271,10 @@ def entry_record(row: EntryRow, recorded: Sequence[AttemptRecord]) -> EntryRecor
         lane=row.lane,
         fact=row.fact,
         problem=row.problem,
-        state=State(row.state),
+        state=state_of(row.state),
         claim_count=row.attempt_count,
-        next_attempt_at=from_ms(row.due_at_ms) if is_waiting else None,
-        received_at=from_ms(row.received_at_ms),
+        next_attempt_at=moment_of(row.due_at_ms) if is_waiting else None,
+        received_at=moment_of(row.received_at_ms),
         conflicts=row.conflict_count,
         event_type=row.event_type,
         replays=row.replay_count,
@@ -218,8 +284,8 @@ def entry_record(row: EntryRow, recorded: Sequence[AttemptRecord]) -> EntryRecor
 
 
 def kept_entry(row: KeptRow, cipher: BodyCipher) -> Kept:
-    """Return an entry with its bytes, None where they are gone or no key fits."""
-    body = cipher.decrypt(row.body) if row.body and row.is_encrypted else row.body
+    """Return an entry with its bytes, None where they are gone or cannot be read."""
+    body, headers = (None, {}) if row.body is None else content_of(row, cipher)
     return Kept(
         id=row.id,
         endpoint=row.endpoint,
@@ -230,8 +296,10 @@ def kept_entry(row: KeptRow, cipher: BodyCipher) -> Kept:
         version=row.version,
         lane=row.lane,
         fact=row.fact,
-        state=State(row.state),
-        received_at=from_ms(row.received_at_ms),
+        state=state_of(row.state),
+        received_at=moment_of(row.received_at_ms),
         body=body or None,
-        headers=json.loads(row.headers or "{}"),
+        headers=headers,
+        problem=row.problem,
+        event_type=row.event_type,
     )

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
+from operator import attrgetter
+from typing import NamedTuple
 
-from sqlalchemy import Connection, bindparam, event, func, update
+from sqlalchemy import Connection, bindparam, case, event, func, select, update
 from sqlalchemy.exc import InvalidRequestError
 
 from hookkit import crash_points
 from hookkit.core.attempts import Attempt, Outcome
 from hookkit.core.entry import Entry, Settlement, State
 from hookkit.inbox.records import later, to_ms
-from hookkit.inbox.sql.rows import attempt_row
+from hookkit.inbox.sql.compiled import execute, insert
+from hookkit.inbox.sql.rows import Values, attempt_row, chunks
 from hookkit.inbox.sql.tables import attempts, entries
 
 
@@ -46,24 +50,32 @@ _HELD = (
     .where(entries.c.lease_token == bindparam("held_token"))
 )
 _RENEW = _HELD.values(due_at_ms=bindparam("new_due_ms"))
-_SETTLE = _HELD.values(
+# In the order of their ids, so that two processes wait for each other in one direction only.
+_TOKENS = (
+    select(entries.c.id, entries.c.lease_token)
+    .where(entries.c.id.in_(bindparam("entry_ids", expanding=True)))
+    .order_by(entries.c.id)
+    .with_for_update()
+)
+_OF_THESE = update(entries).where(entries.c.id.in_(bindparam("entry_ids", expanding=True)))
+_SETTLE = _OF_THESE.values(
     state=bindparam("new_state"),
     due_at_ms=bindparam("new_due_ms"),
     lease_token=None,
+    attempt_count=entries.c.attempt_count + bindparam("counted"),
     lost_claim_count=0,
     event_type=func.coalesce(bindparam("new_type"), entries.c.event_type),
 )
-_BEGIN = _HELD.values(
-    state=State.RUNNING.value,
-    due_at_ms=bindparam("new_due_ms"),
-    # Not one more than before: after an answer that was lost, this is asked for twice.
-    attempt_count=bindparam("new_count"),
+# As if it had not been claimed: one that had an attempt before waited for the next one.
+_HAS_BEEN_TRIED = entries.c.attempt_count > 0
+_GIVE_BACK = _HELD.values(
+    state=case((_HAS_BEEN_TRIED, State.WAITING.value), else_=State.PENDING.value),
+    due_at_ms=case((_HAS_BEEN_TRIED, bindparam("new_due_ms")), else_=entries.c.received_at_ms),
+    lease_token=None,
 )
-_GIVE_BACK = _HELD.where(entries.c.state == State.WAITING.value).values(
-    due_at_ms=bindparam("new_due_ms"), lease_token=None
-)
-# Changes nothing, and nobody else can claim the entry until the transaction's end.
-_FENCE = _HELD.values(lease_token=entries.c.lease_token)
+# Nobody else can claim the entry until the transaction's end. The attempt is counted with its
+# success: releases before the groups look for successes only of what was counted.
+_FENCE = _HELD.values(attempt_count=bindparam("new_count"))
 _INSERT_ATTEMPT = attempts.insert()
 
 
@@ -78,36 +90,46 @@ class UndoneError(Exception):
         self.attempt = attempt
 
 
-def renew(connection: Connection, entry: Entry, until_ms: int) -> bool:
-    """Extend the lease; False when the entry belongs to another claim by now."""
-    return connection.execute(_RENEW, _held(entry) | {"new_due_ms": until_ms}).rowcount == 1
-
-
-def begin(connection: Connection, entry: Entry, until_ms: int) -> bool:
-    """Lease *entry*, which was set aside; False when it belongs to another claim by now."""
-    begun = _held(entry) | {"new_due_ms": until_ms, "new_count": entry.claim_count}
-    return connection.execute(_BEGIN, begun).rowcount == 1
-
-
-def give_back(connection: Connection, set_aside: Collection[Entry], now_ms: int) -> None:
-    """Make due at once what was set aside and not begun."""
-    connection.execute(_GIVE_BACK, [_held(entry) | {"new_due_ms": now_ms} for entry in set_aside])
-
-
-def settle(connection: Connection, entry: Entry, settlement: Settlement, now_ms: int) -> bool:
-    """Record the attempts and the next state; False, and nothing recorded, when fenced."""
-    due_at_ms = None
-    if settlement.state is State.WAITING:
-        due_at_ms = later(now_ms, settlement.retry_after_s or 0)
-    settled = {
-        "new_state": settlement.state.value,
-        "new_due_ms": due_at_ms,
-        "new_type": settlement.event_type,
+def renew(connection: Connection, held: Collection[Entry], until_ms: int) -> set[int]:
+    """Extend the leases; return the ids of those that do not belong to another claim by now."""
+    return {
+        entry.id
+        # In this order, so that it and a settlement wait for each other in one direction only.
+        for entry in sorted(held, key=attrgetter("id"))
+        if connection.execute(_RENEW, _held(entry) | {"new_due_ms": until_ms}).rowcount == 1
     }
-    if connection.execute(_SETTLE, _held(entry) | settled).rowcount != 1:
-        return False
-    _record(connection, entry, settlement.attempts, now_ms)
-    return True
+
+
+def give_back(connection: Connection, group: Collection[Entry], now_ms: int) -> None:
+    """Make due at once what was claimed in a group and has not begun."""
+    in_order = sorted(group, key=attrgetter("id"))
+    connection.execute(_GIVE_BACK, [_held(entry) | {"new_due_ms": now_ms} for entry in in_order])
+
+
+def settle(
+    connection: Connection, finished: Sequence[tuple[Entry, Settlement]], now_ms: int
+) -> set[int]:
+    """Record attempts and next states, by one statement for all that come to the same.
+
+    Nothing is recorded of an entry that belongs to another claim by now.
+
+    Returns:
+        The ids of those that were settled.
+    """
+    tokens: dict[int, str | None] = {}
+    for chunk in chunks(entry.id for entry, _ in finished):
+        tokens.update(map(tuple, execute(connection, _TOKENS, {"entry_ids": chunk})))
+    held = [pair for pair in finished if tokens.get(pair[0].id) == pair[0].lease_token]
+    alike: defaultdict[Ending, list[int]] = defaultdict(list)
+    for entry, settlement in held:
+        alike[ending_of(entry, settlement, now_ms)].append(entry.id)
+    for ending, entry_ids in alike.items():
+        for chunk in chunks(entry_ids):
+            execute(connection, _SETTLE, ending._asdict() | {"entry_ids": chunk})
+    rows = [row for pair in held for row in attempt_rows(*pair, now_ms)]
+    if rows:
+        insert(connection, _INSERT_ATTEMPT, rows)
+    return {entry.id for entry, _ in held}
 
 
 def record_or_undo(connection: Connection, entry: Entry, attempt: Attempt) -> None:
@@ -119,18 +141,53 @@ def record_or_undo(connection: Connection, entry: Entry, attempt: Attempt) -> No
     if attempt.outcome is not Outcome.SUCCEEDED:
         raise UndoneError(attempt)
     crash_points.reach("effects_written")
-    if connection.execute(_FENCE, _held(entry)).rowcount != 1:
+    fenced = _held(entry) | {"new_count": entry.claim_count}
+    if connection.execute(_FENCE, fenced).rowcount != 1:
         raise UndoneError(None)
-    _record(connection, entry, [attempt], to_ms(attempt.ended_at))
+    row = attempt_row(entry, attempt, to_ms(attempt.ended_at))
+    connection.execute(_INSERT_ATTEMPT, row)
     crash_points.reach("success_written")
 
 
-def _record(connection: Connection, entry: Entry, made: Sequence[Attempt], now_ms: int) -> None:
-    """Record the attempts that are not recorded yet."""
-    unrecorded = [attempt for attempt in made if not attempt.is_recorded]
-    if unrecorded:
-        rows = [attempt_row(entry, attempt, now_ms) for attempt in unrecorded]
-        connection.execute(_INSERT_ATTEMPT, rows)
+class Ending(NamedTuple):
+    """What a settlement changes in the row of its entry.
+
+    Attributes:
+        new_type: None leaves the event type that is recorded.
+        counted: How many attempts it counts.
+    """
+
+    new_state: str
+    new_due_ms: int | None
+    new_type: str | None
+    counted: int
+
+
+def ending_of(entry: Entry, settlement: Settlement, now_ms: int) -> Ending:
+    """Return what *settlement* changes in the row of *entry*."""
+    due_ms = None
+    if settlement.state is State.WAITING:
+        due_ms = later(_moment_of(settlement, now_ms), settlement.retry_after_s or 0)
+    made = settlement.attempts
+    # Nothing was attempted if the clock was set back since the claim. What was recorded with its
+    # effects was counted with them.
+    is_to_count = bool(made) and not any(attempt.is_recorded for attempt in made)
+    counted = int(entry.is_of_group and is_to_count)
+    return Ending(settlement.state.value, due_ms, settlement.event_type, counted)
+
+
+def attempt_rows(entry: Entry, settlement: Settlement, now_ms: int) -> list[Values]:
+    """Return the rows of the attempts that are not recorded yet."""
+    ended_ms = _moment_of(settlement, now_ms)
+    return [
+        attempt_row(entry, attempt, ended_ms)
+        for attempt in settlement.attempts
+        if not attempt.is_recorded
+    ]
+
+
+def _moment_of(settlement: Settlement, now_ms: int) -> int:
+    return now_ms if settlement.decided_at is None else to_ms(settlement.decided_at)
 
 
 def _held(entry: Entry) -> dict[str, object]:

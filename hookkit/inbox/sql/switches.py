@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
 from typing import TypedDict
@@ -14,6 +13,7 @@ from hookkit.core.entry import State
 from hookkit.core.facts import NEAR_MARK, Report, decide, is_exact, is_near, names_in_doubt
 from hookkit.core.modes import Change, Mode, is_orphan, is_over, is_young
 from hookkit.inbox.records import Switched, from_ms, seconds_to_ms, to_ms
+from hookkit.inbox.sql.id_range import OVERTAKING, id_at
 from hookkit.inbox.sql.owners import OwnerCandidate, become_twins, take_facts
 from hookkit.inbox.sql.rows import CHUNK, chunks
 from hookkit.inbox.sql.tables import entries, facts, switches
@@ -59,15 +59,7 @@ _PROMOTE = (
     .where(entries.c.id.in_(bindparam("entry_ids", expanding=True)))
     .values(state=State.PENDING.value, due_at_ms=bindparam("now_ms"))
 )
-_RECEIVED_MS = (
-    select(entries.c.received_at_ms)
-    .where(entries.c.id >= bindparam("from_id"))
-    .order_by(entries.c.id)
-    .limit(1)
-)
 _HIGHEST_ID = 2**62
-#: So many requests may overtake one on its way in.
-_OVERTAKING = 1000
 
 _LOG = select(switches).where(switches.c.endpoint == bindparam("at")).order_by(switches.c.number)
 _LAST = select(func.max(switches.c.number)).where(switches.c.endpoint == bindparam("at"))
@@ -238,23 +230,10 @@ def _shadows(connection: Connection, endpoint: str, since_ms: int) -> Iterator[R
 
 def _near(connection: Connection, endpoint: str, since_ms: int) -> Iterator[tuple[Report, bool]]:
     """Yield near reports since a moment, each with whether it has run or will."""
-    since = {"since_id": _first_since(connection, since_ms), "since_ms": since_ms}
+    first_id = connection.execute(select(id_at(since_ms))).scalar_one()
+    since = {"since_id": first_id - OVERTAKING, "since_ms": since_ms}
     for *report, state in connection.execute(_NEAR, {"at": endpoint, **since}):
         yield Report(*report), state != State.TWIN.value
-
-
-def _first_since(connection: Connection, since_ms: int) -> int:
-    """Return an id below which nothing was received since a moment.
-
-    Ids grow with time, but for requests that overtake each other on their way in. An index by
-    time would be simpler, and every event would have to pay for it.
-    """
-
-    def received_ms(entry_id: int) -> int:
-        return int(connection.execute(_RECEIVED_MS, {"from_id": entry_id}).scalar_one())
-
-    highest = connection.execute(select(func.max(entries.c.id))).scalar() or 0
-    return bisect_left(range(1, highest), since_ms, key=received_ms) - _OVERTAKING
 
 
 def _owners(connection: Connection, endpoint: str, facts_named: Iterable[str]) -> Iterator[Report]:

@@ -10,7 +10,14 @@ from hookkit import crash_points
 from hookkit.core.errors import ConfigurationError
 from hookkit.inbox.sql.tables import SCHEMA_VERSION, metadata, schema
 
-#: version -> the statements that lead there from the version before, on every database.
+#: What a database calls a column of its own numbers, and one of bytes.
+_TYPES: Mapping[str, Mapping[str, str]] = {
+    "sqlite": {"row_id": "INTEGER NOT NULL PRIMARY KEY AUTOINCREMENT", "bytes": "BLOB"},
+    "postgresql": {"row_id": "BIGSERIAL NOT NULL PRIMARY KEY", "bytes": "BYTEA"},
+}
+
+#: version -> the statements that lead there from the version before; ``_TYPES`` fills in what
+#: databases call differently.
 MIGRATIONS: Mapping[int, Sequence[str]] = {
     # For retries of each handler, lanes, chosen handlers, pruning and encryption.
     2: (
@@ -83,6 +90,104 @@ MIGRATIONS: Mapping[int, Sequence[str]] = {
         WHERE subject IS NOT NULL
         """,
     ),
+    # Refused deliveries, counts by minutes, replays that go on, where handlers raise, who did what,
+    # and which processes run handlers.
+    7: (
+        "ALTER TABLE hookkit_attempts ADD COLUMN raised_at VARCHAR(255)",
+        """
+        CREATE TABLE hookkit_quarantine (
+            id {row_id},
+            endpoint TEXT NOT NULL,
+            received_at_ms BIGINT NOT NULL,
+            code VARCHAR(32) NOT NULL,
+            network VARCHAR(64) NOT NULL,
+            request TEXT NOT NULL,
+            body {bytes} NOT NULL,
+            body_sha256 VARCHAR(64) NOT NULL,
+            size INTEGER NOT NULL,
+            is_encrypted BOOLEAN NOT NULL,
+            released_at_ms BIGINT
+        )
+        """,
+        "CREATE INDEX hookkit_quarantine_endpoint ON hookkit_quarantine (endpoint, id)",
+        """
+        CREATE TABLE hookkit_minutes (
+            minute BIGINT NOT NULL,
+            endpoint TEXT NOT NULL,
+            code VARCHAR(32) NOT NULL,
+            count BIGINT NOT NULL,
+            PRIMARY KEY (minute, endpoint, code)
+        )
+        """,
+        "CREATE INDEX hookkit_minutes_endpoint ON hookkit_minutes (endpoint, minute, code)",
+        """
+        CREATE TABLE hookkit_drift (
+            day BIGINT NOT NULL,
+            provider VARCHAR(64) NOT NULL,
+            version VARCHAR(255) NOT NULL,
+            kind VARCHAR(16) NOT NULL,
+            name VARCHAR(255) NOT NULL,
+            count BIGINT NOT NULL,
+            PRIMARY KEY (day, provider, version, kind, name)
+        )
+        """,
+        """
+        CREATE TABLE hookkit_replays (
+            id {row_id},
+            wanted TEXT NOT NULL,
+            chosen_handlers TEXT,
+            reason TEXT NOT NULL,
+            who TEXT NOT NULL,
+            started_at_ms BIGINT NOT NULL,
+            ended_at_ms BIGINT,
+            after_id BIGINT NOT NULL,
+            up_to_id BIGINT NOT NULL,
+            replayed_count BIGINT NOT NULL,
+            title TEXT NOT NULL,
+            per_second INTEGER,
+            previewed_count BIGINT,
+            next_at_ms BIGINT,
+            paused_at_ms BIGINT,
+            ending VARCHAR(16),
+            refused TEXT NOT NULL
+        )
+        """,
+        """
+        CREATE TABLE hookkit_replayed (
+            replay_id BIGINT NOT NULL,
+            entry_id BIGINT NOT NULL,
+            replay_count INTEGER NOT NULL,
+            PRIMARY KEY (replay_id, entry_id)
+        )
+        """,
+        """
+        CREATE TABLE hookkit_workers (
+            id VARCHAR(32) NOT NULL PRIMARY KEY,
+            name VARCHAR(255) NOT NULL,
+            host VARCHAR(255) NOT NULL,
+            pid BIGINT NOT NULL,
+            version VARCHAR(255) NOT NULL,
+            threads INTEGER NOT NULL,
+            endpoints TEXT NOT NULL,
+            started_at_ms BIGINT NOT NULL,
+            seen_at_ms BIGINT NOT NULL
+        )
+        """,
+        """
+        CREATE TABLE hookkit_audit (
+            id {row_id},
+            at_ms BIGINT NOT NULL,
+            who TEXT NOT NULL,
+            permitted_by VARCHAR(16) NOT NULL,
+            action VARCHAR(32) NOT NULL,
+            target TEXT NOT NULL,
+            wanted TEXT,
+            reason TEXT NOT NULL,
+            address TEXT NOT NULL,
+            result TEXT
+        )
+        """,
+    ),
 }
 
 
@@ -132,7 +237,7 @@ def upgrade_one_step(connection: Connection) -> bool:
     elif version < SCHEMA_VERSION:
         version += 1
         for statement in MIGRATIONS[version]:
-            connection.exec_driver_sql(statement)
+            connection.exec_driver_sql(statement.format_map(_TYPES[connection.dialect.name]))
         connection.execute(update(schema).values(version=version))
     crash_points.reach("migration_written")
     return version == SCHEMA_VERSION
@@ -160,5 +265,10 @@ def _version(connection: Connection) -> int | None:
         raise ConfigurationError(
             f"HOOKKIT_DATABASE: its tables have version {version}, made by a newer hookkit; "
             f"this one knows version {SCHEMA_VERSION}: install the newer release again"
+        )
+    if version is not None and version < 1:
+        raise ConfigurationError(
+            f"HOOKKIT_DATABASE: its tables have version {version}, which no hookkit has made: it"
+            " is damaged; put back a copy of it"
         )
     return version

@@ -13,23 +13,33 @@ from __future__ import annotations
 
 import sqlite3
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager, suppress
 from enum import Enum
 from threading import Lock
-from typing import TypeVar
+from typing import Any, TypeVar
 
-from sqlalchemy import Connection, Engine, Table
-from sqlalchemy.exc import DBAPIError, SQLAlchemyError, StatementError
+from sqlalchemy import Column, Connection, Engine, Table
+from sqlalchemy.exc import (
+    DataError,
+    DBAPIError,
+    IntegrityError,
+    SQLAlchemyError,
+    StatementError,
+)
 from sqlalchemy.sql.dml import Insert
 
-from hookkit.core.entry import Receipt
-from hookkit.core.errors import Unavailable
+from hookkit.core.entry import Entry, Receipt, Settlement
+from hookkit.core.errors import StoreRefused, Unavailable
 from hookkit.inbox.sql.rows import PreparedDelivery
 from hookkit.inbox.sql.table_upgrade import are_current, check_tables, upgrade_one_step
 
 #: Seconds that a transaction waits for another before its caller gets ``Unavailable``.
 BUSY_TIMEOUT_S = 2.0
+
+# Of what is to be written, and not of the database.
+_REFUSALS = (DataError, IntegrityError)
 
 _Answer = TypeVar("_Answer")
 
@@ -62,6 +72,8 @@ class Transactions(ABC):
         self._migrates = migrates
         self._is_prepared = False
         self._preparing = Lock()
+        # Connections that stay checked out for the next write; whoever takes one out has it.
+        self._kept = deque[Connection]()
 
     def prepare(self) -> None:
         """See to the tables, once; every transaction does it if need be.
@@ -104,8 +116,21 @@ class Transactions(ABC):
         """Store what is new of *delivery*; return what each item came to once it is durable."""
 
     @abstractmethod
+    def settle(
+        self, connection: Connection, finished: Sequence[tuple[Entry, Settlement]], now_ms: int
+    ) -> set[int]:
+        """Record attempts and next states; return the ids of those that were settled.
+
+        Nothing is recorded of an entry that belongs to another claim by now.
+        """
+
+    @abstractmethod
     def insert_unless_there(self, table: Table) -> Insert:
         """Return an insert into *table* that passes over rows that are there already."""
+
+    @abstractmethod
+    def insert_or_add(self, column: Column[Any]) -> Insert:
+        """Return an insert that adds to *column* of the rows that are there already."""
 
     @abstractmethod
     def take(self, connection: Connection, what: Exclusive) -> None:
@@ -129,9 +154,25 @@ class Transactions(ABC):
 
     def close(self) -> None:
         """Close idle connections, unless the engine is the user's own; the next use opens anew."""
-        self._is_prepared = False
+        self._is_prepared = False  # first: what is kept from now on, nobody would close
+        self._release_kept()
         if self.is_own:
             self.engine.dispose()
+
+    def _keep(self, connection: Connection) -> None:
+        self._kept.append(connection)
+        if not self._is_prepared:  # closed meanwhile, or not ready yet
+            self._release_kept()
+
+    def _take_kept(self) -> Connection | None:
+        with suppress(IndexError):
+            return self._kept.pop()
+        return None
+
+    def _release_kept(self) -> None:
+        """Give the connections that are kept back to the pool."""
+        while (connection := self._take_kept()) is not None:
+            connection.close()
 
     @abstractmethod
     def _reading(self) -> AbstractContextManager[Connection]:
@@ -163,11 +204,13 @@ def unavailable() -> Iterator[None]:
     """Turn what a database raises into ``Unavailable``."""
     try:
         yield
-    except (SQLAlchemyError, sqlite3.Error, OSError) as error:
+    # SQLite's driver cannot decode what is said of a file whose schema was damaged.
+    except (SQLAlchemyError, sqlite3.Error, OSError, UnicodeError) as error:
         if isinstance(error, StatementError):
             # The user's own engine need not hide them, and the cause is logged as well.
             error.hide_parameters = True
-        raise Unavailable(f"the inbox cannot be used: {brief_reason(error)}") from error
+        kind = StoreRefused if isinstance(error, _REFUSALS) else Unavailable
+        raise kind(f"the inbox cannot be used: {brief_reason(error)}") from error
 
 
 def brief_reason(error: BaseException) -> str:

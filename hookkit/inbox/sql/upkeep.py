@@ -1,17 +1,19 @@
-"""Replays and prunes many entries at once, inside the caller's transaction."""
+"""Replays, prunes and corrects many entries at once, inside the caller's transaction."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Collection
-from typing import NamedTuple
+from collections import Counter
+from collections.abc import Collection, Sequence
+from typing import Any, NamedTuple
 
-from sqlalchemy import Connection, Table, bindparam, case, delete, select, update
+from sqlalchemy import Connection, Row, Table, bindparam, case, delete, select, update
 
-from hookkit.core.entry import REPLAYABLE, Filter, State
-from hookkit.inbox.records import Batch, Pruned
+from hookkit.core.entry import Filter, State, why_not_again
+from hookkit.inbox.records import Batch, Pruned, ReadAs
 from hookkit.inbox.sql.claim import CLAIMABLE, release
-from hookkit.inbox.sql.find import HAS_BODY, conditions
+from hookkit.inbox.sql.damage import state_of
+from hookkit.inbox.sql.find import HAS_BODY, HIGHEST_ID, conditions
 from hookkit.inbox.sql.rows import Values, chunks
 from hookkit.inbox.sql.tables import attempts, deliveries, entries, facts
 
@@ -22,6 +24,17 @@ _FREE_FACT = delete(facts).where(
     facts.c.entry_id == bindparam("by"),
 )
 
+_READ_AS = (
+    update(entries)
+    .where(
+        entries.c.id == bindparam("entry_id"),
+        entries.c.event_type.is_not(None),
+        # Its worker records what it reads.
+        entries.c.state != State.RUNNING.value,
+    )
+    .values(event_type=bindparam("new_type"), problem=bindparam("new_problem"))
+)
+
 
 class Window(NamedTuple):
     """Which ids one step looks at.
@@ -30,11 +43,13 @@ class Window(NamedTuple):
         after_id: Only those that are higher.
         up_to_id: Only this one and lower ones; None is all.
         limit: How many entries are looked at, lowest id first.
+        replays: Only those that were replayed so often; None is all.
     """
 
     after_id: int
     up_to_id: int | None
     limit: int
+    replays: int | None = None
 
 
 def replay_all(
@@ -45,9 +60,11 @@ def replay_all(
     handlers: Collection[str] | None,
 ) -> Batch:
     """Make entries PENDING again, lowest id first; pass over those that cannot be replayed."""
-    is_meant = [entries.c.id > window.after_id, *conditions(wanted)]
-    if window.up_to_id is not None:
-        is_meant.append(entries.c.id <= window.up_to_id)
+    up_to_id = HIGHEST_ID if window.up_to_id is None else window.up_to_id
+    ids = (window.after_id + 1, up_to_id)
+    is_meant = [entries.c.id.between(*ids), *conditions(wanted, ids)]
+    if window.replays is not None:
+        is_meant.append(entries.c.replay_count == window.replays)
     found = connection.execute(
         select(entries.c.id, entries.c.state, entries.c.endpoint, entries.c.lane, HAS_BODY)
         .where(*is_meant)
@@ -55,17 +72,15 @@ def replay_all(
         .limit(window.limit)
         .with_for_update(of=entries)
     ).all()
-    rows = [
-        row
-        for row in found
-        if _refusal(row.id, State(row.state), handlers, has_body=row.has_body) is None
-    ]
+    reasons = [_refusal(row, handlers, "an entry") for row in found]
+    rows = [row for row, reason in zip(found, reasons, strict=True) if reason is None]
     replayed = [row.id for row in rows]
     for chunk in chunks(replayed):
         of_these = update(entries).where(entries.c.id.in_(chunk))
         connection.execute(of_these.values(_pending_again(now_ms, handlers)))
     release(connection, {(row.endpoint, row.lane) for row in rows if row.lane}, now_ms)
-    return Batch(replayed, found[-1].id if len(found) == window.limit else None)
+    last_id = found[-1].id if len(found) == window.limit else None
+    return Batch(replayed, last_id, Counter(reason for reason in reasons if reason is not None))
 
 
 def _pending_again(now_ms: int, handlers: Collection[str] | None) -> Values:
@@ -88,21 +103,20 @@ def why_refused(
 ) -> str | None:
     """Return why the entry of this id cannot be replayed, None when it can."""
     row = connection.execute(
-        select(entries.c.state, HAS_BODY).where(entries.c.id == entry_id)
+        select(entries.c.id, entries.c.state, HAS_BODY).where(entries.c.id == entry_id)
     ).first()
     if row is None:
         return f"there is no entry {entry_id}"
-    return _refusal(entry_id, State(row.state), handlers, has_body=row.has_body)
+    return _refusal(row, handlers, f"entry {row.id}")
 
 
-def _refusal(
-    entry_id: int, state: State, handlers: Collection[str] | None, *, has_body: bool
-) -> str | None:
-    if state not in REPLAYABLE:
-        return f"entry {entry_id} is {state}"
-    if handlers is not None and state is State.WAITING:
-        return f"entry {entry_id} is waiting for its next attempt; handlers cannot be chosen now"
-    return None if has_body else f"the bytes of entry {entry_id} are gone"
+def _refusal(row: Row[Any], handlers: Collection[str] | None, name: str) -> str | None:
+    return why_not_again(
+        name,
+        state_of(row.state),
+        has_body=row.has_body,
+        is_chosen=handlers is not None,
+    )
 
 
 def prune(
@@ -157,3 +171,12 @@ def _walk(
     # Younger ones among them are those that came while the clock was wrong.
     has_more = len(found) == limit and bool(old)
     return old, found[-1].id if found else after_id, has_more
+
+
+def record_readings(connection: Connection, readings: Sequence[ReadAs]) -> int:
+    """Store event type and problem of entries; return how many were there to be changed."""
+    changed = 0
+    for entry_id, event_type, problem in sorted(readings):
+        values = {"entry_id": entry_id, "new_type": event_type, "new_problem": problem}
+        changed += connection.execute(_READ_AS, values).rowcount
+    return changed

@@ -154,4 +154,7 @@ def _insert_into(table: Table, columns: tuple[str, ...], count: int, ending: str
     names = ", ".join(columns)
     marks = ", ".join("?" * len(columns))
     rows = ", ".join([f"({marks})"] * count)
-    return f"INSERT INTO {table.name} ({names}) VALUES {rows}{ending}"  # noqa: S608
+    # Any error ends the transaction, so that SQLite need not keep copies of what it changes to
+    # undo this statement alone: https://www.sqlite.org/lang_conflict.html
+    verb = "INSERT" if ending else "INSERT OR ROLLBACK"
+    return f"{verb} INTO {table.name} ({names}) VALUES {rows}{ending}"

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import logging
 import os
 import sqlite3
 import stat
 import sys
 import time
+from operator import methodcaller
 from pathlib import Path
 from typing import Any
 
@@ -141,8 +141,6 @@ def _acquire(descriptor: int, give_up_at: float) -> bool:
             return True
 
 
-_log = logging.getLogger("hookkit")
-
 # Before it, two connections that write at one moment can, very rarely, leave a write-ahead
 # log that damages the file: https://www.sqlite.org/wal.html
 _FIRST_SOUND_VERSION = (3, 51, 3)
@@ -166,11 +164,14 @@ NETWORK_TYPES = {
 }
 _MOUNTS = Path("/proc/mounts")
 
-_warned_of: set[str] = set()
+
+#: What a disk has changed must not keep what lies beside it from being read.
+_as_text = methodcaller("decode", "utf-8", "backslashreplace")
 
 
 def set_up(driver: Any, _: object) -> None:
     """Make a new connection to our own file durable; a listener of SQLAlchemy's engines."""
+    driver.text_factory = _as_text
     # SQLite may have been built with less.
     driver.execute("PRAGMA synchronous = FULL")
     if sys.platform == "darwin":
@@ -253,15 +254,6 @@ def concern_about_version() -> str | None:
         " programs write at one moment; 3.51.3 cannot. hookkit's own processes never do: let no"
         " other program write to the inbox's file, or use a newer Python or PostgreSQL"
     )
-
-
-def warn_of_old_version() -> None:
-    """Log once per process what ``concern_about_version`` says."""
-    concern = concern_about_version()
-    if concern is None or sqlite3.sqlite_version in _warned_of:
-        return
-    _warned_of.add(sqlite3.sqlite_version)
-    _log.warning("%s", concern, extra={"action": "sqlite_version"})
 
 
 def _unescaped(mount_point: str) -> str:

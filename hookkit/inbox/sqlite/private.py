@@ -39,7 +39,7 @@ class PrivateFolder:
     def __init__(self) -> None:
         if IS_SUPPORTED:
             _remove_abandoned()
-        self.path = Path(tempfile.mkdtemp(prefix=_PREFIX))
+        self.path: Path = Path(tempfile.mkdtemp(prefix=_PREFIX))
         self._maker = os.getpid()
         self._lock: int | None = None
         self.make()

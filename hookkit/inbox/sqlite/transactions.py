@@ -3,27 +3,32 @@
 from __future__ import annotations
 
 import time
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, suppress
 from pathlib import Path
 from threading import Lock
 from typing import Any, NoReturn, TypeVar
+from weakref import finalize
 
-from sqlalchemy import Connection, Engine, Table, event
+from sqlalchemy import Column, Connection, Engine, Table, event
 from sqlalchemy.dialects import sqlite
 from sqlalchemy.sql.dml import Insert
 
 from hookkit import crash_points
-from hookkit.core.entry import Receipt
+from hookkit.core.entry import Entry, Receipt, Settlement
 from hookkit.core.errors import ConfigurationError, Unavailable
 from hookkit.inbox.sql import transactions
 from hookkit.inbox.sql.admit import admit
+from hookkit.inbox.sql.group_commit import GroupCommit
+from hookkit.inbox.sql.patience import look_limit_s
 from hookkit.inbox.sql.rows import PreparedDelivery
+from hookkit.inbox.sql.settle import settle
 from hookkit.inbox.sql.transactions import Exclusive, unavailable
 from hookkit.inbox.sqlite import file as sqlite_file
 from hookkit.inbox.sqlite.admit import SqliteStorage
-from hookkit.inbox.sqlite.group_commit import GroupCommit
 from hookkit.inbox.sqlite.loss import WatchedLog, refuse_loss, remember
+from hookkit.inbox.sqlite.patience import given_up_after
 from hookkit.inbox.sqlite.second_writer import one_writer
 
 _BUSY = "the inbox was busy for {:g} s"
@@ -51,6 +56,10 @@ class SqliteTransactions(transactions.Transactions):
     handler sleeps and polls; so do the processes that share a file of our own. On the user's
     own engine SQLite's lock is waited for as long as that engine's ``timeout`` says, and the
     journal mode of its file stays as it is.
+
+    The connection that writes to a file of our own is kept for the next write: to check one out
+    of the pool and set it up takes longer than most statements. After an error, or a handler of
+    the user, the next write checks out another.
     """
 
     def __init__(self, engine: Engine, *, is_own: bool, migrates: bool = True) -> None:
@@ -68,6 +77,8 @@ class SqliteTransactions(transactions.Transactions):
         self._forget_threads()
         if is_own:
             self._set_up_connections()
+            # An application that nobody holds any more, as after a test, leaves none open.
+            finalize(self, _close_all, engine, self._kept).atexit = False
 
     def write_shared(self, work: Callable[[Connection], _Answer]) -> _Answer:
         """Return what *work* returned once that is durable.
@@ -88,9 +99,23 @@ class SqliteTransactions(transactions.Transactions):
         self.prepare()
         return self._admissions.submit(delivery, len(delivery.envelope.body))
 
+    def settle(
+        self, connection: Connection, finished: Sequence[tuple[Entry, Settlement]], now_ms: int
+    ) -> set[int]:
+        """Record attempts and next states; return the ids of those that were settled."""
+        return settle(connection, finished, now_ms)
+
     def insert_unless_there(self, table: Table) -> Insert:
         """Return an insert into *table* that passes over rows that are there already."""
         return sqlite.insert(table).on_conflict_do_nothing()
+
+    def insert_or_add(self, column: Column[Any]) -> Insert:
+        """Return an insert that adds to *column* of the rows that are there already."""
+        statement = sqlite.insert(column.table)
+        return statement.on_conflict_do_update(
+            index_elements=column.table.primary_key,
+            set_={column.name: column + statement.excluded[column.name]},
+        )
 
     def take(self, connection: Connection, what: Exclusive) -> None:
         """Do nothing: there is one writer anyway."""
@@ -100,6 +125,8 @@ class SqliteTransactions(transactions.Transactions):
 
     def handling(self, connection: Connection) -> AbstractContextManager[None]:
         """Refuse what would wait for the lock that the handler holds itself."""
+        # It may leave options on the connection, or close it.
+        self._may_keep = False
         return one_writer(connection)
 
     def after_fork(self) -> None:
@@ -111,6 +138,7 @@ class SqliteTransactions(transactions.Transactions):
 
     def close(self) -> None:
         """Close idle connections; those of the user's own engine are the user's to close."""
+        self._is_prepared = False  # first: what is kept from now on, nobody would close
         # Whoever writes just now needs the lock until the end.
         if self._writer.acquire(blocking=False):
             self._close_file_lock()
@@ -123,6 +151,9 @@ class SqliteTransactions(transactions.Transactions):
 
     def _forget_threads(self) -> None:
         self._writer = Lock()
+        self._kept.clear()
+        # Whether the connection that writes just now is as it was.
+        self._may_keep = True
         self._small_writes: GroupCommit[Callable[[Connection], Any], Any] = GroupCommit(
             self._commit_small_writes, timeout_s=lambda: transactions.BUSY_TIMEOUT_S
         )
@@ -148,7 +179,13 @@ class SqliteTransactions(transactions.Transactions):
 
     @contextmanager
     def _reading(self) -> Iterator[Connection]:
-        with unavailable(), self._connection() as connection, _begun(connection, "BEGIN"):
+        with (
+            unavailable(),
+            self._connection() as connection,
+            _begun(connection, "BEGIN"),
+            # The user's own engine may have a progress handler, which could not be put back.
+            given_up_after(look_limit_s() if self.is_own else None, connection),
+        ):
             yield connection
 
     @contextmanager
@@ -157,7 +194,11 @@ class SqliteTransactions(transactions.Transactions):
         began_at = time.monotonic()
         limit_s = transactions.BUSY_TIMEOUT_S
         timeout_s = limit_s if timeout_s is None else min(timeout_s, limit_s)
-        with self._turn(began_at + timeout_s), unavailable(), self._connection() as connection:
+        with (
+            self._turn(began_at + timeout_s),
+            unavailable(),
+            self._writing_connection() as connection,
+        ):
             if self._is_doubtful:
                 self._refuse_other_file(connection)
             left_s = timeout_s - (time.monotonic() - began_at)
@@ -190,7 +231,6 @@ class SqliteTransactions(transactions.Transactions):
         self._synchronous = _EXTRA
         if mode == "wal":
             self._synchronous = None if self.is_own else _FULL
-            sqlite_file.warn_of_old_version()
 
     def _close_file_lock(self) -> None:
         if self._file_lock is not None:
@@ -240,6 +280,7 @@ class SqliteTransactions(transactions.Transactions):
         self._is_doubtful = False
 
     def _forget_connections(self) -> None:
+        self._release_kept()
         if self._watched_log is not None:
             self._watched_log.forget()
 
@@ -280,31 +321,44 @@ class SqliteTransactions(transactions.Transactions):
 
     @contextmanager
     def _connection(self) -> Iterator[Connection]:
-        """Check out a connection on which nobody but us begins and ends transactions.
-
-        SQLAlchemy leaves BEGIN to the driver, which begins late and deferred, or to the
-        user's listener for ``begin``: https://docs.sqlalchemy.org/en/20/dialects/sqlite.html
-        Its isolation level AUTOCOMMIT would switch off the first and not the second, and
-        give the connection back with the driver's default in place of the user's setting.
-        """
+        """Check out a connection on which nobody but us begins and ends transactions."""
         self._check_descriptors()
         with self.engine.connect() as connection:
-            driver: Any = connection.connection.dbapi_connection
-            isolation_level = driver.isolation_level
-            # Python 3.12's other way to have the driver begin: it ignores isolation_level.
-            begins_always = getattr(driver, "autocommit", None) is False
-            if begins_always:
-                driver.autocommit = True
-            driver.isolation_level = None
+            undo = _take_over(connection)
             try:
-                connection.begin()
-                if driver.in_transaction:
-                    connection.exec_driver_sql("ROLLBACK")
                 yield connection
             finally:
-                driver.isolation_level = isolation_level
-                if begins_always:
-                    driver.autocommit = False
+                undo()
+
+    @contextmanager
+    def _writing_connection(self) -> Iterator[Connection]:
+        """Return a connection to write on: to a file of our own, the one that wrote last."""
+        if not self.is_own:
+            with self._connection() as connection:
+                yield connection
+            return
+        connection = self._take_kept() or self._check_out()
+        self._may_keep = True
+        try:
+            yield connection
+        except BaseException:
+            connection.close()
+            raise
+        if not self._may_keep:
+            connection.close()
+            return
+        self._keep(connection)
+
+    def _check_out(self) -> Connection:
+        """Return a connection of our own engine on which only we begin transactions."""
+        self._check_descriptors()
+        connection = self.engine.connect()
+        try:
+            _take_over(connection)
+        except BaseException:
+            connection.close()
+            raise
+        return connection
 
     @contextmanager
     def _synced(self, connection: Connection) -> Iterator[None]:
@@ -322,6 +376,37 @@ class SqliteTransactions(transactions.Transactions):
             connection.exec_driver_sql(f"PRAGMA synchronous = {level}")
 
 
+def _take_over(connection: Connection) -> Callable[[], None]:
+    """Have only us begin and end transactions on *connection*; return what undoes that.
+
+    SQLAlchemy leaves BEGIN to the driver, which begins late and deferred, or to the user's
+    listener for ``begin``: https://docs.sqlalchemy.org/en/20/dialects/sqlite.html
+    Its isolation level AUTOCOMMIT would switch off the first and not the second, and give the
+    connection back with the driver's default in place of the user's setting.
+    """
+    driver: Any = connection.connection.dbapi_connection
+    isolation_level = driver.isolation_level
+    # Python 3.12's other way to have the driver begin: it ignores isolation_level.
+    begins_always = getattr(driver, "autocommit", None) is False
+
+    def undo() -> None:
+        driver.isolation_level = isolation_level
+        if begins_always:
+            driver.autocommit = False
+
+    if begins_always:
+        driver.autocommit = True
+    driver.isolation_level = None
+    try:
+        connection.begin()
+        if driver.in_transaction:
+            connection.exec_driver_sql("ROLLBACK")
+    except BaseException:
+        undo()
+        raise
+    return undo
+
+
 @contextmanager
 def _begun(connection: Connection, begin: str) -> Iterator[None]:
     # Not through SQLAlchemy, which takes longer over these three than SQLite does.
@@ -335,3 +420,11 @@ def _begun(connection: Connection, begin: str) -> Iterator[None]:
         if driver.in_transaction:
             driver.execute("ROLLBACK")
         raise
+
+
+def _close_all(engine: Engine, kept: deque[Connection]) -> None:
+    for connection in kept:
+        # Given back, it would stay open in a pool that was disposed of before.
+        connection.invalidate()
+        connection.close()
+    engine.dispose()

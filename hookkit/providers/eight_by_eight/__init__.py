@@ -6,7 +6,7 @@ nothing. https://developer.8x8.com/contactcenter/docs/webhook-events-reference
 
 from __future__ import annotations
 
-from hookkit.core.body import Document, Headers, decode_body
+from hookkit.core.body import Document, Headers, decode_body, dig_text
 from hookkit.core.delivery import Delivery
 from hookkit.core.errors import BodyUnreadable
 from hookkit.core.event import EventType
@@ -15,7 +15,6 @@ from hookkit.core.triggers import Meaning
 from hookkit.providers.eight_by_eight import signature
 from hookkit.providers.eight_by_eight.identity import event_id_of, is_signed, split
 from hookkit.providers.eight_by_eight.reading import normalize
-from hookkit.schemas.fields import dig_text
 
 CHAT_V1, CHAT_V2, GATEWAY = "v1.0", "v2.0", "Chat Gateway v1.0"
 

@@ -9,11 +9,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from hookkit.core.body import Document, Headers
+from hookkit.core.body import Document, Headers, dig_id, dig_text
 from hookkit.core.delivery import Item, Payload
 from hookkit.core.ids import hash_content, join_parts
 from hookkit.providers.eight_by_eight.signature import EVENT_ID, SIGNATURE, TENANT_ID
-from hookkit.schemas.fields import dig_id, dig_text
 
 #: An equal body of v1.0 without a time is a new event after this many seconds. The vendor sends
 #: again "after a brief delay" and says no more, so this is hookkit's own guess.

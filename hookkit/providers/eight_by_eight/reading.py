@@ -15,22 +15,19 @@ from dataclasses import replace
 from operator import itemgetter
 from typing import Any, NamedTuple
 
-from marshmallow import ValidationError
-
-from hookkit.core.body import Document, Headers, decode_body
+from hookkit.core.body import Document, Headers, dig
 from hookkit.core.content import Cards, Content, File, Text
 from hookkit.core.delivery import Item
-from hookkit.core.errors import BodyUnreadable
 from hookkit.core.event import Event, EventParts, EventType, build_event
 from hookkit.core.parts import Author, AuthorType, Conversation, Message, Postback, User
 from hookkit.providers.eight_by_eight.identity import conversation_id_of, is_signed
 from hookkit.providers.eight_by_eight.shapes import (
-    RECEIPTS,
     ActivityShape,
     BodyShape,
-    QuickReplyShape,
+    ReceiptsShape,
     ReplyShape,
     author_type,
+    postback,
 )
 from hookkit.providers.eight_by_eight.signature import CUSTOMER_ID, RETRY, TENANT_ID
 from hookkit.schemas.shape import Attributes, problems
@@ -65,9 +62,14 @@ ACTIVITIES = {
     "interactive": EventType.POSTBACK,  # of a CPaaS channel
 }
 
+#: What a customer of WhatsApp presses, chooses from a list, or sends with a form. "Name and value
+#: vary by channel and provider", so the name of the activity does not tell them.
+#: https://developers.facebook.com/docs/whatsapp/cloud-api/webhooks/payload-examples
+REPLIES = ("button_reply", "list_reply", "nfm_reply", "button")
+
 _BODY = BodyShape()
 _ACTIVITY = ActivityShape()
-_QUICK_REPLY = QuickReplyShape()
+_RECEIPTS = ReceiptsShape()
 _REPLY = ReplyShape()
 _NUMBER = re.compile(r"[0-9]{1,19}", re.ASCII)
 
@@ -219,23 +221,27 @@ def _described(attachment: File) -> dict[str, Any]:
 
 
 def _activity(detail: Attributes) -> Reading:
-    name = detail.get("name") or ""
+    name, value = detail.get("name") or "", detail.get("value")
+    extra: dict[str, Any] = {"activity": name}
     kind = ACTIVITIES.get(name.partition("/")[0])
-    extra = {"activity": name}
-    if kind is None:  # each channel has activities of its own
+    if kind is None and not _is_reply(value):  # each channel has activities of its own
         return Reading(EventType.OTHER, {"extra": extra})
     if kind is EventType.READ:
-        return _read_receipts(detail.get("value"), extra)
-    value, found = detail.get("value"), tuple[str, ...]()
+        return _read_receipts(value, extra)
+    found: tuple[str, ...] = ()
     if value is not None and not isinstance(value, dict):
         value, found = None, ("data.value: not an object",)
-    activity, faults = _ACTIVITY.read(value or {})
-    found += problems(faults, "data.value")
     if kind is EventType.TYPING:
-        return Reading(kind, {**_typing(activity.get("users", ())), "extra": extra}, found)
+        activity, faults = _ACTIVITY.read(value or {})
+        users = activity.get("users", ())
+        if len(users) > 1:
+            extra["users"] = dig(value, "users")
+        found += problems(faults, "data.value")
+        return Reading(kind, {**_typing(users), "extra": extra}, found)
+    pressed, faulty = _postback(name, value or {})
     # Only a customer presses what a bot shows.
-    customer, postback = Author(type=AuthorType.USER), _postback(name, value or {})
-    return Reading(kind, {"actor": customer, "postback": postback, "extra": extra}, found)
+    parts: EventParts = {"actor": Author(type=AuthorType.USER), "postback": pressed, "extra": extra}
+    return Reading(EventType.POSTBACK, parts, found + faulty)
 
 
 def _typing(users: tuple[Author, ...]) -> EventParts:
@@ -244,51 +250,49 @@ def _typing(users: tuple[Author, ...]) -> EventParts:
     return {"state": "start" if users else "stop", "actor": actor, "user": _user(actor)}
 
 
-def _read_receipts(value: object, extra: Document) -> Reading:
+def _read_receipts(value: object, extra: dict[str, Any]) -> Reading:
     """Read an array of receipts: the newest says up to when, and who."""
-    found: tuple[str, ...] = ()
-    try:
-        receipts: Any = RECEIPTS.deserialize(value or [])
-    except ValidationError as error:
-        receipts, found = error.valid_data or (), problems({"data.value": error.messages})
+    read, faults = _RECEIPTS.read({"value": value or None})
+    receipts = read.get("receipts", ())
     dated = sorted((each for each in receipts if "read_at" in each), key=itemgetter("read_at"))
     newest: Attributes = (dated or list(receipts) or [{}])[-1]
     readers = newest.get("users", ())
+    if len(receipts) > 1 or len(readers) > 1:
+        extra["receipts"] = value
     actor = readers[0] if readers else None
     parts: EventParts = {"read_at": newest.get("read_at"), "actor": actor, "user": _user(actor)}
-    return Reading(EventType.READ, {**parts, "extra": extra}, found)
+    return Reading(EventType.READ, {**parts, "extra": extra}, problems(faults, "data"))
 
 
-def _postback(name: str, value: Document) -> Postback:
-    data = value.get("data")
-    if name.startswith("interactive"):
-        chosen = value.get(str(value.get("type")))
-        return _reply(chosen if isinstance(chosen, dict) else data)
-    if isinstance(data, str):
-        return Postback(payload=data)
-    if not isinstance(data, dict):
-        return Postback()
-    if name.startswith("quickReply"):
-        pressed, _ = _QUICK_REPLY.read(data)
-        return Postback(payload=pressed.get("payload"), text=pressed.get("title"))
-    return Postback(metadata=data)
+def _is_reply(value: object) -> bool:
+    """Tell whether *value* is a reply in WhatsApp's words, whatever the activity is called."""
+    if not isinstance(value, dict):
+        return False
+    said = _inner(value)
+    kind = said.get("type")
+    return kind in REPLIES and isinstance(said.get(kind), dict)
 
 
-def _reply(chosen: object) -> Postback:
-    """Read a pressed button, a chosen row of a list, or the answers of a form."""
-    if isinstance(chosen, str):
-        return Postback(payload=chosen)
-    reply, _ = _REPLY.read(chosen if isinstance(chosen, dict) else {})
-    metadata: dict[str, Any] = {}
-    if "description" in reply:
-        metadata["description"] = reply["description"]
-    if "answers" in reply:
-        try:
-            metadata |= decode_body(reply["answers"].encode())
-        except (BodyUnreadable, UnicodeEncodeError):  # kept as it is
-            metadata["response_json"] = reply["answers"]
-    text = reply.get("title") or reply.get("body")
-    return Postback(payload=reply.get("id"), text=text, metadata=metadata)
+def _inner(value: Document) -> Document:
+    inner = value.get("interactive")
+    return inner if isinstance(inner, dict) else value
+
+
+def _postback(name: str, value: Document) -> tuple[Postback, tuple[str, ...]]:
+    """Return what was pressed, chosen or filled in, and what could not be read of it."""
+    said = _inner(value)
+    data = said.get("data")
+    if name.startswith("adaptiveCard") and isinstance(data, dict):
+        return Postback(metadata=data), ()
+    keys = (said.get("type"), *REPLIES, "data")
+    named = [key for key in keys if isinstance(key, str) and isinstance(said.get(key), dict)]
+    if not named and data is not None:
+        if isinstance(data, str):
+            return Postback(payload=data), ()
+        return Postback(), ("data.value.data: not an object",)
+    # A reply may also lie in the value itself.
+    reply, faults = _REPLY.read(said[named[0]] if named else said)
+    return postback(**reply), problems(faults, ".".join(["data.value", *named[:1]]))
 
 
 def _user(author: Author | None) -> User | None:

@@ -14,9 +14,12 @@ from typing import Any
 
 from marshmallow import fields as ma
 
+from hookkit.core.body import decode_body
 from hookkit.core.content import Card, File, Image
-from hookkit.core.parts import Author, AuthorType, User
+from hookkit.core.errors import BodyUnreadable
+from hookkit.core.parts import Author, AuthorType, Postback, User
 from hookkit.schemas import fields
+from hookkit.schemas.compiled import Code
 from hookkit.schemas.shape import Beside, Many, Part, Shape
 
 #: "sender.type", and the member types of MEMBERS_CHANGED; "the enumeration may be extended".
@@ -58,6 +61,11 @@ class Party(ma.Field[Author]):
             author: Author = SOMEBODY.deserialize(value, attr, data)
             return author
         return Author(user_id=_ADDRESS.deserialize(value, attr, data))
+
+    def inline(self, code: Code, value: str, key: str) -> str:
+        """Write: an object is read as somebody."""
+        somebody, otherwise = code.read(SOMEBODY, value, key), code.deserialize(self, value, key)
+        return f"({somebody}) if type({value}) is dict else {otherwise}"
 
 
 _ADDRESS = fields.Id()
@@ -143,27 +151,55 @@ class ReceiptShape(Shape):
     users = Many(SOMEBODY)
 
 
-RECEIPTS = Many(Part(dict, ReceiptShape))
+class ReceiptsShape(Shape):
+    """Several receipts, or one of them alone."""
+
+    receipts = Many(Part(dict, ReceiptShape), data_key="value")
+
+
+class Answers(fields.Object):
+    """The answers to a form: an object, or JSON in a text; any other text is kept as it is."""
+
+    def _deserialize(
+        self, value: Any, attr: str | None, data: Any, **kwargs: Any
+    ) -> dict[str, Any]:
+        if not isinstance(value, str):
+            return super()._deserialize(value, attr, data, **kwargs)
+        try:
+            return dict(decode_body(value.encode()))
+        except (BodyUnreadable, UnicodeEncodeError):
+            return {"response_json": value}
 
 
 class ReplyShape(Shape):
-    """What a customer chose or filled in on a channel such as WhatsApp, in the channel's words.
+    """What a customer pressed, chose or filled in, in the words of 8x8's web chat or WhatsApp's.
 
     https://developers.facebook.com/docs/whatsapp/cloud-api/webhooks/payload-examples
     """
 
-    id = fields.Text()
+    id = fields.Id()
     title = fields.Text()
     description = fields.Text()
     body = fields.Text()
-    answers = fields.Text(data_key="response_json")
+    payload = fields.Id()
+    text = fields.Text()
+    answers = Answers(data_key="response_json")
 
 
-class QuickReplyShape(Shape):
-    """A pressed quick reply."""
-
-    title = fields.Text()
-    payload = fields.Text()
+def postback(
+    *,
+    id: str | None = None,  # noqa: A002  # the payload's word
+    payload: str | None = None,
+    answers: Mapping[str, Any] | None = None,
+    description: str | None = None,
+    **texts: str,
+) -> Postback:
+    """Return what a ``ReplyShape`` has read; the arguments are its attributes."""
+    metadata = dict(answers or {})
+    if description is not None:
+        metadata["description"] = description
+    text = texts.get("title") or texts.get("text") or texts.get("body")
+    return Postback(payload=payload or id, text=text, metadata=metadata)
 
 
 class DetailShape(Shape):

@@ -17,12 +17,12 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from hookkit.core.body import Headers
-from hookkit.core.delivery import Delivery, Proof, VerifiedDelivery
+from hookkit.core.delivery import Delivery, Proof, VerifiedDelivery, sent_header
 from hookkit.core.errors import MalformedHeader, SignatureMismatch
 from hookkit.core.scheme import PublicKey
 from hookkit.signatures.detached_jws import read_token, write_header
 from hookkit.signatures.rsa import read_private_key
-from hookkit.signatures.signed_text import check_age, milliseconds_of, sent_header
+from hookkit.signatures.signed_text import check_age, milliseconds_of
 
 SIGNATURE = "x-8x8-signature"
 CUSTOMER_ID = "x-8x8-customer-id"

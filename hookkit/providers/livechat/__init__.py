@@ -9,14 +9,13 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from hookkit.core.body import Document, Headers
+from hookkit.core.body import Document, Headers, dig_id, dig_text
 from hookkit.core.event import EventType
 from hookkit.core.provider import Provider
 from hookkit.core.triggers import Meaning
 from hookkit.providers.livechat import app, legacy, v3
 from hookkit.providers.livechat.identity import REPEAT_SLOT_S
 from hookkit.providers.livechat.versions import NUMBERED, RENAMES, actions_of, numbered_version
-from hookkit.schemas.fields import dig_id, dig_text
 from hookkit.signatures.shared_secret import SharedSecretField
 
 

@@ -7,12 +7,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from hookkit.core.body import dig_text
 from hookkit.core.delivery import Item, Payload
 from hookkit.core.event import Event, EventParts, EventType, build_event
 from hookkit.core.parts import Author
 from hookkit.core.provider import PayloadVersion
 from hookkit.schemas import fields
-from hookkit.schemas.fields import dig_text
 from hookkit.schemas.shape import Shape, problems
 
 TYPES = {

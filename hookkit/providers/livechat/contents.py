@@ -27,6 +27,7 @@ from hookkit.core.content import (
 )
 from hookkit.core.errors import BodyUnreadable
 from hookkit.schemas import fields
+from hookkit.schemas.compiled import Code
 from hookkit.schemas.shape import Many, OneOf, Part, Shape
 
 
@@ -160,6 +161,11 @@ class Answer(fields.Text):
         if isinstance(value, dict):
             return CHOICE.deserialize(value, attr, data)
         return super()._deserialize(value, attr, data, **kwargs)
+
+    def inline(self, code: Code, value: str, key: str) -> str:
+        """Write: an object is read as a choice."""
+        choice, otherwise = code.read(CHOICE, value, key), super().inline(code, value, key)
+        return f"({choice}) if type({value}) is dict else {otherwise}"
 
 
 class FieldShape(Shape):

@@ -13,11 +13,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from hookkit.core.body import Document, dig
+from hookkit.core.body import Document, dig, dig_id
 from hookkit.core.delivery import ItemKeys, Payload
 from hookkit.core.ids import hash_content, join_parts
 from hookkit.providers.livechat.versions import FAMILIES
-from hookkit.schemas.fields import dig_id
 
 #: "Up to 3 times within a minute", and half a minute more for slow answers. Before March 2023 it
 #: was "up to 10 times within 6 hours": the setting repeat_window_s is for that.

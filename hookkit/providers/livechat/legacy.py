@@ -15,7 +15,7 @@ from dataclasses import replace
 from typing import Any
 
 from hookkit.core import event as events
-from hookkit.core.body import Document, dig
+from hookkit.core.body import Document, dig, dig_id, dig_text
 from hookkit.core.delivery import Item, Payload
 from hookkit.core.event import EVENT_CLASSES, Event, EventParts, EventType, build_event
 from hookkit.core.ids import hash_content, join_parts
@@ -24,7 +24,6 @@ from hookkit.core.provider import PayloadVersion
 from hookkit.providers.livechat.identity import LONG_REPEAT_AFTER_S, Path
 from hookkit.providers.livechat.shapes import author_of
 from hookkit.schemas import fields
-from hookkit.schemas.fields import dig_id, dig_text
 from hookkit.schemas.shape import Attributes, Many, Part, Shape, problems
 
 TYPES = {

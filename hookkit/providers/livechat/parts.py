@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 from hookkit.core import event as events
-from hookkit.core.body import Document, dig
+from hookkit.core.body import Document, dig, dig_id, dig_text
 from hookkit.core.delivery import Item
 from hookkit.core.event import EVENT_CLASSES, EventParts, EventType
 from hookkit.core.parts import (
@@ -31,7 +31,6 @@ from hookkit.providers.livechat.shapes import (
     person_of,
 )
 from hookkit.schemas import fields
-from hookkit.schemas.fields import dig_id, dig_text
 from hookkit.schemas.shape import Attributes, Faults, Shape
 
 #: Versions in which each property is an object with its value.

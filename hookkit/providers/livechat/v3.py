@@ -11,7 +11,7 @@ from dataclasses import replace
 from itertools import chain
 from typing import Any
 
-from hookkit.core.body import Document, dig
+from hookkit.core.body import Document, dig, dig_id, dig_text
 from hookkit.core.delivery import Item, Payload
 from hookkit.core.event import Event, EventType, build_event
 from hookkit.core.provider import PayloadVersion, repeats_too_much, swollen_item
@@ -19,7 +19,6 @@ from hookkit.providers.livechat.identity import keys_of, lane_of, subject_of
 from hookkit.providers.livechat.parts import parts_of
 from hookkit.providers.livechat.shapes import PayloadShape
 from hookkit.providers.livechat.versions import numbered_version
-from hookkit.schemas.fields import dig_id, dig_text
 from hookkit.schemas.shape import problems
 
 TYPES = {

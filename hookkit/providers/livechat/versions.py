@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
-from hookkit.core.body import Document, dig
-from hookkit.schemas.fields import dig_text
+from hookkit.core.body import Document, dig, dig_text
 
 NUMBERED = ("3.0", "3.1", "3.2", "3.3", "3.4", "3.5", "3.6", "3.7")
 

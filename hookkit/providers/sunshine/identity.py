@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from hookkit.core.body import Document, dig
+from hookkit.core.body import Document, dig, dig_id, dig_text
 from hookkit.core.delivery import ItemKeys
 from hookkit.core.ids import hash_content, join_parts
 from hookkit.providers.sunshine.shapes import CHANNEL_RENAMES, SDK_PLATFORMS
-from hookkit.schemas.fields import dig_id, dig_text
 
 
 def message_fact(message_id: str | None, *, deleted: bool = False) -> str | None:

@@ -134,7 +134,7 @@ def referral_of(said: Referral | None, source: Source | None) -> Referral | None
     """
     client = source.client if source is not None else None
     details = client.raw.get("referral") if client is not None else None
-    if said in (None, Referral()) and isinstance(details, dict) and details:
+    if isinstance(details, dict) and details and said in (None, Referral()):
         return Referral(details=details)
     return said
 

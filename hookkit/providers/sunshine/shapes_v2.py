@@ -66,7 +66,7 @@ class UserShape(Shape):
 
 
 def _user(profile: Mapping[str, Any] | None = None, **attributes: Any) -> User:
-    return User(**attributes, **(profile or {}))
+    return User(**attributes, **profile) if profile is not None else User(**attributes)
 
 
 USER = Part(_user, UserShape)
@@ -258,12 +258,13 @@ def _said(
     references: object = None,
     **attributes: Any,
 ) -> Said:
-    extra = {"activity": activity, "references": references}
-    return Said(
-        Message(author=somebody.author if somebody else None, **attributes),
-        somebody.user if somebody else None,
-        {name: value for name, value in extra.items() if value is not None},
-    )
+    extra: dict[str, Any] = {}
+    if activity is not None:
+        extra["activity"] = activity
+    if references is not None:
+        extra["references"] = references
+    author, user = somebody if somebody is not None else (None, None)
+    return Said(Message(author=author, **attributes), user, extra)
 
 
 class ActivityShape(Shape):

@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 
 from hookkit.core import event as events
-from hookkit.core.body import Document, dig
+from hookkit.core.body import Document, dig, dig_id, dig_text
 from hookkit.core.delivery import Item, Payload
 from hookkit.core.event import EVENT_CLASSES, Event, EventParts, EventType, build_event
 from hookkit.core.parts import Author, Client, Conversation, Referral, Source, User
@@ -25,7 +25,6 @@ from hookkit.providers.sunshine.shapes import (
     typing_state,
 )
 from hookkit.providers.sunshine.shapes_v1 import BodyShape, Reached, conversation_of
-from hookkit.schemas.fields import dig_id, dig_text
 from hookkit.schemas.shape import Attributes, problems
 
 TYPES = {

@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from hookkit.core import event as events
-from hookkit.core.body import Document, dig
+from hookkit.core.body import Document, dig, dig_id, dig_text
 from hookkit.core.delivery import Item, Payload
 from hookkit.core.event import EVENT_CLASSES, Event, EventParts, EventType, build_event
 from hookkit.core.parts import Conversation, Referral
@@ -23,7 +23,6 @@ from hookkit.providers.sunshine.shapes import (
     typing_state,
 )
 from hookkit.providers.sunshine.shapes_v2 import EventShape, Said, Somebody, with_device
-from hookkit.schemas.fields import dig_id, dig_text
 from hookkit.schemas.shape import Attributes, problems
 
 TYPES = {

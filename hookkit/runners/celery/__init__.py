@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from hookkit.core.errors import ConfigurationError
 from hookkit.handling.worker import Worker
+from hookkit.operating.presence import Presence
 
 if TYPE_CHECKING:
     from hookkit.runners.celery.runner import CeleryRunner
@@ -20,12 +21,14 @@ def make_celery_runner(
     next_due_at: Callable[[], datetime | None],
     prune: Callable[[Callable[[float], bool]], tuple[int, int]],
     promote: Callable[[], int],
+    replay: Callable[[], float | None],
+    presence: Presence,
 ) -> CeleryRunner:
     """Return a ``CeleryRunner``, its tasks added to the Celery application in *extensions*.
 
     Args:
         extensions: A Flask application's; ``extensions["celery"]`` is its Celery application.
-        next_due_at: As ``CeleryRunner`` takes it, like the other functions.
+        next_due_at: As ``CeleryRunner`` takes it, like what follows.
 
     Raises:
         ConfigurationError: Celery is not installed, or *extensions* has no Celery application.
@@ -44,4 +47,6 @@ def make_celery_runner(
         next_due_at=next_due_at,
         prune=prune,
         promote=promote,
+        replay=replay,
+        presence=presence,
     )

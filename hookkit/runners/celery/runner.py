@@ -10,6 +10,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
 from datetime import datetime, timedelta
 from threading import Event, Thread
 from typing import Any
@@ -19,8 +20,9 @@ from celery import Celery
 from hookkit.core.entry import Receipt
 from hookkit.core.errors import ConfigurationError, Unavailable
 from hookkit.handling.worker import Worker
-from hookkit.operating.housekeeping import PROMOTE_S, promote, prune
-from hookkit.runners.base import Outage, Runner, leases_renewed
+from hookkit.operating.housekeeping import PROMOTE_S, promote, prune, replay
+from hookkit.operating.presence import Presence
+from hookkit.runners.base import Outage, Runner, leases_kept
 from hookkit.runners.celery.wake_ups import ENOUGH, CeleryQueue, WakeUps
 
 _logger = logging.getLogger("hookkit")
@@ -82,6 +84,8 @@ class CeleryRunner(Runner):
             raise ``Unavailable``.
         prune: Deletes what has been kept long enough; as ``Upkeep.prune``.
         promote: Makes due what a switch of versions held back; returns how many entries.
+        replay: Does what is due of replays; as ``Replaying.advance``.
+        presence: Says that this process runs handlers.
     """
 
     def __init__(
@@ -92,12 +96,16 @@ class CeleryRunner(Runner):
         next_due_at: Callable[[], datetime | None],
         prune: Callable[[Callable[[float], bool]], tuple[int, int]],
         promote: Callable[[], int],
+        replay: Callable[[], float | None],
+        presence: Presence,
     ) -> None:
         self._worker = worker
         self._next_due_at = next_due_at
         self._prune = prune
         self._promote = promote
-        self._promote_at = 0.0
+        self._replay = replay
+        self._presence = presence
+        self._promote_at = self._replay_at = 0.0
         self._outage = Outage()
         self._add_tasks(celery_app)
 
@@ -106,7 +114,7 @@ class CeleryRunner(Runner):
             self.drain(entry_id)
 
         def sweep() -> None:
-            self._promote_now_and_then()
+            self._keep_house()
             self.drain()
 
         def prune_now() -> None:
@@ -131,12 +139,14 @@ class CeleryRunner(Runner):
     def after_fork(self) -> None:
         """Forget the parent's thread and connection."""
         self._outage = Outage()
+        self._presence.after_fork()
         self._queue.after_fork()
         self._wake_ups.after_fork()
 
     def stop(self) -> None:
         """Publish the wake-ups that are still wanted, if the broker can be reached."""
         self._wake_ups.stop()
+        self._presence.leave()
 
     def with_sweep(self, pool: Runner) -> Sweeper:
         """Return a runner that runs *pool* and sweeps beside it."""
@@ -169,9 +179,11 @@ class CeleryRunner(Runner):
         end = time.monotonic() + DRAIN_S
         count = 0
         try:
-            with leases_renewed(self._worker):
+            with leases_kept(self._worker, self._presence.beat), ExitStack() as stack:
+                # No other task may come to this process.
+                stack.callback(self._worker.pipeline.leave)
                 while count < DRAIN_ENTRIES and time.monotonic() < end:
-                    limit = self._worker.batch_size
+                    limit = self._worker.pipeline.group_size
                     worked = self._worker.work(limit=limit)
                     self._outage.end()
                     if not worked:
@@ -189,7 +201,14 @@ class CeleryRunner(Runner):
         self._wake_ups.want(1, entry_id)
         return count
 
-    def _promote_now_and_then(self) -> None:
+    def _keep_house(self) -> None:
+        """Do what is due of replays, for a second, and promote now and then."""
+        end = time.monotonic() + SWEEP_S
+        while self._replay_at <= time.monotonic() < end:
+            pause_s = replay(self._replay)
+            self._replay_at = time.monotonic() + pause_s
+            if self._replay_at < end:
+                time.sleep(pause_s)
         if time.monotonic() >= self._promote_at:
             self._promote_at = time.monotonic() + PROMOTE_S
             promote(self._promote)

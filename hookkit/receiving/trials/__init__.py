@@ -1,0 +1,1 @@
+"""What would have verified in place of a delivery that was refused."""

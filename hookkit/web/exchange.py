@@ -1,0 +1,205 @@
+"""An HTTP request to an endpoint in, an HTTP answer out: with Flask around it or without."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import nullcontext
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from hookkit.application.app_state import AppState
+from hookkit.core.delivery import Delivery
+from hookkit.core.entry import Receipt
+from hookkit.core.errors import BodyUnreadable, MalformedHeader, Rejected, Unavailable
+from hookkit.core.form import decode_form
+from hookkit.inbox.records import from_ms, to_ms
+from hookkit.receiving.endpoint import Endpoint
+from hookkit.web.body import read_body
+
+if TYPE_CHECKING:  # the module exists for type checkers alone
+    from _typeshed.wsgi import WSGIEnvironment
+
+_JSON = ("Content-Type", "application/json")
+_TEXT = ("Content-Type", "text/plain; charset=utf-8")
+
+
+class Answer(NamedTuple):
+    """What a request is answered with.
+
+    Attributes:
+        headers: All but the Content-Length, in the order in which they are sent.
+        is_unread: Whether the request may have a body that is not read to its end.
+    """
+
+    status: int
+    headers: tuple[tuple[str, str], ...]
+    body: bytes = b""
+    is_unread: bool = False
+
+    def plus(self, name: str, value: str) -> Answer:
+        """Return the answer with one more header."""
+        return self._replace(headers=(*self.headers, (name, value)))
+
+
+def respond(
+    state: AppState,
+    endpoint: Endpoint,
+    environ: WSGIEnvironment,
+    *,
+    path_token: str | None = None,
+    read_before: Callable[[], bytes] = bytes,
+) -> Answer:
+    """Return the answer to a request to *endpoint*.
+
+    Args:
+        state: The application that the endpoint belongs to.
+        endpoint: Whose URL the request has.
+        environ: The request, whose body is read here.
+        path_token: What follows the endpoint's name in the URL; None if nothing does.
+        read_before: Returns the body that earlier code has read and kept, as ``read_body`` asks.
+    """
+    method = environ["REQUEST_METHOD"]
+    if method == "POST":
+        answer = _deliver(state, endpoint, environ, path_token, read_before)
+        if answer.status == 401 and endpoint.asks_for("basic"):
+            # Some clients send the credentials of a URL only when they are asked for them.
+            # https://www.rfc-editor.org/rfc/rfc9110#name-www-authenticate
+            return answer.plus("WWW-Authenticate", 'Basic realm="hookkit"')
+        return answer
+    if method == "GET" and endpoint.answers_challenges:
+        return _challenge(state, endpoint, environ)
+    if method == "HEAD":  # some vendors probe with it
+        return Answer(200, (("Content-Type", "text/html; charset=utf-8"),))
+    return refuse_method()
+
+
+def refuse_unknown() -> Answer:
+    """Answer a request whose URL belongs to no endpoint."""
+    return _unread(Receipt(status=404, code="unknown_endpoint"))
+
+
+def refuse_method() -> Answer:
+    """Answer a request to an endpoint by a method that it does not have."""
+    return _unread(Receipt(status=405, code="method_not_allowed")).plus("Allow", "HEAD, POST")
+
+
+def refuse_header() -> Answer:
+    """Answer a request whose headers say that it is none to an endpoint."""
+    return _unread(Receipt(status=MalformedHeader.status, code=MalformedHeader.code))
+
+
+def _unread(receipt: Receipt) -> Answer:
+    return answer_of(receipt)._replace(is_unread=True)
+
+
+def _deliver(
+    state: AppState,
+    endpoint: Endpoint,
+    environ: WSGIEnvironment,
+    path_token: str | None,
+    read_before: Callable[[], bytes],
+) -> Answer:
+    state.has_received = True
+    now = from_ms(to_ms(state.clock()))  # as it is stored: an event must not depend on who reads it
+    try:
+        with state.body_watch.reading(environ) if state.body_watch else nullcontext():
+            body = read_body(environ, endpoint.max_body_bytes, read_before)
+    except Rejected as error:
+        return _unread(state.receiver.reject(endpoint, error))
+    delivery = Delivery(
+        endpoint=endpoint.name,
+        body=body,
+        headers=RequestHeaders(environ),
+        received_at=now,
+        path_token=path_token,
+        query=environ.get("QUERY_STRING", ""),
+        address=environ.get("REMOTE_ADDR", ""),
+    )
+    return answer_of(state.receiver.receive(endpoint, delivery), endpoint.answer)
+
+
+def _challenge(state: AppState, endpoint: Endpoint, environ: WSGIEnvironment) -> Answer:
+    """Answer a vendor that checks by GET whether the URL belongs to its customer."""
+    try:
+        text = endpoint.answer_challenge(_read_query(environ.get("QUERY_STRING", "")))
+    except Rejected as error:
+        return answer_of(state.receiver.reject(endpoint, error))
+    except Unavailable as error:
+        return answer_of(state.receiver.give_up(endpoint, error))
+    return _plain(text)
+
+
+def _read_query(query: str) -> Mapping[str, str]:
+    """Return the parameters in *query*; of those with one name, the first.
+
+    Raises:
+        MalformedHeader: It is written as no form may be.
+    """
+    try:
+        pairs = decode_form(query.encode("latin-1"))  # as WSGI decodes URLs
+        return {name.decode(): value.decode() for name, value in reversed(pairs)}
+    except (BodyUnreadable, UnicodeError) as error:
+        raise MalformedHeader("the query is not written as a form") from error
+
+
+def answer_of(receipt: Receipt, text: str | None = None) -> Answer:
+    """Return *receipt* as the answer in JSON; *text* is answered instead to what was accepted."""
+    if receipt.reply is not None:
+        content, status = receipt.reply
+        if isinstance(content, str):
+            return _plain(content, status)
+        return Answer(status, (_JSON,), json.dumps(content).encode())
+    if receipt.status == 200 and text is not None:
+        return _plain(text)
+    if receipt.status == 200:
+        new = receipt.new_count
+        return _accepted(receipt.code, new, len(receipt.admitted) - new)
+    answer = Answer(receipt.status, (_JSON,), f'{{"code": "{receipt.code}"}}\n'.encode())
+    if receipt.retry_after_s is not None:
+        return answer.plus("Retry-After", str(receipt.retry_after_s))
+    return answer
+
+
+@lru_cache(maxsize=64)  # nearly all deliveries have one event, which is new
+def _accepted(code: str, new: int, duplicates: int) -> Answer:
+    counts = f'"new": {new}, "duplicates": {duplicates}'
+    return Answer(200, (_JSON,), f'{{"code": "{code}", {counts}}}\n'.encode())
+
+
+def _plain(text: str, status: int = 200) -> Answer:
+    return Answer(status, (_TEXT, ("X-Content-Type-Options", "nosniff")), text.encode())
+
+
+class RequestHeaders(Mapping[str, str]):
+    """The headers of a request by their names in lower case.
+
+    Each is looked up when somebody asks for it: a stranger can send any number of them.
+    """
+
+    def __init__(self, environ: Mapping[str, Any]) -> None:
+        self._environ = environ
+
+    def __getitem__(self, name: str) -> str:
+        value: str = self._environ[_key_of(name)]
+        return value
+
+    def __contains__(self, name: object) -> bool:
+        # The one of ``Mapping`` would raise and catch an error for each that is not there.
+        return isinstance(name, str) and _key_of(name) in self._environ
+
+    def __iter__(self) -> Iterator[str]:
+        for key in self._environ:
+            name = key.removeprefix("HTTP_").replace("_", "-").lower()
+            # Some servers give the type of the content under HTTP_CONTENT_TYPE, too.
+            if key == _key_of(name):
+                yield name
+
+    def __len__(self) -> int:
+        return sum(1 for _ in self)
+
+
+def _key_of(name: str) -> str:
+    """Return the key in WSGI's ``environ`` of the header *name*."""
+    key = name.upper().replace("-", "_")
+    return key if key == "CONTENT_TYPE" else f"HTTP_{key}"
