@@ -9,9 +9,18 @@ from collections.abc import Callable
 DEADLINE_S = 30.0
 
 
-def wait_until(condition: Callable[[], object], deadline_s: float = DEADLINE_S) -> None:
-    """Return when *condition* is true; ask often, and fail when it never becomes so."""
+def wait_until(
+    condition: Callable[[], object],
+    deadline_s: float = DEADLINE_S,
+    *,
+    told: Callable[[], str] = lambda: "",
+) -> None:
+    """Return when *condition* is true; ask often, and fail when it never becomes so.
+
+    Args:
+        told: Returns what somebody needs to know who finds that it never did.
+    """
     end = time.monotonic() + deadline_s
     while not condition():
-        assert time.monotonic() < end, "waited in vain"
+        assert time.monotonic() < end, f"waited in vain {told()}"
         time.sleep(0.01)

@@ -78,6 +78,10 @@ class Load:
         self.stop = Event()
         self._numbers = count()
 
+    def __str__(self):
+        counts = f"{len(self.acknowledged)} acknowledged, {self.refused} refused"
+        return f"{counts} ({self.others}), {self.broken} broken"
+
     def send_on(self):
         while not self.stop.is_set():
             event_id = f"event-{next(self._numbers)}"

@@ -54,6 +54,10 @@ class Server:
         """Return what the server has printed."""
         return (self.folder / "log").read_text()
 
+    def told(self) -> str:
+        """Return how it has ended, if it has, and the end of what it has printed."""
+        return f"status {self.process.poll()}: ...{self.log()[-3000:]}"
+
     def lines(self, name: str) -> list[str]:
         """Return the lines of a file that handlers write."""
         path = self.folder / name

@@ -76,7 +76,10 @@ def test_death_in_the_life_of_a_delivery_loses_and_doubles_nothing(tmp_path, dat
                 load.server = running.enter_context(
                     gunicorn(tmp_path, application, probe=False, crash_at=f"{name}:{which}")
                 )
-                wait_until(lambda before=before: deaths_of(load.server, before) >= DEATHS)
+                wait_until(
+                    lambda before=before: deaths_of(load.server, before) >= DEATHS,
+                    told=lambda: f"for deaths, {load}, {load.server.told()}",
+                )
                 kill_all(load.server)
             # Nothing but the restart itself may wake the handlers.
             server = running.enter_context(gunicorn(tmp_path, application, "--workers", "1"))
