@@ -177,7 +177,7 @@ def assert_all_is_settled(database_url, server, acknowledged):
     """Assert that all is done in time, nothing of *acknowledged* is lost, no effect is twice."""
     inbox = open_inbox(database_url)
     try:
-        wait_until(lambda: all_are_done(inbox.counts()), LEASE_S + 5)
+        wait_until(lambda: all_are_done(inbox.counts()), told=lambda: f"{inbox.counts()}")
         stored = {each.event_id for each in inbox.find(Filter(), limit=10**6)}
     finally:
         inbox.close()
