@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import signal
 import tempfile
 import uuid
 from pathlib import Path
@@ -14,6 +15,12 @@ from sqlalchemy import make_url
 
 from hookkit import HookKit
 from tests.redis_server import RedisServer
+
+
+def pytest_configure():
+    # A shell that starts the suite in the background has it ignore Ctrl-C, and all its children.
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session")
