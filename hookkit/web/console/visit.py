@@ -16,6 +16,9 @@ from hookkit.core.entry import Filter
 from hookkit.web.console.access import Access, Right
 from hookkit.web.console.forgery import Signer
 
+#: The most characters of a reason that somebody gives.
+LONGEST_REASON = 500
+
 THEMES = ("auto", "light", "dark")
 TIMES = ("utc", "local")
 
