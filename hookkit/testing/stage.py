@@ -136,8 +136,8 @@ class Stage(Runner):
         """Have a worker run what is due, and lose it before that is recorded."""
         reach, worker = crash_points.reach, self.state.worker
 
-        def die(_: str) -> None:
-            if _ == "settle_written":
+        def die(place: str) -> None:
+            if place == "settle_written":
                 raise _KilledError
 
         crash_points.reach = die
