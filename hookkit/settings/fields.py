@@ -166,7 +166,7 @@ def _address(
     return check
 
 
-_of_keys = _address(["https"], "must be an address that begins with https://")
+_check_key_address = _address(["https"], "must be an address that begins with https://")
 
 
 class PartSettings(TypedDict, total=False):
@@ -205,8 +205,8 @@ class PartSettings(TypedDict, total=False):
     repeat_window_s: float
 
 
-#: So many events are admitted in about a second; many more would not be within the time of a
-#: transaction, however often the vendor tried.
+#: The highest that ``max_items`` may be. So many events are admitted in about a second; with many
+#: more, no attempt of the vendor would end within the time limit of a transaction.
 MAX_MAX_ITEMS = 10_000
 
 
@@ -221,7 +221,7 @@ class _ProtectionSchema(Strict):
     keys = ma.Function(deserialize=_read_keys)
     region = ma.String()
     key_bases = ma.List(
-        ma.String(validate=_of_keys),
+        ma.String(validate=_check_key_address),
         validate=validate.Length(min=1, error="holds no address"),
     )
 
@@ -266,7 +266,7 @@ class EndpointSchema(_ProtectionSchema):
     """An endpoint."""
 
     provider = ma.String(required=True)
-    key_set = ma.String(validate=_of_keys)
+    key_set = ma.String(validate=_check_key_address)
     body = ma.Function(deserialize=_read_body_kind)
     items = ma.String(validate=validate.Length(min=1, error="must be a path in the body"))
     handshake = ma.Function(deserialize=_read_handshakes)
