@@ -79,6 +79,9 @@ def missing_proof(provider: Provider) -> str:
     return "--key" if has_private_key(provider.scheme) else "--secret or HOOKKIT_SECRET"
 
 
+#: A file that is there.
+FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
+
 provider_option = click.option(
     "--provider",
     default="sunshine",
@@ -99,7 +102,7 @@ secret_option = click.option(
 
 key_option = click.option(
     "--key",
-    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    type=FILE,
     metavar="FILENAME",
     callback=_key,
     help="A file with a private key, for a vendor that signs with its own key: PEM, or for 8x8"

@@ -15,6 +15,7 @@ from click.core import ParameterSource
 from marshmallow import ValidationError
 
 from hookkit.cli.options import (
+    FILE,
     key_option,
     missing_proof,
     proof_of,
@@ -153,7 +154,7 @@ scheme_option = click.option(
 
 settings_option = click.option(
     "--settings",
-    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    type=FILE,
     metavar="FILENAME",
     callback=_settings,
     help="A JSON or TOML file with the settings of one endpoint: provider, scheme, secrets.",
