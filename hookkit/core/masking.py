@@ -104,7 +104,7 @@ def masked(value: Any, name: str = "") -> Any:
     """Return a JSON *value* with its structure and without what a person wrote or is.
 
     Words and ids that stand under the names for them stay, and so do numbers and times; other
-    texts become their length. The keys of an object stay, unless they are no words.
+    texts become their length. The keys of an object stay if they are words.
 
     Args:
         value: What ``json.loads`` returns.

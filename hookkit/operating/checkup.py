@@ -38,7 +38,7 @@ _IN_MEMORY = {"ramfs", "tmpfs"}
 #: File systems that write to the container's own layer.
 _LAYERED = {"aufs", "fuse.fuse-overlayfs", "overlay"}
 
-#: What is due for longer than this is probably handled by nobody, in seconds.
+#: How long an entry may be due before it is reported, in seconds: probably no worker runs then.
 MAX_OVERDUE_S = 60.0
 
 #: The same if no worker was seen: an idle worker would have begun by then.

@@ -219,7 +219,7 @@ class _Snapshot:
     """What a snapshot says of the entries that are being looked at.
 
     Args:
-        lines: Those of the file; none if there is none.
+        lines: The lines of the file; empty without a file.
     """
 
     def __init__(self, lines: Iterable[str]) -> None:

@@ -28,7 +28,7 @@ SEEN_S = 10.0
 #: How long a caller waits for the very first answer, in seconds.
 FIRST_S = 1.0
 
-#: An older answer is given to nobody, even while a new one takes long, in seconds.
+#: An older answer is not given any more, even while a new one takes long, in seconds.
 STALE_S = 60.0
 
 

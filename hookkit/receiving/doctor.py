@@ -43,7 +43,7 @@ from hookkit.receiving.trials.urls import url_trials
 from hookkit.senders import SENDERS
 from hookkit.signatures.shared_secret import SharedSecretField, SharedSecretHeader
 
-#: A longer text is no secret.
+#: A longer text is not taken for a secret.
 MAX_SECRET_CHARS = 256
 
 #: No more trials than this are run for one delivery.

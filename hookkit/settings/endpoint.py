@@ -296,7 +296,7 @@ def _identity_mistakes(
     unsigned = [place for place in places if not is_signed(place, schemes)]
     if loaded.get("unsigned_event_id", False):
         if not unsigned:
-            yield "unsigned_event_id: True, and there is no id that is not signed; leave it out"
+            yield "unsigned_event_id: True, but every id is signed; leave it out"
     elif "event_id" in loaded and unsigned:
         yield (
             f"event_id: {', '.join(unsigned)} is not signed, so that somebody who has seen one"

@@ -146,7 +146,7 @@ def _read_pin(given: Any) -> str | dict[str, str]:
 def _address(
     schemes: Collection[str], otherwise: str, *, takes_user: bool = False
 ) -> Callable[[str], None]:
-    """Return a validator of URLs whose message is *otherwise* for what is no URL.
+    """Return a validator of URLs, which says *otherwise* of anything else.
 
     Args:
         schemes: Those that a URL may have.

@@ -140,7 +140,7 @@ class DeliveryClient:
         """Deliver *payload* with a body that was changed after it was signed.
 
         Raises:
-            HookkitError: Nothing at *endpoint* covers the body, so that nobody can notice.
+            HookkitError: Nothing at *endpoint* proves the body: the change would not be seen.
         """
         found = self._endpoint(endpoint)
         draft = self._draft(found, payload)

@@ -76,7 +76,7 @@ class Stage(Runner):
             dies_once: Whether the first worker dies between its handlers and their settlement.
 
         Raises:
-            HookkitError: The inbox is in a database of the test's own, which nobody may empty.
+            HookkitError: The inbox is in a database of the test, which hookkit does not empty.
         """
         if not is_memory(self.state.opening.named()):
             raise HookkitError(

@@ -1,4 +1,4 @@
-"""Who may see the console, and what they may do there: nobody, until the application says so."""
+"""Who may see the console, and what they may do there. By default nobody may see it."""
 
 from __future__ import annotations
 

@@ -105,7 +105,7 @@ def _require_secret_key(setup: BlueprintSetupState) -> None:
 
 
 def _take_every_method(setup: BlueprintSetupState) -> None:
-    """Have the rules take methods that nobody has heard of, too: Flask would answer these 405."""
+    """Have the rules take every method, even an invented one: Flask would answer these 405."""
     blueprint = f"{setup.name_prefix}.{setup.name}".lstrip(".")
     for page in PAGES:
         for rule in setup.app.url_map.iter_rules(f"{blueprint}.{page.name}"):
