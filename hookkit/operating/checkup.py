@@ -26,7 +26,6 @@ from hookkit.inbox.sql.table_upgrade import OutdatedError
 from hookkit.inbox.sqlite.file import NETWORK_TYPES, concern_about_version, mount_type
 from hookkit.inbox.sqlite.loss import loss_of_missing
 from hookkit.operating.applications import ThisApplication, describe
-from hookkit.operating.operations import overdue_s
 from hookkit.operating.presence import workers_seen
 from hookkit.operating.silence import find_silent, last_deliveries
 from hookkit.receiving.endpoint import Endpoint
@@ -260,7 +259,8 @@ class Checkup:
             *_about_dead(counts[State.DEAD], groups),
             *(describe(each.endpoint, each.unsettled) for each in others),
         ]
-        late = about_waiting(overdue_s(due_at, now), len(workers), self.runner)
+        overdue_s = 0.0 if due_at is None else (now - due_at).total_seconds()
+        late = about_waiting(overdue_s, len(workers), self.runner)
         if late is not None:
             concerns.append(f"inbox: {late}")
         for concern in concerns:

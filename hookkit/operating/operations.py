@@ -54,18 +54,9 @@ class Operations:
 
     def stats_due(self, due_at: datetime | None) -> Stats:
         """Return the statistics of an inbox whose next entry is due at that time."""
+        overdue_s = 0.0 if due_at is None else (self.clock() - due_at).total_seconds()
         return Stats(
             entries=self.inbox().reading.counts(),
-            overdue_s=overdue_s(due_at, self.clock()),
+            overdue_s=max(0.0, overdue_s),
             secrets=self.secrets(),
         )
-
-
-def overdue_s(due_at: datetime | None, now: datetime) -> float:
-    """Return how long what is due first has waited, in seconds.
-
-    Args:
-        due_at: When it became or becomes due; None if nothing is.
-        now: Aware UTC.
-    """
-    return 0.0 if due_at is None else max(0.0, (now - due_at).total_seconds())

@@ -20,14 +20,14 @@ from hookkit.inbox.sql.rhythm import Rhythm
 
 _logger = logging.getLogger("hookkit")
 
-#: How many minutes with deliveries must be missing. It is also the shortest silence.
-MISSING_MINUTES = 10
+#: So many minutes with deliveries must be missing. It is also the shortest silence, in minutes.
+MISSING = 10
 
-_DAY_MINUTES = 24 * 60
-_WEEK_MINUTES = 7 * _DAY_MINUTES
+_DAY = 24 * 60
+_WEEK = 7 * _DAY
 
-#: An endpoint that was silent for longer is no longer looked at.
-FORGOTTEN_MINUTES = 5 * _WEEK_MINUTES
+#: An endpoint that was silent for longer is no longer looked at, in minutes.
+FORGOTTEN = 5 * _WEEK
 
 _MINUTE_MS = 60_000
 
@@ -60,7 +60,7 @@ def last_deliveries(
     rhythm: Rhythm, endpoints: Collection[str], now: datetime
 ) -> Mapping[str, datetime]:
     """Return when the last proven delivery came to each of *endpoints* that had any lately."""
-    last = rhythm.last(endpoints, _minute_of(now) - FORGOTTEN_MINUTES)
+    last = rhythm.last(endpoints, _minute_of(now) - FORGOTTEN)
     return {endpoint: from_ms(minute * _MINUTE_MS) for endpoint, minute in last.items()}
 
 
@@ -86,18 +86,18 @@ def find_silent(
 
 
 def _gap_of_silence(rhythm: Rhythm, endpoint: str, since: int, until: int) -> float | None:
-    """Return the usual gap in seconds; None unless the minutes since *since* are a silence."""
+    """Return the usual gap in seconds if the minutes from *since* to *until* are a silence."""
     length = until - since
-    if length < MISSING_MINUTES:
+    if length < MISSING:
         return None
     first = rhythm.first(endpoint)
     usual = []
-    for period in (_DAY_MINUTES, _WEEK_MINUTES):
+    for period in (_DAY, _WEEK):
         # A silence of more than a day is compared with what was before it began.
         back = period * -(-length // period)
         if first is not None and first <= since - back:
             usual.append(rhythm.busy(endpoint, since - back, until - back))
-    if not usual or min(usual) < MISSING_MINUTES:
+    if not usual or min(usual) < MISSING:
         return None
     return length * 60 / min(usual)
 

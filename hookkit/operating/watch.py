@@ -16,7 +16,6 @@ from hookkit.core.text import counted
 from hookkit.inbox.inbox import Inbox
 from hookkit.log import BoundedLog
 from hookkit.operating.checkup import MAX_OVERDUE_S
-from hookkit.operating.operations import overdue_s
 from hookkit.operating.silence import Silence, find_silent, last_deliveries
 
 _T = TypeVar("_T")
@@ -114,7 +113,7 @@ class Watch:
             last_at = last_deliveries(inbox.rhythm, self._endpoints, now)
             return Seen(
                 entries=inbox.reading.counts(cap=1000),
-                overdue_s=overdue_s(due_at, now),
+                overdue_s=0.0 if due_at is None else max(0.0, (now - due_at).total_seconds()),
                 last_at=last_at,
                 silent=find_silent(inbox.rhythm, last_at, now),
             )
