@@ -75,7 +75,7 @@ _TOOK_TOO_LONG = (
     " such as one endpoint, one state or a shorter time."
 )
 
-#: Errors of actions that cannot be done as things stand.
+#: What may become of an action that cannot be done as things stand.
 _REFUSALS = (ReplayRefused, SwitchRefused, ConfigurationError)
 
 Nonce = Callable[[], str]
