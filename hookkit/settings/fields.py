@@ -207,7 +207,7 @@ class PartSettings(TypedDict, total=False):
 
 #: The highest that ``max_items`` may be. So many events are admitted in about a second; with many
 #: more, no attempt of the vendor would end within the time limit of a transaction.
-MAX_MAX_ITEMS = 10_000
+HIGHEST_MAX_ITEMS = 10_000
 
 
 class _ProtectionSchema(Strict):
@@ -303,6 +303,6 @@ class EndpointSchema(_ProtectionSchema):
     )
     max_body = ma.Integer(strict=True, validate=validate.Range(min=1))
     max_unproven_bytes = ma.Integer(strict=True, validate=validate.Range(min=1))
-    max_items = ma.Integer(strict=True, validate=validate.Range(min=1, max=MAX_MAX_ITEMS))
+    max_items = ma.Integer(strict=True, validate=validate.Range(min=1, max=HIGHEST_MAX_ITEMS))
     once_per_fact = _switch("has one event of all that several webhooks report about one fact")
     repeat_window_s = ma.Float(validate=validate.Range(min=0, min_inclusive=False))
