@@ -37,6 +37,7 @@ from hookkit.operating.replays import Replaying
 from hookkit.operating.secret_use import Rotation
 from hookkit.operating.silence import SilenceAlarm
 from hookkit.operating.watch import Watch
+from hookkit.receiving.endpoint import Endpoint
 from hookkit.receiving.quarantine import Quarantine
 from hookkit.receiving.receiver import Receiver
 from hookkit.receiving.report import Report
@@ -405,6 +406,12 @@ class AppState:
             self.drift.write()
         self.opening.close()
         log.flush_all()
+
+
+def rule_name(endpoint: Endpoint) -> str:
+    """Return what the blueprint calls the rule of *endpoint*."""
+    # Flask would take a dot for a blueprint within the blueprint.
+    return f"at_{endpoint.name.replace('.', '%2E')}"
 
 
 def state_of(app: Flask) -> AppState:

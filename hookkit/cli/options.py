@@ -11,7 +11,7 @@ from click.core import ParameterSource
 from hookkit.cli.terminal import click_errors
 from hookkit.core.provider import Provider
 from hookkit.testing import find_provider
-from hookkit.testing.signing import takes_key
+from hookkit.testing.signing import has_private_key
 
 #: The longest private key has some 6500 characters.
 MAX_KEY_CHARS = 1 << 16
@@ -64,7 +64,7 @@ def proof_of(provider: Provider, secret: str | None, key: str | None) -> str | N
     Raises:
         click.UsageError: A key is given and the scheme takes secrets, or both are given.
     """
-    is_by_key = takes_key(provider)
+    is_by_key = has_private_key(provider.scheme)
     if key is not None and not is_by_key:
         raise click.UsageError(f"{provider.name} has secrets and no keys: give --secret")
     # HOOKKIT_SECRET may be set for other vendors: only --secret contradicts --key.
@@ -76,8 +76,11 @@ def proof_of(provider: Provider, secret: str | None, key: str | None) -> str | N
 
 def missing_proof(provider: Provider) -> str:
     """Return the options that give a proof for *provider*, for an error message."""
-    return "--key" if takes_key(provider) else "--secret or HOOKKIT_SECRET"
+    return "--key" if has_private_key(provider.scheme) else "--secret or HOOKKIT_SECRET"
 
+
+#: A file that is there.
+FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 
 provider_option = click.option(
     "--provider",
@@ -99,7 +102,7 @@ secret_option = click.option(
 
 key_option = click.option(
     "--key",
-    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    type=FILE,
     metavar="FILENAME",
     callback=_key,
     help="A file with a private key, for a vendor that signs with its own key: PEM, or for 8x8"

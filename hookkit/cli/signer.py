@@ -15,6 +15,7 @@ from click.core import ParameterSource
 from marshmallow import ValidationError
 
 from hookkit.cli.options import (
+    FILE,
     key_option,
     missing_proof,
     proof_of,
@@ -28,7 +29,7 @@ from hookkit.core.text import visible
 from hookkit.providers import find_provider, load_providers
 from hookkit.settings.endpoint import ENDPOINT_LIMITS, read_endpoint, visible_secrets
 from hookkit.settings.scheme import SCHEMES, read_scheme
-from hookkit.testing.signing import takes_key
+from hookkit.testing.signing import has_private_key
 
 #: The largest file of settings that is read.
 MAX_SETTINGS_BYTES = 1 << 20
@@ -127,7 +128,11 @@ def _of_settings(settings: Mapping[str, Any], secret: str | None, key: str | Non
     if endpoint is None:
         raise click.UsageError("--settings: " + "; ".join(map(visible, mistakes)))
     provider = endpoint.provider
-    if not takes_key(provider) and not _is_given("secret") and endpoint.protection is not None:
+    if (
+        not has_private_key(provider.scheme)
+        and not _is_given("secret")
+        and endpoint.protection is not None
+    ):
         secret = next(iter(visible_secrets(endpoint.protection.secrets or ())), secret)
     proof = proof_of(provider, secret, key)
     return Signer(provider=provider, proof=proof, public_url=settings.get("public_url"))
@@ -149,7 +154,7 @@ scheme_option = click.option(
 
 settings_option = click.option(
     "--settings",
-    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    type=FILE,
     metavar="FILENAME",
     callback=_settings,
     help="A JSON or TOML file with the settings of one endpoint: provider, scheme, secrets.",

@@ -63,7 +63,7 @@ from hookkit.settings.endpoint import ENDPOINT_LIMITS, read_endpoint
     metavar="URL",
     help="The URL that the vendor posts to, if it signs the URL. Default: that of the request.",
 )
-@click.option("--json", "as_json", is_flag=True, help="Print the finding as JSON.")
+@click.option("--json", "is_json", is_flag=True, help="Print the finding as JSON.")
 @click.pass_context
 def verify(  # noqa: PLR0913  # one for each option
     context: click.Context,
@@ -76,7 +76,7 @@ def verify(  # noqa: PLR0913  # one for each option
     body: BinaryIO | None,
     arrived_at: datetime | None,
     url: str | None,
-    as_json: bool,
+    is_json: bool,
 ) -> None:
     """Verify the request in FILE, and say why it would be refused.
 
@@ -98,7 +98,7 @@ def verify(  # noqa: PLR0913  # one for each option
     )
     with click_errors():
         found = _finding(endpoint, delivery)
-    if as_json:
+    if is_json:
         show_json(found)
     elif found["verified"]:
         show(_spelt(endpoint, found, is_timed=arrived_at is not None))

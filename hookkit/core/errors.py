@@ -109,14 +109,16 @@ class SignatureMissing(Rejected):
 
     Attributes:
         header: The header that is missing, in lower case; empty if something else is.
+        is_unconfigured: Whether the settings have nothing that could prove the delivery.
     """
 
     code = "signature_missing"
     status = 401
 
-    def __init__(self, message: str, *, header: str = "") -> None:
+    def __init__(self, message: str, *, header: str = "", is_unconfigured: bool = False) -> None:
         super().__init__(message)
         self.header = header
+        self.is_unconfigured = is_unconfigured
 
 
 class SignatureMismatch(Rejected):

@@ -8,7 +8,7 @@ from dataclasses import fields, is_dataclass
 from datetime import datetime
 from typing import Any
 
-#: Fields of an event that no reading decides.
+#: Fields of an event that do not depend on how its payload is read.
 _GIVEN = frozenset({"raw", "received_at", "endpoint", "provider"})
 
 

@@ -38,9 +38,10 @@ _URL = re.compile(r"[a-z][a-z0-9+.-]*://", re.IGNORECASE)
 #: A telephone number, a UUID, or an id of hexadecimal digits.
 _DIGITS = re.compile(r"\+?[ .()/-]*\d[\d .()/-]*|[0-9A-Fa-f]{8}[0-9A-Fa-f-]*")
 #: A longer text is taken for one that somebody wrote.
-_LONGEST_KIND = 2_000
-#: What an id is made of, and a number that may be a person's.
-_OF_ID = re.compile(r"[A-Za-z0-9_./+=~-]+")
+_LONGEST_KIND_CHARS = 2_000
+#: What an id is made of.
+_ID = re.compile(r"[A-Za-z0-9_./+=~-]+")
+#: A number that may be a person's, such as that of a telephone.
 _NUMBER = re.compile(r"\+?\d(?:[ .()/-]{0,2}\d){6,}")
 _CAPITAL = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
 
@@ -84,7 +85,7 @@ def shown(value: Any, path: str) -> str:
 
 
 class _Instead(NamedTuple):
-    """What stands for what a person wrote or is.
+    """What is shown in place of what a person wrote or is.
 
     Attributes:
         text: Returns it for a text.
@@ -103,7 +104,7 @@ def masked(value: Any, name: str = "") -> Any:
     """Return a JSON *value* with its structure and without what a person wrote or is.
 
     Words and ids that stand under the names for them stay, and so do numbers and times; other
-    texts become their length. The keys of an object stay, unless they are no words.
+    texts become their length. The keys of an object stay if they are words.
 
     Args:
         value: What ``json.loads`` returns.
@@ -156,7 +157,7 @@ def _text_alike(value: str, words: Collection[str]) -> str:
             return json.dumps(masked_alike(json.loads(value), words))
         except (ValueError, RecursionError):
             return _length_of(value)
-    if len(value) > _LONGEST_KIND:
+    if len(value) > _LONGEST_KIND_CHARS:
         return _length_of(value)
     if _ADDRESS.fullmatch(value):
         return "person@example.com"
@@ -201,7 +202,7 @@ def _masked_part(part: str) -> str:
     text = unquote(part)
     if _NUMBER.fullmatch(text):
         return "#"
-    return part if not part or _OF_ID.fullmatch(text) or _TIME.fullmatch(text) else _length_of(text)
+    return part if not part or _ID.fullmatch(text) or _TIME.fullmatch(text) else _length_of(text)
 
 
 def masked_error(text: str) -> str:

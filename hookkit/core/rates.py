@@ -1,4 +1,4 @@
-"""How much strangers may cause: so many at once, so many a second, and whose each of them is."""
+"""Bounds what strangers may cause: token buckets, and the network that an address belongs to."""
 
 from __future__ import annotations
 
@@ -11,7 +11,10 @@ _Value = TypeVar("_Value")
 
 
 class Bucket:
-    """So many at once, and so many in each second after that."""
+    """A token bucket: lets *size* things happen at once, and then *per_s* in each second.
+
+    Times are seconds that only grow.
+    """
 
     def __init__(self, size: int, per_s: float, now_s: float) -> None:
         self._size = float(size)
@@ -20,7 +23,11 @@ class Bucket:
         self._counted_at_s = now_s
 
     def take(self, now_s: float, *, count: int = 1, leaving: float = 0.0) -> bool:
-        """Take so many, unless that would leave less than *leaving* for others."""
+        """Take *count* tokens, and tell whether that was possible.
+
+        Args:
+            leaving: How many tokens must be left for others.
+        """
         refill = (now_s - self._counted_at_s) * self._per_s
         self._left = min(self._left + refill, self._size)
         self._counted_at_s = now_s
@@ -30,22 +37,22 @@ class Bucket:
         return True
 
     def give_back(self) -> None:
-        """Return one that was taken and does not count."""
+        """Give back a token that was taken for something that did not happen."""
         self._left = min(self._left + 1, self._size)
 
 
 def remember(remembered: dict[str, _Value], name: str, value: _Value, most: int) -> None:
-    """Remember *value* as the last, and forget the first if there are too many."""
+    """Put *value* last into *remembered*, and drop the first if there are more than *most*."""
     remembered[name] = value
     if len(remembered) > most:
         del remembered[next(iter(remembered))]
 
 
 def network_of(address: str) -> str:
-    """Return whom *address* belongs to: of IPv6 the site, for one has any number of addresses."""
+    """Return the network of an address: of IPv6 the site, which has any number of addresses."""
     try:
         found = ipaddress.ip_address(address)
-    except ValueError:  # of a socket that is no network's
+    except ValueError:  # the server listens on a Unix socket
         return address[:64]
     if isinstance(found, ipaddress.IPv4Address):
         return address

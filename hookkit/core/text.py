@@ -21,6 +21,11 @@ def counted(number: int, singular: str, plural: str) -> str:
     return f"{number} {singular if number == 1 else plural}"
 
 
+def sentence(text: str) -> str:
+    """Return a message, which begins in lower case and ends without a full stop, as a sentence."""
+    return f"{text[:1].upper()}{text[1:]}{'' if text.endswith('.') else '.'}"
+
+
 def capped(number: int, cap: int) -> str:
     """Return *number*, which was counted no further than one above *cap*."""
     return str(number) if number <= cap else f"more than {cap}"

@@ -1,7 +1,8 @@
-"""Which fields of a payload nobody reads: a vendor has added them, or spells them in a new way.
+"""Finds the fields of a payload that nothing reads: a vendor has added them, or spells them anew.
 
 No list of known fields is kept for this. The payload is read once more, and its objects note which
-of their keys are asked for. That is slower than reading it as usual, so it is done for samples.
+of their keys are asked for. That is slower than reading it as usual, so only some payloads are
+read like this.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from hookkit.core.provider import PayloadVersion
 _NAME = re.compile(r"[A-Za-z_$@][A-Za-z0-9_:.$-]{0,63}")
 _NUMBERS = re.compile(r"\d{4}")
 
-#: So many events of one body are looked through for the one that is meant.
+#: How many events of one body are looked through for the one that is meant.
 MAX_ITEMS = 100
 
 _DEEPEST = 50

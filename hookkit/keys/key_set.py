@@ -10,7 +10,6 @@ Rule 3: a set that cannot be had, or holds nothing of use, changes nothing: the 
 
 from __future__ import annotations
 
-import logging
 import ssl
 import time
 from collections.abc import Callable, Mapping
@@ -22,12 +21,11 @@ from threading import Event, Thread
 from hookkit.core.errors import KeyPending, Unavailable
 from hookkit.core.ids import bounded_id
 from hookkit.core.rates import Bucket
-from hookkit.core.scheme import KeyBook, PublicKey
+from hookkit.core.scheme import PublicKey
 from hookkit.keys.budget import WAIT_BURST, WAITS_PER_S
 from hookkit.keys.https_get import Download
-from hookkit.keys.memory import FAILED_S, KeyMemory
+from hookkit.keys.memory import FAILED_S
 from hookkit.keys.shared import SharedKeys
-from hookkit.log import BoundedLog, logger
 from hookkit.signatures.jwk_set import KEY_ID, read_kept, read_set
 
 #: How long a request waits for the set, everything included.
@@ -61,7 +59,7 @@ class _Question:
     error: Unavailable | None = None
 
 
-class KeySet:
+class KeySet(SharedKeys):
     """Fetches a JWK Set, and remembers its keys; those that proved a delivery are kept in a book.
 
     Args:
@@ -83,37 +81,23 @@ class KeySet:
         timeout_s: float = TIMEOUT_S,
         wall_clock: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
+        super().__init__(
+            bounded_id(f"{algorithm} {url}"),
+            partial(read_kept, algorithm=algorithm),
+            context=context,
+            clock=clock,
+            wall_clock=wall_clock,
+            timeout_s=timeout_s,
+        )
         self.url = url
         self.algorithm = algorithm
-        #: What its keys are kept under: others' keys are none of its own.
-        self.name: str = bounded_id(f"{algorithm} {url}")
-        self._context = context
-        self._clock = clock
-        self._wall_clock = wall_clock
-        self._timeout_s = timeout_s
-        self._memory = KeyMemory()
         self._questions = Bucket(QUESTION_BURST, QUESTIONS_PER_S, clock())
         self._waits = Bucket(WAIT_BURST, WAITS_PER_S, clock())
         self._down_until_s = clock()
-        self._log = BoundedLog(clock)
-        self._kept = SharedKeys(
-            self.name,
-            self._memory,
-            partial(read_kept, algorithm=algorithm),
-            self._log,
-            clock=clock,
-            wall_clock=wall_clock,
-        )
-        self.after_fork()
-
-    def use_book(self, book: Callable[[], KeyBook]) -> None:
-        """Keep keys in what *book* returns, which may raise ``Unavailable``."""
-        self._kept.use_book(book)
 
     def after_fork(self) -> None:
         """Forget in a child process the question of its parent; the keys stay known."""
-        self._kept.after_fork()
-        self._lock = self._kept.lock
+        super().after_fork()
         self._asked: _Question | None = None
         self._threads = 0
 
@@ -127,7 +111,7 @@ class KeySet:
         if not KEY_ID.fullmatch(key_id):
             return None
         self._give_up_overdue()
-        self._kept.load_unless_known(key_id, self._timeout_s)
+        self._load_unless_known(key_id)
         with self._lock:
             now_s = self._clock()
             known = self._memory.usable(key_id, now_s)
@@ -145,10 +129,6 @@ class KeySet:
         """Note that a delivery was proved by the key of this id."""
         with self._lock:
             self._memory.note_proof(key_id)
-
-    def save(self) -> None:
-        """Keep the keys that have proved a delivery since the last call; log a failure."""
-        self._kept.save()
 
     def _join_or_begin(self, key_id: str, now_s: float, *, is_known: bool) -> _Question | None:
         """Return the question to wait for; None if there is none, or too many wait for it."""
@@ -252,10 +232,11 @@ class KeySet:
             else:
                 lost = self._learn(found, question.key_id)
         if is_first:
-            self._report(question.key_id, found)
+            is_found = not isinstance(found, Unavailable) and question.key_id in found
+            self._report(question.key_id, is_found=is_found, error=question.error)
         question.landed.set()
         for key_id, fetched_at in lost:
-            self._kept.drop(key_id, fetched_at)
+            self._drop(key_id, fetched_at)
 
     def _note_failure(self) -> None:
         now_s = self._clock()
@@ -277,17 +258,3 @@ class KeySet:
             self._memory.learn(present, key, now_s, now)
         self._down_until_s = now_s
         return lost
-
-    def _report(self, key_id: str, found: Mapping[str, PublicKey] | Unavailable) -> None:
-        # The id matches KEY_ID, so nothing in it steers a terminal.
-        if isinstance(found, Unavailable):
-            extra = {"action": "key_unavailable", "key_id": key_id}
-            sentence = "cannot fetch key %s: %s"
-            self._log.write(logging.WARNING, (), sentence, key_id, found, extra=extra, at_once=1)
-            return
-        extra = {"action": "key_fetched", "key_id": key_id}
-        if key_id in found:
-            logger.info("asked for key %s: fetched", key_id, extra=extra)
-        else:
-            sentence = "asked for key %s: there is none"
-            self._log.write(logging.INFO, (), sentence, key_id, extra=extra, at_once=1)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import ssl
 import time
 from collections.abc import Callable, Sequence
@@ -13,12 +12,11 @@ from threading import Event, Thread
 from hookkit.core.body import decode_body
 from hookkit.core.errors import BodyUnreadable, KeyPending, Unavailable
 from hookkit.core.ids import bounded_id
-from hookkit.core.scheme import KeyBook, PublicKey
+from hookkit.core.scheme import PublicKey
 from hookkit.keys.budget import Charge, LookupBudget, Standing
 from hookkit.keys.https_get import Download
-from hookkit.keys.memory import KeyMemory, KnownKey
+from hookkit.keys.memory import KnownKey
 from hookkit.keys.shared import SharedKeys
-from hookkit.log import BoundedLog, logger
 from hookkit.signatures.detached_jws import KEY_ID
 from hookkit.signatures.rsa import RsaKey, read_key
 
@@ -66,7 +64,7 @@ class _Lookup:
         return time.monotonic() >= self.give_up_at_s
 
 
-class KeyServer:
+class KeyServer(SharedKeys):
     """Fetches keys from a vendor, at ``<base>/<key id>/public``, and remembers them.
 
     Requests for the same key wait for one look-up. Keys that have proved a delivery are kept in
@@ -90,28 +88,19 @@ class KeyServer:
         wall_clock: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         self.bases: tuple[str, ...] = tuple(base.rstrip("/") for base in bases)
-        #: What its keys are kept under: others' keys are none of its own.
-        self.name: str = bounded_id(" ".join(self.bases))
-        self._context = context
-        self._clock = clock
-        self._wall_clock = wall_clock
-        self._timeout_s = timeout_s
-        self._memory = KeyMemory()
-        self._budget = LookupBudget(clock())
-        self._log = BoundedLog(clock)
-        self._kept = SharedKeys(
-            self.name, self._memory, read_key, self._log, clock=clock, wall_clock=wall_clock
+        super().__init__(
+            bounded_id(" ".join(self.bases)),
+            read_key,
+            context=context,
+            clock=clock,
+            wall_clock=wall_clock,
+            timeout_s=timeout_s,
         )
-        self.after_fork()
-
-    def use_book(self, book: Callable[[], KeyBook]) -> None:
-        """Keep keys in what *book* returns, which may raise ``Unavailable``."""
-        self._kept.use_book(book)
+        self._budget = LookupBudget(clock())
 
     def after_fork(self) -> None:
         """Forget in a child process the look-ups of its parent; the keys stay known."""
-        self._kept.after_fork()
-        self._lock = self._kept.lock
+        super().after_fork()
         self._lookups: dict[str, _Lookup] = {}
         self._threads = 0
         self._waiting = 0
@@ -130,7 +119,7 @@ class KeyServer:
             return None
         address = address[:_MAX_ADDRESS_CHARS]
         self._give_up_overdue()
-        self._kept.load_unless_known(key_id, self._timeout_s)
+        self._load_unless_known(key_id)
         with self._lock:
             now_s = self._clock()
             known = self._memory.usable(key_id, now_s)
@@ -150,10 +139,6 @@ class KeyServer:
         with self._lock:
             self._memory.note_proof(key_id)
             self._budget.note_proof(address[:_MAX_ADDRESS_CHARS])
-
-    def save(self) -> None:
-        """Keep the keys that have proved a delivery since the last call; log a failure."""
-        self._kept.save()
 
     def _is_good_enough(self, known: KnownKey, key_id: str, now_s: float) -> bool:
         """Tell whether a known key is used without asking whether it still is the key."""
@@ -296,31 +281,16 @@ class KeyServer:
             if is_first and lookup.charge is not None:
                 self._settle(lookup, lookup.charge)
         if is_first:
-            self._report(lookup)
+            self._report(key_id, is_found=lookup.key is not None, error=lookup.error)
         lookup.landed.set()
         if lost_at is not None:
-            self._kept.drop(key_id, lost_at)
+            self._drop(key_id, lost_at)
 
     def _settle(self, lookup: _Lookup, charge: Charge) -> None:
         if lookup.key is not None:
             self._budget.found(charge)
         elif lookup.error is not None:
             self._budget.failed(charge)
-
-    def _report(self, lookup: _Lookup) -> None:
-        # The id matches KEY_ID, so nothing in it steers a terminal.
-        key_id, error = lookup.key_id, lookup.error
-        if lookup.key is not None:
-            extra = {"action": "key_fetched", "key_id": key_id}
-            logger.info("asked for key %s: fetched", key_id, extra=extra)
-        elif error is None:
-            extra = {"action": "key_fetched", "key_id": key_id}
-            sentence = "asked for key %s: there is none"
-            self._log.write(logging.INFO, (), sentence, key_id, extra=extra, at_once=1)
-        else:
-            extra = {"action": "key_unavailable", "key_id": key_id}
-            sentence = "cannot fetch key %s: %s"
-            self._log.write(logging.WARNING, (), sentence, key_id, error, extra=extra, at_once=1)
 
 
 def _read(answer: bytes, key_id: str, host: str) -> RsaKey:

@@ -2,7 +2,7 @@
 
 It needs the extra ``hookkit[otel]``, and an SDK that the application sets up as it does for its
 other spans. The span of a delivery is kept with it in the inbox, so that the span of an attempt
-can be linked with it, also when another process makes that attempt, hours later.
+can be linked with it, even if another process makes the attempt hours later.
 
 A span holds names out of the settings and the code, ids of entries and types of events. It holds
 no body, no header, and of an error its class and a text without addresses, numbers and quotes.
@@ -38,10 +38,10 @@ class _Open(NamedTuple):
     """A span that has begun in this thread; handlers may run while a delivery is received.
 
     Attributes:
-        of: The id of the entry that is handled; None for a delivery.
+        entry_id: The entry that is handled; None for a delivery.
     """
 
-    of: int | None
+    entry_id: int | None
     span: Span
     token: Token[Context]
     outer: _Open | None
@@ -193,19 +193,19 @@ class _Tracing:
         span.end()
 
 
-def _begin(of: int | None, span: Span) -> None:
+def _begin(entry_id: int | None, span: Span) -> None:
     """Make *span* the current one of this thread."""
     token = context.attach(trace.set_span_in_context(span))
-    _open.set(_Open(of, span, token, _open.get()))
+    _open.set(_Open(entry_id, span, token, _open.get()))
 
 
-def _end(of: int | None) -> Span | None:
-    """Return the span that has begun last in this thread, which is not current any more.
+def _end(entry_id: int | None) -> Span | None:
+    """Return the span that has begun last in this thread, and make the one around it current.
 
-    None if that was another one: this one could not be begun.
+    None if the last span is of something else: then this one could not be begun.
     """
     opened = _open.get()
-    if opened is None or opened.of != of:
+    if opened is None or opened.entry_id != entry_id:
         return None
     context.detach(opened.token)
     _open.set(opened.outer)

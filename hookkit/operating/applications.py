@@ -1,9 +1,9 @@
 """Which entries are this application's, where several applications share a database.
 
 Endpoints of two applications may have the same name. An application is recognized there by its
-secrets and by Flask's ``SECRET_KEY``: one that still has any of those that were known before is the
-same one. So a secret may be removed from its list, or be replaced at once if the ``SECRET_KEY``
-stays, and what it has proved is still handled.
+secrets and by Flask's ``SECRET_KEY``: an application that still has one of those that were known
+before is the same one. So what a secret has proved is still handled after the secret was removed
+from its list, or was replaced at once while the ``SECRET_KEY`` stayed.
 """
 
 from __future__ import annotations

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from datetime import datetime
@@ -37,13 +37,13 @@ _IN_MEMORY = {"ramfs", "tmpfs"}
 #: File systems that write to the container's own layer.
 _LAYERED = {"aufs", "fuse.fuse-overlayfs", "overlay"}
 
-#: What is due for longer than this is probably handled by nobody, in seconds.
+#: How long an entry may be due before it is reported, in seconds: probably no worker runs then.
 MAX_OVERDUE_S = 60.0
 
-#: The same where no worker was seen, in seconds: one that was idle has had the time to begin.
+#: The same if no worker was seen: an idle worker would have begun by then.
 UNSEEN_S = 10.0
 
-#: So many groups of dead letters are listed, the largest first.
+#: How many groups of dead letters are listed, the largest first.
 MAX_GROUPS = 5
 
 
@@ -96,7 +96,7 @@ def place_of(database: str | URL | Engine) -> Place:
     path = Path(url.database or "").absolute()
     # Path.exists() raises if this user may not look into a folder on the way.
     exists = os.path.exists(path)  # noqa: PTH110
-    concerns = tuple(_concerns(path, exists=exists))
+    concerns = tuple(_concerns_about(path, exists=exists))
     return Place(
         name=f"the SQLite file {path}",
         exists=exists,
@@ -105,7 +105,7 @@ def place_of(database: str | URL | Engine) -> Place:
     )
 
 
-def _concerns(path: Path, *, exists: bool) -> Iterator[str]:
+def _concerns_about(path: Path, *, exists: bool) -> Iterator[str]:
     folder = path.parent
     while not os.path.exists(folder):  # noqa: PTH110  # as above
         folder = folder.parent
@@ -158,17 +158,17 @@ class Checkup:
     def findings(self) -> Iterator[Finding]:
         """Yield one finding for each check."""
         for endpoint in self.settings.endpoints.values():
-            yield from _of_endpoint(endpoint)
-        yield from self._of_handlers()
+            yield from _check_endpoint(endpoint)
+        yield from self._check_handlers()
         for each in log.disabled_loggers():
             yield Finding(
                 Level.WARNING,
                 f"log: the logger {each.name!r} is disabled, probably by logging.config after the"
                 " import of hookkit; configure it first, or with disable_existing_loggers=False",
             )
-        yield from self._of_inbox()
+        yield from self._check_inbox()
 
-    def _of_handlers(self) -> Iterator[Finding]:
+    def _check_handlers(self) -> Iterator[Finding]:
         names = self.registry.names
         if not names:
             yield Finding(
@@ -198,7 +198,7 @@ class Checkup:
         for concern in self.server_concerns():
             yield Finding(Level.WARNING, f"server: {concern}")
 
-    def _of_inbox(self) -> Iterator[Finding]:
+    def _check_inbox(self) -> Iterator[Finding]:
         try:
             database = self.database()
             place = place_of(database)
@@ -212,11 +212,11 @@ class Checkup:
         if place.caution is not None:
             yield Finding(Level.WARNING, f"inbox: {place.caution}")
         if place.exists:
-            yield from self._of_database(database, place.name)
+            yield from self._check_database(database, place.name)
         else:
             yield Finding(Level.OK, f"inbox: {place.name} is made at the start")
 
-    def _of_database(self, database: str | URL | Engine, name: str) -> Iterator[Finding]:
+    def _check_database(self, database: str | URL | Engine, name: str) -> Iterator[Finding]:
         try:
             inbox = open_inbox(
                 database, encryption_keys=self.settings.encryption_keys, migrates=False
@@ -232,9 +232,9 @@ class Checkup:
             yield Finding(Level.FAILURE, f"inbox: {error}")
         else:
             with closing(inbox):
-                yield from self._of_open_inbox(inbox, name)
+                yield from self._check_entries(inbox, name)
 
-    def _of_open_inbox(self, inbox: Inbox, name: str) -> Iterator[Finding]:
+    def _check_entries(self, inbox: Inbox, name: str) -> Iterator[Finding]:
         now = self.clock()
         try:
             # A read-only database refuses a claim. No endpoint has this name: nothing is claimed.
@@ -249,42 +249,46 @@ class Checkup:
         except Unavailable as error:
             yield Finding(Level.FAILURE, f"inbox: {name}: {error}")
             return
-        dead = counts[State.DEAD]
         are_all = max(counts.values()) <= CAP
         entries = (
             counted(sum(counts.values()), "entry", "entries") if are_all else f"{CAP}+ entries"
         )
         yield Finding(Level.OK, f"inbox: {name}, with {entries}")
-        for silence in silent.values():
-            yield Finding(Level.WARNING, str(silence))
-        if dead:
-            yield Finding(
-                Level.WARNING,
-                f"inbox: {capped(dead, CAP)} dead;"
-                " see `flask hookkit replay --state dead --dry-run`",
-            )
-        for group in groups:
-            yield Finding(Level.WARNING, f"inbox: {_of_group(group)}")
-        for each in others:
-            yield Finding(Level.WARNING, describe(each.endpoint, each.unsettled))
+        concerns = [
+            *map(str, silent.values()),
+            *_about_dead(counts[State.DEAD], groups),
+            *(describe(each.endpoint, each.unsettled) for each in others),
+        ]
         overdue_s = 0.0 if due_at is None else (now - due_at).total_seconds()
         late = about_waiting(overdue_s, len(workers), self.runner)
         if late is not None:
-            yield Finding(Level.WARNING, f"inbox: {late}")
+            concerns.append(f"inbox: {late}")
+        for concern in concerns:
+            yield Finding(Level.WARNING, concern)
 
 
-def about_waiting(overdue_s: float, worker_count: int, runner: str) -> str | None:
+def _about_dead(count: int, groups: Sequence[DeadGroup]) -> Iterator[str]:
+    """Yield a sentence about all dead letters, and one about each group."""
+    if count:
+        yield (
+            f"inbox: {capped(count, CAP)} dead; see `flask hookkit replay --state dead --dry-run`"
+        )
+    for group in groups:
+        yield f"inbox: {_describe_group(group)}"
+
+
+def about_waiting(waited_s: float, worker_count: int, runner: str) -> str | None:
     """Return a sentence about due entries that nothing handles; None if they have not waited long.
 
     Args:
-        overdue_s: How long what is due first has waited, in seconds.
+        waited_s: How long what is due first has waited, in seconds.
         worker_count: How many processes that run handlers were seen.
         runner: The name of the runner.
     """
     is_unseen = not worker_count and runner != "inline"
-    if overdue_s <= (UNSEEN_S if is_unseen else MAX_OVERDUE_S):
+    if waited_s <= (UNSEEN_S if is_unseen else MAX_OVERDUE_S):
         return None
-    waited = f"what is due first has waited for {overdue_s:.0f} s"
+    waited = f"what is due first has waited for {waited_s:.0f} s"
     if runner == "inline" and not worker_count:
         return f"{waited}; the runner is inline, so that it runs when its sender sends it again"
     if not worker_count:
@@ -293,7 +297,7 @@ def about_waiting(overdue_s: float, worker_count: int, runner: str) -> str | Non
     return f"{waited}, while {running}: are handlers slow, or too few threads?"
 
 
-def _of_group(group: DeadGroup) -> str:
+def _describe_group(group: DeadGroup) -> str:
     """Return which handler left how many dead letters, by which error, where and since when."""
     by = group.handler or "no handler"
     where = f" at {group.where}" if group.where else ""
@@ -303,7 +307,7 @@ def _of_group(group: DeadGroup) -> str:
     )
 
 
-def _of_endpoint(endpoint: Endpoint) -> Iterator[Finding]:
+def _check_endpoint(endpoint: Endpoint) -> Iterator[Finding]:
     proofs: list[str] = []
     for protection in endpoint.protections:
         for name, secrets in protection.configured():

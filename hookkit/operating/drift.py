@@ -1,8 +1,8 @@
 """Notices what vendors send that hookkit does not read: new fields, new types, new problems.
 
-Types and problems are known of every event. Fields are looked for in the first event of its type
-in this process and in one of a hundred after it, once its handlers have run. What the vendor's own
-documentation shows and hookkit does not read is known; it is no news.
+Types and problems are counted in every event. Fields are looked for in the first event of its type
+in this process and in one of a hundred after it, once its handlers have run. A field that the
+vendor's own samples show, and that hookkit leaves out on purpose, is not reported.
 """
 
 from __future__ import annotations
@@ -27,14 +27,14 @@ from hookkit.inbox.inbox import Inbox
 from hookkit.inbox.records import Drifted
 from hookkit.log import BoundedLog
 
-#: Fields are looked for in one of so many events of a type.
+#: Fields are looked for in one of this many events of a type.
 ONE_OF = 100
 
-#: So many findings of a day, and kinds of events, a process remembers; the others are left out.
+#: How many findings of a day and kinds of events a process remembers; the others are left out.
 MAX_FOUND = 200
 MAX_KINDS = 1000
 
-#: Findings are counted on, and written after so many seconds; a new one is written at once.
+#: How often counts are written, in seconds; a new finding is written at once.
 WRITE_S = 60.0
 
 #: A larger body is not looked through, in bytes.
@@ -215,7 +215,7 @@ def _sample_bodies(provider: Provider) -> Iterator[bytes]:
 
 
 def _documented_of(provider: Provider) -> frozenset[tuple[str, str]]:
-    """Return what ``documented_unread`` does, which looks through up to a hundred samples."""
+    """Return ``documented_unread``, remembered: it looks through up to a hundred samples."""
     for other, found in tuple(_found):
         if other.versions is provider.versions and other.options == provider.options:
             return found

@@ -56,7 +56,7 @@ class Presence:
         self.after_fork()
 
     def after_fork(self) -> None:
-        """Be another process than the parent."""
+        """Begin in a child process as a process of its own."""
         self._record: WorkerRecord | None = None
         self._beat_at_s = 0.0
 

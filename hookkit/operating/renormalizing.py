@@ -27,7 +27,7 @@ from hookkit.core.provider import Provider, normalize, split
 from hookkit.inbox.inbox import Inbox
 from hookkit.inbox.records import MAX_WORD_CHARS, Kept, ReadAs, storable_text
 
-#: So many entries are read at a time.
+#: How many entries are read at a time.
 PAGE = 50
 
 #: The most rows of a report; a payload must not make it endless.
@@ -219,7 +219,7 @@ class _Snapshot:
     """What a snapshot says of the entries that are being looked at.
 
     Args:
-        lines: Those of the file; none if there is none.
+        lines: The lines of the file; empty without a file.
     """
 
     def __init__(self, lines: Iterable[str]) -> None:

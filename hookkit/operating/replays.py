@@ -18,7 +18,7 @@ from hookkit.inbox.replay_records import Bulk, Candidate, Ending, ReplayRecord
 
 _logger = logging.getLogger("hookkit")
 
-#: So many entries one step looks at.
+#: How many entries one step looks at.
 STEP = 100
 
 #: A preview counts no further.
@@ -78,7 +78,7 @@ class Replaying:
         registry: The handlers.
         endpoints: The names of the endpoints that the application serves.
         run_soon: Has entries run that became due, given their ids.
-        wait: Waits so many seconds.
+        wait: Waits for the given number of seconds.
     """
 
     inbox: Callable[[], Inbox]
@@ -231,8 +231,8 @@ class Replaying:
 
         Args:
             up_to_id: The newest entry that is meant; None is the newest that there is.
-            is_brief: Whether it ends after so many looks as a person may wait for: what no index
-                leads to is counted among the newest 100,000 entries.
+            is_brief: Whether to end after one look, because a person waits for it: entries that
+                no index leads to are then counted among the newest 100,000 only.
 
         Raises:
             ConfigurationError: A handler or the endpoint is not known.
@@ -254,8 +254,7 @@ class Replaying:
     def why_not(self, wanted: Filter, handlers: Collection[str] | None) -> str | None:
         """Return a sentence about why the newest entry that *wanted* fits cannot run again.
 
-        None if it can, or if there is none for no reason but that there is nothing to do; and if
-        there is none among the newest that one look goes through.
+        None if it can; or if no entry fits, and nothing shows that *wanted* is written wrongly.
         """
         reading = self.inbox().reading
         for entry in reading.find(wanted, limit=1).records:

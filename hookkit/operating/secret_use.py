@@ -36,8 +36,7 @@ class SecretUse:
         position: Its position in the list as it is now; the newest has 0.
         fingerprint: Its name in logs and in the kept deliveries.
         first_used_at: When it first proved a delivery with a new event, of those that were read.
-        last_used_at: When it last proved a delivery with a new event, in UTC; None if it
-            proved none of the deliveries that were read.
+        last_used_at: When it last proved such a delivery, in UTC; None if it proved none.
         can_go: Whether it has proved no delivery for ``UNUSED_AFTER``, while the newest has.
     """
 
@@ -123,7 +122,7 @@ class Rotation:
     def of_endpoint(self, name: str) -> Sequence[SecretUse]:
         """Read the inbox once more; return the use of each secret of one endpoint.
 
-        Secrets that others prove more than are left out: nothing keeps when they were used.
+        Secrets that are asked for beside another proof are left out: their use is not kept.
 
         Raises:
             Unavailable: The inbox cannot be reached.
@@ -134,7 +133,7 @@ class Rotation:
         """Read the inbox once more; return the uses of *lists*, by endpoint.
 
         Args:
-            least: Of how many secrets a list must be.
+            least: How many secrets a list must have to be reported.
         """
         now = self.clock()
         self._seen = self._read_more(now)

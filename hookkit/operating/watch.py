@@ -1,4 +1,4 @@
-"""How an inbox stands, for who asks often: read at most once in a while, by one thread."""
+"""How an inbox stands, for callers that ask often: it is read once in a while, by one thread."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ from hookkit.operating.silence import Silence, find_silent, last_deliveries
 
 _T = TypeVar("_T")
 
-#: For how many seconds an answer about readiness, and one about everything else, is given again.
+#: How long an answer is given again, in seconds: one about readiness, and one about all the rest.
 READY_S = 1.0
 SEEN_S = 10.0
 
-#: How many seconds those wait who ask before there was any answer.
+#: How long a caller waits for the very first answer, in seconds.
 FIRST_S = 1.0
 
-#: What is older than this, in seconds, is given to nobody, even if reading it anew takes long.
+#: An older answer is not given any more, even while a new one takes long, in seconds.
 STALE_S = 60.0
 
 
@@ -135,7 +135,8 @@ class Watch:
 class _Remembered(Generic[_T]):
     """An answer that is found anew after *for_s* seconds, by one thread at a time.
 
-    Others meanwhile get the answer before it; *otherwise* if there is none, or it is too old.
+    Other threads get the last answer meanwhile. If there is none, or it is too old, they get
+    *otherwise*.
     """
 
     def __init__(self, find: Callable[[], _T], for_s: float, *, otherwise: _T) -> None:

@@ -5,7 +5,7 @@ Rule 1: a secret that was sent along is kept as a hash with a salt of its own, w
 Rule 2: a signature is kept as it came, since nothing else can prove these bytes later.
 Rule 3: a header is kept as it came if a scheme of the endpoint reads it, if it is kept of every
     delivery, or if its name says that it is harmless. Of any other header the value is hashed.
-Rule 4: nothing is decoded that was too large to be decoded for nobody when it arrived.
+Rule 4: a body that was too large to be decoded without a proof is not decoded here either.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ _HARMLESS = frozenset(
     {"content-type", "content-encoding", "content-length", "transfer-encoding", "user-agent"}
 )
 #: Names of headers that probably hold a signature or its time, whatever the settings name.
-_OF_SIGNATURES = re.compile(r"signature|hmac|timestamp|digest")
+_SIGNATURE_NAMES = re.compile(r"signature|hmac|timestamp|digest")
 
 #: Longer than any delivery can be late.
 _FOR_EVER_S = 1e11
@@ -76,7 +76,7 @@ def concealed(endpoint: Endpoint, delivery: Delivery) -> Delivery | None:
         query=sent.query if is_in_query else "",
     )
     for scheme in sending:
-        with contextlib.suppress(Rejected):  # what cannot be read is not there
+        with contextlib.suppress(Rejected):  # no secret was sent that this scheme could read
             kept = _with_hidden(kept, sent, scheme.conceal(sent))
     return kept
 
@@ -115,11 +115,9 @@ def _all_asked(endpoint: Endpoint) -> Iterator[_Asked]:
             if scheme in seen:
                 continue
             seen.append(scheme)
-            of_setting = setting != "keys"
-            yield _Asked(
-                scheme,
-                endpoint.candidates_of_all(protection, setting).secrets if of_setting else [],
-            )
+            is_secret = setting != "keys"
+            candidates = endpoint.candidates_of_all(protection, setting) if is_secret else None
+            yield _Asked(scheme, [] if candidates is None else candidates.secrets)
 
 
 def _kept_headers(
@@ -136,7 +134,7 @@ def _kept_headers(
     )
     return {
         name: value
-        if name in as_sent or (has_signature and _OF_SIGNATURES.search(name))
+        if name in as_sent or (has_signature and _SIGNATURE_NAMES.search(name))
         else _hash(value, sent)
         for name, value in sent.headers.items()
     }
@@ -151,7 +149,7 @@ def _names_read(asked: _Asked, delivery: Delivery) -> set[str]:
     read = _NotedHeaders(delivery.headers)
     noted = replace(delivery, headers=read, document=None)
     scheme = asked.scheme
-    with contextlib.suppress(HookkitError):  # as expected
+    with contextlib.suppress(HookkitError):  # it was refused: what was read until then counts
         if isinstance(scheme, KeyScheme):
             scheme.tolerating(_FOR_EVER_S).read_proof(noted)
         elif isinstance(scheme, SigningScheme):
@@ -194,7 +192,7 @@ def _kept_body(
 ) -> bytes | None:
     """Return the body with every secret that lies in it hashed, see ``Provider.blanked``.
 
-    None if the body may hold a secret, and is signed: then either would be lost.
+    None if the body may hold a secret and is signed: a hash in it would break the signature.
     """
     keys = endpoint.provider.blanked
     if not keys:

@@ -1,8 +1,8 @@
 """Say why a delivery was refused: the usual causes are tried one after another.
 
 A cause is named only if it is shown: with that one thing put right, the delivery verifies. Some
-causes show by themselves, as a header that is not there. Everything else is unknown, and said to
-be.
+causes show by themselves, such as a header that is missing. Every other cause is reported as
+unknown.
 
 What is found is for the log and for operators. No answer to a sender depends on it, and no text
 holds a secret, a part of one, its length or a signature.
@@ -43,7 +43,7 @@ from hookkit.receiving.trials.urls import url_trials
 from hookkit.senders import SENDERS
 from hookkit.signatures.shared_secret import SharedSecretField, SharedSecretHeader
 
-#: A longer text is no secret.
+#: A longer text is not taken for a secret.
 MAX_SECRET_CHARS = 256
 
 #: No more trials than this are run for one delivery.
@@ -78,9 +78,9 @@ def diagnose(
         delivery: As it arrived; its time is the time of arrival.
         refusal: What ``verify`` has raised.
         others: The other endpoints of the application, whose secrets are tried.
-        old_fingerprints: Returns those of the secrets that have proved deliveries to the endpoint
-            before. They name a secret that was sent along; one that signs is never known. It is
-            called only if nothing else is found.
+        old_fingerprints: Returns the fingerprints of the secrets that have proved deliveries to
+            the endpoint before. They recognize a secret that was sent along, never one that signs.
+            It is called only if nothing else is found.
     """
     if isinstance(refusal, BodyTooLarge):
         text = f"{refusal}; raise max_body or max_unproven_bytes if the sender sends such bodies"
@@ -90,8 +90,8 @@ def diagnose(
     except HookkitError:
         found = None
     else:
-        found = _shown(endpoint, delivery, refusal, others)
-    found = found or _seen(endpoint, delivery, refusal, old_fingerprints)
+        found = _found_by_trial(endpoint, delivery, refusal, others)
+    found = found or _found_by_sight(endpoint, delivery, refusal, old_fingerprints)
     return Diagnosis(*found) if found is not None else Diagnosis(UNKNOWN, _NOTHING)
 
 
@@ -103,7 +103,7 @@ _NOTHING = (
 )
 
 
-def _shown(
+def _found_by_trial(
     endpoint: Endpoint, delivery: Delivery, refusal: Rejected, others: Iterable[Endpoint]
 ) -> Found | None:
     """Return the cause that a trial shows."""
@@ -141,7 +141,7 @@ def _first(trials: Iterable[Trial]) -> Found | None:
 # What shows by itself
 
 
-def _seen(
+def _found_by_sight(
     endpoint: Endpoint,
     delivery: Delivery,
     refusal: Rejected,
@@ -189,7 +189,7 @@ def _missing_proof(endpoint: Endpoint, delivery: Delivery, refusal: Rejected) ->
     if not isinstance(refusal, SignatureMissing):
         return None
     name = endpoint.provider.name
-    if not any(True for _ in endpoint.protections) or "payload version" in str(refusal):
+    if refusal.is_unconfigured:
         text = (
             "the settings have nothing that proves this payload version; add it to versions, or"
             " give the endpoint secrets"
@@ -216,14 +216,14 @@ def _missing_proof(endpoint: Endpoint, delivery: Delivery, refusal: Rejected) ->
     return Found("proof_missing", text)
 
 
-#: Headers by which deliveries of the vendors are known whose schemes are no preset.
-_OF_VENDORS = {"x-8x8-signature": "8x8", "x-api-key": "sunshine"}
+#: Header -> the vendor that it belongs to, of the vendors whose schemes are not presets.
+_VENDOR_HEADERS = {"x-8x8-signature": "8x8", "x-api-key": "sunshine"}
 
 
 def _foreign_header(endpoint: Endpoint, delivery: Delivery) -> tuple[str, str] | None:
     """Return a header of the delivery that proves another sender's, and who sends it."""
     own = {name for scheme in schemes_of(endpoint) for name in proof_headers(scheme)}
-    known: dict[str, list[str]] = {name: [vendor] for name, vendor in _OF_VENDORS.items()}
+    known: dict[str, list[str]] = {name: [vendor] for name, vendor in _VENDOR_HEADERS.items()}
     for sender in SENDERS.values():
         for name in proof_headers(sender.scheme):
             known.setdefault(name, []).append(sender.name)

@@ -13,13 +13,12 @@ from hookkit.core.errors import Unavailable
 from hookkit.inbox.inbox import Inbox
 from hookkit.log import BoundedLog
 
-#: What was counted is written after so many seconds, by the next delivery if nobody else has.
-#: A process that is killed loses the counts of so many seconds.
+#: The next delivery writes what was counted if nothing else has for this long, in seconds. A
+#: process that is killed loses the counts of this time.
 WRITE_S = 10.0
 
-#: So many counts wait while the inbox is away; then those of the oldest minutes are forgotten.
+#: The most counts that wait while the inbox cannot be reached; beyond it the oldest are forgotten.
 MAX_WAITING = 10_000
-
 
 #: A minute since the epoch, an endpoint and a code.
 _Key: TypeAlias = tuple[int, str, str]

@@ -33,30 +33,32 @@ from hookkit.log import BoundedLog
 from hookkit.receiving.concealment import concealed
 from hookkit.receiving.endpoint import Endpoint
 
-#: Refusals of deliveries that have a proof which did not fit.
-_OF_A_PROOF = (SignatureMismatch, TimestampExpired, TimestampInFuture)
-#: Refusals of deliveries that nothing can prove as they are: mostly of scanners. Less is kept.
+#: Refusals of deliveries whose proof did not fit.
+_MISFITS = (SignatureMismatch, TimestampExpired, TimestampInFuture)
+#: Weak refusals: the delivery has no proof that could fit later. Most come from scanners, and fewer
+#: are kept.
 _WEAK = (SignatureMissing, MalformedHeader)
 _WEAK_CODES = frozenset(each.code for each in _WEAK)
 
-#: Of all that is kept: bytes of bodies, and the share of an endpoint's that is left to weak ones.
+#: The most bytes of bodies that are kept for all endpoints together.
 MAX_BYTES = 32 << 20
+#: The share of an endpoint's rows that weak refusals may take.
 WEAK_SHARE = 0.1
 
-#: A delivery counts once for each so many bytes of its body, begun or whole.
+#: A delivery counts as one for each piece of its body of this size; the last may be smaller.
 BYTES_OF_ONE = 64 << 10
 
-#: What an endpoint keeps in this process: so many at once, and so many in each second after that.
+#: How many deliveries this process keeps for an endpoint: at once, and then in each second.
 ENDPOINT_BURST, ENDPOINT_PER_S = 200, 2.0
-#: So many of them are left to networks that had fewer than so many refused a moment ago.
+#: How many of the burst only such networks may take as had fewer than FEW refused a moment ago.
 RESERVED, FEW = 100, 5
-#: The same of one network, and of deliveries that nothing can prove.
+#: How many it keeps of one network, and of weak refusals.
 NETWORK_BURST, NETWORK_PER_S = 50, 1.0
 WEAK_BURST, WEAK_PER_S = 5, 0.1
-#: So many networks are remembered for each endpoint.
+#: How many networks are remembered for each endpoint.
 MAX_NETWORKS = 1000
 
-#: For so long nothing is kept after the inbox could not be reached.
+#: How long nothing is kept after the inbox could not be reached, in seconds.
 PAUSE_S = 10.0
 
 
@@ -65,7 +67,7 @@ class Quarantine:
 
     Args:
         inbox: Returns the inbox; may raise ``Unavailable``.
-        most: So many deliveries are kept in all; 0 keeps none.
+        most: How many deliveries are kept in all; 0 keeps none.
         endpoint_count: Among how many endpoints they are shared out.
         clock: Returns seconds that only grow.
     """
@@ -97,22 +99,23 @@ class Quarantine:
 
     def offer(self, endpoint: Endpoint, delivery: Delivery, refusal: Rejected) -> None:
         """Keep *delivery*, which *endpoint* refused, if it should be kept and there is room."""
-        if not self.room.rows or not isinstance(refusal, _OF_A_PROOF + _WEAK):
+        if not self.room.rows or not isinstance(refusal, _MISFITS + _WEAK):
             return
-        network, size = network_of(delivery.address), len(delivery.body)
-        if not self._may_keep(endpoint.name, network, size, is_weak=isinstance(refusal, _WEAK)):
+        network, size_bytes = network_of(delivery.address), len(delivery.body)
+        is_weak = isinstance(refusal, _WEAK)
+        if not self._may_keep(endpoint.name, network, size_bytes, is_weak=is_weak):
             return
         try:
             hidden = concealed(endpoint, delivery)
             if hidden is not None:
-                self._inbox().quarantine.keep(hidden, refusal.code, network, size, self.room)
+                self._inbox().quarantine.keep(hidden, refusal.code, network, size_bytes, self.room)
         except Unavailable as error:
             self._paused_until_s = self._clock() + PAUSE_S
             self._report(endpoint, error, None)
         except Exception as error:  # noqa: BLE001  # the vendor gets its answer
             self._report(endpoint, type(error).__name__, error)
 
-    def _may_keep(self, endpoint: str, network: str, size: int, *, is_weak: bool) -> bool:
+    def _may_keep(self, endpoint: str, network: str, size_bytes: int, *, is_weak: bool) -> bool:
         now_s = self._clock()
         with self._lock:
             if now_s < self._paused_until_s:
@@ -120,7 +123,7 @@ class Quarantine:
             rates = self._rates.get(endpoint)
             if rates is None:
                 rates = self._rates[endpoint] = Rates(now_s)
-            return rates.take(network, now_s, 1 + size // BYTES_OF_ONE, is_weak=is_weak)
+            return rates.take(network, now_s, 1 + size_bytes // BYTES_OF_ONE, is_weak=is_weak)
 
     def _report(self, endpoint: Endpoint, why: object, error: BaseException | None) -> None:
         self._log.write(
@@ -141,7 +144,7 @@ class Rates:
     def __init__(self, now_s: float) -> None:
         self._all = Bucket(ENDPOINT_BURST, ENDPOINT_PER_S, now_s)
         self._weak = Bucket(WEAK_BURST, WEAK_PER_S, now_s)
-        # The last was used last.
+        # Ordered by their last use, the oldest first.
         self._networks: dict[str, Bucket] = {}
 
     def take(self, network: str, now_s: float, count: int, *, is_weak: bool) -> bool:

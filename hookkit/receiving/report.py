@@ -13,14 +13,14 @@ from hookkit.core.errors import KeyPending, Rejected, Unavailable
 from hookkit.core.text import counted
 from hookkit.inbox.inbox import Inbox
 from hookkit.log import BoundedLog, Detail, logger
-from hookkit.receiving.doctor import diagnose
+from hookkit.receiving.doctor import UNKNOWN, diagnose
 from hookkit.receiving.endpoint import Endpoint
 from hookkit.receiving.minutes import MinuteCounts
 
-#: A process sees a part of the deliveries only: so many in a row may be of shadows by chance.
+#: A process sees only a part of the deliveries: this many in a row may be of shadows by chance.
 MOST_SHADOWS_IN_A_ROW = 20
 
-#: So many ids of deliveries are looked through for the secrets that have proved them.
+#: How many ids of deliveries are looked through for the secrets that have proved them.
 MAX_PROOFS = 1000
 
 #: The states of entries that no handler runs for.
@@ -139,6 +139,9 @@ class Report:
             )
             if unsigned_id is not None or unsigned_type is not None:
                 self._report_relabelled(endpoint, admitted)
+        self._report_conflicts(endpoint, receipt)
+
+    def _report_conflicts(self, endpoint: Endpoint, receipt: Receipt) -> None:
         conflicts = [one.entry_id for one in receipt.admitted if one.is_conflict]
         if conflicts:
             self._log.write(
@@ -160,16 +163,19 @@ class Report:
     def _other_id(self, endpoint: Endpoint, envelope: Envelope, admitted: Admitted) -> str | None:
         """Return the unsigned id of a duplicate, if the first delivery had another one."""
         unsigned_id_of = endpoint.provider.unsigned_id_of
-        sent = None if unsigned_id_of is None else unsigned_id_of(envelope.headers)
-        if unsigned_id_of is None or sent is None:
+        if unsigned_id_of is None:
+            return None
+        sent = unsigned_id_of(envelope.headers)
+        if sent is None:
             return None
         try:
             below_id = admitted.entry_id + 1
             kept = self._inbox().kept(endpoint.name, below_id=below_id, limit=1)
         except Unavailable:  # the delivery is durable; this is for the report alone
             return None
-        first = [unsigned_id_of(each.headers) for each in kept if each.id == admitted.entry_id]
-        return None if first in ([], [None], [sent]) else sent
+        first = next((each for each in kept if each.id == admitted.entry_id), None)
+        first_id = None if first is None else unsigned_id_of(first.headers)
+        return None if first_id in (None, sent) else sent
 
     def _report_relabelled(self, endpoint: Endpoint, admitted: Admitted) -> None:
         self._log.write(
@@ -227,7 +233,7 @@ class Report:
             old = partial(self._fingerprints, endpoint)
             cause, text = diagnose(endpoint, delivery, error, others, old)
         except Exception as mistake:  # noqa: BLE001  # the answer must not depend on it
-            cause, text = "unknown", f"{type(mistake).__name__} while the cause was looked for"
+            cause, text = UNKNOWN, f"{type(mistake).__name__} while the cause was looked for"
         return Detail(text, {"cause": cause})
 
     def _fingerprints(self, endpoint: Endpoint) -> Collection[str]:
@@ -280,7 +286,7 @@ class ShadowWatch:
         self._in_a_row: dict[str, int] = {}
 
     def note(self, endpoint: str, receipt: Receipt) -> None:
-        """Count a delivery; warn when it is one too many, once until a handler runs again."""
+        """Count a delivery; warn if it is one too many, but once only until a handler runs."""
         for each in receipt.admitted:
             if each.state not in _HELD_BACK:
                 self._in_a_row.pop(endpoint, None)

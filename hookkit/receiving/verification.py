@@ -30,13 +30,13 @@ from hookkit.core.scheme import KeyScheme, Scheme
 from hookkit.receiving.endpoint import Endpoint, Protection
 from hookkit.signatures.shared_secret import BasicCredentials, PathToken
 
-#: The settings whose scheme is the same for every provider.
+#: The settings that may stand beside every provider's own proof, and their schemes.
 BESIDE: Mapping[str, PathToken | BasicCredentials] = {
     "path_token": PathToken(),
     "basic": BasicCredentials(),
 }
 
-#: Which refusal is told if nothing fits: the one with the lowest number. All others have 2.
+#: If no protection fits, the refusal with the lowest rank is raised. All others have rank 2.
 _RANKS: Mapping[type[HookkitError], int] = {Unavailable: 0, BodyTooLarge: 1, SignatureMissing: 3}
 
 
@@ -102,7 +102,9 @@ def _required(endpoint: Endpoint, delivery: Delivery) -> Protection:
         version = provider.version_of(delivery.document, provider.keep(delivery.headers))
     protection = endpoint.protection_of(version)
     if protection is None:
-        raise SignatureMissing("nothing is configured that could prove this payload version")
+        raise SignatureMissing(
+            "nothing is configured that could prove this payload version", is_unconfigured=True
+        )
     return protection
 
 
@@ -121,8 +123,9 @@ def _decoded(endpoint: Endpoint, delivery: Delivery) -> Delivery:
     """Return *delivery* with its document, if the body can be decoded.
 
     Raises:
-        BodyTooLarge: It proves nothing, and is too large to be decoded for nobody.
-        Rejected: It is as large, and fits no protection at all.
+        BodyTooLarge: The body is too large to be decoded before a proof, and the endpoint has a
+            protection that asks for none.
+        Rejected: The body is that large, and no protection fits.
     """
     if len(delivery.body) > endpoint.max_unproven_bytes:
         delivery = _screened(endpoint, delivery)
@@ -147,7 +150,8 @@ def _screened(endpoint: Endpoint, delivery: Delivery) -> Delivery:
             return _prove(endpoint, protection, delivery)[0].delivery
         except (Rejected, Unavailable) as error:
             refusals.append(error)
-    # What cannot be had may be what proves it. A proof that is wrong says more than one missing.
+    # Unavailable comes first: what could not be had may be what proves the delivery. A wrong proof
+    # says more than a missing one.
     raise min(refusals, key=_rank)
 
 

@@ -41,7 +41,12 @@ from hookkit.signatures.public_key import KeyedSignature
 from hookkit.signatures.shared_secret import SharedSecretField
 
 #: Settings of senders alone -> the attributes of a ``Sender``.
-OF_SENDERS = {"body": "body", "items": "each", "handshake": "handshakes", "challenge": "challenge"}
+SENDER_FIELDS = {
+    "body": "body",
+    "items": "each",
+    "handshake": "handshakes",
+    "challenge": "challenge",
+}
 
 #: The limits that each endpoint may set for itself.
 ENDPOINT_LIMITS = ("max_body", "max_unproven_bytes", "max_items")
@@ -208,7 +213,7 @@ def _missing_mistakes(endpoint: _Part, versions: Mapping[str, _Part]) -> Iterato
 
 
 def _reading_mistakes(endpoint: _Part, versions: Mapping[str, _Part]) -> Iterator[str]:
-    """Yield what the URL has no room for, and what the provider cannot tell apart."""
+    """Yield what does not go together in the URL, the version and the registrations."""
     loaded, _, provider = endpoint
     if "path" in loaded and any("path_token" in p.loaded for p in (endpoint, *versions.values())):
         yield "path_token: beside path, which has no room for it; make the path itself unguessable"
@@ -281,7 +286,7 @@ def _identity_mistakes(
     """
     sender = SENDERS.get(provider)
     if sender is None:
-        for name in ("event_id", "event_type", "unsigned_event_id", *OF_SENDERS):
+        for name in ("event_id", "event_type", "unsigned_event_id", *SENDER_FIELDS):
             if name in loaded:
                 yield f"{name}: {provider} says itself where it is"
         return
@@ -291,7 +296,7 @@ def _identity_mistakes(
     unsigned = [place for place in places if not is_signed(place, schemes)]
     if loaded.get("unsigned_event_id", False):
         if not unsigned:
-            yield "unsigned_event_id: True, and there is no id that is not signed; leave it out"
+            yield "unsigned_event_id: True, but every id is signed; leave it out"
     elif "event_id" in loaded and unsigned:
         yield (
             f"event_id: {', '.join(unsigned)} is not signed, so that somebody who has seen one"
@@ -301,9 +306,9 @@ def _identity_mistakes(
 
 
 def _signs_nothing(loaded: PartSettings, of_versions: Collection[Scheme]) -> bool:
-    """Tell whether an endpoint takes deliveries of which no part is signed, and no others.
+    """Tell whether no delivery to an endpoint is signed.
 
-    What nothing protects is believed: nobody needs to have seen a delivery to send another.
+    Its ids are then believed: whoever can send a delivery can send any.
     """
     return loaded.get("unsigned", False) and not of_versions
 
@@ -380,7 +385,7 @@ def _answer_of(provider: Provider) -> str | None:
 def _as_declared(sender: Sender, loaded: PartSettings) -> Sender:
     """Return *sender* with what the endpoint says of its bodies and its tests of the URL."""
     given: dict[str, Any] = {
-        OF_SENDERS[name]: value for name, value in loaded.items() if name in OF_SENDERS
+        SENDER_FIELDS[name]: value for name, value in loaded.items() if name in SENDER_FIELDS
     }
     if given.get("body") == "list":
         given.setdefault("each", "items")

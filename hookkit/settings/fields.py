@@ -146,7 +146,7 @@ def _read_pin(given: Any) -> str | dict[str, str]:
 def _address(
     schemes: Collection[str], otherwise: str, *, takes_user: bool = False
 ) -> Callable[[str], None]:
-    """Return a validator of URLs whose message is *otherwise* for what is no URL.
+    """Return a validator of URLs, which says *otherwise* of anything else.
 
     Args:
         schemes: Those that a URL may have.
@@ -166,7 +166,7 @@ def _address(
     return check
 
 
-_of_keys = _address(["https"], "must be an address that begins with https://")
+_check_key_address = _address(["https"], "must be an address that begins with https://")
 
 
 class PartSettings(TypedDict, total=False):
@@ -205,9 +205,9 @@ class PartSettings(TypedDict, total=False):
     repeat_window_s: float
 
 
-#: So many events are admitted in about a second; many more would not be within the time of a
-#: transaction, however often the vendor tried.
-MAX_MAX_ITEMS = 10_000
+#: The highest that ``max_items`` may be. So many events are admitted in about a second; with many
+#: more, no attempt of the vendor would end within the time limit of a transaction.
+HIGHEST_MAX_ITEMS = 10_000
 
 
 class _ProtectionSchema(Strict):
@@ -221,7 +221,7 @@ class _ProtectionSchema(Strict):
     keys = ma.Function(deserialize=_read_keys)
     region = ma.String()
     key_bases = ma.List(
-        ma.String(validate=_of_keys),
+        ma.String(validate=_check_key_address),
         validate=validate.Length(min=1, error="holds no address"),
     )
 
@@ -266,7 +266,7 @@ class EndpointSchema(_ProtectionSchema):
     """An endpoint."""
 
     provider = ma.String(required=True)
-    key_set = ma.String(validate=_of_keys)
+    key_set = ma.String(validate=_check_key_address)
     body = ma.Function(deserialize=_read_body_kind)
     items = ma.String(validate=validate.Length(min=1, error="must be a path in the body"))
     handshake = ma.Function(deserialize=_read_handshakes)
@@ -303,6 +303,6 @@ class EndpointSchema(_ProtectionSchema):
     )
     max_body = ma.Integer(strict=True, validate=validate.Range(min=1))
     max_unproven_bytes = ma.Integer(strict=True, validate=validate.Range(min=1))
-    max_items = ma.Integer(strict=True, validate=validate.Range(min=1, max=MAX_MAX_ITEMS))
+    max_items = ma.Integer(strict=True, validate=validate.Range(min=1, max=HIGHEST_MAX_ITEMS))
     once_per_fact = _switch("has one event of all that several webhooks report about one fact")
     repeat_window_s = ma.Float(validate=validate.Range(min=0, min_inclusive=False))

@@ -16,11 +16,11 @@ from hookkit.signatures.jwk_set import READERS
 from hookkit.signatures.set_token import SetToken
 
 #: The settings that name the public keys of a vendor whose own scheme has keys.
-_OF_VENDOR = ("keys", "region", "key_bases")
+_VENDOR_SETTINGS = ("keys", "region", "key_bases")
 ANY_KEY_SETTING = "keys, region or key_bases"
 
 #: The settings that name public keys and have no secrets beside them.
-KEY_SETTINGS = (*_OF_VENDOR, "key_set")
+KEY_SETTINGS = (*_VENDOR_SETTINGS, "key_set")
 
 
 def key_mistakes(loaded: PartSettings, provider: Provider) -> Iterator[str]:
@@ -29,7 +29,7 @@ def key_mistakes(loaded: PartSettings, provider: Provider) -> Iterator[str]:
     if isinstance(scheme, KeyScheme):
         yield from _vendor_mistakes(loaded, provider.name, scheme)
     else:
-        for name in _OF_VENDOR:
+        for name in _VENDOR_SETTINGS:
             if name in loaded:
                 yield f"{name}: {provider.name} does not sign with a key of its own"
         if "key_set" in loaded:

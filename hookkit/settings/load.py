@@ -23,7 +23,7 @@ from hookkit.core.provider import Provider
 from hookkit.inbox.opening import Database, check_database
 from hookkit.receiving.endpoint import Endpoint
 from hookkit.settings.endpoint import ENDPOINT_LIMITS, read_endpoint, visible_secrets
-from hookkit.settings.fields import MAX_MAX_ITEMS, Strict, below, load_strict
+from hookkit.settings.fields import HIGHEST_MAX_ITEMS, Strict, below, load_strict
 
 #: A secret that a person can remember can be guessed by a program.
 MIN_SECRET_CHARS = 16
@@ -86,12 +86,7 @@ def load_settings(config: Mapping[str, Any], providers: Mapping[str, Provider]) 
         ConfigurationError: Anything is wrong; every mistake is listed by its key.
     """
     given = {key: value for key, value in config.items() if key.startswith("HOOKKIT_")}
-    is_renamed = given.pop("HOOKKIT_MIGRATE", None) is not None
     loaded, mistakes = load_strict(_SettingsSchema(), given)
-    if is_renamed:
-        mistakes.append(
-            'HOOKKIT_MIGRATE: is called HOOKKIT_TABLES, and its "apply" is called "upgrade"'
-        )
     loaded.pop("url_prefix", None)  # read by ``init_app``, before the blueprint is registered
     limits = {name: loaded.pop(name, 0) for name in ENDPOINT_LIMITS}
     endpoints, more = _read_endpoints(
@@ -337,7 +332,7 @@ class _SettingsSchema(Strict):
         strict=True,
         load_default=1000,
         data_key="HOOKKIT_MAX_ITEMS",
-        validate=validate.Range(min=1, max=MAX_MAX_ITEMS),
+        validate=validate.Range(min=1, max=HIGHEST_MAX_ITEMS),
     )
     url_prefix = ma.String(
         data_key="HOOKKIT_URL_PREFIX",

@@ -1,4 +1,4 @@
-"""Delivers to an application as a vendor would: signed as its settings ask, or wrongly."""
+"""Delivers to an application as a vendor would: signed as the settings ask, or not at all."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from datetime import timedelta
 from typing import Any, TypeAlias
 
 from hookkit import signals
+from hookkit.application.app_state import rule_name
 from hookkit.core.entry import Filter, Receipt
 from hookkit.core.errors import BodyUnreadable, HookkitError, not_known
 from hookkit.core.provider import Provider
@@ -17,12 +18,11 @@ from hookkit.testing.payloads import PayloadMaker, SamplePayload
 from hookkit.testing.proofs import (
     Proven,
     content_type_of,
-    covers_body,
     other_secret,
     protection_of,
     prove,
-    scheme_of,
     secret_of,
+    signs_body,
 )
 from hookkit.testing.signing import SignedDelivery
 from hookkit.testing.stage import Stage
@@ -140,13 +140,11 @@ class DeliveryClient:
         """Deliver *payload* with a body that was changed after it was signed.
 
         Raises:
-            HookkitError: Nothing at *endpoint* covers the body, so that nobody can notice.
+            HookkitError: Nothing at *endpoint* proves the body: the change would not be seen.
         """
         found = self._endpoint(endpoint)
         draft = self._draft(found, payload)
-        protection = protection_of(found, draft)
-        is_signed = protection.secrets is not None or protection.keys is not None
-        if not is_signed or not covers_body(scheme_of(found, protection)):
+        if not signs_body(found, protection_of(found, draft)):
             raise HookkitError(
                 f"endpoint {endpoint!r}: no proof of {found.provider.name} covers the body there,"
                 " so that a changed one is accepted; try deliver_unsigned() or deliver_forged()"
@@ -219,7 +217,7 @@ class DeliveryClient:
 
     def _path(self, endpoint: Endpoint, path_token: str | None) -> str:
         """Return the path of *endpoint* in the application."""
-        name = f"at_{endpoint.name.replace('.', '%2E')}"
+        name = rule_name(endpoint)
         rules = [
             each.rule
             for each in self.stage.app.url_map.iter_rules()

@@ -14,12 +14,11 @@ from hookkit.core.delivery import Delivery, Item
 from hookkit.core.errors import HookkitError, Rejected
 from hookkit.core.event import Event
 from hookkit.core.provider import Provider, normalize, parse, split
-from hookkit.core.scheme import KeyScheme, lifetime_of
+from hookkit.core.scheme import lifetime_of
 from hookkit.providers import load_providers
 from hookkit.receiving.endpoint import Endpoint, Protection
 from hookkit.receiving.verification import verify
 from hookkit.settings.load import load_settings
-from hookkit.signatures.public_key import KeyedSignature
 from hookkit.testing.hostile import (
     HOSTILE_BODIES,
     HOSTILE_VALUES,
@@ -31,17 +30,18 @@ from hookkit.testing.hostile import (
 from hookkit.testing.payloads import SamplePayload
 from hookkit.testing.proofs import (
     Proven,
-    covers_body,
     other_secret,
     protection_of,
     prove,
     scheme_of,
     secret_of,
+    signs_body,
 )
 from hookkit.testing.samples import list_samples
-from hookkit.testing.signing import SignedDelivery
+from hookkit.testing.signing import SignedDelivery, has_private_key
 
 _NAME = "contract"
+_NOW = datetime.now(UTC).replace(microsecond=0)
 
 #: What is said of an item that its provider could not read, since it raised.
 _RAISED = re.compile(r"\w+ while it was (read|taken apart)")
@@ -76,14 +76,14 @@ class ProviderContract:
 
     def test_delivery_whose_body_was_changed_is_refused(self) -> None:
         for payload in self._payloads():
-            if self._signs_body(payload):
+            if signs_body(self._endpoint, self._protection(payload)):
                 proven = self._prove(payload)
                 changed = replace(proven.sent, body=proven.sent.body + b" ")
                 self._refused(payload, proven._replace(sent=changed), "with a changed body")
 
     def test_delivery_without_a_proof_is_refused(self) -> None:
         for payload in self._payloads():
-            if not protection_of(self._endpoint, payload).is_open:
+            if not self._protection(payload).is_open:
                 sent = SignedDelivery(body=payload.body, headers=payload.headers)
                 self._refused(payload, Proven(sent, None), "without a proof")
 
@@ -212,14 +212,9 @@ class ProviderContract:
         return protection_of(self._endpoint, payload)
 
     def _has_secret(self, payload: SamplePayload) -> bool:
-        scheme = scheme_of(self._endpoint, self._protection(payload))
-        is_by_key = isinstance(scheme, KeyScheme | KeyedSignature)
-        return self._protection(payload).secrets is not None and not is_by_key
-
-    def _signs_body(self, payload: SamplePayload) -> bool:
         protection = self._protection(payload)
-        is_signed = protection.secrets is not None or protection.keys is not None
-        return is_signed and covers_body(scheme_of(self._endpoint, protection))
+        scheme = scheme_of(self._endpoint, protection)
+        return protection.secrets is not None and not has_private_key(scheme)
 
     def _prove(self, payload: SamplePayload) -> Proven:
         return prove(self._endpoint, payload, self.secret, _NOW)
@@ -271,9 +266,6 @@ class ProviderContract:
             if raised:
                 raise AssertionError(f"{payload.name}: {raised[0]}: {payload.document}")
         return events
-
-
-_NOW = datetime.now(UTC).replace(microsecond=0)
 
 
 def _as_payload(

@@ -37,9 +37,9 @@ class Captured:
         texts: tuple[object, ...] = (self.provider, self.version, *self.headers.values())
         objects: tuple[object, ...] = (self.document, self.headers)
         if not all(isinstance(each, str) for each in texts):
-            raise TypeError("a text is none")
+            raise TypeError("a text is of another type")
         if not all(isinstance(each, dict) for each in objects) or self.encoding not in _BEGINNINGS:
-            raise TypeError("no document, or in no known encoding")
+            raise TypeError("the document, the headers or the encoding is of another kind")
 
     @property
     def like(self) -> bytes:

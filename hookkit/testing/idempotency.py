@@ -19,9 +19,9 @@ def assert_idempotent(
 ) -> None:
     """Deliver in the ways in which deliveries come, and compare the effects with those of once.
 
-    *deliver* is called once. What it delivered is then sent again into an empty inbox: twice;
-    in reverse order; and with a worker that dies when its handlers have run, before that is
-    recorded, so that another one runs them again.
+    *deliver* is called once. What it delivered is then sent again into an empty inbox in three
+    ways: twice, in reverse order, and to a worker that dies after its handlers have run and before
+    that is recorded, so that another worker runs them again.
 
     Args:
         client: The fixture ``hookkit_client``.
@@ -31,7 +31,7 @@ def assert_idempotent(
         reset: Takes the effects back; None clears the list, dict or set.
 
     Raises:
-        AssertionError: The effects are others; the message has both.
+        AssertionError: The effects differ; the message has both.
         HookkitError: Nothing was delivered, or *effects* is a function and *reset* is missing.
     """
     __tracebackhide__ = True  # pytest shows the line of the test, and not this function

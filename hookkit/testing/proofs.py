@@ -9,10 +9,9 @@ from typing import NamedTuple
 from hookkit.core.errors import BodyUnreadable, HookkitError, Unavailable
 from hookkit.core.scheme import KeyScheme, ProofInBody, Scheme, SigningScheme
 from hookkit.receiving.endpoint import Endpoint, Protection
-from hookkit.signatures.public_key import KeyedSignature
 from hookkit.signatures.shared_secret import BasicCredentials
 from hookkit.testing.payloads import SamplePayload
-from hookkit.testing.signing import SignedDelivery
+from hookkit.testing.signing import SignedDelivery, has_private_key
 
 
 class Proven(NamedTuple):
@@ -92,8 +91,11 @@ def scheme_of(endpoint: Endpoint, protection: Protection) -> Scheme | KeyScheme:
     return protection.scheme or endpoint.provider.scheme
 
 
-def covers_body(scheme: Scheme | KeyScheme) -> bool:
+def signs_body(endpoint: Endpoint, protection: Protection) -> bool:
     """Tell whether a body that was changed after it was signed is refused."""
+    if protection.secrets is None and protection.keys is None:
+        return False
+    scheme = scheme_of(endpoint, protection)
     if isinstance(scheme, SigningScheme):
         return scheme.covers_body
     return isinstance(scheme, KeyScheme)
@@ -107,7 +109,7 @@ def secret_of(endpoint: Endpoint, payload: SamplePayload) -> str:
             registrations, or their callable has failed.
     """
     protection = protection_of(endpoint, payload)
-    if isinstance(scheme_of(endpoint, protection), KeyScheme | KeyedSignature):
+    if has_private_key(scheme_of(endpoint, protection)):
         raise HookkitError(
             f"endpoint {endpoint.name!r}: {endpoint.provider.name} signs with a key of its own,"
             " and settings hold only its public half: put the public key of a test into the"

@@ -10,7 +10,7 @@ from typing import Any
 
 from hookkit.core.errors import HookkitError
 from hookkit.core.provider import Provider
-from hookkit.core.scheme import KeyScheme, ProofInBody
+from hookkit.core.scheme import KeyScheme, ProofInBody, Scheme
 from hookkit.signatures.hashed_token import ALGORITHMS as TOKEN_ALGORITHMS
 from hookkit.signatures.hashed_token import HashedToken
 from hookkit.signatures.public_key import KeyedSignature, public_half, public_pem
@@ -76,9 +76,9 @@ def sign(
     return SignedDelivery(body=body, headers={**usual, **(headers or {}), **proof})
 
 
-def takes_key(provider: Provider) -> bool:
-    """Tell whether *provider*'s scheme signs with a private key, and not with a secret."""
-    return isinstance(provider.scheme, KeyScheme | KeyedSignature)
+def has_private_key(scheme: Scheme | KeyScheme) -> bool:
+    """Tell whether the sender signs with a private key, and not with a secret."""
+    return isinstance(scheme, KeyScheme | KeyedSignature)
 
 
 def counterpart(provider: Provider, proof: str) -> str:

@@ -76,7 +76,7 @@ class Stage(Runner):
             dies_once: Whether the first worker dies between its handlers and their settlement.
 
         Raises:
-            HookkitError: The inbox is in a database of the test's own, which nobody may empty.
+            HookkitError: The inbox is in a database of the test, which hookkit does not empty.
         """
         if not is_memory(self.state.opening.named()):
             raise HookkitError(
@@ -136,8 +136,8 @@ class Stage(Runner):
         """Have a worker run what is due, and lose it before that is recorded."""
         reach, worker = crash_points.reach, self.state.worker
 
-        def die(_: str) -> None:
-            if _ == "settle_written":
+        def die(place: str) -> None:
+            if place == "settle_written":
                 raise _KilledError
 
         crash_points.reach = die

@@ -9,7 +9,7 @@ from weakref import WeakKeyDictionary
 from flask import Blueprint, Flask
 from flask.blueprints import BlueprintSetupState
 
-from hookkit.application.app_state import AppState, state_of
+from hookkit.application.app_state import AppState, rule_name, state_of
 from hookkit.application.autostart import serve
 from hookkit.cli.flask_commands import COMMANDS
 from hookkit.core.attempts import RetryPolicy
@@ -233,7 +233,7 @@ class HookKit:
         Raises:
             ConfigurationError: A trigger is unknown, the name is taken, an application has
                 received deliveries already, a transactional handler takes no run, or the function
-                is annotated with a class of events that none of a trigger's have.
+                is annotated with a class of events that a trigger never hands over.
         """
         _check_triggers(triggers)
         check_options(
@@ -366,8 +366,7 @@ class HookKit:
         state = AppState(app, self._registry, load_providers())
         urls = self._urls[state] = Urls(setup.url_prefix or "", state.settings.endpoints)
         for endpoint in state.settings.endpoints.values():
-            # Flask would take a dot for a blueprint within the blueprint.
-            name = f"at_{endpoint.name.replace('.', '%2E')}"
+            name = rule_name(endpoint)
             urls.rules[_full_name(setup, name)] = endpoint
             _add_rule(setup, name, endpoint, state)
         if (setup.url_prefix or "").strip("/"):

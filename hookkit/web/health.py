@@ -30,7 +30,7 @@ def health_blueprint(details: MaySee | None) -> Blueprint:
 
 
 def live() -> Response:
-    """Answer: this process does."""
+    """Answer that this process lives."""
     return _answer({"status": "live"})
 
 

@@ -19,8 +19,8 @@ class Urls:
         endpoints: By their names.
 
     Attributes:
-        rules: The endpoint in the sense of Flask, which is a name, of each of hookkit's rules ->
-            the endpoint that answers; None is for URLs of no endpoint.
+        rules: Flask's name of each of hookkit's rules -> the endpoint that answers; None where the
+            URL belongs to no endpoint.
     """
 
     def __init__(self, prefix: str, endpoints: Mapping[str, Endpoint]) -> None:
@@ -48,7 +48,7 @@ class Urls:
 
     @property
     def beginnings(self) -> tuple[str, ...]:
-        """Texts of which the path of every request to hookkit begins with one, as WSGI has it.
+        """What the paths of requests to hookkit begin with, in the encoding of WSGI.
 
         Flask takes several slashes at the beginning for one.
         """
@@ -66,5 +66,5 @@ class Urls:
             return refuse_method()
         if isinstance(error, MethodNotAllowed | NotFound | RequestRedirect):
             return refuse_unknown()
-        # The Host is none, or the request asks for a web socket.
+        # The Host is invalid, or the request asks for a web socket.
         return refuse_header()

@@ -126,6 +126,8 @@ def test_long_rehearsal_is_waited_for_elsewhere_and_there_is_one_at_a_time(ops, 
     assert first.location == f"/ops{PAGE}?to=v2&did=rehearsing"
     assert "A rehearsal runs, begun" in running
     assert second.status_code == 409
+    results = [result for *_, result in ops.acts()]
+    assert results == ["refused: A rehearsal runs already: wait until it has ended.", "done"]
     assert "each of 2 facts is handled once" in ops.get(PAGE).text
 
 

@@ -15,7 +15,7 @@ from hookkit.keys.budget import TOTAL_PER_S
 from hookkit.log import FIRST_LINES, PERIOD_S
 from hookkit.providers import load_providers
 from hookkit.receiving.quarantine import ENDPOINT_BURST, MAX_BYTES
-from hookkit.settings.fields import MAX_MAX_ITEMS
+from hookkit.settings.fields import HIGHEST_MAX_ITEMS
 from hookkit.settings.load import load_settings
 from hookkit.signatures.in_body import MAX_PLACES, MAX_SECRET_BYTES
 from hookkit.signatures.signed_text import MAX_SIGNATURES
@@ -31,7 +31,7 @@ LIMITS = {
     "bytes of a body": ENDPOINT.max_body_bytes,
     "bytes that are decoded before a proof": ENDPOINT.max_unproven_bytes,
     "events in a body": ENDPOINT.max_items,
-    "the highest value of that setting": MAX_MAX_ITEMS,
+    "the highest value of that setting": HIGHEST_MAX_ITEMS,
     "bytes that the events of a body repeat of it": MAX_REPEATED_BYTES,
     "depth of a JSON body": MAX_DEPTH,
     "fields of a form": MAX_FIELDS,

@@ -551,7 +551,7 @@ NOT_SIGNED = "is not signed, so that somebody who has seen one"
         ),
         pytest.param(
             {"event_id": "body:id", "unsigned_event_id": True},
-            "unsigned_event_id: True, and there is no id that is not signed",
+            "unsigned_event_id: True, but every id is signed",
             id="all signed",
         ),
         pytest.param(

@@ -330,11 +330,6 @@ def test_mistake_in_an_endpoint_is_named_by_its_key(settings, mistake):
             "HOOKKIT_TABLES: must be one of upgrade, check",
             id="tables",
         ),
-        pytest.param(
-            {"HOOKKIT_MIGRATE": "check"},
-            'HOOKKIT_MIGRATE: is called HOOKKIT_TABLES, and its "apply" is called "upgrade"',
-            id="renamed",
-        ),
     ],
 )
 def test_mistake_in_the_settings_is_named_by_its_key(config, mistake):

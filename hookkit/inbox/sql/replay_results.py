@@ -12,10 +12,10 @@ from hookkit.core.entry import State
 from hookkit.inbox.sights import ReplayResults
 from hookkit.inbox.sql.tables import attempts, entries, replayed
 
-#: So many entries of a replay run first, alone: if most of them fail again, nothing was mended.
-TRIAL = 50
-#: If so many of them have failed again, the replay stops.
-MOST_FAILED = TRIAL * 9 // 10
+#: How many entries of a replay run first, alone: if most of them fail again, nothing was mended.
+PROBE_COUNT = 50
+#: If this many of them have failed again, the replay stops.
+MOST_FAILED = PROBE_COUNT * 9 // 10
 
 
 class Verdict(StrEnum):
@@ -45,7 +45,7 @@ def results(connection: Connection, replay_id: int, limit: int) -> ReplayResults
 
 def verdict(connection: Connection, replay_id: int) -> Verdict:
     """Return what the first entries of a replay say of the others."""
-    found = _results(connection, replay_id, TRIAL, replayed.c.entry_id.asc())
+    found = _results(connection, replay_id, PROBE_COUNT, replayed.c.entry_id.asc())
     has_failed = found["dead"] + found["failing"]
     if has_failed >= MOST_FAILED:
         return Verdict.STOP

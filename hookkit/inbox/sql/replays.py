@@ -35,7 +35,7 @@ from hookkit.inbox.replay_records import Bulk, Candidate, Ending, ReplayRecord
 from hookkit.inbox.sights import ReplayResults
 from hookkit.inbox.sql.candidates import candidates
 from hookkit.inbox.sql.filters import read_filter, spelt_filter
-from hookkit.inbox.sql.replay_results import TRIAL, Verdict, results, verdict
+from hookkit.inbox.sql.replay_results import PROBE_COUNT, Verdict, results, verdict
 from hookkit.inbox.sql.rows import chunks
 from hookkit.inbox.sql.tables import entries, replayed, replays
 from hookkit.inbox.sql.transactions import Exclusive, Transactions
@@ -186,8 +186,8 @@ class Replays:
         """Do what ``step`` does, if the replay is due, is not paused, and deserves it.
 
         Processes that call this at the same time do not add up to more than ``per_second``. After
-        its first ``TRIAL`` entries a replay waits until it is seen what became of them: it ends if
-        most have failed again.
+        its first ``PROBE_COUNT`` entries a replay waits until it is seen what became of them: it
+        ends if most have failed again.
         """
         with self._transactions.write() as connection:
             self._transactions.take(connection, Exclusive.UPKEEP)
@@ -195,7 +195,7 @@ class Replays:
             record = _read(connection, replay_id)
             if record is None or not _is_due(record, now):
                 return [], record
-            seen = Verdict.GO_ON if record.count < TRIAL else verdict(connection, replay_id)
+            seen = Verdict.GO_ON if record.count < PROBE_COUNT else verdict(connection, replay_id)
             of_this = {"replay_id": replay_id}
             if seen is Verdict.STOP:
                 over = {"over_ms": to_ms(now), "over_by": Ending.FAILING.value}
@@ -203,7 +203,7 @@ class Replays:
             elif seen is Verdict.UNDECIDED:
                 connection.execute(_WAIT, of_this | {"due_ms": later(to_ms(now), UNDECIDED_S)})
             else:
-                left = TRIAL - record.count if record.count < TRIAL else limit
+                left = PROBE_COUNT - record.count if record.count < PROBE_COUNT else limit
                 limit = min(limit, left, record.per_second or limit)
                 return _step(connection, record, now, limit), _read(connection, replay_id)
             return [], _read(connection, replay_id)

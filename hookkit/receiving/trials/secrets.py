@@ -25,7 +25,7 @@ from hookkit.signatures.keyed_hash import SECRET_ENCODINGS, KeyedHash
 from hookkit.signatures.shared_secret import SharedSecretField
 from hookkit.signatures.signed_items import SignedItems
 
-#: So many other endpoints are looked at.
+#: How many other endpoints are looked at.
 MAX_OTHERS = 50
 
 

@@ -1,4 +1,4 @@
-"""Who may see the console, and what they may do there: nobody, until the application says so."""
+"""Who may see the console, and what they may do there. By default nobody may see it."""
 
 from __future__ import annotations
 
@@ -31,8 +31,8 @@ _INCLUDED: Mapping[Right, Collection[Right]] = {
     Right.SWITCH: (Right.VIEW, Right.OPERATE),
 }
 
-#: Headers of a proxy, behind which every address may be a stranger's.
-_OF_PROXIES = ("Forwarded", "Via", "X-Forwarded-For", "X-Forwarded-Host", "X-Real-IP")
+#: Headers that a proxy sets. Behind one, the address of a request says nothing of its sender.
+_PROXY_HEADERS = ("Forwarded", "Via", "X-Forwarded-For", "X-Forwarded-Host", "X-Real-IP")
 _LOCAL_NAMES = frozenset({"localhost", "127.0.0.1", "[::1]"})
 
 
@@ -98,7 +98,7 @@ def access_of(permission: Permission, request: Request) -> Access | Response | N
 
 def _allow_local(request: Request) -> Access | None:
     is_behind_proxy = (
-        any(name in request.headers for name in _OF_PROXIES)
+        any(name in request.headers for name in _PROXY_HEADERS)
         or "werkzeug.proxy_fix.orig" in request.environ
     )
     name = request.host.lower().rsplit(":", 1)[0] if request.host[-1:] != "]" else request.host

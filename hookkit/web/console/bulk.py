@@ -26,16 +26,15 @@ from hookkit.operating.replays import Preview
 from hookkit.web.console.access import Right
 from hookkit.web.console.events import Chosen, chosen_of, filter_of
 from hookkit.web.console.rendering import render
-from hookkit.web.console.visit import PageRefused, Visit
+from hookkit.web.console.visit import LONGEST_REASON, PageRefused, Visit
 
-#: Above this many, the number is typed before they run.
+#: If more entries than this would run, their number must be typed first.
 TYPED_ABOVE = 100
 
 #: How many entries become due in a second, unless somebody says otherwise; and the most.
 PER_SECOND = 20
 MAX_PER_SECOND = 1000
 
-LONGEST_REASON = 500
 _MOST_DIGITS = 18
 
 

@@ -21,7 +21,7 @@ from hookkit.inbox.sights import Run
 #: The size of a chart, in units of its own.
 WIDTH, HEIGHT = 480, 100
 
-#: So many colors there are; what is rarer than the others shares the last one.
+#: How many colors there are; the rarest series share the last one.
 _MOST_SERIES = 6
 
 _MINUTE_MS = 60_000

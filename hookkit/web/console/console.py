@@ -27,6 +27,7 @@ from hookkit.core.errors import (
     Unavailable,
 )
 from hookkit.core.rates import Bucket, remember
+from hookkit.core.text import sentence
 from hookkit.inbox.records import storable_text
 from hookkit.inbox.sql.patience import looking
 from hookkit.web.console.access import Access, Permission, access_of
@@ -37,20 +38,20 @@ from hookkit.web.console.visit import THEMES, TIMES, Page, PageRefused, Visit
 
 _logger = logging.getLogger("hookkit")
 
-#: So many requests a second may a user send, and so many at once.
+#: How many requests a user may send in a second, and at once.
 PER_S = 20.0
 AT_ONCE = 40
 _MOST_USERS = 1000
 
-#: What an error says may quote what somebody sent.
+#: A longer message of an error is cut: it may quote what somebody sent.
 _LONGEST_SENTENCE = 2000
 
-#: A look into the inbox is given up after so many seconds.
+#: When a look into the inbox is given up, in seconds.
 LOOK_LIMIT_S = 3.0
 
 # An answer other than 404, such as a redirection to the right spelling of an address, would tell
 # everybody that there is a console.
-_OF_RULES: dict[str, Any] = {
+_RULE_OPTIONS: dict[str, Any] = {
     "provide_automatic_options": False,
     "strict_slashes": False,
     "merge_slashes": False,
@@ -91,20 +92,20 @@ def console_blueprint(
     console = _Console(permission, nonce, logout_url)
     blueprint = Blueprint("hookkit_console", __name__)
     for page in PAGES:
-        blueprint.add_url_rule(page.rule, page.name, console.view_of(page), **_OF_RULES)
-    blueprint.record(_check)
+        blueprint.add_url_rule(page.rule, page.name, console.view_of(page), **_RULE_OPTIONS)
+    blueprint.record(_require_secret_key)
     blueprint.record(_take_every_method)
     return blueprint
 
 
-def _check(setup: BlueprintSetupState) -> None:
+def _require_secret_key(setup: BlueprintSetupState) -> None:
     """Refuse an application whose console could not sign its forms."""
     if not setup.app.config.get("SECRET_KEY"):
         raise ConfigurationError("SECRET_KEY: missing; the console signs its forms with it")
 
 
 def _take_every_method(setup: BlueprintSetupState) -> None:
-    """Have the rules take methods that nobody has heard of, too: Flask would answer these 405."""
+    """Have the rules take every method, even an invented one: Flask would answer these 405."""
     blueprint = f"{setup.name_prefix}.{setup.name}".lstrip(".")
     for page in PAGES:
         for rule in setup.app.url_map.iter_rules(f"{blueprint}.{page.name}"):
@@ -190,25 +191,16 @@ class _Console:
         Raises:
             PageRefused: It may not.
         """
-        is_right_method = request.method in (("POST",) if page.is_action else ("GET", "HEAD"))
         if not visit.may(page.right):
             what = "This takes" if page.is_action else "This page takes"
             raise PageRefused(
                 403, f"{what} the right “{page.right.value}”, which {visit.access.user} lacks."
             )
-        if not is_right_method:
+        if request.method not in (("POST",) if page.is_action else ("GET", "HEAD")):
             how = "the form of its page" if page.is_action else "a plain request (GET)"
             raise PageRefused(405, f"This address takes {how} alone.")
         if page.is_action:
-            why = why_forged(request) or visit.tokens.why_not(
-                request.form.get(FIELD, ""),
-                visit.access.user,
-                page.name,
-                values,
-                max_age_s=MAX_AGE_S,
-            )
-            if why is not None:
-                raise PageRefused(403, _about_forgery(why))
+            _check_origin(page, visit, values)
         if page.is_counted and not self._is_within_limit(visit.access.user):
             raise PageRefused(429, f"More than {PER_S:.0f} pages a second were asked for: wait.")
 
@@ -222,10 +214,21 @@ class _Console:
             return bucket.take(now_s)
 
 
-def _about_forgery(why: str) -> str:
-    if why.startswith("was"):
-        return f"The token of this form {why}: open the page again, and press its button there."
-    return f"Nothing was done: {why}."
+def _check_origin(page: Page, visit: Visit, values: dict[str, Any]) -> None:
+    """Refuse a POST that does not come from a form of this console.
+
+    Raises:
+        PageRefused: Another site may have sent it, or its token does not fit.
+    """
+    why = why_forged(request)
+    if why is not None:
+        raise PageRefused(403, f"Nothing was done: {why}.")
+    token, user = request.form.get(FIELD, ""), visit.access.user
+    why = visit.tokens.why_not(token, user, page.name, values, max_age_s=MAX_AGE_S)
+    if why is not None:
+        raise PageRefused(
+            403, f"The token of this form {why}: open the page again, and press its button there."
+        )
 
 
 def _chosen(cookie: str, words: tuple[str, ...]) -> str:
@@ -235,5 +238,4 @@ def _chosen(cookie: str, words: tuple[str, ...]) -> str:
 
 
 def _sentence(error: Exception) -> str:
-    text = storable_text(str(error).strip(), _LONGEST_SENTENCE)
-    return f"{text[:1].upper()}{text[1:]}{'' if text.endswith('.') else '.'}"
+    return sentence(storable_text(str(error).strip(), _LONGEST_SENTENCE))

@@ -12,10 +12,13 @@ from typing import NamedTuple
 
 from werkzeug.wrappers import Response
 
+from hookkit.application.app_state import rule_name
 from hookkit.cli.flask_commands.common import utc
+from hookkit.cli.flask_commands.stats import ARRIVED
 from hookkit.core.errors import Unavailable
 from hookkit.core.handlers import Handler
 from hookkit.core.modes import Change, Mode, modes_after
+from hookkit.core.text import sentence
 from hookkit.operating.secret_use import UNUSED_AFTER, SecretUse
 from hookkit.operating.silence import last_deliveries
 from hookkit.receiving.endpoint import Endpoint, Protection
@@ -30,9 +33,6 @@ _PROOFS = {
     "basic": "HTTP Basic credentials",
     "path_token": "a token in the URL",
 }
-
-#: Counts of events; the others are of deliveries that were refused.
-_ARRIVED = ("new", "duplicate", "conflict")
 
 
 class _Line(NamedTuple):
@@ -65,7 +65,7 @@ def show_endpoints(visit: Visit) -> Response:
     lines = []
     for name, endpoint in state.settings.endpoints.items():
         counts = _counts(sums, name)
-        arrived = sum(counts.get(code, 0) for code in _ARRIVED)
+        arrived = sum(counts.get(code, 0) for code in ARRIVED)
         lines.append(
             _Line(
                 endpoint=endpoint,
@@ -80,7 +80,7 @@ def show_endpoints(visit: Visit) -> Response:
 
 
 def show_endpoint(visit: Visit, at: str) -> Response:
-    """Show what an endpoint is, what it takes for a proof, and what came in the last day."""
+    """Show an endpoint: what proves its senders, and what came in the last day."""
     state = visit.state
     endpoint = state.settings.endpoints.get(at)
     if endpoint is None:
@@ -111,15 +111,15 @@ def _counts(sums: Mapping[tuple[str, str], int], name: str) -> dict[str, int]:
 
 def url_of(visit: Visit, endpoint: Endpoint) -> str | None:
     """Return the path of an endpoint's URL; its token is left out."""
-    named = f"at_{endpoint.name.replace('.', '%2E')}"
+    name = rule_name(endpoint)
     for rule in visit.state.app.url_map.iter_rules():
-        if rule.endpoint.rpartition(".")[2] == named and not rule.arguments:
+        if rule.endpoint.rpartition(".")[2] == name and not rule.arguments:
             return rule.rule
     return None
 
 
 def _proofs(endpoint: Endpoint) -> Iterator[tuple[str, str]]:
-    """Yield whose deliveries must prove what, in words."""
+    """Yield each kind of delivery, and what it must prove, in words."""
     if endpoint.protection is not None:
         yield "Every delivery", _in_words(endpoint.protection)
     elif endpoint.version_protections:
@@ -187,7 +187,7 @@ def _evidence(use: SecretUse, newest: SecretUse) -> str:
 
 
 def _others(endpoint: Endpoint) -> Iterator[_Secret]:
-    """Yield the secrets that something else proves more than, so that their use is not kept."""
+    """Yield the secrets that are asked for beside another proof: their use is not kept."""
     for protection in endpoint.protections:
         for setting, _ in protection.configured():
             if setting == protection.proving_setting:
@@ -195,7 +195,7 @@ def _others(endpoint: Endpoint) -> Iterator[_Secret]:
             try:
                 lists = endpoint.secret_lists(protection, setting)
             except Unavailable as error:
-                yield _Secret(setting, "", None, f"{error}.")
+                yield _Secret(setting, "", None, sentence(str(error)))
                 continue
             for secrets in lists:
                 for position, secret in enumerate(secrets):

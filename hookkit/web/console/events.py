@@ -214,10 +214,22 @@ def _time(chosen: Chosen, field: str, mistakes: dict[str, str]) -> datetime | No
     if not text:
         return None
     try:
-        return TIME.convert(text, None, None)
-    except click.BadParameter:
-        mistakes[field] = "Write 2h, today, 2026-03-01 or 2026-03-01T09:00Z."
+        return read_time(text)
+    except ValueError as error:
+        mistakes[field] = str(error)
         return None
+
+
+def read_time(text: str) -> datetime:
+    """Return the time that *text* means.
+
+    Raises:
+        ValueError: It means none; the message says how to write one.
+    """
+    try:
+        return TIME.convert(text, None, None)
+    except click.BadParameter as error:
+        raise ValueError("Write 2h, today, 2026-03-01 or 2026-03-01T09:00Z.") from error
 
 
 def _chips(chosen: Chosen) -> Iterator[tuple[str, str, dict[str, str]]]:

@@ -10,6 +10,7 @@ from werkzeug.wrappers import Response
 from hookkit.cli.flask_commands.capture import captured_entry
 from hookkit.cli.flask_commands.common import as_json
 from hookkit.core.errors import HookkitError, Unavailable
+from hookkit.core.text import sentence
 from hookkit.web.console.endpoints import url_of
 from hookkit.web.console.rendering import render
 from hookkit.web.console.visit import PageRefused, Visit
@@ -22,8 +23,7 @@ def show_fixture(visit: Visit, entry_id: int) -> Response:
     except Unavailable:
         raise
     except HookkitError as error:
-        text = str(error)
-        raise PageRefused(404, f"{text[:1].upper()}{text[1:]}.") from error
+        raise PageRefused(404, sentence(str(error))) from error
     name = f"event-{entry_id}.json"
     text = as_json(found.captured, indent=2)
     if request.args.get("as") == "file":

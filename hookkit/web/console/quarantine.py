@@ -7,16 +7,15 @@ from collections.abc import Collection, Iterator, Sequence
 from datetime import datetime
 from typing import NamedTuple
 
-import click
 from flask import request
 from werkzeug.wrappers import Response
 
 from hookkit.cli.flask_commands.quarantine import target_of, unreleased
-from hookkit.cli.times import TIME
 from hookkit.core.errors import Unavailable
 from hookkit.inbox.records import Refused
 from hookkit.operating.refusals import ENDED, Outcome, Release
 from hookkit.web.console.access import Right
+from hookkit.web.console.events import read_time
 from hookkit.web.console.ids import row_id
 from hookkit.web.console.rendering import render
 from hookkit.web.console.visit import PageRefused, Visit
@@ -24,10 +23,10 @@ from hookkit.web.console.visit import PageRefused, Visit
 #: How many refused deliveries a page lists.
 LIMIT = 100
 
-#: How many are verified again by one press of the button: a person waits for them.
+#: How many one press of the button verifies again, since a person waits for them.
 AT_ONCE = 100
 
-#: Of so many endpoints the newest refusal is explained above the list.
+#: For how many endpoints the newest refusal is explained above the list.
 _MOST_EXPLAINED = 5
 
 _DONE = {
@@ -148,9 +147,9 @@ def _chosen(visit: Visit, at: str, since: str) -> _Chosen:
     if not since:
         return _Chosen(at or None, None)
     try:
-        return _Chosen(at or None, TIME.convert(since, None, None))
-    except click.BadParameter:
-        return _Chosen(at or None, None, "Write 2h, today, 2026-03-01 or 2026-03-01T09:00Z.")
+        return _Chosen(at or None, read_time(since))
+    except ValueError as error:
+        return _Chosen(at or None, None, str(error))
 
 
 def _refused(visit: Visit, refused_id: int) -> Refused:

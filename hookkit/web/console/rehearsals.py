@@ -15,7 +15,7 @@ from flask import Flask
 from hookkit.core.errors import HookkitError
 from hookkit.switching.rehearsal import Rehearsal
 
-#: After so many seconds a rehearsal is given up.
+#: When a rehearsal is given up, in seconds.
 LIMIT_S = 30.0
 
 #: How long a result is shown.

@@ -78,7 +78,7 @@ def render(visit: Visit, template: str, *, status: int = 200, **values: Any) -> 
 
 
 def render_refusal(visit: Visit, status: int, sentence: str) -> Response:
-    """Return the page that says in one sentence why there is no other."""
+    """Return a page that says in one sentence why what was asked for is not there."""
     return render(visit, "refusal.html", status=status, sentence=sentence, code=status)
 
 
@@ -96,7 +96,7 @@ def _file_url(name: str) -> str:
 
 
 def _back() -> str:
-    """Return where the visitor is, below the console; what an action answered is no such place."""
+    """Return the address of this page below the console; "" after an action."""
     if request.method == "POST":
         return ""
     return request.full_path.removeprefix(url_for(".first").removeprefix(request.root_path))

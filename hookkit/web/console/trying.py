@@ -19,7 +19,7 @@ from hookkit.web.console.visit import Visit
 _IDS = ("stored lane", "stored fact")
 
 
-class Trial(NamedTuple):
+class Rereading(NamedTuple):
     """What today's code makes of an entry.
 
     Attributes:
@@ -33,7 +33,7 @@ class Trial(NamedTuple):
     handlers: Sequence[tuple[str, str]]
 
 
-def try_again(visit: Visit, detail: Detail) -> Trial | None:
+def try_again(visit: Visit, detail: Detail) -> Rereading | None:
     """Return what today's code makes of an entry; None if it cannot be read."""
     record = detail.record
     report = visit.state.renormalizing.compare(Filter(entry_ids=[record.id]))
@@ -42,7 +42,7 @@ def try_again(visit: Visit, detail: Detail) -> Trial | None:
     assignment = visit.state.worker.assignment
     event = Reader(assignment.providers).read(detail.kept)
     names = [each.name for each in assignment.registry.of_type(event.type)]
-    return Trial(
+    return Rereading(
         event_type=event.type.value,
         changed=[_without_names(each) for each in report.changed],
         handlers=list(_standing(record, names)),

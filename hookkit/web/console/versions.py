@@ -7,23 +7,21 @@ Rule 2: a form knows how many changes there were when its page was made: after a
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import partial
 from threading import Lock
-from typing import Any
 
 from flask import request
 from werkzeug.wrappers import Response
 
 from hookkit.core.errors import ConfigurationError
 from hookkit.core.modes import Mode
+from hookkit.core.text import sentence
 from hookkit.switching.switch import Status
 from hookkit.web.console.access import Right
 from hookkit.web.console.rehearsals import LIMIT_S, Rehearsed, rehearsals_of
 from hookkit.web.console.rendering import render
-from hookkit.web.console.visit import PageRefused, Visit
-
-_LONGEST_REASON = 500
+from hookkit.web.console.visit import LONGEST_REASON, PageRefused, Visit
 
 #: How long a person waits for a rehearsal before the page says that it runs, in seconds.
 _WAIT_S = 20.0
@@ -46,7 +44,7 @@ def show_versions(visit: Visit, at: str) -> Response:
     try:
         status = visit.state.versions.status(at, request.args.get("to") or None)
     except ConfigurationError as error:
-        raise PageRefused(404, f"{error}.") from None
+        raise PageRefused(404, sentence(str(error))) from None
     rehearsed = None
     if status.new is not None:
         rehearsed = rehearsals_of(visit.state.app).last(at, status.new, visit.now)
@@ -88,7 +86,7 @@ def retire(visit: Visit, at: str) -> Response:
     return _change(visit, at, "retire", do, did="retired")
 
 
-def _change(visit: Visit, at: str, action: str, do: Any, *, did: str) -> Response:
+def _change(visit: Visit, at: str, action: str, do: Callable[..., object], *, did: str) -> Response:
     """Do *action* to the version that the form names, if all that it needs is filled in."""
     form = request.form
     version, reason = form.get("version", ""), form.get("reason", "").strip()
@@ -99,8 +97,8 @@ def _change(visit: Visit, at: str, action: str, do: Any, *, did: str) -> Respons
         mistakes["confirm"] = f"Write {version}, as it stands here."
     if is_forced and not reason:
         mistakes["reason"] = "Say why, in spite of the reasons against it: it is recorded."
-    if len(reason) > _LONGEST_REASON:
-        mistakes["reason"] = f"Write at most {_LONGEST_REASON} characters."
+    if len(reason) > LONGEST_REASON:
+        mistakes["reason"] = f"Write at most {LONGEST_REASON} characters."
     if mistakes:
         other = version if action == "switch" else None
         status = visit.state.versions.status(at, other)

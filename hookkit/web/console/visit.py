@@ -13,14 +13,18 @@ from werkzeug.wrappers import Response
 
 from hookkit.application.app_state import AppState
 from hookkit.core.entry import Filter
+from hookkit.core.errors import HookkitError
 from hookkit.web.console.access import Access, Right
 from hookkit.web.console.forgery import Signer
+
+#: The most characters of a reason that somebody gives.
+LONGEST_REASON = 500
 
 THEMES = ("auto", "light", "dark")
 TIMES = ("utc", "local")
 
 
-class PageRefused(Exception):
+class PageRefused(HookkitError):
     """A page that cannot be shown, or an action that cannot be done: one sentence says why."""
 
     def __init__(self, status: int, sentence: str) -> None:
