@@ -24,8 +24,8 @@ class Heard(NamedTuple):
     Attributes:
         first: The first minute that is known.
         last: The last minute.
-        usual: In how many of the minutes since the last one there were deliveries earlier: by
-            each period, as many periods earlier as they had to be over.
+        usual: By period: how many minutes with deliveries there were ``earlier_by`` so much, of
+            as many minutes as have gone by since the last one.
     """
 
     first: int
