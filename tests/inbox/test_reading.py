@@ -12,7 +12,7 @@ from sqlalchemy import delete, event, insert
 from hookkit.core.attempts import Outcome
 from hookkit.core.entry import Filter, State
 from hookkit.inbox.opening import open_inbox
-from hookkit.inbox.records import to_ms
+from hookkit.inbox.records import IdSpan, to_ms
 from hookkit.inbox.sights import Missing
 from hookkit.inbox.sql.tables import attempts, deliveries, entries, facts
 from tests.inbox.making import (
@@ -367,6 +367,29 @@ def test_look_costs_the_same_however_much_is_stored(sqlite_inbox, name, few_over
     few, many = costs
     assert many["statements"] == few["statements"] <= 8
     assert many["steps"] <= few["steps"] * 1.2 + 3
+
+
+def test_proofs_before_an_id_are_looked_for_among_so_many_deliveries(sqlite_inbox):
+    row = {
+        "endpoint": "support",
+        "provider": "sunshine",
+        "version": "v2",
+        "received_at_ms": to_ms(NOW),
+        "body": b"{}",
+        "headers": "{}",
+        "body_sha256": "",
+        "secret_index": 0,
+        "is_conflict": False,
+    }
+    with sqlite_inbox._transactions.write() as connection:
+        connection.execute(insert(deliveries), [row] * 3000)
+    costs = []
+    for before_id in (100, 2900):
+        with steps_of(sqlite_inbox) as counted:
+            sqlite_inbox.reading.proofs(IdSpan(before_id=before_id), limit=10)
+        costs.append(counted["steps"])
+
+    assert costs[1] <= costs[0] + 3
 
 
 def test_many_entries_that_are_named_are_found_by_few_statements(sql_inbox):

@@ -252,6 +252,8 @@ def proofs(connection: Connection, spans: Sequence[IdSpan], limit: int) -> list[
 
 def _uses(number: int, span: IdSpan, limit: int) -> Select[Any]:
     last_id = _NEWEST if span.before_id is None else literal(span.before_id - 1, BigInteger)
+    # One bound: of two, SQLite would take the first, and go through all that lies above it.
+    above_id = case((last_id - limit > span.after_id, last_id - limit), else_=span.after_id)
     at_ms = deliveries.c.received_at_ms
     return (
         select(
@@ -261,10 +263,6 @@ def _uses(number: int, span: IdSpan, limit: int) -> Select[Any]:
             func.min(at_ms),
             func.max(at_ms),
         )
-        .where(
-            deliveries.c.id > span.after_id,
-            deliveries.c.id > last_id - limit,
-            deliveries.c.id <= last_id,
-        )
+        .where(deliveries.c.id > above_id, deliveries.c.id <= last_id)
         .group_by(deliveries.c.endpoint, _FINGERPRINT)
     )
