@@ -150,10 +150,6 @@ def _looks(inbox: Inbox, many: int, since: datetime) -> Mapping[str, Callable[[]
             inbox.reading.twin(detail.record, window_s=_WINDOW_S)
             inbox.reading.neighbours(detail.record)
 
-    def stats() -> None:
-        inbox.reading.counts()
-        inbox.next_due_at(["support", "shop"])
-
     return {
         "newest page": find,
         "page at a random place": lambda: find(below_id=place()),
@@ -166,7 +162,7 @@ def _looks(inbox: Inbox, many: int, since: datetime) -> Mapping[str, Callable[[]
         "exact event id": lambda: find(Filter(event_id=f"event-{place()}")),
         "one entry, twin and neighbours": one_entry,
         "dead in groups": inbox.reading.dead_groups,
-        "stats": stats,
+        "stats": lambda: inbox.standing(["support", "shop"]),
     }
 
 

@@ -115,6 +115,7 @@ MAY_IMPORT = {
         # An event is read anew, and sent again, as the commands do it.
         "handling",
         "inbox",
+        "log",
         "operating",
         "receiving",
         "switching",

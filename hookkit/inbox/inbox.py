@@ -14,7 +14,7 @@ Rule 6: a claim looks at PENDING, WAITING and RUNNING one by one, since each wal
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 
@@ -25,13 +25,11 @@ from hookkit.core.attempts import Attempt
 from hookkit.core.delivery import Envelope
 from hookkit.core.entry import EVERYTHING, Entry, Filter, Lease, Receipt, Settlement, State
 from hookkit.core.errors import ReplayRefused
-from hookkit.inbox.reading import Reading
+from hookkit.inbox.reading import CAP, Reading
 from hookkit.inbox.records import (
-    STEP,
     Batch,
     EntryRecord,
     Kept,
-    Proofs,
     Pruned,
     ReadAs,
     Terms,
@@ -44,8 +42,9 @@ from hookkit.inbox.sql.audit import Audit
 from hookkit.inbox.sql.claim import choose, first_due, lease, release
 from hookkit.inbox.sql.claimed import claimed_entries
 from hookkit.inbox.sql.drift import Drift
-from hookkit.inbox.sql.find import counts, find, find_kept, proofs
+from hookkit.inbox.sql.find import counts, find, find_kept
 from hookkit.inbox.sql.keys import KeptKeys
+from hookkit.inbox.sql.look import standing
 from hookkit.inbox.sql.minutes import Minutes
 from hookkit.inbox.sql.quarantine import Quarantine
 from hookkit.inbox.sql.replays import Replays
@@ -366,6 +365,11 @@ class Inbox:
             due_ms = min((due_ms for _, due_ms in first), default=None)
         return None if due_ms is None else from_ms(due_ms)
 
+    def standing(self, endpoints: Collection[str]) -> tuple[Mapping[State, int], datetime | None]:
+        """Return the counts of ``Reading.counts``, and what ``next_due_at`` does, by one look."""
+        with self._transactions.read() as connection:
+            return standing(connection, self._wanted(endpoints), CAP)
+
     def find(self, wanted: Filter = EVERYTHING, *, limit: int = 100) -> Sequence[EntryRecord]:
         """Return entries, newest first, however many are gone through: for programs and tests.
 
@@ -411,17 +415,6 @@ class Inbox:
         """
         with self._transactions.read() as connection:
             return counts(connection)
-
-    def proofs(self, after_id: int = 0, before_id: int | None = None, limit: int = STEP) -> Proofs:
-        """Return which secrets proved the newest of the kept deliveries between two ids.
-
-        Args:
-            after_id: Only deliveries with a higher id.
-            before_id: Only deliveries with a lower one; None is all.
-            limit: How many ids are looked through at most, whatever is stored.
-        """
-        with self._transactions.read() as connection:
-            return proofs(connection, after_id, before_id, limit)
 
     def after_fork(self) -> None:
         """Forget connections that belong to the parent process."""

@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 
 from hookkit.core.entry import EVERYTHING, Filter, State
-from hookkit.inbox.records import STEP, EntryRecord
+from hookkit.inbox.records import STEP, EntryRecord, IdSpan, Kept, Proofs
 from hookkit.inbox.sights import (
     DeadGroup,
     Detail,
@@ -25,6 +25,7 @@ from hookkit.inbox.sights import (
 from hookkit.inbox.sql.changes import changes, newest
 from hookkit.inbox.sql.dead import dead_groups
 from hookkit.inbox.sql.detail import detail, neighbours, twin
+from hookkit.inbox.sql.find import proofs
 from hookkit.inbox.sql.look import Span, capped_counts, glimpses, look
 from hookkit.inbox.sql.rows import BodyCipher
 from hookkit.inbox.sql.runs import handler_runs, runs
@@ -89,9 +90,7 @@ class Reading:
         with self._transactions.read() as connection:
             return capped_counts(connection, cap)
 
-    def twin(
-        self, record: EntryRecord, *, window_s: float, look_at: int = STEP
-    ) -> EntryRecord | None:
+    def twin(self, record: EntryRecord, *, window_s: float, look_at: int = STEP) -> Kept | None:
         """Return the nearest entry of another version that reports the same fact, None without.
 
         Args:
@@ -99,7 +98,7 @@ class Reading:
             look_at: How many ids before the entry and after it are looked at, at most.
         """
         with self._transactions.read() as connection:
-            return twin(connection, record, window_s, look_at)
+            return twin(connection, record, window_s, look_at, self._cipher)
 
     def neighbours(self, record: EntryRecord, *, limit: int = 5, look_at: int = STEP) -> Neighbours:
         """Return the entries around one: of its lane before and after it, and of its delivery.
@@ -154,6 +153,15 @@ class Reading:
         """
         with self._transactions.read() as connection:
             return handler_runs(connection, since, look_at)
+
+    def proofs(self, *spans: IdSpan, limit: int = STEP) -> list[Proofs]:
+        """Return which secrets proved the newest of the kept deliveries, for each of *spans*.
+
+        Args:
+            limit: How many ids of each are looked through at most, whatever is stored.
+        """
+        with self._transactions.read() as connection:
+            return proofs(connection, spans, limit)
 
     def mark(self) -> Mark:
         """Return the mark of somebody who has seen all that is there."""

@@ -310,6 +310,13 @@ class ProofUse(NamedTuple):
     last_at: datetime
 
 
+class IdSpan(NamedTuple):
+    """Ids above one and below another; None is no bound."""
+
+    after_id: int = 0
+    before_id: int | None = None
+
+
 class Proofs(NamedTuple):
     """Which secrets proved the deliveries from one id to another.
 

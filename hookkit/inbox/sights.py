@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 from hookkit.core.attempts import Outcome
 from hookkit.core.body import Headers
+from hookkit.core.entry import State
 from hookkit.inbox.records import EntryRecord, Kept
 
 
@@ -106,6 +107,15 @@ class Glimpse(NamedTuple):
     received_ms: int
 
 
+class Neighbour(NamedTuple):
+    """What people see of an entry beside another one."""
+
+    id: int
+    state: State
+    vendor_type: str
+    event_type: str | None
+
+
 class Neighbours(NamedTuple):
     """Entries around one, each nearest first.
 
@@ -115,9 +125,9 @@ class Neighbours(NamedTuple):
         siblings: Others that the same delivery brought, in its order.
     """
 
-    earlier: Sequence[EntryRecord]
-    later: Sequence[EntryRecord]
-    siblings: Sequence[EntryRecord]
+    earlier: Sequence[Neighbour]
+    later: Sequence[Neighbour]
+    siblings: Sequence[Neighbour]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -133,7 +143,7 @@ class DeadGroup:
         endpoints: Their names, sorted.
         newest_id: The highest id among them.
         entry_ids: All of them, highest first.
-        failed_at: When each of them failed for good.
+        failed_at_ms: When each of them failed for good, in milliseconds since 1970 (UTC).
     """
 
     handler: str
@@ -145,7 +155,7 @@ class DeadGroup:
     endpoints: Sequence[str]
     newest_id: int
     entry_ids: Sequence[int] = field(default=(), repr=False)
-    failed_at: Sequence[datetime] = field(default=(), repr=False)
+    failed_at_ms: Sequence[int] = field(default=(), repr=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -27,7 +27,7 @@ from hookkit.inbox.sqlite.file import NETWORK_TYPES, concern_about_version, moun
 from hookkit.inbox.sqlite.loss import loss_of_missing
 from hookkit.operating.applications import ThisApplication, describe
 from hookkit.operating.presence import workers_seen
-from hookkit.operating.silence import find_silent, last_deliveries
+from hookkit.operating.silence import find_silent
 from hookkit.receiving.endpoint import Endpoint
 from hookkit.settings.load import Settings
 
@@ -239,12 +239,10 @@ class Checkup:
         try:
             # A read-only database refuses a claim. No endpoint has this name: nothing is claimed.
             inbox.claim(now=now, lease_s=1, limit=1, endpoints=[""])
-            counts = inbox.reading.counts()
-            due_at = inbox.next_due_at(self.settings.endpoints)
+            counts, due_at = inbox.standing(self.settings.endpoints)
             others = inbox.applications.others(self.identity.names())
             groups = inbox.reading.dead_groups()[:MAX_GROUPS] if counts[State.DEAD] else ()
-            last_at = last_deliveries(inbox.rhythm, self.settings.endpoints, now)
-            silent = find_silent(inbox.rhythm, last_at, now)
+            _, silent = find_silent(inbox.rhythm, self.settings.endpoints, now)
             workers = workers_seen(inbox, now)
         except Unavailable as error:
             yield Finding(Level.FAILURE, f"inbox: {name}: {error}")

@@ -46,17 +46,11 @@ class Operations:
 
     def stats(self) -> Stats:
         """Return the statistics; see ``HookKit.stats``."""
-        return self.stats_due(self.next_due_at())
+        return self.standing()[0]
 
-    def next_due_at(self) -> datetime | None:
-        """Return when the next entry is due; a time in the past means now."""
-        return self.inbox().next_due_at(self.endpoints)
-
-    def stats_due(self, due_at: datetime | None) -> Stats:
-        """Return the statistics of an inbox whose next entry is due at that time."""
+    def standing(self) -> tuple[Stats, datetime | None]:
+        """Return the statistics, and when the next entry is due; a time in the past means now."""
+        entries, due_at = self.inbox().standing(self.endpoints)
         overdue_s = 0.0 if due_at is None else (self.clock() - due_at).total_seconds()
-        return Stats(
-            entries=self.inbox().reading.counts(),
-            overdue_s=max(0.0, overdue_s),
-            secrets=self.secrets(),
-        )
+        stats = Stats(entries=entries, overdue_s=max(0.0, overdue_s), secrets=self.secrets())
+        return stats, due_at

@@ -14,7 +14,7 @@ from datetime import datetime, timedelta
 
 from hookkit.core.errors import Unavailable
 from hookkit.inbox.inbox import Inbox
-from hookkit.inbox.records import Proofs
+from hookkit.inbox.records import IdSpan, Proofs
 from hookkit.receiving.endpoint import Endpoint
 
 _logger = logging.getLogger("hookkit")
@@ -149,16 +149,18 @@ class Rotation:
 
     def _read_more(self, now: datetime) -> _Seen:
         """Return what is known after reading what is new, and one piece further back."""
-        inbox, seen = self.inbox(), self._seen
-        new = inbox.proofs(after_id=max(0, seen.last_id - OVERLAP_IDS))
+        seen = self._seen
+        spans = [IdSpan(after_id=max(0, seen.last_id - OVERLAP_IDS))]
+        is_enough = seen.since is not None and seen.since <= now - 2 * UNUSED_AFTER
+        if not is_enough and seen.first_id > 1:
+            spans.append(IdSpan(before_id=seen.first_id))
+        new, *older = self.inbox().reading.proofs(*spans)
         if new.last_id < seen.last_id or new.first_id > seen.last_id + 1:
             # Another database, or a gap that one look cannot read: begin again.
-            seen = _Seen(first_id=new.first_id, last_id=new.last_id)
-        seen = seen.merged(new)
-        is_enough = seen.since is not None and seen.since <= now - 2 * UNUSED_AFTER
-        if is_enough or seen.first_id <= 1:
-            return seen
-        return seen.merged(inbox.proofs(before_id=seen.first_id))
+            return _Seen(first_id=new.first_id, last_id=new.last_id).merged(new)
+        for each in (new, *older):
+            seen = seen.merged(each)
+        return seen
 
     def _log_once(self, use: SecretUse) -> None:
         key = use.endpoint, use.fingerprint

@@ -16,7 +16,7 @@ from datetime import datetime
 from hookkit import signals
 from hookkit.inbox.inbox import Inbox
 from hookkit.inbox.records import from_ms, to_ms
-from hookkit.inbox.sql.rhythm import Rhythm
+from hookkit.inbox.sql.rhythm import Heard, Rhythm, earlier_by
 
 _logger = logging.getLogger("hookkit")
 
@@ -65,38 +65,42 @@ def last_deliveries(
 
 
 def find_silent(
-    rhythm: Rhythm, last_at: Mapping[str, datetime], now: datetime
-) -> Mapping[str, Silence]:
-    """Return the endpoints that are silent, by name.
+    rhythm: Rhythm, endpoints: Collection[str], now: datetime
+) -> tuple[Mapping[str, datetime], Mapping[str, Silence]]:
+    """Return what ``last_deliveries`` does, and the endpoints that are silent, by name.
 
     Args:
         rhythm: The counts by minutes.
-        last_at: What ``last_deliveries`` has returned.
+        endpoints: Their names.
         now: Aware UTC.
     """
-    found = {}
-    for endpoint, at in last_at.items():
-        gap_s = _gap_of_silence(rhythm, endpoint, _minute_of(at) + 1, _minute_of(now))
+    now_min = _minute_of(now)
+    last_at, silent = {}, {}
+    heard = rhythm.heard(endpoints, now_min - FORGOTTEN, now_min, (_DAY, _WEEK))
+    for endpoint, each in heard.items():
+        last_at[endpoint] = at = from_ms(each.last * _MINUTE_MS)
+        gap_s = _gap_of_silence(each, now_min)
         if gap_s is not None:
-            silent_s = (now - at).total_seconds()
-            found[endpoint] = Silence(
-                endpoint=endpoint, last_at=at, silent_s=silent_s, usual_gap_s=gap_s
+            silent[endpoint] = Silence(
+                endpoint=endpoint,
+                last_at=at,
+                silent_s=(now - at).total_seconds(),
+                usual_gap_s=gap_s,
             )
-    return found
+    return last_at, silent
 
 
-def _gap_of_silence(rhythm: Rhythm, endpoint: str, since: int, until: int) -> float | None:
-    """Return the usual gap in seconds if the minutes from *since* to *until* are a silence."""
-    length = until - since
+def _gap_of_silence(heard: Heard, now_min: int) -> float | None:
+    """Return the usual gap in seconds if the minutes since the last delivery are a silence."""
+    since = heard.last + 1
+    length = now_min - since
     if length < MISSING:
         return None
-    first = rhythm.first(endpoint)
-    usual = []
-    for period in (_DAY, _WEEK):
-        # A silence of more than a day is compared with what was before it began.
-        back = period * -(-length // period)
-        if first is not None and first <= since - back:
-            usual.append(rhythm.busy(endpoint, since - back, until - back))
+    usual = [
+        count
+        for period, count in heard.usual.items()
+        if heard.first <= since - earlier_by(length, period)
+    ]
     if not usual or min(usual) < MISSING:
         return None
     return length * 60 / min(usual)
@@ -139,7 +143,7 @@ class SilenceAlarm:
             Unavailable: The inbox cannot be reached.
         """
         now, rhythm = self._clock(), self._inbox().rhythm
-        silent = find_silent(rhythm, last_deliveries(rhythm, self._endpoints, now), now)
+        _, silent = find_silent(rhythm, self._endpoints, now)
         for endpoint in self._reported - silent.keys():
             _logger.info(
                 "endpoint %s is not silent any more",

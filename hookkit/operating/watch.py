@@ -16,7 +16,7 @@ from hookkit.core.text import counted
 from hookkit.inbox.inbox import Inbox
 from hookkit.log import BoundedLog
 from hookkit.operating.checkup import MAX_OVERDUE_S
-from hookkit.operating.silence import Silence, find_silent, last_deliveries
+from hookkit.operating.silence import Silence, find_silent
 
 _T = TypeVar("_T")
 
@@ -109,13 +109,13 @@ class Watch:
         now = self._clock()
         try:
             inbox = self._inbox()
-            due_at = inbox.next_due_at(self._endpoints)
-            last_at = last_deliveries(inbox.rhythm, self._endpoints, now)
+            entries, due_at = inbox.standing(self._endpoints)
+            last_at, silent = find_silent(inbox.rhythm, self._endpoints, now)
             return Seen(
-                entries=inbox.reading.counts(cap=1000),
+                entries=entries,
                 overdue_s=0.0 if due_at is None else max(0.0, (now - due_at).total_seconds()),
                 last_at=last_at,
-                silent=find_silent(inbox.rhythm, last_at, now),
+                silent=silent,
             )
         except Unavailable as error:
             self._warn(error)

@@ -12,6 +12,7 @@ from hookkit.core.entry import Admitted, Receipt, State
 from hookkit.core.errors import KeyPending, Rejected, Unavailable
 from hookkit.core.text import counted
 from hookkit.inbox.inbox import Inbox
+from hookkit.inbox.records import IdSpan
 from hookkit.log import BoundedLog, Detail, logger
 from hookkit.receiving.doctor import UNKNOWN, diagnose
 from hookkit.receiving.endpoint import Endpoint
@@ -239,11 +240,13 @@ class Report:
     def _fingerprints(self, endpoint: Endpoint) -> Collection[str]:
         """Return those of the secrets that have proved the newest deliveries to *endpoint*."""
         try:
-            uses = self._inbox().proofs(limit=MAX_PROOFS).uses
+            (newest,) = self._inbox().reading.proofs(IdSpan(), limit=MAX_PROOFS)
         except Unavailable:  # this is for the report alone
             return ()
         return {
-            use.fingerprint for use in uses if use.fingerprint and use.endpoint == endpoint.name
+            use.fingerprint
+            for use in newest.uses
+            if use.fingerprint and use.endpoint == endpoint.name
         }
 
     def key_pending(self, endpoint: Endpoint, error: KeyPending) -> None:

@@ -113,10 +113,10 @@ def test_twin_is_compared_field_by_field_without_personal_data(ops):
 
 def test_twin_without_a_body_is_not_compared(ops, monkeypatch):
     receive_twins(ops)
-    read = ops.inbox.reading.read
+    twin = ops.inbox.reading.twin
     monkeypatch.setattr(
-        "hookkit.inbox.reading.Reading.read",
-        lambda _, entry_id: replace(read(entry_id), body=None) if entry_id == 2 else read(entry_id),
+        "hookkit.inbox.reading.Reading.twin",
+        lambda _, record, **how: replace(twin(record, **how), body=None),
     )
 
     assert "cannot be compared" in ops.get("/events/1").text

@@ -235,14 +235,18 @@ def test_every_page_works_on_every_host(make_ops, sqlite_url, monkeypatch):
 
 
 @pytest.mark.parametrize("database", [AWAY, "sqlite:////proc/nowhere/inbox.db"])
-def test_every_page_says_in_one_sentence_that_the_inbox_is_away(make_ops, database):
+def test_every_page_says_in_one_sentence_that_the_inbox_is_away(make_ops, database, caplog):
     ops = make_ops(HOOKKIT_DATABASE=database)
     ops.as_user("reveal", "switch")
 
     for path in ("/", "/events", "/events/1", "/dead", "/replays", "/replays/new?state=dead"):
         answer = ops.get(path)
         assert (path, answer.status_code, answer.text.count('role="alert"')) == (path, 503, 1)
-        assert "hunter2" not in answer.text
+        assert "The inbox cannot be used now: try again in a minute." in answer.text
+        assert not re.search(r"hunter2|127\.0\.0\.1|nowhere|Error", answer.text)
+    reasons = [each for each in caplog.records if each.action == "console_unavailable"]
+    assert re.search(r"OperationalError|HOOKKIT_DATABASE is wrong", reasons[0].getMessage())
+    assert "hunter2" not in caplog.text
 
 
 def filled(ops, below=""):

@@ -1,7 +1,7 @@
 """What every inbox tells of the secrets that proved its deliveries."""
 
 from hookkit.core.provider import FINGERPRINT_HEADER
-from hookkit.inbox.records import Proofs, ProofUse
+from hookkit.inbox.records import IdSpan, Proofs, ProofUse
 from tests.inbox.making import NOW, after, deliver, item, payload
 
 
@@ -23,7 +23,7 @@ def uses(proofs):
 
 
 def test_nothing_was_proved_yet(inbox):
-    assert inbox.proofs() == Proofs(1, 0, [])
+    assert inbox.reading.proofs(IdSpan()) == [Proofs(1, 0, [])]
 
 
 def test_first_and_last_proof_of_each_secret_are_told(inbox):
@@ -35,7 +35,7 @@ def test_first_and_last_proof_of_each_secret_are_told(inbox):
     admit(inbox, "m-5", None, seconds=5)  # before secrets had names
     admit(inbox, "m-6", None, seconds=6, secret_index=None)
 
-    found = inbox.proofs()
+    (found,) = inbox.reading.proofs(IdSpan())
 
     assert found.first_id == 1
     assert uses(found) == {
@@ -51,14 +51,14 @@ def test_look_is_bounded_and_goes_on_where_it_ended(inbox):
     for number in range(5):
         admit(inbox, f"m-{number}", f"{number:08}", seconds=number)
 
-    newest = inbox.proofs(limit=2)
-    older = inbox.proofs(before_id=newest.first_id, limit=2)
-    oldest = inbox.proofs(before_id=older.first_id, limit=2)
+    (newest,) = inbox.reading.proofs(IdSpan(), limit=2)
+    older = IdSpan(before_id=newest.first_id)
+    again, older = inbox.reading.proofs(IdSpan(after_id=newest.last_id), older, limit=2)
+    (oldest,) = inbox.reading.proofs(IdSpan(before_id=older.first_id), limit=2)
 
     found = [{use.fingerprint for use in each.uses} for each in (newest, older, oldest)]
     assert found == [{"00000004", "00000003"}, {"00000002", "00000001"}, {"00000000"}]
     assert oldest.first_id == 1
-    again = inbox.proofs(after_id=newest.last_id)
     assert (again.first_id, again.last_id, list(again.uses)) == (
         newest.last_id + 1,
         newest.last_id,

@@ -27,6 +27,21 @@ def test_look_that_takes_too_long_is_given_up_and_the_next_one_is_answered(sql_i
     assert read(sql_inbox, LONG) == 300_000
 
 
+def test_look_on_the_users_own_engine_is_given_up_as_well(sqlite_url):
+    engine = create_engine(sqlite_url)
+    inbox = open_inbox(engine)
+
+    with looking(0.1):
+        with pytest.raises(TookTooLong, match=r"longer than 0\.1 s"):
+            read(inbox, ENDLESS)
+
+        assert inbox.find() == []
+    with engine.connect() as connection:
+        assert connection.execute(LONG).scalar_one() == 300_000
+    inbox.close()
+    engine.dispose()
+
+
 def test_writing_and_other_threads_take_their_time(sql_inbox):
     with looking(0.001), ThreadPoolExecutor(1) as pool:
         with sql_inbox._transactions.write() as connection:

@@ -12,7 +12,7 @@ from sqlalchemy import delete, event, insert
 from hookkit.core.attempts import Outcome
 from hookkit.core.entry import Filter, State
 from hookkit.inbox.opening import open_inbox
-from hookkit.inbox.records import to_ms
+from hookkit.inbox.records import IdSpan, to_ms
 from hookkit.inbox.sights import Missing
 from hookkit.inbox.sql.tables import attempts, deliveries, entries, facts
 from tests.inbox.making import (
@@ -231,7 +231,7 @@ def candidates(inbox, wanted, **how):
 
 
 @SEEDS
-def test_pages_hold_what_an_unbounded_look_finds(inbox, seed, few_overtake, monkeypatch):
+def test_pages_hold_what_an_unbounded_look_finds(inbox, seed, few_overtake):
     made = RandomInbox(inbox, seed)
     made.grow(120)
 
@@ -242,8 +242,7 @@ def test_pages_hold_what_an_unbounded_look_finds(inbox, seed, few_overtake, monk
 
         found = pages(inbox, wanted, **how)
         rising = pages(inbox, wanted, **how, upwards=True)
-        monkeypatch.setattr("hookkit.inbox.sql.candidates.STEP", how["look_at"])
-        to_replay = candidates(inbox, wanted, limit=how["limit"], looks=made.random.randint(1, 3))
+        to_replay = candidates(inbox, wanted, **how)
 
         assert list(chain.from_iterable(found)) == expected
         assert list(chain.from_iterable(rising)) == expected[::-1]
@@ -370,6 +369,42 @@ def test_look_costs_the_same_however_much_is_stored(sqlite_inbox, name, few_over
     assert many["steps"] <= few["steps"] * 1.2 + 3
 
 
+def test_proofs_before_an_id_are_looked_for_among_so_many_deliveries(sqlite_inbox):
+    row = {
+        "endpoint": "support",
+        "provider": "sunshine",
+        "version": "v2",
+        "received_at_ms": to_ms(NOW),
+        "body": b"{}",
+        "headers": "{}",
+        "body_sha256": "",
+        "secret_index": 0,
+        "is_conflict": False,
+    }
+    with sqlite_inbox._transactions.write() as connection:
+        connection.execute(insert(deliveries), [row] * 3000)
+    costs = []
+    for before_id in (100, 2900):
+        with steps_of(sqlite_inbox) as counted:
+            sqlite_inbox.reading.proofs(IdSpan(before_id=before_id), limit=10)
+        costs.append(counted["steps"])
+
+    assert costs[1] <= costs[0] + 3
+
+
+def test_many_entries_that_are_named_are_found_by_few_statements(sql_inbox):
+    ids = range(1, 10_001)
+    store(sql_inbox, [entry_row(n, state="dead") for n in ids])
+
+    with steps_of(sql_inbox) as counted:
+        found, _ = sql_inbox.replays.candidates(
+            Filter(entry_ids=list(ids), state=State.DEAD), below_id=20_000
+        )
+
+    assert [each.id for each in found] == [*reversed(ids)]
+    assert counted["statements"] <= 5
+
+
 def test_time_is_found_by_a_search_and_not_by_a_walk(inbox, few_overtake):
     store(inbox, [entry_row(n) for n in range(1, 4001)])
 
@@ -470,11 +505,11 @@ def test_twin_is_found_from_both_sides(inbox, fact):
     for entry_id, version in ((10, "v1.1"), (20, "v2"), (30, "v2")):
         other = "other" if entry_id == 30 else fact
         store(inbox, [entry_row(entry_id, version=version, fact=other)])
-    old, new, third = (inbox.reading.read(n).record for n in (10, 20, 30))
+    old, new, third = (inbox.reading.read(n) for n in (10, 20, 30))
 
-    assert inbox.reading.twin(old, window_s=15) == new
-    assert inbox.reading.twin(new, window_s=15) == old
-    assert inbox.reading.twin(third, window_s=15) is None
+    assert inbox.reading.twin(old.record, window_s=15) == new.kept
+    assert inbox.reading.twin(new.record, window_s=15) == old.kept
+    assert inbox.reading.twin(third.record, window_s=15) is None
 
 
 def test_owner_of_a_fact_is_its_twin_however_old(inbox):
@@ -505,8 +540,9 @@ def test_neighbours_are_those_of_the_lane_and_of_the_delivery(inbox):
     around = inbox.reading.neighbours(record)
     few = inbox.reading.neighbours(record, limit=1, look_at=1)
 
-    assert [[one.event_id for one in each] for each in around] == [["c", "a"], ["e"], ["c", "e"]]
-    assert [[one.event_id for one in each] for each in few] == [["c"], ["e"], ["c"]]
+    named = {each.id: each.event_id for each in inbox.find()}
+    assert [[named[one.id] for one in each] for each in around] == [["c", "a"], ["e"], ["c", "e"]]
+    assert [[named[one.id] for one in each] for each in few] == [["c"], ["e"], ["c"]]
 
 
 def failed(error, **changes):

@@ -15,7 +15,7 @@ from hookkit.core.entry import Entry, State
 from hookkit.core.errors import ConfigurationError, ReplayRefused, Unavailable
 from hookkit.inbox.opening import open_inbox
 from hookkit.inbox.sql import transactions
-from hookkit.inbox.sql.claim import _DUE, _FIRST_DUE
+from hookkit.inbox.sql.claim import _DUE, FIRST_DUE
 from hookkit.inbox.sql.tables import SCHEMA_VERSION, attempts, deliveries, entries, metadata, schema
 from tests.inbox.making import NOW, admit, attempt, claim_one, deliver, done, item, kept, record
 from tests.inbox.racing import open_and_admit
@@ -306,7 +306,7 @@ WALKS = {
     "claim new": (_DUE[State.PENDING], "hookkit_entries_due"),
     "claim again": (_DUE[State.WAITING], "hookkit_entries_due"),
     "claim lost": (_DUE[State.RUNNING], "hookkit_entries_due"),
-    "look": (_FIRST_DUE, "hookkit_entries_due"),
+    "look": (FIRST_DUE, "hookkit_entries_due"),
     "list": (
         select(entries).where(entries.c.state == "dead").order_by(entries.c.id.desc()).limit(9),
         "hookkit_entries_state",

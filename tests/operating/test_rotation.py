@@ -10,7 +10,7 @@ import pytest
 from hookkit import HookKit
 from hookkit.core.ids import fingerprint_of
 from hookkit.inbox.opening import MEMORY, open_inbox
-from hookkit.inbox.records import Proofs
+from hookkit.inbox.records import IdSpan, Proofs
 from hookkit.operating.secret_use import OVERLAP_IDS, Rotation
 from hookkit.providers import load_providers
 from hookkit.settings.load import load_settings
@@ -167,21 +167,21 @@ def test_look_is_had_a_step_at_a_time(monkeypatch):
     case.prove(OLD, 6)
     for _ in range(10):
         case.prove(NEW, 1)
-    everything = case.inbox.proofs
+    everything = case.inbox.reading.proofs
     steps = []
 
-    def three(*, after_id=0, before_id=None):
-        found = everything(after_id=after_id, before_id=before_id, limit=3)
-        steps.append((found.first_id, found.last_id))
+    def three(*spans):
+        found = everything(*spans, limit=3)
+        steps.append([(each.first_id, each.last_id) for each in found])
         return found
 
-    monkeypatch.setattr(case.inbox, "proofs", three)
+    monkeypatch.setattr(case.inbox.reading, "proofs", three)
 
-    looks = [case.look() for _ in range(3)]
+    looks = [case.look() for _ in range(4)]
 
-    assert [each[1].last_used_at is None for each in looks] == [True, True, False]
+    assert [each[1].last_used_at is None for each in looks] == [True, True, True, False]
     assert not any(each[1].can_go for each in looks)
-    assert steps[:3] == [(10, 12), (7, 9), (10, 12)]
+    assert steps == [[(10, 12)], [(10, 12), (7, 9)], [(10, 12), (4, 6)], [(10, 12), (1, 3)]]
 
 
 def test_more_than_a_look_can_take_is_begun_anew(monkeypatch):
@@ -190,16 +190,18 @@ def test_more_than_a_look_can_take_is_begun_anew(monkeypatch):
     case.look()
     steps = []
 
-    def far(*, after_id=0, before_id=None):
-        steps.append((after_id, before_id))
-        return Proofs(5000, 9000, []) if before_id is None else Proofs(1, before_id - 1, [])
+    def far(new, *older):
+        steps.append((new, *older))
+        return [Proofs(5000, 9000, []), *(Proofs(1, each.before_id - 1, []) for each in older)]
 
-    monkeypatch.setattr(case.inbox, "proofs", far)
+    monkeypatch.setattr(case.inbox.reading, "proofs", far)
 
     assert case.look()[0].last_used_at is None
-    assert steps == [(0, None), (0, 5000)]
     case.look()
-    assert steps[2] == (9000 - OVERLAP_IDS, None)
+    assert steps == [
+        (IdSpan(),),
+        (IdSpan(after_id=9000 - OVERLAP_IDS), IdSpan(before_id=5000)),
+    ]
 
 
 def test_other_database_is_begun_anew():

@@ -31,8 +31,7 @@ def fill(inbox, until, *, every_min=1, endpoint="support", days=DAYS, when=lambd
 
 
 def silent(inbox, now=NOW, endpoints=("support",)):
-    rhythm = inbox.rhythm
-    return find_silent(rhythm, last_deliveries(rhythm, endpoints, now), now)
+    return find_silent(inbox.rhythm, endpoints, now)[1]
 
 
 def test_endpoint_with_a_delivery_a_minute_is_silent_after_ten(inbox):

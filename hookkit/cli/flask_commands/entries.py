@@ -14,7 +14,8 @@ from hookkit.core.attempts import FINISHED, Outcome
 from hookkit.core.entry import State
 from hookkit.core.masking import masked_error, masked_id
 from hookkit.core.text import visible
-from hookkit.inbox.records import AttemptRecord, EntryRecord
+from hookkit.inbox.records import AttemptRecord, EntryRecord, Kept
+from hookkit.inbox.sights import Neighbour
 
 _GOOD, _BAD, _OPEN = "\N{HEAVY CHECK MARK}", "\N{HEAVY MULTIPLICATION X}", "\N{MIDDLE DOT}"
 _STATES = {State.DONE: _GOOD, State.DEAD: _BAD}
@@ -41,7 +42,7 @@ def outcome_mark(outcome: Outcome) -> str:
     return _OPEN if outcome in (Outcome.UNHANDLED, Outcome.UNKNOWN) else _BAD
 
 
-def type_of(record: EntryRecord) -> str:
+def type_of(record: EntryRecord | Kept | Neighbour) -> str:
     """Return the event type of an entry, or the vendor's word while it was never handled."""
     return record.event_type or record.vendor_type
 

@@ -34,7 +34,7 @@ from hookkit.core.facts import is_near
 from hookkit.core.masking import masked, masked_error, masked_id, shown
 from hookkit.core.text import counted
 from hookkit.handling.dispatch import Reader
-from hookkit.inbox.records import AttemptRecord, EntryRecord
+from hookkit.inbox.records import AttemptRecord, EntryRecord, Kept
 from hookkit.inbox.sights import Detail, Missing, Neighbours
 from hookkit.schemas import EventSchema
 
@@ -51,7 +51,7 @@ class Found:
     """An entry and what is around it."""
 
     detail: Detail
-    twin: EntryRecord | None
+    twin: Kept | None
     neighbours: Neighbours
     why_no_body: str | None
 

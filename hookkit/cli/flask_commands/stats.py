@@ -27,7 +27,7 @@ from hookkit.inbox.records import WorkerRecord
 from hookkit.inbox.sights import DeadGroup
 from hookkit.operating.operations import Stats
 from hookkit.operating.presence import workers_seen
-from hookkit.operating.silence import Silence
+from hookkit.operating.silence import Silence, find_silent
 
 #: ``--check`` accepts no longer wait for a worker, in seconds.
 MAX_OVERDUE_S = 60
@@ -36,7 +36,7 @@ _CAP = 1000
 _MAX_GROUPS = 10
 _MAX_GROUPED = 10_000
 #: What a group says of each of its entries: too much for a line.
-_OF_EACH = ("entry_ids", "failed_at")
+_OF_EACH = ("entry_ids", "failed_at_ms")
 _INDENT = 9
 #: The codes of what was not refused.
 ARRIVED = ("new", "duplicate", "conflict")
@@ -50,6 +50,7 @@ class Standing:
         today: How many came since midnight in UTC, by code: of events those that were new,
             duplicates and conflicts, and deliveries that were refused.
         next_at: When the next waiting entry is due; None if none is.
+        last_at: When the last proven delivery to each endpoint came, to the minute.
         silent: The endpoints that have fallen silent.
         workers: The processes that run handlers, the last seen first.
     """
@@ -58,6 +59,7 @@ class Standing:
     today: Mapping[str, int]
     dead: list[DeadGroup]
     next_at: datetime | None
+    last_at: Mapping[str, datetime]
     silent: Sequence[Silence]
     workers: Sequence[WorkerRecord]
 
@@ -109,13 +111,15 @@ def standing_of(state: AppState, now: datetime, *, look_at: int = _MAX_GROUPED) 
     today: dict[str, int] = {}
     for (_, code), count in sums.items():
         today[code] = today.get(code, 0) + count
-    next_at = state.operations.next_due_at()
+    stats, next_at = state.operations.standing()
+    last_at, silent = find_silent(inbox.rhythm, state.settings.endpoints, now)
     return Standing(
-        stats=state.operations.stats_due(next_at),
+        stats=stats,
         today=today,
         dead=list(inbox.reading.dead_groups(look_at)),
         next_at=next_at,
-        silent=list(state.watch.look().silent.values()),
+        last_at=last_at,
+        silent=list(silent.values()),
         workers=workers_seen(inbox, now),
     )
 

@@ -2,121 +2,101 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import replace
+from itertools import groupby
+from operator import itemgetter
 from typing import Any
 
-from sqlalchemy import Connection, Row, bindparam, select
+from sqlalchemy import Connection, Row, select
 
 from hookkit.core.attempts import FINISHED
 from hookkit.core.entry import Filter, State
-from hookkit.inbox.records import STEP, from_ms
+from hookkit.inbox.records import from_ms
 from hookkit.inbox.replay_records import Candidate
-from hookkit.inbox.sql.compiled import execute
 from hookkit.inbox.sql.damage import state_of
 from hookkit.inbox.sql.find import HAS_BODY, conditions
 from hookkit.inbox.sql.id_range import Ids
 from hookkit.inbox.sql.look import Span, ids_looked_at, ids_within, with_ids
 from hookkit.inbox.sql.rows import chunks
 from hookkit.inbox.sql.tables import attempts, entries
+from hookkit.inbox.sql.with_attempts import with_attempts
 
-#: So many entries are found, or their attempts read, by one statement.
-_AT_ONCE = 1500
-
-_TRIED = (
-    select(attempts.c.entry_id, attempts.c.handler, attempts.c.outcome)
-    .join(entries, entries.c.id == attempts.c.entry_id)
-    .where(
-        attempts.c.entry_id.in_(bindparam("entry_ids", expanding=True)),
-        attempts.c.generation == entries.c.generation,
-    )
-    .distinct()
-)
+#: So many entries that are named are found by one statement: for many more, PostgreSQL would
+#: rather read the whole table.
+_AT_ONCE = 2500
 
 
 def candidates(
-    connection: Connection, wanted: Filter, below_id: int, limit: int, looks: int
+    connection: Connection, wanted: Filter, below_id: int, limit: int, look_at: int
 ) -> tuple[Sequence[Candidate], int | None]:
     """Return entries that *wanted* fits, newest first, and below which id there may be more.
 
     Args:
-        looks: How many looks are made at most; each goes through ``STEP`` entries.
+        look_at: How many entries are looked at, unless these are named.
     """
     if wanted.event_id is not None:
         wanted = with_ids(connection, wanted, wanted.event_id)
-    if wanted.entry_ids is None:
-        found, next_id = _looked_for(connection, wanted, below_id, limit, looks)
-    else:
-        found, next_id = _named(connection, wanted, below_id, limit)
-    tried = _tried(connection, [row.id for row in found])
-    return [_candidate(row, tried[row.id]) for row in found], next_id
-
-
-def _looked_for(
-    connection: Connection, wanted: Filter, below_id: int, limit: int, looks: int
-) -> tuple[list[Row[Any]], int | None]:
-    span = Span(limit, below_id, None, STEP)
-    low, high = ids_within(connection, wanted, span)
-    found: list[Row[Any]] = []
-    for _ in range(looks):
-        if low > high:
-            return found, None
-        looked = ids_looked_at(connection, wanted, Ids(low, high), span)
-        found += _rows(connection, wanted, looked, limit - len(found))
-        if len(found) == limit:
-            return found, found[-1].id
-        high = looked.low - 1
-    return found, high + 1 if low <= high else None
+    if wanted.entry_ids is not None:
+        return _named(connection, wanted, below_id, limit)
+    span = Span(limit, below_id, None, look_at)
+    within = ids_within(connection, wanted, span)
+    if within.low > within.high:
+        return [], None
+    looked = ids_looked_at(connection, wanted, within, span)
+    found = _found(connection, wanted, looked, limit)
+    if len(found) == limit:
+        return found, found[-1].id
+    return found, looked.low if looked.low > within.low else None
 
 
 def _named(
     connection: Connection, wanted: Filter, below_id: int, limit: int
-) -> tuple[list[Row[Any]], int | None]:
+) -> tuple[list[Candidate], int | None]:
     """Return entries that are named: found by their ids, however far these lie apart."""
     named = sorted((each for each in wanted.entry_ids or () if each < below_id), reverse=True)
-    found: list[Row[Any]] = []
+    found: list[Candidate] = []
     for ids in chunks(named[:limit], _AT_ONCE):
         of_these = replace(wanted, entry_ids=ids)
-        found += _rows(connection, of_these, Ids(ids[-1], ids[0]), len(ids))
+        found += _found(connection, of_these, Ids(ids[-1], ids[0]), len(ids))
     return found, named[limit - 1] if len(named) > limit else None
 
 
-def _rows(connection: Connection, wanted: Filter, ids: Ids, limit: int) -> Sequence[Row[Any]]:
+def _found(connection: Connection, wanted: Filter, ids: Ids, limit: int) -> Sequence[Candidate]:
     chosen = (
         select(
             entries.c.id,
             entries.c.endpoint,
             entries.c.state,
             entries.c.received_at_ms,
+            entries.c.generation,
             HAS_BODY,
         )
         .where(entries.c.id.between(*ids), *conditions(wanted, ids))
         .order_by(entries.c.id.desc())
         .limit(limit)
+        .subquery()
     )
-    return connection.execute(chosen).all()
+    has_counted = attempts.c.generation == chosen.c.generation
+    columns = [attempts.c.handler, attempts.c.outcome]
+    found = connection.execute(with_attempts(connection, chosen, has_counted, columns=columns))
+    return [_candidate(list(rows)) for _, rows in groupby(found.all(), key=itemgetter(0))]
 
 
-def _tried(connection: Connection, entry_ids: Sequence[int]) -> dict[int, dict[str, bool]]:
-    """Return by entry which handlers ran since it started over, and whether each is finished."""
-    tried: dict[int, dict[str, bool]] = defaultdict(dict)
-    for chunk in chunks(entry_ids, _AT_ONCE):
-        for entry_id, handler, outcome in execute(connection, _TRIED, {"entry_ids": chunk}):
-            of_entry = tried[entry_id]
-            of_entry[handler] = of_entry.get(handler, False) or outcome in FINISHED
-    return tried
+def _candidate(rows: Sequence[Row[Any]]) -> Candidate:
+    """Return an entry as somebody may want to replay it.
 
-
-def _candidate(row: Row[Any], tried: dict[str, bool]) -> Candidate:
-    state = state_of(row.state)
-    starts_over = state is State.DONE
-    names = [name for name, is_finished in tried.items() if name]
+    Args:
+        rows: One for each of its attempts since it started over.
+    """
+    entry, state = rows[0], state_of(rows[0].state)
+    tried = {row.handler for row in rows if row.handler}
+    finished = {row.handler for row in rows if row.outcome in FINISHED}
     return Candidate(
-        id=row.id,
-        endpoint=row.endpoint,
+        id=entry.id,
+        endpoint=entry.endpoint,
         state=state,
-        received_at=from_ms(row.received_at_ms),
-        has_body=row.has_body,
-        handlers=frozenset(name for name in names if starts_over or not tried[name]),
+        received_at=from_ms(entry.received_at_ms),
+        has_body=entry.has_body,
+        handlers=frozenset(tried if state is State.DONE else tried - finished),
     )

@@ -195,8 +195,9 @@ _DUE_OF_THESE: Select[Any] = _CLAIMABLE.where(
     ),
 )
 _DUE_OF_THESE_IN_LANES = _DUE_OF_THESE.add_columns(_HELD_UNTIL_MS)
-# One statement, and still one walk through the index for each state.
-_FIRST_DUE = union_all(
+#: When the first entry of each state is due; see ``first_due``. It is one statement, and still one
+#: walk through the index for each state.
+FIRST_DUE = union_all(
     *(
         select(
             select(entries.c.state, entries.c.due_at_ms)
@@ -336,7 +337,7 @@ def first_due(connection: Connection, wanted: Values) -> Iterator[tuple[State, i
     Args:
         wanted: The parameter ``endpoints``, and those of ``IS_OURS``.
     """
-    for word, due_at_ms in execute(connection, _FIRST_DUE, wanted):
+    for word, due_at_ms in execute(connection, FIRST_DUE, wanted):
         # One whose time was damaged is found by the next claim, which makes it a dead letter.
         yield State(word), due_at_ms or 0
 

@@ -67,9 +67,14 @@ def outcome_of(word: str) -> Outcome:
     return Outcome(word) if word in OUTCOMES else Outcome.LOST
 
 
+def whole_number(stored: object) -> int:
+    """Return a number that is stored; one that was damaged is 0."""
+    return stored if isinstance(stored, int) else 0
+
+
 def moment_of(milliseconds: object) -> datetime:
     """Return a time that is stored; one that was damaged is the epoch."""
-    return from_ms(milliseconds if isinstance(milliseconds, int) else 0)
+    return from_ms(whole_number(milliseconds))
 
 
 def without_damaged(connection: Connection, due: Iterable[_Due], now_ms: int) -> list[_Due]:

@@ -4,45 +4,37 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
-from datetime import datetime
+from collections.abc import Sequence
+from itertools import groupby
+from operator import itemgetter
 from typing import Any, NamedTuple
 
-from sqlalchemy import Connection, bindparam, select
+from sqlalchemy import Connection, func, select
 
 from hookkit.core.attempts import FINISHED
 from hookkit.core.entry import State
+from hookkit.inbox.records import from_ms
 from hookkit.inbox.sights import DeadGroup
-from hookkit.inbox.sql.compiled import execute
-from hookkit.inbox.sql.damage import moment_of
-from hookkit.inbox.sql.rows import chunks
+from hookkit.inbox.sql.damage import whole_number
 from hookkit.inbox.sql.tables import attempts, entries
-
-#: The attempts of so many dead letters are read by one statement. For many more, PostgreSQL
-#: would rather read the whole table.
-_AT_ONCE = 1500
+from hookkit.inbox.sql.with_attempts import with_attempts
 
 #: How much of a first line tells errors apart.
 _MAX_CHARS = 300
 # A word of eight characters or more that holds a digit, or a number.
 _ID = re.compile(r"\b(?=[A-Za-z_-]*\d)[\w-]{8,}|\d+")
 
-# Attempts that nothing was to follow; of a handler that was replayed, the last one counts.
-_LAST = (
-    select(
-        attempts.c.entry_id,
-        attempts.c.handler,
-        attempts.c.outcome,
-        attempts.c.error,
-        attempts.c.ended_at_ms,
-        attempts.c.raised_at,
-    )
-    .where(
-        attempts.c.entry_id.in_(bindparam("of_entries", expanding=True)),
-        attempts.c.retry_at_ms.is_(None),
-    )
-    .order_by(attempts.c.id)
-)
+_OF_ATTEMPTS = [
+    attempts.c.handler,
+    attempts.c.outcome,
+    func.substr(attempts.c.error, 1, _MAX_CHARS).label("error"),
+    attempts.c.ended_at_ms,
+    attempts.c.raised_at,
+]
+
+
+# An entry without an attempt has None in its place.
+_NOT_FAILED = {*FINISHED, None}
 
 
 class _Failure(NamedTuple):
@@ -50,7 +42,7 @@ class _Failure(NamedTuple):
 
     entry_id: int
     endpoint: str
-    at: datetime
+    at_ms: int
     where: str | None
 
 
@@ -67,30 +59,24 @@ def dead_groups(connection: Connection, look_at: int) -> Sequence[DeadGroup]:
         .where(entries.c.state == State.DEAD.value)
         .order_by(entries.c.id.desc())
         .limit(look_at)
+        .subquery()
     )
+    # Attempts that nothing was to follow; of a handler that was replayed, the last one counts.
+    is_last = attempts.c.retry_at_ms.is_(None)
+    found = connection.execute(with_attempts(connection, newest, is_last, columns=_OF_ATTEMPTS))
     grouped: dict[tuple[str, str], list[_Failure]] = defaultdict(list)
-    for rows in chunks(connection.execute(newest).all(), _AT_ONCE):
-        last = _last_attempts(connection, [entry_id for entry_id, *_ in rows])
-        for entry_id, endpoint, problem, received_ms in rows:
-            failed = [each for each in last[entry_id].values() if each[1] not in FINISHED]
-            for handler, outcome, error, ended_ms, where in failed:
-                failure = _Failure(entry_id, endpoint, moment_of(ended_ms), where)
-                grouped[str(handler), _first_line(error or outcome)].append(failure)
-            if not failed:
-                failure = _Failure(entry_id, endpoint, moment_of(received_ms), None)
-                grouped["", _first_line(problem or "")].append(failure)
+    for _, of_entry in groupby(found.all(), key=itemgetter(0)):
+        last: dict[str | None, Any] = {row.handler: row for row in of_entry}
+        failed = [row for row in last.values() if row.outcome not in _NOT_FAILED]
+        for entry_id, endpoint, _, _, handler, outcome, error, ended_ms, where in failed:
+            failure = _Failure(entry_id, endpoint, whole_number(ended_ms), where)
+            grouped[str(handler), _first_line(error or outcome)].append(failure)
+        if not failed:
+            entry_id, endpoint, problem, received_ms, *_ = next(iter(last.values()))
+            failure = _Failure(entry_id, endpoint, whole_number(received_ms), None)
+            grouped["", _first_line(problem or "")].append(failure)
     groups = [_group(*key, failures) for key, failures in grouped.items()]
     return sorted(groups, key=lambda group: (-group.count, group.handler, group.error))
-
-
-def _last_attempts(
-    connection: Connection, entry_ids: Sequence[int]
-) -> Mapping[int, Mapping[str, tuple[Any, ...]]]:
-    """Return the last attempt of each handler, by entry and handler."""
-    last: dict[int, dict[str, tuple[Any, ...]]] = defaultdict(dict)
-    for entry_id, *of_attempt in execute(connection, _LAST, {"of_entries": list(entry_ids)}):
-        last[entry_id][of_attempt[0]] = tuple(of_attempt)
-    return last
 
 
 def _first_line(error: object) -> str:
@@ -100,16 +86,16 @@ def _first_line(error: object) -> str:
 
 def _group(handler: str, error: str, failures: Sequence[_Failure]) -> DeadGroup:
     newest = max(failures)
-    times = [each.at for each in failures]
+    times_ms = [each.at_ms for each in failures]
     return DeadGroup(
         handler=handler,
         error=error,
         where=newest.where,
         count=len(failures),
-        first_at=min(times),
-        last_at=max(times),
+        first_at=from_ms(min(times_ms)),
+        last_at=from_ms(max(times_ms)),
         endpoints=sorted({each.endpoint for each in failures}),
         newest_id=newest.entry_id,
         entry_ids=[each.entry_id for each in failures],
-        failed_at=times,
+        failed_at_ms=times_ms,
     )

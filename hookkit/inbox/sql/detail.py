@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from operator import itemgetter
 from typing import Any
 
 from sqlalchemy import (
@@ -22,10 +20,10 @@ from hookkit.core.body import Headers
 from hookkit.core.entry import State
 from hookkit.core.facts import is_exact
 from hookkit.core.provider import FINGERPRINT_HEADER
-from hookkit.inbox.records import EntryRecord, to_ms
-from hookkit.inbox.sights import Detail, Missing, Neighbours
-from hookkit.inbox.sql.damage import moment_of
-from hookkit.inbox.sql.find import HAS_BODY, is_at, records_of
+from hookkit.inbox.records import EntryRecord, Kept, to_ms
+from hookkit.inbox.sights import Detail, Missing, Neighbour, Neighbours
+from hookkit.inbox.sql.damage import moment_of, state_of
+from hookkit.inbox.sql.find import is_at, kept_of, records_of
 from hookkit.inbox.sql.id_range import OVERTAKING, Ids, id_at
 from hookkit.inbox.sql.rows import BodyCipher, StoredRow, content_of
 from hookkit.inbox.sql.tables import deliveries, entries, facts
@@ -88,8 +86,12 @@ def _content(
 
 
 def twin(
-    connection: Connection, record: EntryRecord, window_s: float, look_at: int
-) -> EntryRecord | None:
+    connection: Connection,
+    record: EntryRecord,
+    window_s: float,
+    look_at: int,
+    cipher: BodyCipher,
+) -> Kept | None:
     """Return the nearest entry of another version that reports the same fact, None without one.
 
     The owner of the fact is found by its key; for others, ids are looked at that were received
@@ -106,7 +108,7 @@ def twin(
         )
     ).one()
     if owner is not None and owner != record.id:
-        return next(iter(_records(connection, entries.c.id == owner)), None)
+        return kept_of(connection, owner, cipher)
     around = Ids(
         max(record.id - look_at, first_id - OVERTAKING),
         min(record.id + look_at, last_id + OVERTAKING),
@@ -123,7 +125,7 @@ def twin(
         .order_by(func.abs(entries.c.id - record.id))
         .limit(1)
     )
-    return next(iter(_records(connection, entries.c.id == nearest.scalar_subquery())), None)
+    return kept_of(connection, nearest.scalar_subquery(), cipher)
 
 
 def _owner(endpoint: str, fact: str) -> ColumnElement[Any]:
@@ -150,15 +152,13 @@ def neighbours(connection: Connection, record: EntryRecord, limit: int, look_at:
         after = entries.c.id.between(this + 1, this + look_at)
         looks.append(_first("earlier", entries.c.id.desc(), limit, before, *in_lane))
         looks.append(_first("later", entries.c.id, limit, after, *in_lane))
-    found: dict[str, list[tuple[int, int]]] = {"siblings": [], "earlier": [], "later": []}
-    for look, entry_id, position in connection.execute(union_all(*looks)):
-        found[look].append((entry_id, position))
-    ids = {entry_id for each in found.values() for entry_id, _ in each}
-    by_id = {each.id: each for each in _records(connection, entries.c.id.in_(ids))}
+    found: dict[str, list[tuple[int, Neighbour]]] = {"siblings": [], "earlier": [], "later": []}
+    for look, position, entry_id, word, *types in connection.execute(union_all(*looks)):
+        found[look].append((position, Neighbour(entry_id, state_of(word), *types)))
     return Neighbours(
-        earlier=[by_id[entry_id] for entry_id, _ in sorted(found["earlier"], reverse=True)],
-        later=[by_id[entry_id] for entry_id, _ in sorted(found["later"])],
-        siblings=[by_id[each[0]] for each in sorted(found["siblings"], key=itemgetter(1))],
+        earlier=sorted((each for _, each in found["earlier"]), reverse=True),
+        later=sorted(each for _, each in found["later"]),
+        siblings=[each for _, each in sorted(found["siblings"])],
     )
 
 
@@ -166,11 +166,12 @@ def _first(
     look: str, order: ColumnElement[int], limit: int, *conditions: ColumnElement[bool]
 ) -> Select[Any]:
     """Return what finds the first entries in an order, with the name of the look."""
-    first = select(entries.c.id, entries.c.position).where(*conditions).order_by(order)
-    found = first.limit(limit).subquery()
-    return select(literal(look), found.c.id, found.c.position)
-
-
-def _records(connection: Connection, condition: ColumnElement[bool]) -> Sequence[EntryRecord]:
-    rows = connection.execute(select(entries, HAS_BODY).where(condition)).all()
-    return records_of(connection, rows)
+    columns = (
+        entries.c.position,
+        entries.c.id,
+        entries.c.state,
+        entries.c.vendor_type,
+        entries.c.event_type,
+    )
+    found = select(*columns).where(*conditions).order_by(order).limit(limit).subquery()
+    return select(literal(look), *found.c)

@@ -5,13 +5,38 @@ from __future__ import annotations
 import string
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
+from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, and_, case, exists, func, null, or_, select
+from sqlalchemy import (
+    BigInteger,
+    ColumnElement,
+    Connection,
+    ScalarSelect,
+    Select,
+    and_,
+    case,
+    exists,
+    func,
+    literal,
+    null,
+    or_,
+    select,
+    union_all,
+)
 
 from hookkit.core.entry import Filter, State
 from hookkit.core.ids import FINGERPRINT_CHARS
 from hookkit.core.provider import FINGERPRINT_HEADER
-from hookkit.inbox.records import AttemptRecord, EntryRecord, Kept, Proofs, ProofUse, from_ms, to_ms
+from hookkit.inbox.records import (
+    AttemptRecord,
+    EntryRecord,
+    IdSpan,
+    Kept,
+    Proofs,
+    ProofUse,
+    from_ms,
+    to_ms,
+)
 from hookkit.inbox.sql.damage import state_of
 from hookkit.inbox.sql.rows import (
     BodyCipher,
@@ -145,6 +170,16 @@ def records_of(connection: Connection, rows: Sequence[EntryRow]) -> list[EntryRe
     return [entry_record(row, recorded[row.id]) for row in rows]
 
 
+# Entries with what is stored of their bytes.
+_KEPT = select(
+    entries,
+    deliveries.c.body,
+    deliveries.c.headers,
+    deliveries.c.body_sha256,
+    deliveries.c.is_encrypted,
+).outerjoin(deliveries, deliveries.c.id == entries.c.delivery_id)
+
+
 def find_kept(
     connection: Connection,
     wanted: Filter,
@@ -153,22 +188,18 @@ def find_kept(
     cipher: BodyCipher,
 ) -> Sequence[Kept]:
     """Return entries with their bytes, newest first."""
-    newest = (
-        select(
-            entries,
-            deliveries.c.body,
-            deliveries.c.headers,
-            deliveries.c.body_sha256,
-            deliveries.c.is_encrypted,
-        )
-        .outerjoin(deliveries, deliveries.c.id == entries.c.delivery_id)
-        .where(*conditions(wanted))
-        .order_by(entries.c.id.desc())
-        .limit(limit)
-    )
+    newest = _KEPT.where(*conditions(wanted)).order_by(entries.c.id.desc()).limit(limit)
     if below_id is not None:
         newest = newest.where(entries.c.id < below_id)
     return [kept_entry(row, cipher) for row in connection.execute(newest)]
+
+
+def kept_of(
+    connection: Connection, entry_id: int | ScalarSelect[int], cipher: BodyCipher
+) -> Kept | None:
+    """Return one entry with its bytes, None if there is none of this id."""
+    row = connection.execute(_KEPT.where(entries.c.id == entry_id)).first()
+    return None if row is None else kept_entry(row, cipher)
 
 
 def counts(connection: Connection) -> dict[State, int]:
@@ -196,21 +227,42 @@ _FINGERPRINT = case(
 )
 
 
-def proofs(connection: Connection, after_id: int, before_id: int | None, limit: int) -> Proofs:
-    """Return which secrets proved the newest deliveries between two ids."""
-    if before_id is None:
-        newest = connection.execute(select(func.max(deliveries.c.id))).scalar()
-        before_id = (newest or 0) + 1
-    last_id = before_id - 1
-    first_id = max(after_id, last_id - limit) + 1
+# The highest id of all deliveries.
+_NEWEST = func.coalesce(select(func.max(deliveries.c.id)).scalar_subquery(), 0)
+
+
+def proofs(connection: Connection, spans: Sequence[IdSpan], limit: int) -> list[Proofs]:
+    """Return of each span which secrets proved its newest deliveries."""
+    looks = [_uses(number, span, limit) for number, span in enumerate(spans)]
+    newest = select(literal(-1), null(), null(), _NEWEST, null())
+    found: dict[int, list[ProofUse]] = defaultdict(list)
+    newest_id = 0
+    rows: Sequence[Any] = connection.execute(union_all(*looks, newest)).all()
+    for number, endpoint, name, first_ms, last_ms in rows:
+        if number < 0:
+            newest_id = first_ms
+        else:
+            found[number].append(ProofUse(endpoint, name, from_ms(first_ms), from_ms(last_ms)))
+    every = []
+    for number, (after_id, before_id) in enumerate(spans):
+        last_id = newest_id if before_id is None else before_id - 1
+        every.append(Proofs(max(after_id, last_id - limit) + 1, last_id, found[number]))
+    return every
+
+
+def _uses(number: int, span: IdSpan, limit: int) -> Select[Any]:
+    last_id = _NEWEST if span.before_id is None else literal(span.before_id - 1, BigInteger)
+    # One bound: of two, SQLite would take the first, and go through all that lies above it.
+    above_id = case((last_id - limit > span.after_id, last_id - limit), else_=span.after_id)
     at_ms = deliveries.c.received_at_ms
-    rows = connection.execute(
-        select(deliveries.c.endpoint, _FINGERPRINT, func.min(at_ms), func.max(at_ms))
-        .where(deliveries.c.id.between(first_id, last_id))
+    return (
+        select(
+            literal(number),
+            deliveries.c.endpoint,
+            _FINGERPRINT,
+            func.min(at_ms),
+            func.max(at_ms),
+        )
+        .where(deliveries.c.id > above_id, deliveries.c.id <= last_id)
         .group_by(deliveries.c.endpoint, _FINGERPRINT)
     )
-    uses = [
-        ProofUse(endpoint, name, from_ms(first_ms), from_ms(last_ms))
-        for endpoint, name, first_ms, last_ms in rows
-    ]
-    return Proofs(first_id, last_id, uses)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from datetime import datetime
 from itertools import pairwise
 from typing import NamedTuple
 
@@ -21,10 +22,13 @@ from sqlalchemy import (
 )
 
 from hookkit.core.entry import EVERYTHING, Filter, State
-from hookkit.inbox.records import to_ms
+from hookkit.inbox.records import from_ms, to_ms
 from hookkit.inbox.sights import Glimpse, Page
+from hookkit.inbox.sql.claim import FIRST_DUE
+from hookkit.inbox.sql.damage import whole_number
 from hookkit.inbox.sql.find import HAS_BODY, conditions, is_at, records_of
 from hookkit.inbox.sql.id_range import HIGHEST, LOWEST, OVERTAKING, Ids, id_at, received_from
+from hookkit.inbox.sql.rows import Values
 from hookkit.inbox.sql.tables import entries
 
 
@@ -145,11 +149,7 @@ def glimpses(connection: Connection, endpoint: str, limit: int, look_at: int) ->
         .order_by(entries.c.id.desc())
         .limit(limit)
     )
-    # A disk may have damaged a time.
-    return [
-        Glimpse(*row[:-1], received_ms if isinstance(received_ms := row[-1], int) else 0)
-        for row in connection.execute(newest)
-    ]
+    return [Glimpse(*row[:-1], whole_number(row[-1])) for row in connection.execute(newest)]
 
 
 def capped_counts(connection: Connection, cap: int) -> dict[State, int]:
@@ -157,13 +157,40 @@ def capped_counts(connection: Connection, cap: int) -> dict[State, int]:
 
     An entry whose state was damaged counts as a dead letter.
     """
-    of_states = [(each, entries.c.state == each.value) for each in State]
-    looks = [*of_states, *((State.DEAD, each) for each in _damaged())]
-    counted = connection.execute(select(*(_capped(condition, cap) for _, condition in looks)))
+    return _added_up(connection.execute(select(*_counts(cap))).one(), cap)
+
+
+def standing(
+    connection: Connection, wanted: Values, cap: int
+) -> tuple[dict[State, int], datetime | None]:
+    """Return what ``capped_counts`` does, and when the first entry is due, by one statement.
+
+    Args:
+        wanted: As ``first_due`` takes it.
+    """
+    due = select(func.min(func.coalesce(FIRST_DUE.subquery().c.due_at_ms, 0)))
+    row = connection.execute(select(*_counts(cap), due.scalar_subquery()), wanted).one()
+    *counts, due_ms = row
+    return _added_up(counts, cap), None if due_ms is None else from_ms(due_ms)
+
+
+def _counts(cap: int) -> list[ColumnElement[int]]:
+    return [_capped(condition, cap) for _, condition in _looked_for()]
+
+
+def _added_up(counts: Sequence[int], cap: int) -> dict[State, int]:
     found = dict.fromkeys(State, 0)
-    for (state, _), count in zip(looks, counted.one(), strict=True):
+    for (state, _), count in zip(_looked_for(), counts, strict=True):
         found[state] = min(found[state] + count, cap + 1)
     return found
+
+
+def _looked_for() -> Iterator[tuple[State, ColumnElement[bool]]]:
+    """Yield the conditions that are counted, and as which state."""
+    for state in State:
+        yield state, entries.c.state == state.value
+    for condition in _damaged():
+        yield State.DEAD, condition
 
 
 def _capped(condition: ColumnElement[bool], cap: int) -> ColumnElement[int]:

@@ -44,8 +44,8 @@ from hookkit.inbox.sql.upkeep import Window, replay_all
 #: How many ids one step goes through at most, however few entries it finds.
 LOOK_AT = 20_000
 
-#: How many looks there are at once for what may be replayed.
-LOOKS = 5
+#: How many entries are looked at for what may be replayed, at most.
+MAX_CANDIDATES = 100_000
 
 #: How long a replay waits before it looks again at what became of its first entries, in seconds.
 UNDECIDED_S = 1.0
@@ -260,7 +260,7 @@ class Replays:
             return [_record(row) for row in connection.execute(_UNFINISHED_FIRST.limit(limit))]
 
     def candidates(
-        self, wanted: Filter, *, below_id: int, limit: int = 10_000, looks: int = LOOKS
+        self, wanted: Filter, *, below_id: int, limit: int = 10_000, look_at: int = MAX_CANDIDATES
     ) -> tuple[Sequence[Candidate], int | None]:
         """Return entries that *wanted* fits, whether they can be replayed or not, newest first.
 
@@ -268,14 +268,14 @@ class Replays:
 
         Args:
             below_id: Only entries with a lower id.
-            looks: How many looks are made at most; each goes through ``STEP`` entries, of a state
-                if one is wanted. Entries of given ids and of an event id are found by these.
+            look_at: How many entries are looked at, of a state if one is wanted. Entries of given
+                ids and of an event id are found by these.
 
         Returns:
             The entries, and below which id to go on; None at the end.
         """
         with self._transactions.read() as connection:
-            return candidates(connection, wanted, below_id, limit, looks)
+            return candidates(connection, wanted, below_id, limit, look_at)
 
 
 def _next_ids(wanted: Filter, window: Window) -> tuple[Filter, int]:

@@ -183,8 +183,7 @@ class SqliteTransactions(transactions.Transactions):
             unavailable(),
             self._connection() as connection,
             _begun(connection, "BEGIN"),
-            # The user's own engine may have a progress handler, which could not be put back.
-            given_up_after(look_limit_s() if self.is_own else None, connection),
+            given_up_after(look_limit_s(), connection, is_own=self.is_own),
         ):
             yield connection
 

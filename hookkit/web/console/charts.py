@@ -25,6 +25,7 @@ WIDTH, HEIGHT = 480, 100
 _MOST_SERIES = 6
 
 _MINUTE_MS = 60_000
+_HOUR_MS = 60 * _MINUTE_MS
 _HOURS = 24
 _PERCENTILES = (50, 95)
 
@@ -81,11 +82,16 @@ class Chart:
     note: str = ""
 
 
-def per_hour(moments: Sequence[datetime], now: datetime) -> tuple[str, Sequence[Bar]]:
-    """Return bars of the last 24 hours, and what they say."""
+def per_hour(times_ms: Sequence[int], now: datetime) -> tuple[str, Sequence[Bar]]:
+    """Return bars of the last 24 hours, and what they say.
+
+    Args:
+        times_ms: In milliseconds since 1970 (UTC).
+    """
     counts = [0] * _HOURS
-    for moment in moments:
-        ago_h = int((now - moment).total_seconds() // 3600)
+    now_ms = to_ms(now)
+    for at_ms in times_ms:
+        ago_h = (now_ms - at_ms) // _HOUR_MS
         if 0 <= ago_h < _HOURS:
             counts[_HOURS - 1 - ago_h] += 1
     bars = list(_bars([[count] for count in counts]))

@@ -30,6 +30,7 @@ from hookkit.core.rates import Bucket, remember
 from hookkit.core.text import sentence
 from hookkit.inbox.records import storable_text
 from hookkit.inbox.sql.patience import looking
+from hookkit.log import BoundedLog
 from hookkit.web.console.access import Access, Permission, access_of
 from hookkit.web.console.forgery import FIELD, MAX_AGE_S, Signer, why_forged
 from hookkit.web.console.pages import PAGES
@@ -74,6 +75,9 @@ _TOOK_TOO_LONG = (
     f"The inbox was looked at for {LOOK_LIMIT_S:g} s, and then this look was given up: choose less,"
     " such as one endpoint, one state or a shorter time."
 )
+
+# Why it is away is for the log: a driver tells where the database is.
+_IS_AWAY = "The inbox cannot be used now: try again in a minute."
 
 #: What may become of an action that cannot be done as things stand.
 _REFUSALS = (ReplayRefused, SwitchRefused, ConfigurationError)
@@ -120,6 +124,7 @@ class _Console:
         self._nonce = nonce
         self._logout_url = logout_url
         self._buckets: dict[str, Bucket] = {}
+        self._log = BoundedLog()
         self._lock = Lock()
 
     def view_of(self, page: Page) -> Callable[..., Response]:
@@ -154,7 +159,14 @@ class _Console:
         except TookTooLong:
             response = render_refusal(visit, 504, _TOOK_TOO_LONG)
         except Unavailable as error:
-            response = render_refusal(visit, 503, _sentence(error))
+            self._log.write(
+                logging.WARNING,
+                (),
+                "a page of the console was not shown: %s",
+                error,
+                extra={"action": "console_unavailable"},
+            )
+            response = render_refusal(visit, 503, _IS_AWAY)
         except _REFUSALS as error:
             response = render_refusal(visit, 409, _sentence(error))
         response.headers.setdefault("Cache-Control", "no-store")

@@ -22,7 +22,7 @@ def show_dead(visit: Visit) -> Response:
         visit,
         "dead.html",
         groups=[
-            (each, masked_error(each.error), key_of(each), per_hour(each.failed_at, visit.now))
+            (each, masked_error(each.error), key_of(each), per_hour(each.failed_at_ms, visit.now))
             for each in groups[:_MAX_SHOWN]
         ],
         left_out=max(0, len(groups) - _MAX_SHOWN),

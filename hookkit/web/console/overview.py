@@ -46,7 +46,7 @@ def show_overview(visit: Visit) -> Response:
     refused = {code: count for code, count in standing.today.items() if code not in ARRIVED}
     entries = standing.stats.entries
     others = [state for state in State if state not in _LEADING and entries[state]]
-    last_at = visit.state.watch.look().last_at
+    last_at = standing.last_at
     return render(
         visit,
         "overview.html",

@@ -9,7 +9,7 @@ from hookkit.core.attempts import FINISHED
 from hookkit.core.entry import Filter
 from hookkit.core.masking import masked_id
 from hookkit.handling.dispatch import Reader
-from hookkit.inbox.records import EntryRecord
+from hookkit.inbox.records import EntryRecord, Kept
 from hookkit.inbox.sights import Detail
 from hookkit.operating.renormalizing import Changed
 from hookkit.switching.comparison import Difference, differences
@@ -68,14 +68,13 @@ def _standing(record: EntryRecord, names: Sequence[str]) -> Iterator[tuple[str, 
 
 
 def twin_differences(
-    visit: Visit, detail: Detail, twin: EntryRecord | None
+    visit: Visit, detail: Detail, twin: Kept | None
 ) -> Sequence[Difference] | None:
     """Return the fields that an entry and its twin read differently; None if one has no body."""
     providers = visit.state.worker.assignment.providers
-    other = None if twin is None else visit.state.opening.inbox().reading.read(twin.id)
-    if other is None or detail.body is None or other.body is None:
+    if twin is None or detail.body is None or twin.body is None:
         return None
-    if not {detail.record.endpoint, other.record.endpoint} <= set(providers):
+    if not {detail.record.endpoint, twin.endpoint} <= set(providers):
         return None
     reader = Reader(providers)
-    return list(differences(reader.read(detail.kept), reader.read(other.kept)))
+    return list(differences(reader.read(detail.kept), reader.read(twin)))
