@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import pytest
 
-from hookkit.core.errors import Unavailable
+from hookkit.core.errors import TookTooLong, Unavailable
 from hookkit.web.console import export
 from tests.console.ops import SAME_ORIGIN
 
@@ -116,6 +116,20 @@ def test_one_file_is_made_at_a_time(ops):
 
     assert (second.status_code, second.headers["Cache-Control"]) == (429, "no-store")
     assert len(rows(ops.get("/events/export?as=csv"))) == 1
+
+
+def test_reader_who_stalls_keeps_nobody_from_another_file(ops, monkeypatch):
+    ops.receive("event-1", "event-2")
+    monkeypatch.setattr(export, "_PAGE", 1)
+    stalled = ops.client.get("/ops/events/export?as=csv", buffered=False)
+    monkeypatch.setattr(export, "STALLED_S", 0.0)
+
+    second = ops.get("/events/export?as=csv")
+
+    assert len(rows(second)) == 2
+    # It must not look whole: the server closes the connection amid the file.
+    with pytest.raises(TookTooLong):
+        list(stalled.iter_encoded())
 
 
 @pytest.mark.parametrize("query", ["as=xls", "as=csv&state=deed", "as=csv&since=never"])
