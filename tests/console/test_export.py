@@ -103,8 +103,14 @@ def test_file_ends_after_so_many_rows_and_so_many_entries(ops, monkeypatch):
     ]
     monkeypatch.setattr(export, "MAX_ROWS", 100)
     assert len(rows(ops.get("/events/export?as=csv"))) == 12
-    monkeypatch.setattr(export, "MAX_LOOKED_AT", 2 * export.STEP)
+    monkeypatch.setattr(export, "MAX_LOOKED_AT", 2 * export._LOOK_AT)
     assert len(rows(ops.get("/events/export?as=csv"))) == 10
+
+
+def test_so_many_rows_are_not_cut_by_so_many_entries():
+    steps = export.MAX_LOOKED_AT // export._LOOK_AT
+
+    assert steps * export._PAGE == export.MAX_ROWS
 
 
 def test_one_file_is_made_at_a_time(ops):

@@ -24,7 +24,7 @@ from hookkit.core.entry import Filter
 from hookkit.core.errors import TookTooLong
 from hookkit.core.text import visible
 from hookkit.inbox.reading import Reading
-from hookkit.inbox.records import STEP, AttemptRecord, EntryRecord
+from hookkit.inbox.records import AttemptRecord, EntryRecord
 from hookkit.web.console.access import Right
 from hookkit.web.console.events import chosen_of, filter_of
 from hookkit.web.console.visit import PageRefused, Visit
@@ -36,6 +36,8 @@ MAX_LOOKED_AT = 1_000_000
 #: How many entries are read and written at a time: that takes Python a millisecond or two, and a
 #: delivery that arrives meanwhile waits for its end.
 _PAGE = 20
+#: How many entries are looked at for these, at most: each step may find all that it may write.
+_LOOK_AT = MAX_LOOKED_AT // (MAX_ROWS // _PAGE)
 
 #: How long the pause after them lasts, in seconds. With it a file takes about a twentieth of a
 #: processor's core, and 10,000 rows take some 12 s.
@@ -115,9 +117,9 @@ def _lines(
 ) -> Generator[str, None, None]:
     with _turns.taken() as keep, recorded:
         below_id = None
-        page = reading.find(wanted, limit=_PAGE)
+        page = reading.find(wanted, limit=_PAGE, look_at=_LOOK_AT)
         yield form.head
-        left, looks = MAX_ROWS, MAX_LOOKED_AT // STEP
+        left, looks = MAX_ROWS, MAX_LOOKED_AT // _LOOK_AT
         while True:
             some = page.records[:left]
             yield "".join(form.line(each, is_revealed=is_revealed) for each in some)
@@ -126,7 +128,7 @@ def _lines(
             if below_id is None or left <= 0 or looks <= 0:
                 return
             time.sleep(_PAUSE_S)
-            page = reading.find(wanted, limit=_PAGE, below_id=below_id)
+            page = reading.find(wanted, limit=_PAGE, below_id=below_id, look_at=_LOOK_AT)
 
 
 class _Turns:
