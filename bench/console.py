@@ -11,16 +11,18 @@ from __future__ import annotations
 import http.client
 import itertools
 import json
+import multiprocessing
 import random
 import tempfile
+import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from multiprocessing.synchronize import Barrier, Event
 from pathlib import Path
 from statistics import median, quantiles
-from threading import Event, Lock, Thread
 from urllib.parse import quote
 
 import click
@@ -28,7 +30,7 @@ from sqlalchemy import create_engine, make_url
 
 from bench.accept import new_bodies
 from bench.reading import HANDLER, fill
-from bench.servers import answers, free_port, postgres, running, schema, wait_until
+from bench.servers import DEADLINE_S, answers, free_port, postgres, running, schema, wait_until
 from hookkit.inbox.opening import open_inbox
 
 SECRET = "a-secret-for-the-benchmark"
@@ -311,14 +313,14 @@ class _Sender:
     def __init__(self, port: int) -> None:
         self._port = port
         self._bodies = new_bodies()
-        self._lock = Lock()
+        self._lock = threading.Lock()
         self.waits_ms: list[float] = []
 
     @contextmanager
     def sending(self) -> Iterator[None]:
         """Send until the end of the block."""
-        over = Event()
-        threads = [Thread(target=self._send, args=(over, RATE / 2)) for _ in range(2)]
+        over = threading.Event()
+        threads = [threading.Thread(target=self._send, args=(over, RATE / 2)) for _ in range(2)]
         for each in threads:
             each.start()
         try:
@@ -328,7 +330,7 @@ class _Sender:
             for each in threads:
                 each.join()
 
-    def _send(self, over: Event, rate: float) -> None:
+    def _send(self, over: threading.Event, rate: float) -> None:
         headers = {"X-API-Key": SECRET, "Content-Type": "application/json"}
         due_s = time.monotonic()
         while not over.wait(max(0.0, due_s - time.monotonic())):
@@ -366,24 +368,39 @@ def _deliveries(port: int, sender: _Sender, how: _Sizes) -> bool:
 
 @contextmanager
 def _people(port: int) -> Iterator[None]:
-    """Have two people watch and one export until the end of the block."""
-    over = Event()
+    """Have two people watch and one export until the end of the block.
 
-    def watch() -> None:
-        mark = _mark(port)
-        while not over.wait(_WATCH_S):
-            mark = json.loads(_answer(port, f"/live/changes?mark={mark}")[1])["mark"]
-
-    def export() -> None:
-        while not over.is_set():
-            _look(port, "/events/export?as=csv")
-
-    threads = [Thread(target=each) for each in (watch, watch, export)]
-    for each in threads:
+    Each is a process of its own: in a thread they would hold up what times the deliveries.
+    """
+    spawn = multiprocessing.get_context("spawn")
+    are_ready, is_over = spawn.Barrier(4), spawn.Event()
+    people = [
+        spawn.Process(target=each, args=(port, are_ready, is_over), daemon=True)
+        for each in (watch, watch, export)
+    ]
+    for each in people:
         each.start()
+    are_ready.wait(DEADLINE_S)
     try:
         yield
     finally:
-        over.set()
-        for each in threads:
+        is_over.set()
+        for each in people:
             each.join()
+    if any(each.exitcode for each in people):
+        raise click.ClickException("somebody who was to watch or to export has failed")
+
+
+def watch(port: int, are_ready: Barrier, is_over: Event) -> None:
+    """Ask what has changed every two seconds, as the page does."""
+    mark = _mark(port)
+    are_ready.wait()
+    while not is_over.wait(_WATCH_S):
+        mark = json.loads(_answer(port, f"/live/changes?mark={mark}")[1])["mark"]
+
+
+def export(port: int, are_ready: Barrier, is_over: Event) -> None:
+    """Export one file after another."""
+    are_ready.wait()
+    while not is_over.is_set():
+        _look(port, "/events/export?as=csv")

@@ -195,14 +195,17 @@ class Run(NamedTuple):
 class Mark(NamedTuple):
     """How far somebody who watches an inbox has seen.
 
-    An id is given before its transaction commits: those just below the highest are looked at
-    again, and passed over if they were seen.
+    An id is given before its transaction commits, so that a higher one may be seen first.
+
+    Attributes:
+        entry_id: The highest that was seen.
+        missing_entries: Those just below it that were not there: they may still come.
     """
 
     entry_id: int
     attempt_id: int
-    seen_entries: frozenset[int]
-    seen_attempts: frozenset[int]
+    missing_entries: frozenset[int]
+    missing_attempts: frozenset[int]
 
 
 class HandlerRuns(NamedTuple):

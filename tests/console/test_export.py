@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import pytest
 
-from hookkit.core.errors import Unavailable
+from hookkit.core.errors import TookTooLong, Unavailable
 from hookkit.web.console import export
 from tests.console.ops import SAME_ORIGIN
 
@@ -103,8 +103,14 @@ def test_file_ends_after_so_many_rows_and_so_many_entries(ops, monkeypatch):
     ]
     monkeypatch.setattr(export, "MAX_ROWS", 100)
     assert len(rows(ops.get("/events/export?as=csv"))) == 12
-    monkeypatch.setattr(export, "MAX_LOOKED_AT", 2 * export.STEP)
+    monkeypatch.setattr(export, "MAX_LOOKED_AT", 2 * export._LOOK_AT)
     assert len(rows(ops.get("/events/export?as=csv"))) == 10
+
+
+def test_so_many_rows_are_not_cut_by_so_many_entries():
+    steps = export.MAX_LOOKED_AT // export._LOOK_AT
+
+    assert steps * export._PAGE == export.MAX_ROWS
 
 
 def test_one_file_is_made_at_a_time(ops):
@@ -116,6 +122,20 @@ def test_one_file_is_made_at_a_time(ops):
 
     assert (second.status_code, second.headers["Cache-Control"]) == (429, "no-store")
     assert len(rows(ops.get("/events/export?as=csv"))) == 1
+
+
+def test_reader_who_stalls_keeps_nobody_from_another_file(ops, monkeypatch):
+    ops.receive("event-1", "event-2")
+    monkeypatch.setattr(export, "_PAGE", 1)
+    stalled = ops.client.get("/ops/events/export?as=csv", buffered=False)
+    monkeypatch.setattr(export, "STALLED_S", 0.0)
+
+    second = ops.get("/events/export?as=csv")
+
+    assert len(rows(second)) == 2
+    # It must not look whole: the server closes the connection amid the file.
+    with pytest.raises(TookTooLong):
+        list(stalled.iter_encoded())
 
 
 @pytest.mark.parametrize("query", ["as=xls", "as=csv&state=deed", "as=csv&since=never"])

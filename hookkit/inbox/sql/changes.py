@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from sqlalchemy import Connection, Table, func, select
+from collections.abc import Collection
+from typing import Any
+
+from sqlalchemy import Connection, Row, Select, Table, func, select
 
 from hookkit.inbox.records import EntryRecord
 from hookkit.inbox.sights import Mark
@@ -11,13 +14,15 @@ from hookkit.inbox.sql.id_range import OVERTAKING
 from hookkit.inbox.sql.rows import EntryRow, chunks
 from hookkit.inbox.sql.tables import attempts, entries
 
+_ENTRY_IDS = select(entries.c.id)
+_ATTEMPT_IDS = select(attempts.c.id, attempts.c.entry_id)
+
 
 def newest(connection: Connection) -> Mark:
     """Return the mark of somebody who has seen all that is there."""
-    seen_entries, seen_attempts = _newest(connection, entries), _newest(connection, attempts)
-    return Mark(
-        max(seen_entries, default=0), max(seen_attempts, default=0), seen_entries, seen_attempts
-    )
+    entry_id, missing_entries = _newest(connection, entries)
+    attempt_id, missing_attempts = _newest(connection, attempts)
+    return Mark(entry_id, attempt_id, missing_entries, missing_attempts)
 
 
 def changes(connection: Connection, since: Mark, limit: int) -> tuple[list[EntryRecord], Mark]:
@@ -26,44 +31,56 @@ def changes(connection: Connection, since: Mark, limit: int) -> tuple[list[Entry
     Args:
         limit: How many new entries, and how many new attempts, are looked at.
     """
-    come, seen_entries = _unseen(connection, entries, since.entry_id, since.seen_entries, limit)
-    tried, seen_attempts = _unseen(
-        connection, attempts, since.attempt_id, since.seen_attempts, limit
-    )
-    changed = set(come)
-    for chunk in chunks(tried):
-        of_these = select(attempts.c.entry_id).where(attempts.c.id.in_(chunk))
-        changed.update(connection.execute(of_these).scalars())
+    come = [
+        row.id
+        for row in _unseen(connection, _ENTRY_IDS, since.entry_id, since.missing_entries, limit)
+    ]
+    tried = {
+        row.id: row.entry_id
+        for row in _unseen(
+            connection, _ATTEMPT_IDS, since.attempt_id, since.missing_attempts, limit
+        )
+    }
     rows: list[EntryRow] = []
-    for chunk in chunks(sorted(changed)):
+    for chunk in chunks(sorted({*come, *tried.values()})):
         of_these = select(entries, HAS_BODY).where(entries.c.id.in_(chunk))
         rows += connection.execute(of_these.order_by(entries.c.id)).all()
     mark = Mark(
         max([since.entry_id, *come]),
         max([since.attempt_id, *tried]),
-        seen_entries,
-        seen_attempts,
+        _missing(since.entry_id, since.missing_entries, come),
+        _missing(since.attempt_id, since.missing_attempts, tried),
     )
     return records_of(connection, rows), mark
 
 
-def _newest(connection: Connection, table: Table) -> frozenset[int]:
-    """Return the highest id, and those that are less than ``OVERTAKING`` below it."""
+def _newest(connection: Connection, table: Table) -> tuple[int, frozenset[int]]:
+    """Return the highest id, and those below it that are missing."""
     highest = select(func.max(table.c.id)).scalar_subquery()
     newest = select(table.c.id).where(table.c.id > highest - OVERTAKING)
-    return frozenset(connection.execute(newest).scalars())
+    ids = connection.execute(newest).scalars().all()
+    return max(ids, default=0), _missing(0, (), ids)
 
 
 def _unseen(
-    connection: Connection, table: Table, last_id: int, seen: frozenset[int], limit: int
-) -> tuple[list[int], frozenset[int]]:
-    """Return the next ids that were not seen, and those that are to be remembered as seen."""
-    ids = _ids_above(connection, table, last_id - OVERTAKING, OVERTAKING + limit)
-    unseen = [each for each in ids if each not in seen][:limit]
-    from_id = max([last_id, *unseen]) - OVERTAKING
-    return unseen, frozenset(each for each in seen.union(unseen) if each > from_id)
+    connection: Connection,
+    wanted: Select[Any],
+    last_id: int,
+    missing: Collection[int],
+    limit: int,
+) -> list[Row[Any]]:
+    """Return the next of the *wanted* rows, by their first column, that were not seen."""
+    (of_id, *_) = wanted.selected_columns
+    above = wanted.where(of_id > last_id).order_by(of_id).limit(limit)
+    rows = [*connection.execute(above)]
+    for chunk in chunks(missing):
+        rows += connection.execute(wanted.where(of_id.in_(chunk)))
+    return sorted(rows)[:limit]
 
 
-def _ids_above(connection: Connection, table: Table, above_id: int, limit: int) -> list[int]:
-    above = select(table.c.id).where(table.c.id > above_id).order_by(table.c.id).limit(limit)
-    return list(connection.execute(above).scalars())
+def _missing(last_id: int, missing: Collection[int], found: Collection[int]) -> frozenset[int]:
+    """Return the ids just below the highest that are still missing once some were *found*."""
+    highest = max([last_id, *found])
+    from_id = max(1, highest - OVERTAKING + 1)
+    skipped = range(max(last_id + 1, from_id), highest)
+    return frozenset(each for each in {*missing, *skipped}.difference(found) if each >= from_id)

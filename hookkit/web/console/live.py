@@ -178,7 +178,7 @@ def _words(attempt: AttemptRecord) -> str:
 
 
 def _spelt(seen: _Seen) -> str:
-    """Return *seen* for an address: the highest ids, and which of those below were seen, as bits.
+    """Return *seen* for an address: the highest ids, and which of those below are missing, as bits.
 
     The bits are as many as an inbox remembers, and not as the ids that it has.
     """
@@ -187,8 +187,8 @@ def _spelt(seen: _Seen) -> str:
         mark.entry_id,
         mark.attempt_id,
         seen.refused_id,
-        _bits(mark.entry_id, mark.seen_entries),
-        _bits(mark.attempt_id, mark.seen_attempts),
+        _bits(mark.entry_id, mark.missing_entries),
+        _bits(mark.attempt_id, mark.missing_attempts),
     )
     return ".".join(f"{number:x}" for number in numbers)
 
@@ -211,8 +211,8 @@ def _read(text: str) -> _Seen | None:
     return _Seen(mark, refused_id)
 
 
-def _bits(highest: int, seen: frozenset[int]) -> int:
-    return sum(1 << (highest - each) for each in seen)
+def _bits(highest: int, ids: frozenset[int]) -> int:
+    return sum(1 << (highest - each) for each in ids)
 
 
 def _ids(highest: int, bits: int) -> frozenset[int]:
