@@ -15,13 +15,24 @@ UNMEASURED = tuple(
     TESTS / name
     for name in (
         "acceptance",
+        "console/test_hosts.py",
+        "console/test_night.py",
+        "console/test_personal_data.py",
+        "console/test_strangers.py",
         "fuzz",
         "hostile",
+        "inbox/test_flips.py",
+        "inbox/test_model.py",
+        "inbox/test_reading.py",
         "providers/test_additive.py",
         "providers/test_compiled.py",
         "providers/test_completeness.py",
         "providers/test_livechat_completeness.py",
         "providers/test_mutations.py",
+        "receiving/test_cost.py",
+        "senders/test_identity.py",
+        "signatures/test_forgeries.py",
+        "web/test_many_items.py",
     )
 )
 

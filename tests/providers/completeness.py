@@ -123,9 +123,7 @@ def differences(one: Any, two: Any, path: str = "") -> set[str]:
     return set() if one == two else {path}
 
 
-def changes_of(
-    body: Body, path: tuple[str | int, ...], before: list[dict[str, Any]]
-) -> set[str]:
+def changes_of(body: Body, path: tuple[str | int, ...], before: list[dict[str, Any]]) -> set[str]:
     """Return the attributes of the events that change with the leaf at *path*.
 
     Args:
