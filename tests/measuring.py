@@ -32,6 +32,7 @@ UNMEASURED = tuple(
         "receiving/test_cost.py",
         "senders/test_identity.py",
         "signatures/test_forgeries.py",
+        "web/test_hostile_requests.py",
         "web/test_many_items.py",
     )
 )
