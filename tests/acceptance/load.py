@@ -30,6 +30,8 @@ APPLICATION = f"""
     from sqlalchemy import text
 
     HERE = Path(__file__).parent
+    # First: with a backlog, handlers run before the rest is read, and the process may die of them.
+    (HERE / "imported").open("a").write(f"{{os.getpid()}}\\n")
     hooks = HookKit()
 
     @hooks.on("conversation:message", name="book", transactional=True)
@@ -57,8 +59,6 @@ APPLICATION = f"""
     @app.get("/")
     def page():
         return "up"
-
-    (HERE / "imported").open("a").write(f"{{os.getpid()}}\\n")
 """  # noqa: S608  # it is a handler's
 
 

@@ -27,7 +27,7 @@ from tests.applications import message
 from tests.scale import SCALE
 from tests.waiting import DEADLINE_S, wait_until
 
-EVENTS = 1000 if SCALE == 1 else 20_000
+EVENTS = 500 if SCALE == 1 else 20_000
 FAULTS = 5 if SCALE == 1 else 60
 #: Each is received, and each has succeeded: two lines of the log.
 SWEEPS_OF_3_LEASES = 2 + 2 * 3 * LEASE_S

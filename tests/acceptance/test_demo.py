@@ -34,25 +34,19 @@ def demo(folder, **more):
     )
 
 
-@pytest.fixture(scope="module")
-def result(tmp_path_factory):
-    return demo(tmp_path_factory.mktemp("demo"))
+def test_every_line_comes_out_as_it_should(tmp_path):
+    result = demo(tmp_path)
 
-
-def test_every_line_comes_out_as_it_should(result):
     assert result.returncode == 0, result.stdout
     assert WRONG not in result.stdout
     assert re.search(
         r"^All \d+ lines came out as they should: 10 steps", result.stdout, re.MULTILINE
     )
     assert result.stderr == ""
-
-
-@pytest.mark.parametrize("version", ["v1", "v1.1", "v2"])
-def test_every_version_reaches_one_handler_as_one_kind_of_event(result, version):
+    # Every version reaches one handler as one kind of event.
     line = "handled   conversation:message -> answer_customer: Ana Rivera says: Hello from"
-
-    assert f"{RIGHT} {line} {version}\n" in result.stdout
+    for version in ("v1", "v1.1", "v2"):
+        assert f"{RIGHT} {line} {version}\n" in result.stdout
 
 
 def test_wrong_line_is_marked_and_fails_the_demo(tmp_path):

@@ -164,7 +164,6 @@ def serving(name: str, folder: Path, *options: str, door: str = "blueprint") -> 
         assert LOWEST_GUNICORN.is_dir(), f"{LOWEST_GUNICORN} is missing; `make test` makes it"
         paths.insert(0, str(LOWEST_GUNICORN))
     environment = os.environ | {"PYTHONPATH": os.pathsep.join(paths), "DOOR": door}
-    environment.pop("COVERAGE_PROCESS_CONFIG", None)
     port = free_port()
     with (folder / "log").open("wb") as log:
         process = subprocess.Popen(

@@ -19,7 +19,6 @@ from hookkit.core.event import EVENT_CLASSES, EventType, unknown_event
 from hookkit.core.ids import MAX_ID_CHARS
 from hookkit.core.provider import normalize
 from hookkit.core.scheme import KeyScheme
-from hookkit.schemas import EventSchema
 from hookkit.testing import sign
 from tests.applications import SECRET, make_app
 from tests.key_server import pem_of, private_key, public_pem_of
@@ -27,6 +26,7 @@ from tests.model_types import wrong_types
 from tests.providers.reading import (
     NOW,
     SAMPLES,
+    SCHEMA,
     headers_of,
     provider_of,
     read,
@@ -172,9 +172,9 @@ def is_storable(text):
 
 def assert_survives_json(events):
     for event in events:
-        text = json.dumps(EventSchema().dump(event))
+        text = json.dumps(SCHEMA.dump(event))
 
-        assert EventSchema().load(json.loads(text)) == event
+        assert SCHEMA.load(json.loads(text)) == event
 
 
 @pytest.mark.parametrize("sample", NEW_PLACES, ids=sample_id)

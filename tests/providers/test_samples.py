@@ -10,12 +10,12 @@ from datetime import timedelta
 from hookkit.core.delivery import Delivery, VerifiedDelivery
 from hookkit.core.event import EVENT_CLASSES, EventType
 from hookkit.core.provider import normalize, parse, split
-from hookkit.schemas import EventSchema
 from tests.folding import in_one
 from tests.model_types import assert_well_typed
 from tests.providers.reading import (
     NOW,
     SAMPLES,
+    SCHEMA,
     expected_path,
     headers_of,
     promise,
@@ -63,9 +63,9 @@ def test_sample_has_the_class_of_its_type(sample):
 @every_sample
 def test_event_of_a_sample_survives_json(sample):
     for event in read_sample(sample):
-        text = json.dumps(EventSchema().dump(event), allow_nan=False)
+        text = json.dumps(SCHEMA.dump(event), allow_nan=False)
 
-        assert EventSchema().load(json.loads(text)) == event
+        assert SCHEMA.load(json.loads(text)) == event
 
 
 @every_sample
@@ -87,7 +87,7 @@ def test_nothing_that_is_kept_of_a_sample_holds_its_secret(sample):
     )
 
     kept = repr([envelope.body, envelope.items, [item.raw for item in envelope.items]])
-    kept += json.dumps([EventSchema().dump(normalize(provider, each)) for each in envelope.items])
+    kept += json.dumps([SCHEMA.dump(normalize(provider, each)) for each in envelope.items])
     assert [secret for secret in secrets if secret in kept] == []
     again = split(provider, endpoint="support", body=envelope.body, headers={}, received_at=NOW)
     assert again == envelope.items

@@ -1,5 +1,6 @@
 """docs/how-to/next-to-other-extensions.md, line by line, with the real extensions."""
 
+import json
 import logging
 import logging.config
 import os
@@ -185,6 +186,18 @@ else:
 Migrate(app, db, **more)
 """
 
+#: Each command has an application of its own, as if it was typed. All are in one process, which
+#: is not the tests' own: Alembic sets up the logging anew.
+COMMANDS = """
+import json, runpy, sys
+
+for arguments in json.load(sys.stdin):
+    app = runpy.run_path("app.py")["app"]
+    done = app.test_cli_runner().invoke(args=arguments)
+    app.extensions["hookkit"].stop()
+    print(json.dumps([done.exit_code, done.output]))
+"""
+
 
 @pytest.mark.parametrize("tables", ["check", "upgrade"])
 @pytest.mark.parametrize("database", ["sqlite", "postgres"])
@@ -193,28 +206,26 @@ def test_flask_migrate_makes_the_tables_or_leaves_them_alone(tmp_path, request, 
     if database == "postgres":
         url = request.getfixturevalue("postgres_url").replace("postgresql:", "postgresql+psycopg:")
     (tmp_path / "app.py").write_text(MIGRATED)
-    environ = {**os.environ, "URL": url, "TABLES": tables}
-
-    def flask(*arguments, code=0):
-        done = subprocess.run(  # this interpreter
-            [sys.executable, "-m", "flask", "--app", "app", *arguments],
-            cwd=tmp_path,
-            env=environ,
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        assert done.returncode == code, done.stdout + done.stderr
-        return done.stdout + done.stderr
-
-    flask("db", "init")
+    commands = ["db init", "db migrate", "db upgrade", "hookkit check", "db migrate"]
+    commands += ["db downgrade", "hookkit check"]
     if tables == "upgrade":
-        flask("hookkit", "tables", "upgrade")
-    flask("db", "migrate")
-    flask("db", "upgrade")
+        commands.insert(1, "hookkit tables upgrade")
 
-    assert "with 0 entries" in " ".join(flask("hookkit", "check").split())
-    assert "No changes in schema detected" in flask("db", "migrate")
-    flask("db", "downgrade")
-    is_gone = "tables lack" in flask("hookkit", "check", code=1 if tables == "check" else 0)
-    assert is_gone == (tables == "check")
+    ran = subprocess.run(
+        [sys.executable, "-c", COMMANDS],  # this interpreter
+        cwd=tmp_path,
+        env={**os.environ, "URL": url, "TABLES": tables},
+        input=json.dumps([each.split() for each in commands]),
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+
+    *_, first_check, second_migration, _, last_check = done = [
+        tuple(json.loads(line)) for line in ran.stdout.splitlines()
+    ]
+    is_gone = tables == "check"
+    assert [code for code, _ in done] == [0] * (len(commands) - 1) + [int(is_gone)], done
+    assert "with 0 entries" in " ".join(first_check[1].split())
+    assert "No changes in schema detected" in second_migration[1]
+    assert ("tables lack" in last_check[1]) == is_gone

@@ -16,8 +16,6 @@ from hookkit.core.provider import MAX_REPEATED_BYTES, split
 from hookkit.providers import load_providers
 from tests.applications import ENDPOINTS, make_app, message, post
 
-pytestmark = pytest.mark.usefixtures("each_door")
-
 
 def body_of(count, text="Where is my order?"):
     body = message()
@@ -31,7 +29,7 @@ def hooks():
 
 
 @pytest.fixture
-def app_of(hooks, sql_url):
+def app_of(hooks, sql_url, each_door):
     """Return a function that makes an application with settings of its own."""
     made = []
 
