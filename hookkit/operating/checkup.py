@@ -241,7 +241,7 @@ class Checkup:
             inbox.claim(now=now, lease_s=1, limit=1, endpoints=[""])
             counts = inbox.reading.counts()
             due_at = inbox.next_due_at(self.settings.endpoints)
-            others = inbox.applications.others(self.identity.names())
+            others = self.identity.others(inbox)
             groups = inbox.reading.dead_groups()[:MAX_GROUPS] if counts[State.DEAD] else ()
             last_at = last_deliveries(inbox.rhythm, self.settings.endpoints, now)
             silent = find_silent(inbox.rhythm, last_at, now)
