@@ -34,7 +34,8 @@ check: .venv/stamp ## lint, format and types, without changing a file
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/mypy --strict
-	$(BIN)/python -m pytest --quiet tests/test_dependencies.py tests/test_project.py
+	$(BIN)/python -m pytest --quiet tests/test_declared_types.py tests/test_dependencies.py \
+		tests/test_project.py
 
 docs: .venv/stamp ## the site, in docs/_build/html, and whether its search answers
 	$(BIN)/python -m sphinx --quiet --fail-on-warning --keep-going --fresh-env --write-all \

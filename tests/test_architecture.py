@@ -152,6 +152,8 @@ MAY_IMPORT = {
         "hookkit.inbox.replay_records",
         "hookkit.inbox.sights",
         "operating",
+        # How late the counts are.
+        "hookkit.receiving.minutes",
         "schemas",
         "switching",
         "testing",

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import click
 
@@ -18,10 +18,24 @@ from hookkit.core.errors import BodyUnreadable, HookkitError
 from hookkit.core.provider import Provider
 from hookkit.testing import Sample, SignedDelivery, find_sample, freshen, set_path, sign
 from hookkit.testing.fixture_files import Captured, read_fixture
+from hookkit.testing.payloads import place_of
 from hookkit.testing.samples import encoded_like
 
-#: Paths into a payload, and the values to set there.
-Changes = tuple[tuple[str, Any], ...]
+
+class Change(NamedTuple):
+    """A value to set in a payload.
+
+    Attributes:
+        path: Where; a path that is not added may leave out its beginning.
+        is_added: Whether the payload may lack the path.
+    """
+
+    path: str
+    value: Any
+    is_added: bool
+
+
+Changes = tuple[Change, ...]
 
 #: Takes the time at which an event happened; returns a payload, and headers beside the proof.
 Source = Callable[[datetime], tuple[dict[str, Any] | bytes, Headers]]
@@ -96,22 +110,35 @@ def sample_source(provider: Provider, sample: Sample, changes: Changes) -> Sourc
     """Return a source of new events like *sample*, with *changes* in each.
 
     Raises:
-        click.UsageError: The sample is no payload.
+        click.UsageError: The sample is no payload, or does not have the path of a change.
     """
     # Where samples are made from the scheme, their headers are a proof: it is made anew.
     headers = sample.headers if provider.samples else {}
     version = provider.versions[sample.version]
     with click_errors(click.UsageError):
         document = provider.decode(sample.body)
+        changes = tuple(_placed(document, change) for change in changes)
 
     def make(happened_at: datetime) -> tuple[dict[str, Any] | bytes, Headers]:
         payload = freshen(document, version, now=happened_at)
         with click_errors(click.UsageError):
-            for path, value in changes:
-                set_path(payload, path, value)
+            for change in changes:
+                set_path(payload, change.path, change.value)
         return encoded_like(sample.body, payload), headers
 
     return make
+
+
+def _placed(document: Mapping[str, Any], change: Change) -> Change:
+    """Return *change* with its whole path.
+
+    Raises:
+        HookkitError: *document* does not have it, or several places that end so.
+    """
+    if change.is_added:
+        return change
+    whole = place_of(document, change.path, to_add="use --add")
+    return change._replace(path=whole)
 
 
 def named_sample(provider: Provider, version: str | None, trigger: str | None) -> Sample:
@@ -169,18 +196,18 @@ def read_changes(
     Raises:
         click.BadParameter: One of them has no path or no equals sign.
     """
-    return tuple(_change(text) for text in texts)
+    return tuple(_change(text, is_added=parameter.name == "additions") for text in texts)
 
 
-def _change(text: str) -> tuple[str, Any]:
+def _change(text: str, *, is_added: bool) -> Change:
     path, equals, value = text.partition("=")
     if not path or not equals:
         raise click.BadParameter(f"{text!r} is not PATH=VALUE")
     try:
         (decoded,) = decode_list(f"[{value}]".encode())["items"]
     except (BodyUnreadable, ValueError):  # not JSON, or not one value
-        return path, value
-    return path, decoded
+        decoded = value
+    return Change(path, decoded, is_added)
 
 
 def describe(provider: Provider, delivery: SignedDelivery) -> str:

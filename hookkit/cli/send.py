@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 import click
 
@@ -48,8 +48,16 @@ INTERRUPTED = 130
     multiple=True,
     callback=read_changes,
     metavar="PATH=VALUE",
-    help="Change a value of the sample (events.0.payload.message.content.text=Hi). A VALUE that"
-    " is JSON is read as JSON. Repeatable.",
+    help="Change a value of the sample (content.text=Hi); the beginning of a PATH may be left out."
+    " A VALUE that is JSON is read as JSON. Repeatable.",
+)
+@click.option(
+    "--add",
+    "additions",
+    multiple=True,
+    callback=read_changes,
+    metavar="PATH=VALUE",
+    help="Set a value that the sample does not have, at its whole PATH. Repeatable.",
 )
 @click.option(
     "--sample",
@@ -117,6 +125,7 @@ def send(  # noqa: PLR0913  # one for each option
     version: str | None,
     trigger: str | None,
     changes: Changes,
+    additions: Changes,
     sample_file: Path | None,
     body: BinaryIO | None,
     kinds: tuple[str, ...],
@@ -136,21 +145,15 @@ def send(  # noqa: PLR0913  # one for each option
     is 0 if every answer is 2xx, or with --tamper if every answer is as it should be; else it
     is 1.
     """
-    modes = (duplicate, bool(kinds), count is not None, is_printing)
-    if sum(modes) > 1:
-        raise click.UsageError("give one of --duplicate, --tamper, --count and --print")
-    if count is None and (per_second is not None or concurrency > 1):
-        raise click.UsageError("--per-second and --concurrency go with --count")
-    if kinds and unsigned:
-        raise click.UsageError("--tamper needs a proof that it can change: not with --unsigned")
+    _refuse_contradictions(context.params)
     if not unsigned:
         signer.required_proof(*([] if kinds else ["--unsigned"]))
-    provider = signer.provider
+    every_change = (*changes, *additions)
     maker = Maker(
         url=url,
         signer=replace(signer, proof=None) if unsigned else signer,
         basic=basic,
-        source=_source(provider, version, trigger, changes, sample_file, body),
+        source=_source(signer.provider, version, trigger, every_change, sample_file, body),
         is_new=body is None,
     )
     if is_printing:
@@ -158,21 +161,28 @@ def send(  # noqa: PLR0913  # one for each option
         return
     if kinds:
         chosen = list(KINDS) if "all" in kinds else list(dict.fromkeys(kinds))
-        is_right = _tamper(maker, chosen, timeout_s, is_json=is_json)
+        status = _tamper(maker, chosen, timeout_s, is_json=is_json)
     elif count is None:
-        is_right = _send(maker, 2 if duplicate else 1, timeout_s, is_json=is_json)
+        status = _send(maker, 2 if duplicate else 1, timeout_s, is_json=is_json)
     else:
-        maker.make()  # so that a mistake is told once, and nothing is sent
         pace = Pace(count=count, per_second=per_second, concurrency=concurrency)
-        summary = send_all(pace, lambda: post(url, maker.make(), timeout_s=timeout_s))
-        if is_json:
-            show_json(summary.plain())
-        else:
-            show(*summary.lines())
-        if summary.is_interrupted:
-            context.exit(INTERRUPTED)
-        is_right = summary.is_success
-    context.exit(0 if is_right else 1)
+        status = _send_many(maker, pace, timeout_s, is_json=is_json)
+    context.exit(status)
+
+
+def _refuse_contradictions(given: Mapping[str, Any]) -> None:
+    """Check the options that decide what is done, by name.
+
+    Raises:
+        click.UsageError: Two of them contradict each other.
+    """
+    is_many = given["count"] is not None
+    if sum((given["duplicate"], bool(given["kinds"]), is_many, given["is_printing"])) > 1:
+        raise click.UsageError("give one of --duplicate, --tamper, --count and --print")
+    if not is_many and (given["per_second"] is not None or given["concurrency"] > 1):
+        raise click.UsageError("--per-second and --concurrency go with --count")
+    if given["kinds"] and given["unsigned"]:
+        raise click.UsageError("--tamper needs a proof that it can change: not with --unsigned")
 
 
 def _source(  # one for each option
@@ -199,8 +209,8 @@ def _source(  # one for each option
     return sample_source(provider, sample_in(sample_file, provider, version), changes)
 
 
-def _send(maker: Maker, times: int, timeout_s: float, *, is_json: bool) -> bool:
-    """Send one delivery so many times, and tell whether every answer is 2xx."""
+def _send(maker: Maker, times: int, timeout_s: float, *, is_json: bool) -> int:
+    """Send one delivery so many times, and return the exit status."""
     delivery = maker.make()
     sent = describe(maker.signer.provider, delivery)
     answers = []
@@ -211,11 +221,24 @@ def _send(maker: Maker, times: int, timeout_s: float, *, is_json: bool) -> bool:
             show(f"{sent} -> {answer.status} {answer.body}".rstrip())
     if is_json:
         show_json([{"sent": sent, **answer.plain()} for answer in answers])
-    return all(answer.is_success for answer in answers)
+    return 0 if all(answer.is_success for answer in answers) else 1
 
 
-def _tamper(maker: Maker, kinds: Sequence[str], timeout_s: float, *, is_json: bool) -> bool:
-    """Send the deliveries of *kinds*, and tell whether every answer is as it should be."""
+def _send_many(maker: Maker, pace: Pace, timeout_s: float, *, is_json: bool) -> int:
+    """Send many events, sum up, and return the exit status."""
+    maker.make()  # so that a mistake is told once, and nothing is sent
+    summary = send_all(pace, lambda: post(maker.url, maker.make(), timeout_s=timeout_s))
+    if is_json:
+        show_json(summary.plain())
+    else:
+        show(*summary.lines())
+    if summary.is_interrupted:
+        return INTERRUPTED
+    return 0 if summary.is_success else 1
+
+
+def _tamper(maker: Maker, kinds: Sequence[str], timeout_s: float, *, is_json: bool) -> int:
+    """Send the deliveries of *kinds*, and return the exit status."""
     found = []
     for kind in kinds:
         for delivery, expected in tries(kind, maker):
@@ -231,4 +254,4 @@ def _tamper(maker: Maker, kinds: Sequence[str], timeout_s: float, *, is_json: bo
                 show(text, label=label, color=color)
     if is_json:
         show_json(found)
-    return all(each["is_right"] for each in found)
+    return 0 if all(each["is_right"] for each in found) else 1

@@ -55,6 +55,10 @@ _PURPOSE = b"hookkit.fingerprint\0"
 _COST = {"n": 1 << 14, "r": 8, "p": 1}
 
 
+#: What the names of an application begin with that stem from its ``SECRET_KEY``.
+BY_KEY = "key:"
+
+
 @lru_cache(maxsize=4096)  # made once for each secret of a process
 def fingerprint_of(key: bytes, secret: bytes) -> str:
     """Return the fingerprint of *secret*: always the same for the same *key*.

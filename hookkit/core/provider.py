@@ -282,14 +282,21 @@ def split(
     payload = payload_of(version=version, document=document)
     if MAX_ITEMS_HEADER in headers:
         return (_whole_item(payload, body),)
+    return _items_of(payload, provider.versions[version], body, max_items)
+
+
+def _items_of(
+    payload: Payload, version: PayloadVersion, body: bytes, max_items: int | None
+) -> tuple[Item, ...]:
+    """Return the items in *payload*, at least one; one for the whole if there are too many."""
     try:
-        found = iter(provider.versions[version].split(payload))
+        found = iter(version.split(payload))
         items = tuple(found if max_items is None else islice(found, max_items + 1))
     except Exception as error:  # noqa: BLE001  # a mistake of the provider
         problem = f"body: {type(error).__name__} while it was taken apart"
         return (unknown_item(payload, problem),)
     if max_items is not None and len(items) > max_items:
-        marked = {**headers, MAX_ITEMS_HEADER: str(max_items)}
+        marked = {**payload.headers, MAX_ITEMS_HEADER: str(max_items)}
         return (_whole_item(replace(payload, headers=marked), body),)
     return items or (unknown_item(payload, "body: holds no event"),)
 

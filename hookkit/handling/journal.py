@@ -48,6 +48,17 @@ class Journal:
                 traceparent=entry.headers.get(TRACE_HEADER),
             )
 
+    def claimed_again(self, entry: Entry) -> None:
+        """Report that the last claim of *entry* was lost, so that it runs again."""
+        self._bounded.write(
+            logging.WARNING,
+            (entry.endpoint,),
+            "entry %d runs again: its lease ended before it was settled; most often its process"
+            " was killed",
+            entry.id,
+            extra={"action": "lease_lost", "entry_id": entry.id},
+        )
+
     def ended(
         self, entry: Entry, event: Event, attempt: Attempt, error: BaseException | None
     ) -> None:

@@ -386,6 +386,7 @@ class Pipeline:
                 alone = self._leases.begin(new[0]) if is_alone else None
                 if alone is not None and alone.is_suspect:
                     slot.keep(alone)
+                    self._journal.claimed_again(alone)
             if not is_alone:
                 self._ready.extend(new)
             if self._only is not None:

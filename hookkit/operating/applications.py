@@ -3,7 +3,8 @@
 Endpoints of two applications may have the same name. An application is recognized there by its
 secrets and by Flask's ``SECRET_KEY``: an application that still has one of those that were known
 before is the same one. So what a secret has proved is still handled after the secret was removed
-from its list, or was replaced at once while the ``SECRET_KEY`` stayed.
+from its list, or was replaced at once while the ``SECRET_KEY`` stayed. An application that gets its
+first ``SECRET_KEY`` is recognized by its secrets once more.
 """
 
 from __future__ import annotations
@@ -14,9 +15,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from hookkit.core.errors import ConfigurationError, Unavailable
-from hookkit.core.ids import read_key
+from hookkit.core.ids import BY_KEY, fingerprint_of, read_key
 from hookkit.core.text import counted
 from hookkit.inbox.inbox import Inbox
+from hookkit.inbox.sql.applications import Others
 from hookkit.receiving.endpoint import Endpoint
 
 _logger = logging.getLogger("hookkit")
@@ -24,6 +26,8 @@ _logger = logging.getLogger("hookkit")
 #: An endpoint with more secrets, such as one for each customer, is recognized by the
 #: ``SECRET_KEY`` alone: to name a secret without it takes some 40 ms.
 MAX_NAMED_SECRETS = 20
+
+_BY_SECRET = "secret:"  # noqa: S105  # what a name begins with
 
 #: Sets the names apart from whatever else the same key is used for.
 _PURPOSE = b"hookkit.application\0"
@@ -44,20 +48,28 @@ class ThisApplication:
     def names(self) -> dict[str, set[str]]:
         """Return by endpoint the names of this application; none where no secret is asked for."""
         keys = [read_key(each) for each in self.secret_keys]
-        by_key = {f"key:{hmac.digest(key, _PURPOSE, 'sha256').hex()[:32]}" for key in keys if key}
+        by_key = {
+            f"{BY_KEY}{hmac.digest(key, _PURPOSE, 'sha256').hex()[:32]}" for key in keys if key
+        }
         named: dict[str, set[str]] = {}
         for name, endpoint in self.endpoints.items():
             secrets = _secrets(endpoint)
             named[name] = set(by_key) if secrets else set()
             if len(secrets) <= MAX_NAMED_SECRETS:
-                named[name] |= {f"secret:{endpoint.fingerprint(each)}" for each in secrets}
+                named[name] |= {f"{_BY_SECRET}{endpoint.fingerprint(each)}" for each in secrets}
         return named
+
+    def names_without_key(self, endpoint: str) -> set[str]:
+        """Return the names that this application has at *endpoint* while it has no key."""
+        secrets = _secrets(self.endpoints[endpoint])
+        if len(secrets) > MAX_NAMED_SECRETS:
+            return set()
+        return {f"{_BY_SECRET}{fingerprint_of(b'', each)}" for each in secrets}
 
     def recognize(self, inbox: Inbox) -> None:
         """Have *inbox* hand out this application's entries alone, and warn of others'."""
-        names = self.names()
-        inbox.applications.recognize(names)
-        for each in inbox.applications.others(names):
+        inbox.applications.recognize(self.names(), self.names_without_key)
+        for each in self.others(inbox):
             _logger.warning(
                 "%s",
                 describe(each.endpoint, each.unsettled),
@@ -67,6 +79,10 @@ class ThisApplication:
                     "entries": each.unsettled,
                 },
             )
+
+    def others(self, inbox: Inbox) -> list[Others]:
+        """Return the endpoints of this application that others use as well."""
+        return inbox.applications.others(self.names(), self.names_without_key)
 
     def adopt(self, inbox: Inbox, endpoint: str) -> None:
         """Have *inbox* hand out what any application was sent at *endpoint*.

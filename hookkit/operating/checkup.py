@@ -240,7 +240,7 @@ class Checkup:
             # A read-only database refuses a claim. No endpoint has this name: nothing is claimed.
             inbox.claim(now=now, lease_s=1, limit=1, endpoints=[""])
             counts, due_at = inbox.standing(self.settings.endpoints)
-            others = inbox.applications.others(self.identity.names())
+            others = self.identity.others(inbox)
             groups = inbox.reading.dead_groups()[:MAX_GROUPS] if counts[State.DEAD] else ()
             _, silent = find_silent(inbox.rhythm, self.settings.endpoints, now)
             workers = workers_seen(inbox, now)

@@ -99,7 +99,8 @@ class PayloadMaker:
         if known is not None:
             document = freshen(document, known, now=self._clock())
         for path, value in {**(changes or {}), **more_changes}.items():
-            set_path(document, place_of(document, path), value)
+            place = place_of(document, path, to_add="call set_path(payload.document, path, value)")
+            set_path(document, place, value)
         return SamplePayload(
             provider=payload.provider,
             version=payload.version,
@@ -137,8 +138,11 @@ def _captured(file: Path) -> SamplePayload:
     )
 
 
-def place_of(document: Mapping[str, Any], path: str) -> str:
+def place_of(document: Mapping[str, Any], path: str, *, to_add: str) -> str:
     """Return the whole path of the one place in *document* that *path* names, or ends.
+
+    Args:
+        to_add: What the message tells to do to add a field.
 
     Raises:
         HookkitError: It names no place, or several; the message lists the nearest ones.
@@ -157,8 +161,7 @@ def place_of(document: Mapping[str, Any], path: str) -> str:
     near = _nearest(path, places)
     hint = f"did you mean {' or '.join(near)}?" if near else f"it has {_listed(sorted(document))};"
     raise HookkitError(
-        f"path {path!r} names nothing in the payload; {hint} to add a field, call"
-        " set_path(payload.document, path, value)"
+        f"path {path!r} names nothing in the payload; {hint} to add a field, {to_add}"
     )
 
 

@@ -24,7 +24,7 @@ from tests.applications import message
 from tests.scale import times
 
 #: The last commit of hookkit that claimed each entry by itself.
-BEFORE_GROUPS = "3a496bc112f6d932f7066c8175ee1c3af0021c54"
+BEFORE_GROUPS = "456256412f59669f07e177249153f6db801229e2"
 #: Fewer than the attempts that an event has: whatever dies, no event may be dead.
 DEATHS = 4
 STEPS = 40

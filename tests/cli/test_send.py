@@ -96,14 +96,22 @@ def test_values_are_set_as_json_or_else_as_text():
         send(
             endpoint,
             *("--set", "events.0.payload.message.content.text=a=b"),
-            *("--set", 'events.0.payload.message.metadata.deep={"number": 1}'),
-            *("--set", "events.0.payload.message.metadata.nan=NaN"),
+            *("--add", 'events.0.payload.message.metadata.deep={"number": 1}'),
+            *("--add", "events.0.payload.message.metadata.nan=NaN"),
         )
 
     ((_, _, body),) = endpoint.requests
     message = json.loads(body)["events"][0]["payload"]["message"]
     assert message["content"]["text"] == "a=b"
     assert message["metadata"] == {"deep": {"number": 1}, "nan": "NaN"}
+
+
+def test_beginning_of_a_path_may_be_left_out():
+    with serving() as endpoint:
+        send(endpoint, "--set", "content.text=short")
+
+    ((_, _, body),) = endpoint.requests
+    assert json.loads(body)["events"][0]["payload"]["message"]["content"]["text"] == "short"
 
 
 def test_body_is_sent_byte_for_byte(tmp_path):
@@ -245,7 +253,18 @@ def test_server_that_hangs_up_is_reported_on_one_line():
             id="no value",
         ),
         pytest.param(
-            ["http://localhost/", "--unsigned", "--set", "events.7.id=x"],
+            ["http://localhost/", "--unsigned", "--set", "content.txt=Hi"],
+            "path 'content.txt' names nothing in the payload; did you mean"
+            " events.0.payload.message.content.text or",
+            id="mistyped path",
+        ),
+        pytest.param(
+            ["http://localhost/", "--unsigned", "--set", "type=Hi"],
+            "write more of the one you mean",
+            id="several places",
+        ),
+        pytest.param(
+            ["http://localhost/", "--unsigned", "--add", "events.7.id=x"],
             "path 'events.7': the array has elements 0 to 0",
             id="no such element",
         ),

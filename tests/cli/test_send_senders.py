@@ -90,7 +90,7 @@ def one_line(pem):
     [
         ("twilio", "Body", lambda event: event.raw["Body"]),
         ("sendgrid", "items.0.email", lambda event: event.raw["email"]),
-        ("mailgun", "event-data.recipient", lambda event: event.raw["event-data"]["recipient"]),
+        ("mailgun", "event-data.event", lambda event: event.raw["event-data"]["event"]),
     ],
 )
 def test_value_of_a_body_of_any_kind_can_be_changed(name, place, found, server):

@@ -33,6 +33,7 @@ from hookkit.handling.settlements import Finished
 from hookkit.handling.settlements import Outcome as Ended
 from hookkit.handling.worker import Worker
 from hookkit.inbox.opening import MEMORY, open_inbox
+from hookkit.log import FIRST_LINES, flush_all
 from hookkit.providers import load_providers
 from tests.applications import admit, message
 
@@ -956,6 +957,36 @@ def test_result_of_an_entry_that_others_have_claimed_meanwhile_does_not_count(ho
 
     assert states == {1: State.DONE, 2: State.RUNNING}
     assert [each.entry_id for each in caplog.records if each.action == "settle_fenced"] == [2]
+
+
+def test_entries_that_a_lost_process_had_claimed_are_logged_when_they_run_again(hooks, caplog):
+    bench = Bench(hooks)
+    for number in range(12):
+        bench.admit(message(f"event-{number}"))
+    # A process that never comes back.
+    bench.inbox.claim(now=bench.clock(), lease_s=60, limit=12, endpoints=["support"])
+    bench.clock.forward(61)
+
+    bench.worker.work()
+    flush_all()
+
+    found = [each for each in caplog.records if each.action == "lease_lost"]
+    assert [each.entry_id for each in found[:FIRST_LINES]] == list(range(1, FIRST_LINES + 1))
+    assert found[0].getMessage() == (
+        "entry 1 runs again: its lease ended before it was settled; most often its process was"
+        " killed"
+    )
+    (rest,) = found[FIRST_LINES:]
+    assert (rest.levelno, rest.left_out) == (logging.WARNING, 2)
+
+
+def test_entry_that_runs_for_the_first_time_is_not_logged_as_run_again(hooks, caplog):
+    bench = Bench(hooks)
+    bench.admit(message())
+
+    bench.worker.work()
+
+    assert "lease_lost" not in [getattr(each, "action", None) for each in caplog.records]
 
 
 def test_group_goes_on_when_a_thread_beside_it_claims_what_is_held_here(hooks):

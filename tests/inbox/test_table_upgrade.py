@@ -199,7 +199,7 @@ def test_inbox_of_the_version_before_applications_opens_and_hands_out_what_it_ha
     make_older(engine, 4, *OF_VERSION_5, *OF_VERSION_6, *OF_VERSION_7)
 
     inbox = open_inbox(sql_url)
-    inbox.applications.recognize({"support": ["us"]})
+    inbox.applications.recognize({"support": ["us"]}, lambda _: [])
 
     assert [each.event_id for each in claim(inbox)] == ["old"]
     assert versions_in(engine) == [SCHEMA_VERSION]

@@ -131,6 +131,47 @@ def test_secret_key_that_is_replaced_strands_nothing_beside_the_old_one(run):
     assert new.handle() == ["first"]
 
 
+def test_first_secret_key_strands_nothing(run):
+    run([OURS]).receive("first", OURS)
+    new = run([OURS], SECRET_KEY="new")
+
+    assert new.findings() == []
+    assert new.handle() == ["first"]
+    assert run([OURS], SECRET_KEY="new").findings() == []
+
+
+def test_check_knows_an_application_that_starts_with_its_first_secret_key_next(run, sql_url):
+    run([OURS]).receive("first", OURS)
+    next_one = Running(sql_url, [OURS], SECRET_KEY="new")
+
+    assert next_one.findings() == []
+
+
+def test_process_without_the_first_secret_key_is_still_heard_beside_one_that_has_it(run):
+    old, new = run([OURS]), run([OURS], SECRET_KEY="new")
+    old.receive("of the old", OURS)
+    assert new.handle() == ["of the old"]
+
+    new.receive("of the new", OURS)
+    assert old.handle() == ["of the new"]
+
+
+def test_first_secret_key_with_other_secrets_is_another_application(run):
+    run([OURS]).receive("ours", OURS)
+
+    assert run([THEIRS], SECRET_KEY="new").handle() == []
+
+
+def test_second_application_with_a_key_takes_nothing_of_the_one_that_had_none_before(run):
+    run([OURS])
+    first = run([OURS], SECRET_KEY="first")
+    first.receive("theirs", OURS)
+    second = run([OURS], SECRET_KEY="second")
+
+    assert second.handle() == []
+    assert first.handle() == ["theirs"]
+
+
 def test_everything_replaced_at_once_is_said_and_can_be_adopted(run, caplog):
     run([OURS_BEFORE]).receive("first", OURS_BEFORE)
     new = run([OURS])

@@ -28,6 +28,7 @@ from hookkit.inbox.sights import DeadGroup
 from hookkit.operating.operations import Stats
 from hookkit.operating.presence import workers_seen
 from hookkit.operating.silence import Silence, find_silent
+from hookkit.receiving.minutes import WRITE_S
 
 #: ``--check`` accepts no longer wait for a worker, in seconds.
 MAX_OVERDUE_S = 60
@@ -38,6 +39,8 @@ _MAX_GROUPED = 10_000
 #: What a group says of each of its entries: too much for a line.
 _OF_EACH = ("entry_ids", "failed_at_ms")
 _INDENT = 9
+#: How late the counts of today are: processes keep them for so long before they write them.
+_LATE_S = round(WRITE_S)
 #: The codes of what was not refused.
 ARRIVED = ("new", "duplicate", "conflict")
 
@@ -186,9 +189,8 @@ def _today(today: Mapping[str, int]) -> str:
     arrived = [f"{today.get(code, 0)} {code}" for code in ARRIVED]
     refused = {code: count for code, count in sorted(today.items()) if code not in ARRIVED}
     codes = ", ".join(f"{code} {count}" for code, count in refused.items())
-    return f"{', '.join(arrived)}, {sum(refused.values())} refused" + (
-        f" ({codes})" if codes else ""
-    )
+    listed = f" ({codes})" if codes else ""
+    return f"{', '.join(arrived)}, {sum(refused.values())} refused{listed}; up to {_LATE_S} s late"
 
 
 def _worker(worker: WorkerRecord, now: datetime) -> str:

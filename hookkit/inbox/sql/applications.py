@@ -3,19 +3,26 @@
 An application is recognized by *names* that it has at an endpoint, such as the fingerprints of
 its secrets. Sets of names that overlap are one application: when a secret is rotated, the list
 holds the old one and the new one for a while. So a name that is gone still counts.
+
+An application that gets its first ``SECRET_KEY`` has other names from then on. It is recognized by
+those that it had without the key, unless another one with a key has been recognized by them.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import Any, NamedTuple
 
 from sqlalchemy import Connection, Select, Update, bindparam, func, or_, select, update
 
 from hookkit.core.entry import State
+from hookkit.core.ids import BY_KEY
 from hookkit.inbox.sql.rows import Values
 from hookkit.inbox.sql.tables import applications, deliveries, entries
 from hookkit.inbox.sql.transactions import Exclusive, Transactions
+
+#: Takes an endpoint; returns the names of this application there if it had no ``SECRET_KEY``.
+NamesWithoutKey = Callable[[str], Collection[str]]
 
 #: The states of entries that somebody still has to handle.
 _UNSETTLED = [State.PENDING.value, State.WAITING.value, State.RUNNING.value]
@@ -74,7 +81,7 @@ class Applications:
         """Return what a delivery to *endpoint* is stamped with; None leaves it to anybody."""
         return self._ids.get(endpoint)
 
-    def recognize(self, names: Mapping[str, Collection[str]]) -> None:
+    def recognize(self, names: Mapping[str, Collection[str]], without_key: NamesWithoutKey) -> None:
         """Take as ours what any application with one of these names was sent.
 
         Args:
@@ -85,7 +92,7 @@ class Applications:
             self._transactions.take(connection, Exclusive.APPLICATIONS)
             for endpoint, wanted in names.items():
                 if wanted:
-                    ids[endpoint] = self._join(connection, endpoint, sorted(wanted))
+                    ids[endpoint] = self._join(connection, endpoint, sorted(wanted), without_key)
                     ours += [
                         f"{endpoint} {name}"
                         for name, of in _at(connection, endpoint).items()
@@ -101,19 +108,27 @@ class Applications:
             self._transactions.take(connection, Exclusive.APPLICATIONS)
             connection.execute(every.values(application=self._ids[endpoint]))
 
-    def others(self, names: Mapping[str, Collection[str]]) -> list[Others]:
+    def others(
+        self, names: Mapping[str, Collection[str]], without_key: NamesWithoutKey
+    ) -> list[Others]:
         """Return the endpoints that other applications use as well, without writing anything."""
         with self._transactions.read() as connection:
             return [
                 Others(endpoint, unsettled)
                 for endpoint, wanted in names.items()
-                for unsettled in _of_others(connection, endpoint, set(wanted))
+                for unsettled in _of_others(connection, endpoint, wanted, without_key)
             ]
 
-    def _join(self, connection: Connection, endpoint: str, wanted: list[str]) -> str:
+    def _join(
+        self,
+        connection: Connection,
+        endpoint: str,
+        wanted: list[str],
+        without_key: NamesWithoutKey,
+    ) -> str:
         """Return the id of the application that has these names, and give it all of them."""
         there = _at(connection, endpoint)
-        ids = {there[name] for name in wanted if name in there}
+        ids = _ids_of(there, endpoint, wanted, without_key)
         # An id is the first name of its application, and so one of its names for ever.
         application = min(ids, default=wanted[0])
         rows = [
@@ -138,10 +153,35 @@ def _at(connection: Connection, endpoint: str) -> dict[str, str]:
     return {row.name: row.application for row in rows}
 
 
-def _of_others(connection: Connection, endpoint: str, wanted: set[str]) -> list[int]:
+def _ids_of(
+    there: Mapping[str, str],
+    endpoint: str,
+    wanted: Collection[str],
+    without_key: NamesWithoutKey,
+) -> set[str]:
+    """Return the ids of the application that has these names.
+
+    Args:
+        there: Every name at *endpoint*, and the id of its application.
+    """
+    ids = {there[name] for name in wanted if name in there}
+    if ids or not any(name.startswith(BY_KEY) for name in wanted):
+        return ids
+    keyed = {application for name, application in there.items() if name.startswith(BY_KEY)}
+    if keyed.issuperset(there.values()):  # the usual case: to name a secret without a key is slow
+        return ids
+    return {there[name] for name in without_key(endpoint) if name in there} - keyed
+
+
+def _of_others(
+    connection: Connection,
+    endpoint: str,
+    wanted: Collection[str],
+    without_key: NamesWithoutKey,
+) -> list[int]:
     """Return nothing, or how many entries of others are not handled yet."""
     there = _at(connection, endpoint)
-    ids = {there[name] for name in wanted if name in there}
+    ids = _ids_of(there, endpoint, wanted, without_key)
     theirs = {f"{endpoint} {name}" for name, application in there.items() if application not in ids}
     if not wanted or not theirs:
         return []
