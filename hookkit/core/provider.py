@@ -152,7 +152,7 @@ class Provider:
     def keep(self, headers: Headers) -> Headers:
         """Return those of *headers* that are kept with a delivery."""
         names = (*KEPT_HEADERS, *self.kept_headers)
-        return {name: headers[name] for name in names if name in headers}
+        return {name: value for name in names if (value := headers.get(name)) is not None}
 
 
 def parse(

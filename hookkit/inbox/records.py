@@ -48,6 +48,11 @@ def from_ms(milliseconds: int) -> datetime:
     return _EPOCH + milliseconds * _MILLISECOND
 
 
+def cut_to_ms(moment: datetime) -> datetime:
+    """Return *moment* without what is shorter than a millisecond."""
+    return moment.replace(microsecond=moment.microsecond // 1000 * 1000)
+
+
 def seconds_to_ms(seconds: float) -> int:
     """Return a duration in whole milliseconds."""
     return round(seconds * 1000)

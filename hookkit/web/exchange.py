@@ -13,7 +13,7 @@ from hookkit.core.delivery import Delivery
 from hookkit.core.entry import Receipt
 from hookkit.core.errors import BodyUnreadable, MalformedHeader, Rejected, Unavailable
 from hookkit.core.form import decode_form
-from hookkit.inbox.records import from_ms, to_ms
+from hookkit.inbox.records import cut_to_ms
 from hookkit.receiving.endpoint import Endpoint
 from hookkit.web.body import read_body
 
@@ -101,7 +101,7 @@ def _deliver(
     read_before: Callable[[], bytes],
 ) -> Answer:
     state.has_received = True
-    now = from_ms(to_ms(state.clock()))  # as it is stored: an event must not depend on who reads it
+    now = cut_to_ms(state.clock())  # as it is stored: an event must not depend on who reads it
     try:
         with state.body_watch.reading(environ) if state.body_watch else nullcontext():
             body = read_body(environ, endpoint.max_body_bytes, read_before)
@@ -184,9 +184,14 @@ class RequestHeaders(Mapping[str, str]):
         value: str = self._environ[_key_of(name)]
         return value
 
+    # Those of ``Mapping`` would raise and catch an error for each that is not there.
+
     def __contains__(self, name: object) -> bool:
-        # The one of ``Mapping`` would raise and catch an error for each that is not there.
         return isinstance(name, str) and _key_of(name) in self._environ
+
+    def get(self, name: str, default: Any = None) -> Any:
+        """Return the header *name*, or *default* if there is none."""
+        return self._environ.get(_key_of(name), default)
 
     def __iter__(self) -> Iterator[str]:
         for key in self._environ:

@@ -108,7 +108,9 @@ class GroupCommit(Generic[_Work, _Answer]):
         Raises:
             Unavailable: The turn did not come in time.
         """
-        place = _Place[_Work, _Answer](work, size, time.monotonic() + self._timeout_s())
+        # ``_Place[...](...)`` would look its types up in each call.
+        give_up_at = time.monotonic() + self._timeout_s()
+        place: _Place[_Work, _Answer] = _Place(work, size, give_up_at)
         try:
             with self._mutex:
                 self._queue.append(place)
