@@ -5,14 +5,15 @@ from __future__ import annotations
 import time
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager, nullcontext
+from dataclasses import dataclass
 from threading import Lock, RLock
-from typing import NamedTuple
 
 from hookkit.core.entry import Entry
 from hookkit.handling.dispatch import Assignment
 
 
-class _Held(NamedTuple):
+@dataclass(slots=True)
+class _Held:
     """A claimed entry.
 
     Attributes:
@@ -25,7 +26,7 @@ class _Held(NamedTuple):
     entry: Entry
     claimed_at: float
     leased_at: float
-    has_begun: bool
+    has_begun: bool = False
 
 
 class Slot:
@@ -88,9 +89,9 @@ class Leases:
                 before = self._held.get(entry.id)
                 if before is None:
                     new.append(entry)
-                    self._held[entry.id] = _Held(entry, now, now, has_begun=False)
+                    self._held[entry.id] = _Held(entry, now, now)
                 else:
-                    self._held[entry.id] = before._replace(entry=entry, leased_at=now)
+                    before.entry, before.leased_at = entry, now
         return new
 
     def begin(self, entry: Entry) -> Entry | None:
@@ -107,7 +108,7 @@ class Leases:
             if held.leased_at <= too_early:
                 del self._held[entry.id]
                 return None
-            self._held[entry.id] = held._replace(has_begun=True)
+            held.has_begun = True
             return held.entry
 
     def drop(self, entries: Collection[Entry]) -> None:
@@ -163,6 +164,6 @@ class Leases:
                 if current is None or current.entry is not entry:
                     continue
                 if entry.id in ours:
-                    self._held[entry.id] = current._replace(leased_at=began_at)
+                    current.leased_at = began_at
                 else:
                     del self._held[entry.id]

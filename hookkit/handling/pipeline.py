@@ -52,6 +52,10 @@ MAX_GROUP = 64
 #: So many finished entries are written: the threads go on with up to ``MAX_GROUP`` meanwhile.
 ENOUGH = MAX_GROUP * 3 // 4
 
+#: The next group is claimed when this share of the last one has not begun: the threads handle it
+#: during the commit.
+SHARE_LEFT = 1 - ENOUGH / MAX_GROUP
+
 #: A group is what the process usually handles in so many seconds. Other processes get what
 #: lies behind a slow handler only when it is given back.
 AHEAD_S = 0.1
@@ -199,10 +203,14 @@ class Pipeline:
         with self._changed:
             if self._settlements.add(finished):
                 self._changed.notify_all()
-        waits = took_s > QUICK_S or finished.entry.is_suspect
-        if waits or self._settlements.count >= MAX_GROUP:
+        if took_s > QUICK_S or finished.entry.is_suspect:
             with self._turn:
                 while not finished.outcome.is_written:
+                    self._write()
+        elif self._settlements.count >= MAX_GROUP:
+            # Whoever writes makes room; what is left then need not be written by itself.
+            with self._turn:
+                while self._settlements.count >= MAX_GROUP:
                     self._write()
         elif self._is_time_to_write and self._turn.acquire(blocking=False):
             try:
@@ -398,7 +406,7 @@ class Pipeline:
     def _write(self) -> None:
         """Write what is finished, and claim by the same commit what the threads need meanwhile."""
         terms, ready_count = None, len(self._ready)
-        is_needed = ready_count <= self.group_size * (MAX_GROUP - ENOUGH) // MAX_GROUP
+        is_needed = ready_count <= self.group_size * SHARE_LEFT
         if is_needed and self._has_backlog and self._may_claim and self._only is None:
             terms = self._terms(takes_lost=False)
             terms = replace(terms, takes_alone=False, limit=max(1, terms.limit - ready_count))
