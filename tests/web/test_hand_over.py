@@ -257,6 +257,8 @@ def test_idle_thread_waits_for_deliveries_and_settles_all_of_them_together(hooks
     for number in range(1, 6):
         place.post(f"event-{number}")
         wait_until(lambda number=number: len(seen) == number)
+        # A delivery that comes before would wake another thread, which writes.
+        wait_until(lambda: place.state.worker.pipeline._is_lingering)
     before = {each.state for each in place.stands().values()}
     place.state.stop()
 
