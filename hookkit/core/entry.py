@@ -290,3 +290,8 @@ def settle(
         event_type=event_type,
         decided_at=decided_at,
     )
+
+
+def seconds_overdue(due_at: datetime | None, now: datetime) -> float:
+    """Return how long the first due entry has waited for a worker; 0 when none is due."""
+    return 0.0 if due_at is None else max(0.0, (now - due_at).total_seconds())

@@ -13,7 +13,7 @@ from pathlib import Path
 from sqlalchemy import URL, Engine
 
 from hookkit import log
-from hookkit.core.entry import State
+from hookkit.core.entry import State, seconds_overdue
 from hookkit.core.errors import ConfigurationError, HookkitError, Unavailable
 from hookkit.core.handlers import HandlerRegistry
 from hookkit.core.masking import masked_error
@@ -257,8 +257,7 @@ class Checkup:
             *_about_dead(counts[State.DEAD], groups),
             *(describe(each.endpoint, each.unsettled) for each in others),
         ]
-        overdue_s = 0.0 if due_at is None else (now - due_at).total_seconds()
-        late = about_waiting(overdue_s, len(workers), self.runner)
+        late = about_waiting(seconds_overdue(due_at, now), len(workers), self.runner)
         if late is not None:
             concerns.append(f"inbox: {late}")
         for concern in concerns:

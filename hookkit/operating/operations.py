@@ -6,7 +6,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from hookkit.core.entry import State
+from hookkit.core.entry import State, seconds_overdue
 from hookkit.inbox.inbox import Inbox
 from hookkit.operating.secret_use import SecretUse
 
@@ -51,6 +51,6 @@ class Operations:
     def standing(self) -> tuple[Stats, datetime | None]:
         """Return the statistics, and when the next entry is due; a time in the past means now."""
         entries, due_at = self.inbox().standing(self.endpoints)
-        overdue_s = 0.0 if due_at is None else (self.clock() - due_at).total_seconds()
-        stats = Stats(entries=entries, overdue_s=max(0.0, overdue_s), secrets=self.secrets())
+        overdue_s = seconds_overdue(due_at, self.clock())
+        stats = Stats(entries=entries, overdue_s=overdue_s, secrets=self.secrets())
         return stats, due_at

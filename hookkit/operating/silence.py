@@ -21,13 +21,13 @@ from hookkit.inbox.sql.rhythm import Heard, Rhythm, earlier_by
 _logger = logging.getLogger("hookkit")
 
 #: So many minutes with deliveries must be missing. It is also the shortest silence, in minutes.
-MISSING = 10
+MISSING_MIN = 10
 
-_DAY = 24 * 60
-_WEEK = 7 * _DAY
+_DAY_MIN = 24 * 60
+_WEEK_MIN = 7 * _DAY_MIN
 
 #: An endpoint that was silent for longer is no longer looked at, in minutes.
-FORGOTTEN = 5 * _WEEK
+FORGOTTEN_MIN = 5 * _WEEK_MIN
 
 _MINUTE_MS = 60_000
 
@@ -60,7 +60,7 @@ def last_deliveries(
     rhythm: Rhythm, endpoints: Collection[str], now: datetime
 ) -> Mapping[str, datetime]:
     """Return when the last proven delivery came to each of *endpoints* that had any lately."""
-    last = rhythm.last(endpoints, _minute_of(now) - FORGOTTEN)
+    last = rhythm.last(endpoints, _minute_of(now) - FORGOTTEN_MIN)
     return {endpoint: from_ms(minute * _MINUTE_MS) for endpoint, minute in last.items()}
 
 
@@ -76,7 +76,7 @@ def find_silent(
     """
     now_min = _minute_of(now)
     last_at, silent = {}, {}
-    heard = rhythm.heard(endpoints, now_min - FORGOTTEN, now_min, (_DAY, _WEEK))
+    heard = rhythm.heard(endpoints, now_min - FORGOTTEN_MIN, now_min, (_DAY_MIN, _WEEK_MIN))
     for endpoint, each in heard.items():
         last_at[endpoint] = at = from_ms(each.last * _MINUTE_MS)
         gap_s = _gap_of_silence(each, now_min)
@@ -94,14 +94,14 @@ def _gap_of_silence(heard: Heard, now_min: int) -> float | None:
     """Return the usual gap in seconds if the minutes since the last delivery are a silence."""
     since = heard.last + 1
     length = now_min - since
-    if length < MISSING:
+    if length < MISSING_MIN:
         return None
     usual = [
         count
         for period, count in heard.usual.items()
         if heard.first <= since - earlier_by(length, period)
     ]
-    if not usual or min(usual) < MISSING:
+    if not usual or min(usual) < MISSING_MIN:
         return None
     return length * 60 / min(usual)
 

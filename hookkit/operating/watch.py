@@ -10,7 +10,7 @@ from datetime import datetime
 from threading import Lock
 from typing import Generic, TypeVar
 
-from hookkit.core.entry import State
+from hookkit.core.entry import State, seconds_overdue
 from hookkit.core.errors import Unavailable
 from hookkit.core.text import counted
 from hookkit.inbox.inbox import Inbox
@@ -113,7 +113,7 @@ class Watch:
             last_at, silent = find_silent(inbox.rhythm, self._endpoints, now)
             return Seen(
                 entries=entries,
-                overdue_s=0.0 if due_at is None else max(0.0, (now - due_at).total_seconds()),
+                overdue_s=seconds_overdue(due_at, now),
                 last_at=last_at,
                 silent=silent,
             )

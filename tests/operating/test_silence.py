@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from hookkit import HookKit, signals
-from hookkit.operating.silence import MISSING, SilenceAlarm, find_silent, last_deliveries
+from hookkit.operating.silence import MISSING_MIN, SilenceAlarm, find_silent, last_deliveries
 from tests.applications import make_app, message, post
 
 #: A Wednesday.
@@ -37,8 +37,8 @@ def silent(inbox, now=NOW, endpoints=("support",)):
 def test_endpoint_with_a_delivery_a_minute_is_silent_after_ten(inbox):
     fill(inbox, NOW)
 
-    assert silent(inbox, NOW + timedelta(minutes=MISSING - 1)) == {}
-    found = silent(inbox, NOW + timedelta(minutes=MISSING))["support"]
+    assert silent(inbox, NOW + timedelta(minutes=MISSING_MIN - 1)) == {}
+    found = silent(inbox, NOW + timedelta(minutes=MISSING_MIN))["support"]
     assert found.last_at == NOW - timedelta(minutes=1)
     assert found.usual_gap_s == 60
     assert "nothing has come for 11 min, where one usually comes every 1 min 0 s" in str(found)

@@ -79,7 +79,7 @@ _TOOK_TOO_LONG = (
 # Why it is away is for the log: a driver tells where the database is.
 _IS_AWAY = "The inbox cannot be used now: try again in a minute."
 
-#: What may become of an action that cannot be done as things stand.
+#: Raised by an action that the inbox or the settings do not allow now.
 _REFUSALS = (ReplayRefused, SwitchRefused, ConfigurationError)
 
 Nonce = Callable[[], str]
