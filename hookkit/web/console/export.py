@@ -39,7 +39,7 @@ _PAGE = 20
 #: How many entries are looked at for these, at most: each step may find all that it may write.
 _LOOK_AT = MAX_LOOKED_AT // (MAX_ROWS // _PAGE)
 
-#: How long the pause after them lasts, in seconds. With it a file takes about a twentieth of a
+#: How long the pause after them lasts, in seconds. With it a file takes less than a tenth of a
 #: processor's core, and 10,000 rows take some 12 s.
 _PAUSE_S = 0.02
 
