@@ -33,15 +33,15 @@ from hookkit.web.console.visit import PageRefused, Visit
 MAX_ROWS = 10_000
 MAX_LOOKED_AT = 1_000_000
 
-#: How many entries are read and written at a time: that takes Python a millisecond or two, and a
+#: How many entries are read and written at a time: that takes Python about a millisecond, and a
 #: delivery that arrives meanwhile waits for its end.
-_PAGE = 20
+_PAGE = 10
 #: How many entries are looked at for these, at most: each step may find all that it may write.
 _LOOK_AT = MAX_LOOKED_AT // (MAX_ROWS // _PAGE)
 
-#: How long the pause after them lasts, in seconds. With it a file takes less than a tenth of a
-#: processor's core, and 10,000 rows take some 12 s.
-_PAUSE_S = 0.02
+#: How long the pause after them lasts, in seconds. With it few deliveries meet an export, and
+#: 10,000 rows take about a minute.
+_PAUSE_S = 0.05
 
 #: Once a reader has taken nothing for so many seconds, another export may begin.
 STALLED_S = 30.0
