@@ -231,7 +231,7 @@ class Replaying:
 
         Args:
             up_to_id: The newest entry that is meant; None is the newest that there is.
-            is_brief: Whether it ends after so many looks as a person may wait for: what no index
+            is_brief: Whether it ends after one look, which a person may wait for: what no index
                 leads to is counted among the newest 100,000 entries.
 
         Raises:
