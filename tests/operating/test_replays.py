@@ -2,6 +2,7 @@
 
 import os
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -64,10 +65,11 @@ def test_preview_counts_by_handler_and_endpoint_and_changes_nothing(inbox):
     assert set(replays_of(inbox).values()) == {0}
 
 
-def test_brief_preview_counts_what_so_many_looks_find_newest_first(inbox, monkeypatch):
+def test_brief_preview_counts_what_one_look_finds_newest_first(inbox, monkeypatch):
     for number in range(6):
         settled(inbox, f"m-{number}", dead(FORWARD), endpoint="sales" if number == 3 else "support")
-    monkeypatch.setattr("hookkit.inbox.sql.candidates.STEP", 1)  # 5 looks at one entry each
+    of_five = partial(inbox.replays.candidates, look_at=5)
+    monkeypatch.setattr(inbox.replays, "candidates", of_five)
 
     found, whole = (
         replaying(inbox).preview(Filter(endpoint="sales"), is_brief=is_brief)
