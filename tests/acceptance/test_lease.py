@@ -2,11 +2,12 @@
 
 import os
 import signal
+import sqlite3
 import subprocess
 import sys
 import time
 from collections import Counter
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from datetime import UTC, datetime, timedelta
 from random import Random
 from unittest.mock import patch
@@ -103,12 +104,25 @@ def by_event(inbox):
     return {record.event_id: record for record in inbox.find(limit=1000)}
 
 
+def pause(process, database):
+    """Pause *process* between two writes: amid one it would keep everybody else from writing."""
+    with closing(sqlite3.connect(database, timeout=0.5)) as connection:
+        while True:
+            process.send_signal(signal.SIGSTOP)
+            try:
+                connection.execute("BEGIN IMMEDIATE")
+            except sqlite3.OperationalError:
+                process.send_signal(signal.SIGCONT)
+            else:
+                return
+
+
 def test_worker_that_was_paused_past_its_lease_cannot_settle(tmp_path, inbox):
     admit_all(inbox, "slow")
 
     with worker(tmp_path, "first") as first:
         wait_until(lambda: lines(tmp_path / "begun") == ["slow first"])
-        first.send_signal(signal.SIGSTOP)
+        pause(first, tmp_path / "inbox.db")
         with worker(tmp_path, "second"):
             wait_until(lambda: inbox.counts()[State.DONE])
         settled = by_event(inbox)["slow"]

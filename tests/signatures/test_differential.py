@@ -145,7 +145,7 @@ WRITTEN["svix"] = WRITTEN["standardwebhooks"]
 
 def signed(name, chance):
     """Return what a sender would send: its headers, body and query."""
-    at = datetime.now(UTC) + timedelta(seconds=chance.choice([-299, -60, 0, 60, 290]))
+    at = datetime.now(UTC) + timedelta(seconds=chance.choice([-290, -60, 0, 60, 290]))
     body, query = body_of(name, chance), ""
     if name == "twilio" and chance.random() < 0.5:
         query = f"bodySHA256={sha256(body).hexdigest()}"
