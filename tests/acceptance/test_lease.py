@@ -104,11 +104,11 @@ def by_event(inbox):
     return {record.event_id: record for record in inbox.find(limit=1000)}
 
 
-def pause(process, path):
-    """Pause *process* between two of its writes: amid one, SQLite would keep all others waiting."""
-    while True:
-        process.send_signal(signal.SIGSTOP)
-        with closing(sqlite3.connect(path, timeout=0.5)) as connection:
+def pause(process, database):
+    """Pause *process* between two writes: amid one it would keep everybody else from writing."""
+    with closing(sqlite3.connect(database, timeout=0.5)) as connection:
+        while True:
+            process.send_signal(signal.SIGSTOP)
             try:
                 connection.execute("BEGIN IMMEDIATE")
             except sqlite3.OperationalError:
