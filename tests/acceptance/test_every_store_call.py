@@ -196,8 +196,9 @@ def live(store, faults, *, fails_first, count=2):
 
 @pytest.fixture(autouse=True)
 def in_one_group(monkeypatch):
-    """Have both events claimed and settled together, however long the handlers take."""
-    monkeypatch.setattr("hookkit.handling.pipeline.QUICK_S", 60.0)
+    """Have both events claimed and settled together, however long anything takes."""
+    for name in ("QUICK_S", "AGE_S", "LEFT_S"):
+        monkeypatch.setattr(f"hookkit.handling.pipeline.{name}", 60.0)
     monkeypatch.setattr(Pipeline, "group_size", 2)
 
 
