@@ -80,7 +80,7 @@ def _found(connection: Connection, wanted: Filter, ids: Ids, limit: int) -> Sequ
     has_counted = attempts.c.generation == chosen.c.generation
     columns = [attempts.c.handler, attempts.c.outcome]
     found = connection.execute(with_attempts(connection, chosen, has_counted, columns=columns))
-    return [_candidate(list(rows)) for _, rows in groupby(found.all(), key=itemgetter(0))]
+    return [_candidate(list(rows)) for _, rows in groupby(found, key=itemgetter(0))]
 
 
 def _candidate(rows: Sequence[Row[Any]]) -> Candidate:

@@ -5,9 +5,10 @@ from __future__ import annotations
 import re
 from collections import defaultdict
 from collections.abc import Sequence
+from dataclasses import dataclass, field
 from itertools import groupby
 from operator import itemgetter
-from typing import Any, NamedTuple
+from typing import Any
 
 from sqlalchemy import Connection, func, select
 
@@ -16,6 +17,7 @@ from hookkit.core.entry import State
 from hookkit.inbox.records import from_ms
 from hookkit.inbox.sights import DeadGroup
 from hookkit.inbox.sql.damage import whole_number
+from hookkit.inbox.sql.find import is_in
 from hookkit.inbox.sql.tables import attempts, entries
 from hookkit.inbox.sql.with_attempts import with_attempts
 
@@ -37,13 +39,22 @@ _OF_ATTEMPTS = [
 _NOT_FAILED = {*FINISHED, None}
 
 
-class _Failure(NamedTuple):
-    """How one handler left one dead letter."""
+@dataclass(slots=True)
+class _Failures:
+    """Dead letters that one handler has left for one reason, the highest id first."""
 
-    entry_id: int
-    endpoint: str
-    at_ms: int
-    where: str | None
+    entry_ids: list[int] = field(default_factory=list)
+    times_ms: list[int] = field(default_factory=list)
+    endpoints: set[str] = field(default_factory=set)
+    # Where the newest was raised.
+    where: str | None = None
+
+    def add(self, entry_id: int, endpoint: str, at_ms: object, where: str | None = None) -> None:
+        if not self.entry_ids:
+            self.where = where
+        self.entry_ids.append(entry_id)
+        self.times_ms.append(whole_number(at_ms))
+        self.endpoints.add(endpoint)
 
 
 def dead_groups(connection: Connection, look_at: int) -> Sequence[DeadGroup]:
@@ -56,7 +67,7 @@ def dead_groups(connection: Connection, look_at: int) -> Sequence[DeadGroup]:
     """
     newest = (
         select(entries.c.id, entries.c.endpoint, entries.c.problem, entries.c.received_at_ms)
-        .where(entries.c.state == State.DEAD.value)
+        .where(is_in(State.DEAD))
         .order_by(entries.c.id.desc())
         .limit(look_at)
         .subquery()
@@ -64,17 +75,17 @@ def dead_groups(connection: Connection, look_at: int) -> Sequence[DeadGroup]:
     # Attempts that nothing was to follow; of a handler that was replayed, the last one counts.
     is_last = attempts.c.retry_at_ms.is_(None)
     found = connection.execute(with_attempts(connection, newest, is_last, columns=_OF_ATTEMPTS))
-    grouped: dict[tuple[str, str], list[_Failure]] = defaultdict(list)
-    for _, of_entry in groupby(found.all(), key=itemgetter(0)):
+    grouped: dict[tuple[str, str], _Failures] = defaultdict(_Failures)
+    # Row by row: the garbage collector would go through all of them.
+    for _, of_entry in groupby(found, key=itemgetter(0)):
         last: dict[str | None, Any] = {row.handler: row for row in of_entry}
         failed = [row for row in last.values() if row.outcome not in _NOT_FAILED]
         for entry_id, endpoint, _, _, handler, outcome, error, ended_ms, where in failed:
-            failure = _Failure(entry_id, endpoint, whole_number(ended_ms), where)
-            grouped[str(handler), _first_line(error or outcome)].append(failure)
+            failures = grouped[str(handler), _first_line(error or outcome)]
+            failures.add(entry_id, endpoint, ended_ms, where)
         if not failed:
             entry_id, endpoint, problem, received_ms, *_ = next(iter(last.values()))
-            failure = _Failure(entry_id, endpoint, whole_number(received_ms), None)
-            grouped["", _first_line(problem or "")].append(failure)
+            grouped["", _first_line(problem or "")].add(entry_id, endpoint, received_ms)
     groups = [_group(*key, failures) for key, failures in grouped.items()]
     return sorted(groups, key=lambda group: (-group.count, group.handler, group.error))
 
@@ -84,18 +95,16 @@ def _first_line(error: object) -> str:
     return _ID.sub("#", str(error).split("\n", 1)[0][:_MAX_CHARS])
 
 
-def _group(handler: str, error: str, failures: Sequence[_Failure]) -> DeadGroup:
-    newest = max(failures)
-    times_ms = [each.at_ms for each in failures]
+def _group(handler: str, error: str, failures: _Failures) -> DeadGroup:
     return DeadGroup(
         handler=handler,
         error=error,
-        where=newest.where,
-        count=len(failures),
-        first_at=from_ms(min(times_ms)),
-        last_at=from_ms(max(times_ms)),
-        endpoints=sorted({each.endpoint for each in failures}),
-        newest_id=newest.entry_id,
-        entry_ids=[each.entry_id for each in failures],
-        failed_at_ms=times_ms,
+        where=failures.where,
+        count=len(failures.entry_ids),
+        first_at=from_ms(min(failures.times_ms)),
+        last_at=from_ms(max(failures.times_ms)),
+        endpoints=sorted(failures.endpoints),
+        newest_id=failures.entry_ids[0],
+        entry_ids=failures.entry_ids,
+        failed_at_ms=failures.times_ms,
     )

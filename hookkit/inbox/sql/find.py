@@ -14,6 +14,7 @@ from sqlalchemy import (
     ScalarSelect,
     Select,
     and_,
+    bindparam,
     case,
     exists,
     func,
@@ -68,11 +69,12 @@ def conditions(wanted: Filter, ids: tuple[int, int] = ALL_IDS) -> Iterator[Colum
     """
     if wanted.entry_ids is not None:
         yield entries.c.id.in_(wanted.entry_ids)
+    if wanted.state is not None:
+        yield is_in(wanted.state)
     if wanted.endpoint is not None:
         yield is_at(wanted.endpoint)
     for column, value in (
         (entries.c.event_id, wanted.event_id),
-        (entries.c.state, wanted.state and wanted.state.value),
         (entries.c.version, wanted.version),
         (entries.c.lane, wanted.lane),
     ):
@@ -80,17 +82,21 @@ def conditions(wanted: Filter, ids: tuple[int, int] = ALL_IDS) -> Iterator[Colum
             yield column == value
     if wanted.type is not None:
         yield or_(entries.c.event_type == wanted.type, entries.c.vendor_type == wanted.type)
+    yield from _of_counts(wanted)
+    if wanted.since is not None:
+        yield entries.c.received_at_ms >= to_ms(wanted.since)
+    if wanted.until is not None:
+        yield entries.c.received_at_ms < to_ms(wanted.until)
+    yield from _of_attempts(wanted, ids)
+
+
+def _of_counts(wanted: Filter) -> Iterator[ColumnElement[bool]]:
     for count, has_any in (
         (entries.c.conflict_count, wanted.has_conflict),
         (entries.c.replay_count, wanted.is_replayed),
     ):
         if has_any is not None:
             yield count > 0 if has_any else count == 0
-    if wanted.since is not None:
-        yield entries.c.received_at_ms >= to_ms(wanted.since)
-    if wanted.until is not None:
-        yield entries.c.received_at_ms < to_ms(wanted.until)
-    yield from _of_attempts(wanted, ids)
 
 
 def _of_attempts(wanted: Filter, ids: tuple[int, int]) -> Iterator[ColumnElement[bool]]:
@@ -141,6 +147,16 @@ def is_at(endpoint: str) -> ColumnElement[bool]:
     those whose ids are looked at.
     """
     return entries.c.endpoint.concat("") == endpoint
+
+
+def is_in(state: State) -> ColumnElement[bool]:
+    """Return the condition that entries are in a state, whose word stands in the statement.
+
+    A statement that PostgreSQL has prepared for any state walks through all entries: it does not
+    know then that few are dead.
+    """
+    word = bindparam(None, state.value, entries.c.state.type, literal_execute=True)
+    return entries.c.state == word
 
 
 def _of_entry(ids: tuple[int, int]) -> Iterator[ColumnElement[bool]]:

@@ -26,7 +26,7 @@ from hookkit.inbox.records import from_ms, to_ms
 from hookkit.inbox.sights import Glimpse, Page
 from hookkit.inbox.sql.claim import FIRST_DUE
 from hookkit.inbox.sql.damage import whole_number
-from hookkit.inbox.sql.find import HAS_BODY, conditions, is_at, records_of
+from hookkit.inbox.sql.find import HAS_BODY, conditions, is_at, is_in, records_of
 from hookkit.inbox.sql.id_range import HIGHEST, LOWEST, OVERTAKING, Ids, id_at, received_from
 from hookkit.inbox.sql.rows import Values
 from hookkit.inbox.sql.tables import entries
@@ -121,7 +121,7 @@ def ids_looked_at(connection: Connection, wanted: Filter, within: Ids, span: Spa
     in_order = entries.c.id.asc() if span.is_rising else entries.c.id.desc()
     next_ids = (
         select(entries.c.id)
-        .where(entries.c.state == wanted.state.value, entries.c.id.between(*within))
+        .where(is_in(wanted.state), entries.c.id.between(*within))
         .order_by(in_order)
         .limit(span.look_at)
         .subquery()
