@@ -13,6 +13,7 @@ from flask import Flask
 from werkzeug.serving import make_server
 
 from tests.applications import SECRET
+from tests.waiting import DEADLINE_S
 
 
 @contextmanager
@@ -33,7 +34,7 @@ def fetch(url: str, data: bytes | None = None, **headers: str) -> tuple[int, byt
     """Return the status and the body of the answer."""
     request = urllib.request.Request(url, data=data, headers=headers)
     try:
-        with urllib.request.urlopen(request, timeout=20) as response:
+        with urllib.request.urlopen(request, timeout=DEADLINE_S) as response:
             return response.status, response.read()
     except urllib.error.HTTPError as error:
         with error:
