@@ -89,7 +89,8 @@ class AppState:
         rotation: Reports which secrets are in use.
         worker: Handles the entries.
         receiver: Takes the deliveries.
-        has_received: Whether a delivery has reached the application.
+        received_at_s: When the last delivery reached the application, a moment of
+            ``time.monotonic``; None before the first.
         body_watch: Gives up bodies that come too slowly, where that gets a server process killed.
         starts_in_children: Whether not this process serves, but the children that it forks.
     """
@@ -103,7 +104,8 @@ class AppState:
         self.app = app
         self.clock: Callable[[], datetime] = utc_now
         self.settings: Settings = load_settings(app.config, providers)
-        self.has_received = self.starts_in_children = False
+        self.received_at_s: float | None = None
+        self.starts_in_children = False
         self._has_started = False
         self._lock = Lock()
         fallbacks = app.config.get("SECRET_KEY_FALLBACKS") or ()

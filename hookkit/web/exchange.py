@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import nullcontext
 from functools import lru_cache
@@ -100,7 +101,7 @@ def _deliver(
     path_token: str | None,
     read_before: Callable[[], bytes],
 ) -> Answer:
-    state.has_received = True
+    state.received_at_s = time.monotonic()
     now = cut_to_ms(state.clock())  # as it is stored: an event must not depend on who reads it
     try:
         with state.body_watch.reading(environ) if state.body_watch else nullcontext():

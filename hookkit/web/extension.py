@@ -346,7 +346,8 @@ class HookKit:
         return state_of(app).operations.stats()
 
     def _add(self, handler: Handler) -> None:
-        late = [state for state in self._urls if state.has_received and not state.app.testing]
+        serving = [state for state in self._urls if state.received_at_s is not None]
+        late = [state for state in serving if not state.app.testing]
         if late:
             raise ConfigurationError(
                 f"handler {handler.name!r} is registered after {late[0].app.name!r} received its"

@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import time
 from dataclasses import replace
 
 import pytest
@@ -111,6 +112,18 @@ def test_so_many_rows_are_not_cut_by_so_many_entries():
     steps = export.MAX_LOOKED_AT // export._LOOK_AT
 
     assert steps * export._PAGE == export.MAX_ROWS
+
+
+@pytest.mark.parametrize(("ago_s", "pauses_s"), [(None, []), (11, []), (1, [0.1, 0.1])])
+def test_file_is_made_slowly_while_deliveries_arrive(ops, monkeypatch, ago_s, pauses_s):
+    ops.receive("event-1", "event-2", "event-3")
+    slept_s = []
+    monkeypatch.setattr(export, "_PAGE", 1)
+    monkeypatch.setattr(export.time, "sleep", slept_s.append)
+    ops.state.received_at_s = None if ago_s is None else time.monotonic() - ago_s
+
+    assert len(rows(ops.get("/events/export?as=csv"))) == 3
+    assert slept_s == pauses_s
 
 
 def test_one_file_is_made_at_a_time(ops):

@@ -1,6 +1,7 @@
 """Events as a file: what the address chooses, newest first, as lines of JSON or a table.
 
-Rule 1: deliveries go first: a file is made in short steps, with a pause after each.
+Rule 1: deliveries go first: while they arrive, there is a long pause after each short step. Without
+any a file takes seconds: gunicorn kills a sync worker after 30 s, and that one receives nothing.
 Rule 2: one file at a time in a process; whoever stops reading one keeps no other waiting.
 """
 
@@ -18,12 +19,12 @@ from typing import NamedTuple, Protocol
 from flask import request
 from werkzeug.wrappers import Response
 
+from hookkit.application.app_state import AppState
 from hookkit.cli.flask_commands.common import as_json
 from hookkit.cli.flask_commands.entries import entry_fields, first_line, short_name
 from hookkit.core.entry import Filter
 from hookkit.core.errors import TookTooLong
 from hookkit.core.text import visible
-from hookkit.inbox.reading import Reading
 from hookkit.inbox.records import AttemptRecord, EntryRecord
 from hookkit.web.console.access import Right
 from hookkit.web.console.events import chosen_of, filter_of
@@ -39,9 +40,12 @@ _PAGE = 10
 #: How many entries are looked at for these, at most: each step may find all that it may write.
 _LOOK_AT = MAX_LOOKED_AT // (MAX_ROWS // _PAGE)
 
-#: How long the pause after them lasts, in seconds. With it few deliveries meet an export, and
-#: 10,000 rows take about a minute.
-_PAUSE_S = 0.05
+#: How long the pause after them lasts while deliveries arrive, in seconds. With it few of them meet
+#: an export, and 10,000 rows take about two minutes.
+_PAUSE_S = 0.1
+
+#: Deliveries arrive while the last one reached this process so many seconds ago.
+_BUSY_S = 10.0
 
 #: Once a reader has taken nothing for so many seconds, another export may begin.
 STALLED_S = 30.0
@@ -95,8 +99,7 @@ def _export(visit: Visit, arguments: Mapping[str, str], *, is_revealed: bool) ->
     recorded: AbstractContextManager[None] = nullcontext()
     if is_revealed:
         recorded = visit.acting(Right.REVEAL, "export", target=name, wanted=wanted)
-    reading = visit.state.opening.inbox().reading
-    lines = _lines(reading, wanted, FORMATS[name], recorded, is_revealed=is_revealed)
+    lines = _lines(visit.state, wanted, FORMATS[name], recorded, is_revealed=is_revealed)
     # What cannot be read is told before the answer has begun.
     response = Response(
         chain([next(lines)], lines),
@@ -108,13 +111,14 @@ def _export(visit: Visit, arguments: Mapping[str, str], *, is_revealed: bool) ->
 
 
 def _lines(
-    reading: Reading,
+    state: AppState,
     wanted: Filter,
     form: _Format,
     recorded: AbstractContextManager[None],
     *,
     is_revealed: bool,
 ) -> Generator[str, None, None]:
+    reading = state.opening.inbox().reading
     with _turns.taken() as keep, recorded:
         below_id = None
         page = reading.find(wanted, limit=_PAGE, look_at=_LOOK_AT)
@@ -127,8 +131,15 @@ def _lines(
             left, looks, below_id = left - len(page.records), looks - 1, page.next_id
             if below_id is None or left <= 0 or looks <= 0:
                 return
-            time.sleep(_PAUSE_S)
+            if _is_receiving(state):
+                time.sleep(_PAUSE_S)
             page = reading.find(wanted, limit=_PAGE, below_id=below_id, look_at=_LOOK_AT)
+
+
+def _is_receiving(state: AppState) -> bool:
+    """Tell whether a delivery has just reached this process."""
+    at_s = state.received_at_s
+    return at_s is not None and time.monotonic() - at_s < _BUSY_S
 
 
 class _Turns:
