@@ -253,11 +253,16 @@ def test_idle_thread_waits_for_deliveries_and_settles_all_of_them_together(hooks
     seen = []
     hooks.on("*", name="see")(lambda event: seen.append(event.id))
     place = places(hooks, HOOKKIT_WORKERS=4)
+    # A thread that begins or looks by itself writes what another has left, if that does not wait.
+    runner = place.state.runner
+    runner._poll_s = DEADLINE_S
+    place.state.start()
+    wait_until(lambda: len(runner._condition._waiters) == 4)
 
     for number in range(1, 6):
         place.post(f"event-{number}")
         wait_until(lambda number=number: len(seen) == number)
-        # A delivery that comes before would wake another thread, which writes.
+        # A delivery that comes before would wake another thread.
         wait_until(lambda: place.state.worker.pipeline._is_lingering)
     before = {each.state for each in place.stands().values()}
     place.state.stop()
