@@ -23,12 +23,20 @@ _CHUNK_BYTES = 1 << 16
 _LENGTH = re.compile(r"[0-9]{1,18}", re.ASCII)
 
 
-def read_body(environ: WSGIEnvironment, max_bytes: int, read_before: Callable[[], bytes]) -> bytes:
+def read_body(
+    environ: WSGIEnvironment,
+    max_bytes: int,
+    stream: IO[bytes] | None,
+    read_before: Callable[[], bytes],
+) -> bytes:
     """Return the bytes of a request's body.
 
     Args:
         environ: The request.
         max_bytes: A larger body is refused, and no more than this is read of it.
+        stream: The stream that earlier code has made around the server's, and may have read; None
+            if there is none. The server's own would wait for bytes that never come, if it is one
+            that does not know where the body ends.
         read_before: Returns the body that earlier code has read and kept; b"" if it has kept
             none. It is called when bytes are missing.
 
@@ -41,11 +49,11 @@ def read_body(environ: WSGIEnvironment, max_bytes: int, read_before: Callable[[]
         raise MalformedHeader("header content-length is no number")
     declared_bytes = get_content_length(environ)
     if declared_bytes is None:
-        body = _read_stream(get_input_stream(environ), max_bytes)
+        body = _read_stream(stream or get_input_stream(environ), max_bytes)
         return body or _chunked_before(environ, read_before)
     if declared_bytes > max_bytes:
         raise BodyTooLarge(f"declared {declared_bytes} bytes, at most {max_bytes} are taken")
-    body = _read_declared(environ["wsgi.input"], declared_bytes)
+    body = _read_declared(stream or environ["wsgi.input"], declared_bytes)
     if len(body) != declared_bytes:
         body = read_before()
     if len(body) != declared_bytes:

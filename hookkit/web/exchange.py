@@ -6,8 +6,8 @@ import json
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import nullcontext
-from functools import lru_cache
-from typing import TYPE_CHECKING, Any, NamedTuple
+from functools import lru_cache, partial
+from typing import IO, TYPE_CHECKING, Any, NamedTuple
 
 from hookkit.application.app_state import AppState
 from hookkit.core.delivery import Delivery
@@ -49,6 +49,7 @@ def respond(
     environ: WSGIEnvironment,
     *,
     path_token: str | None = None,
+    stream: IO[bytes] | None = None,
     read_before: Callable[[], bytes] = bytes,
 ) -> Answer:
     """Return the answer to a request to *endpoint*.
@@ -58,11 +59,13 @@ def respond(
         endpoint: Whose URL the request has.
         environ: The request, whose body is read here.
         path_token: What follows the endpoint's name in the URL; None if nothing does.
+        stream: The stream that earlier code has made around the server's, as ``read_body`` asks.
         read_before: Returns the body that earlier code has read and kept, as ``read_body`` asks.
     """
     method = environ["REQUEST_METHOD"]
     if method == "POST":
-        answer = _deliver(state, endpoint, environ, path_token, read_before)
+        read = partial(read_body, environ, endpoint.max_body_bytes, stream, read_before)
+        answer = _deliver(state, endpoint, environ, path_token, read)
         if answer.status == 401 and endpoint.asks_for("basic"):
             # Some clients send the credentials of a URL only when they are asked for them.
             # https://www.rfc-editor.org/rfc/rfc9110#name-www-authenticate
@@ -99,13 +102,13 @@ def _deliver(
     endpoint: Endpoint,
     environ: WSGIEnvironment,
     path_token: str | None,
-    read_before: Callable[[], bytes],
+    read: Callable[[], bytes],
 ) -> Answer:
     state.received_at_s = time.monotonic()
     now = cut_to_ms(state.clock())  # as it is stored: an event must not depend on who reads it
     try:
         with state.body_watch.reading(environ) if state.body_watch else nullcontext():
-            body = read_body(environ, endpoint.max_body_bytes, read_before)
+            body = read()
     except Rejected as error:
         return _unread(state.receiver.reject(endpoint, error))
     delivery = Delivery(

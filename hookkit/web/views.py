@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
+from io import BytesIO
 from typing import Any
 
 from flask import Response, current_app, request
@@ -26,12 +27,17 @@ def view_of(endpoint: Endpoint, state: AppState) -> Callable[..., Response]:
     """Return the view that answers requests to *endpoint*; its URL may end in a path token."""
 
     def deliver(path_token: str | None = None) -> Response:
+        stream = vars(request).get("stream")
+        # Who asks for the body later, as Sentry does when an error is logged, is given none of a
+        # vendor's words, and does not wait for bytes that never come.
+        request.stream = BytesIO()
         return _response_of(
             respond(
                 state,
                 endpoint,
                 request.environ,
                 path_token=path_token,
+                stream=stream,
                 read_before=_read_before,
             )
         )

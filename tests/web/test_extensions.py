@@ -21,6 +21,7 @@ from werkzeug.middleware.proxy_fix import ProxyFix
 
 from hookkit import HookKit, RetryPolicy
 from tests.applications import ENDPOINTS, make_app, message, post
+from tests.observing.serving import deliver, serving
 
 
 @pytest.fixture
@@ -68,37 +69,47 @@ def test_talisman_answers_http_with_a_redirect_that_no_vendor_follows(hooks):
     assert (plain.status_code, behind.status_code) == (302, 200)
 
 
-EVENTS = []
+@pytest.fixture
+def sent():
+    """Return what Sentry would be sent until the end of the test."""
+    events = []
 
+    class Kept(Transport):
+        def capture_envelope(self, envelope):
+            events.extend(item.payload.json for item in envelope.items if item.type == "event")
 
-class Kept(Transport):
-    """Keeps what would be sent."""
-
-    def capture_envelope(self, envelope):
-        EVENTS.extend(item.payload.json for item in envelope.items if item.type == "event")
-
-
-def test_sentry_sees_the_exception_of_the_last_attempt(hooks):
-    EVENTS.clear()
     sentry_sdk.init(dsn="https://key@localhost/1", transport=Kept(), default_integrations=True)
+    yield events
+    sentry_sdk.get_client().close()
+    sentry_sdk.get_global_scope().set_client(None)
 
+
+def test_sentry_sees_the_exception_of_the_last_attempt(hooks, sent):
     def fail(event):
         raise RuntimeError("the order is gone")
 
     policy = RetryPolicy(max_attempts=2, first_delay_s=0.001)
     hooks.on("*", name="fail", retry=policy)(fail)
     client = make_app(hooks).test_client()
-    try:
-        post(client, message())
-        after_one = [each for each in EVENTS if "exception" in each]
-        post(client, message())
-    finally:
-        sentry_sdk.get_client().close()
-        sentry_sdk.init(dsn=None)
 
-    seen = [each for each in EVENTS if "exception" in each]
+    post(client, message())
+    after_one = [each for each in sent if "exception" in each]
+    post(client, message())
+
+    seen = [each for each in sent if "exception" in each]
     assert after_one == []
     assert [each["exception"]["values"][-1]["type"] for each in seen] == ["RuntimeError"]
+
+
+def test_sentry_waits_for_no_body_and_is_given_none(hooks, sent):
+    app = make_app(hooks, HOOKKIT_DATABASE="sqlite:////dev/null/hookkit.db")
+
+    with serving(app) as base:
+        status = deliver(base, message())
+
+    assert status == 503
+    assert "cannot take a delivery to %s: %s" in [each["logentry"]["message"] for each in sent]
+    assert [each["request"].get("data") for each in sent] == [None] * len(sent)
 
 
 def test_babel_takes_the_default_locale_in_a_handler(hooks):

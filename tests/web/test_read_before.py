@@ -8,7 +8,8 @@ from flask import request
 from werkzeug.test import run_wsgi_app
 
 from hookkit import HookKit
-from tests.applications import SECRET, make_app, message, post
+from tests.applications import ENDPOINTS, SECRET, make_app, message, post
+from tests.observing.serving import deliver, serving
 
 
 @pytest.fixture
@@ -66,3 +67,54 @@ def test_chunked_body_that_was_read_before_is_never_taken_for_nothing(hooks, rea
     assert [record.event_id for record in records(app.test_client())] == (
         ["event-1"] if status == 200 else []
     )
+
+
+@pytest.mark.parametrize("before", ["nothing", "data", "form", "stream"])
+def test_server_that_does_not_know_where_a_body_ends_is_not_waited_for(hooks, before):
+    reads = {
+        "nothing": lambda: None,
+        "data": lambda: request.get_data(),
+        "form": lambda: request.form,  # it makes the stream, and reads nothing of JSON
+        "stream": lambda: request.stream.read(),
+    }
+    app, after = make_app(hooks), []
+
+    @app.before_request
+    def read_before():
+        reads[before]()
+
+    @app.after_request
+    def read_after(response):
+        after.append(request.get_data())
+        return response
+
+    with serving(app) as base:
+        status = deliver(base, message())
+
+    assert status == (400 if before == "stream" else 200)
+    assert after == [json.dumps(message()).encode() if before == "data" else b""]
+
+
+def test_what_a_form_was_asked_for_before_keeps_its_limit(hooks):
+    app = make_app(hooks, HOOKKIT_ENDPOINTS={"support": ENDPOINTS["support"] | {"max_body": 100}})
+
+    @app.before_request
+    def read_before():
+        assert not request.form
+
+    environ = {
+        "REQUEST_METHOD": "POST",
+        "PATH_INFO": "/hooks/support",
+        "HTTP_X_API_KEY": SECRET,
+        "HTTP_TRANSFER_ENCODING": "chunked",
+        "wsgi.input": io.BytesIO(b"x" * 1000),
+        "SERVER_NAME": "localhost",
+        "SERVER_PORT": "80",
+        "wsgi.url_scheme": "http",
+        "wsgi.input_terminated": True,
+    }
+
+    _, answered, _ = run_wsgi_app(app, environ, buffered=True)
+
+    assert answered.startswith("413")
+    assert environ["wsgi.input"].tell() == 101
