@@ -35,8 +35,8 @@ def read_body(
         environ: The request.
         max_bytes: A larger body is refused, and no more than this is read of it.
         stream: The stream that earlier code has made around the server's, and may have read; None
-            if there is none. The server's own would wait for bytes that never come, if it is one
-            that does not know where the body ends.
+            if there is none. The server's own must not be read twice: not every server knows where
+            a body ends, and one that does not waits for more.
         read_before: Returns the body that earlier code has read and kept; b"" if it has kept
             none. It is called when bytes are missing.
 

@@ -28,8 +28,8 @@ def view_of(endpoint: Endpoint, state: AppState) -> Callable[..., Response]:
 
     def deliver(path_token: str | None = None) -> Response:
         stream = vars(request).get("stream")
-        # Who asks for the body later, as Sentry does when an error is logged, is given none of a
-        # vendor's words, and does not wait for bytes that never come.
+        # Sentry asks for the body when an error is logged. It must neither see a vendor's words
+        # nor wait for bytes that were read here.
         request.stream = BytesIO()
         return _response_of(
             respond(

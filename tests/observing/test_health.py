@@ -10,7 +10,7 @@ from hookkit.core.errors import Unavailable
 from hookkit.inbox.opening import open_inbox
 from hookkit.operating import watch
 from tests.applications import make_app, message
-from tests.observing.serving import deliver, fetch, serving
+from tests.serving import deliver, fetch, serving
 
 
 def healthy(hooks, details=None, **config):

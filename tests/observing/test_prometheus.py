@@ -15,7 +15,7 @@ from hookkit.core.event import EventType
 from hookkit.observing import prometheus
 from tests.acceptance.servers import gunicorn
 from tests.applications import SECRET, make_app, message
-from tests.observing.serving import deliver, fetch, serving
+from tests.serving import deliver, fetch, serving
 from tests.waiting import wait_until
 
 

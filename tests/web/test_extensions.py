@@ -21,7 +21,7 @@ from werkzeug.middleware.proxy_fix import ProxyFix
 
 from hookkit import HookKit, RetryPolicy
 from tests.applications import ENDPOINTS, make_app, message, post
-from tests.observing.serving import deliver, serving
+from tests.serving import deliver, serving
 
 
 @pytest.fixture

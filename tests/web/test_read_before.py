@@ -9,7 +9,7 @@ from werkzeug.test import run_wsgi_app
 
 from hookkit import HookKit
 from tests.applications import ENDPOINTS, SECRET, make_app, message, post
-from tests.observing.serving import deliver, serving
+from tests.serving import deliver, serving
 
 
 @pytest.fixture
@@ -19,6 +19,21 @@ def hooks():
 
 def records(client):
     return client.application.extensions["hookkit"].opening.inbox().find()
+
+
+def chunked(body):
+    """Return a delivery whose length is not declared, as a server hands it to the application."""
+    return {
+        "REQUEST_METHOD": "POST",
+        "PATH_INFO": "/hooks/support",
+        "HTTP_X_API_KEY": SECRET,
+        "HTTP_TRANSFER_ENCODING": "chunked",
+        "wsgi.input": io.BytesIO(body),
+        "SERVER_NAME": "localhost",
+        "SERVER_PORT": "80",
+        "wsgi.url_scheme": "http",
+        "wsgi.input_terminated": True,
+    }
 
 
 def test_body_that_the_application_has_read_before_is_still_read(hooks):
@@ -49,17 +64,7 @@ def test_body_that_the_application_has_consumed_is_400_rather_than_lost(hooks):
 def test_chunked_body_that_was_read_before_is_never_taken_for_nothing(hooks, read_before, status):
     app = make_app(hooks)
     app.before_request(lambda: read_before() and None)
-    environ = {
-        "REQUEST_METHOD": "POST",
-        "PATH_INFO": "/hooks/support",
-        "HTTP_X_API_KEY": SECRET,
-        "HTTP_TRANSFER_ENCODING": "chunked",
-        "wsgi.input": io.BytesIO(json.dumps(message()).encode()),
-        "SERVER_NAME": "localhost",
-        "SERVER_PORT": "80",
-        "wsgi.url_scheme": "http",
-        "wsgi.input_terminated": True,
-    }
+    environ = chunked(json.dumps(message()).encode())
 
     _, answered, _ = run_wsgi_app(app, environ, buffered=True)
 
@@ -95,24 +100,14 @@ def test_server_that_does_not_know_where_a_body_ends_is_not_waited_for(hooks, be
     assert after == [json.dumps(message()).encode() if before == "data" else b""]
 
 
-def test_what_a_form_was_asked_for_before_keeps_its_limit(hooks):
+def test_stream_that_earlier_code_has_made_is_read_within_the_limit(hooks):
     app = make_app(hooks, HOOKKIT_ENDPOINTS={"support": ENDPOINTS["support"] | {"max_body": 100}})
 
     @app.before_request
     def read_before():
         assert not request.form
 
-    environ = {
-        "REQUEST_METHOD": "POST",
-        "PATH_INFO": "/hooks/support",
-        "HTTP_X_API_KEY": SECRET,
-        "HTTP_TRANSFER_ENCODING": "chunked",
-        "wsgi.input": io.BytesIO(b"x" * 1000),
-        "SERVER_NAME": "localhost",
-        "SERVER_PORT": "80",
-        "wsgi.url_scheme": "http",
-        "wsgi.input_terminated": True,
-    }
+    environ = chunked(b"x" * 1000)
 
     _, answered, _ = run_wsgi_app(app, environ, buffered=True)
 
