@@ -190,6 +190,7 @@ def _is_known(entry: TableValuedAlias) -> ScalarSelect[Any]:
     )
 
 
+# It has at most 4096 characters: psycopg would read a longer one anew each time.
 _STORE = _store().compile(dialect=URL.create("postgresql+psycopg").get_dialect()())
 
 

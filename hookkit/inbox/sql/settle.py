@@ -15,7 +15,6 @@ from hookkit import crash_points
 from hookkit.core.attempts import Attempt, Outcome
 from hookkit.core.entry import Entry, Settlement, State
 from hookkit.inbox.records import later, to_ms
-from hookkit.inbox.sql.among import IsAmong
 from hookkit.inbox.sql.compiled import execute, insert
 from hookkit.inbox.sql.rows import Values, attempt_row, chunks
 from hookkit.inbox.sql.tables import attempts, entries
@@ -54,11 +53,11 @@ _RENEW = _HELD.values(due_at_ms=bindparam("new_due_ms"))
 # In the order of their ids, so that two processes wait for each other in one direction only.
 _TOKENS = (
     select(entries.c.id, entries.c.lease_token)
-    .where(IsAmong(entries.c.id, "entry_ids"))
+    .where(entries.c.id.in_(bindparam("entry_ids", expanding=True)))
     .order_by(entries.c.id)
     .with_for_update()
 )
-_OF_THESE = update(entries).where(IsAmong(entries.c.id, "entry_ids"))
+_OF_THESE = update(entries).where(entries.c.id.in_(bindparam("entry_ids", expanding=True)))
 _SETTLE = _OF_THESE.values(
     state=bindparam("new_state"),
     due_at_ms=bindparam("new_due_ms"),
