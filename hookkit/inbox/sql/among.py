@@ -16,10 +16,10 @@ from sqlalchemy.sql.functions import FunctionElement
 
 
 class IsAmong(FunctionElement[bool]):
-    """That *number* is in the list that is the parameter *name*; for ``compiled.execute``."""
+    """That *number* is in the list that is the parameter *name*; for ``compiled.execute``.
 
-    # It has no type: SQLite would compare a boolean with 1, and not use the index.
-    inherit_cache = True
+    It has no type: SQLite would compare a boolean with 1, and not use the index.
+    """
 
     def __init__(self, number: ColumnElement[int], name: str) -> None:
         super().__init__(number, bindparam(name, expanding=True))
