@@ -336,6 +336,14 @@ def test_users_engine_with_a_driver_that_cannot_do_it_stores_each_alone(postgres
     engine.dispose()
 
 
+def test_driver_keeps_what_it_has_read_of_the_statement():
+    """It reads a longer one anew each time, which takes longer than all its parameters.
+
+    https://github.com/psycopg/psycopg/blob/3.2.2/psycopg/psycopg/_queries.py#L25
+    """
+    assert len(_STORE.string.encode()) <= 4096
+
+
 def test_known_events_are_found_by_the_index(inbox, postgres_url):
     """Also by the plan that a connection keeps when the table was small and analyzed."""
     for start in range(0, 100, 50):

@@ -15,7 +15,8 @@ from hookkit.core.entry import Entry, State
 from hookkit.core.errors import ConfigurationError, ReplayRefused, Unavailable
 from hookkit.inbox.opening import open_inbox
 from hookkit.inbox.sql import transactions
-from hookkit.inbox.sql.claim import _DUE, FIRST_DUE
+from hookkit.inbox.sql.claim import _DUE, _LEASE, FIRST_DUE
+from hookkit.inbox.sql.claimed import _BODIES
 from hookkit.inbox.sql.tables import SCHEMA_VERSION, attempts, deliveries, entries, metadata, schema
 from tests.inbox.making import NOW, admit, attempt, claim_one, deliver, done, item, kept, record
 from tests.inbox.racing import open_and_admit
@@ -264,6 +265,17 @@ def test_claim_walks_the_index_and_sorts_nothing(sqlite_inbox, state):
     assert "SEARCH hookkit_deliveries USING INTEGER PRIMARY KEY" in then
 
 
+def test_bodies_are_looked_up_by_their_ids(sqlite_inbox):
+    values = {"delivery_ids": [7, 8, 9]}
+    with sqlite_inbox._transactions.read() as connection:
+        query = _BODIES.compile(connection).construct_expanded_state(values)
+        explain = f"EXPLAIN QUERY PLAN {query.statement}"
+        plan = connection.exec_driver_sql(explain, query.positional_parameters).all()
+
+    (step,) = [row.detail for row in plan]
+    assert "SEARCH hookkit_deliveries USING INTEGER PRIMARY KEY" in step
+
+
 def test_find_by_state_walks_the_index_and_sorts_nothing(sqlite_inbox):
     query = "SELECT * FROM hookkit_entries WHERE state = 'done' ORDER BY id DESC LIMIT 10"
     with sqlite_inbox._transactions.read() as connection:
@@ -306,6 +318,8 @@ WALKS = {
     "claim new": (_DUE[State.PENDING], "hookkit_entries_due"),
     "claim again": (_DUE[State.WAITING], "hookkit_entries_due"),
     "claim lost": (_DUE[State.RUNNING], "hookkit_entries_due"),
+    "lease": (_LEASE, "hookkit_entries_pkey"),
+    "bodies": (_BODIES, "hookkit_deliveries_pkey"),
     "look": (FIRST_DUE, "hookkit_entries_due"),
     "list": (
         select(entries).where(entries.c.state == "dead").order_by(entries.c.id.desc()).limit(9),
@@ -324,6 +338,7 @@ WALKS = {
 
 def test_postgresql_walks_an_index_and_sorts_nothing(large_url, make_engine):
     values = {"endpoints": ["support"], "now_ms": 10**15, "row_limit": 10}
+    values |= {"entry_ids": [7, 8, 9], "delivery_ids": [7, 8, 9]}
     plans = {}
     with make_engine(large_url).connect() as connection:
         for name, (statement, _) in WALKS.items():

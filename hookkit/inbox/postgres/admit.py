@@ -13,7 +13,6 @@ from operator import itemgetter
 from typing import Any
 
 from sqlalchemy import (
-    CTE,
     URL,
     BigInteger,
     Connection,
@@ -21,6 +20,7 @@ from sqlalchemy import (
     LargeBinary,
     ScalarSelect,
     Select,
+    TableValuedAlias,
     bindparam,
     cast,
     collate,
@@ -171,7 +171,7 @@ def _store() -> Select[Any]:
     return select(stored).add_cte(kept)
 
 
-def _is_known(entry: CTE) -> ScalarSelect[Any]:
+def _is_known(entry: TableValuedAlias) -> ScalarSelect[Any]:
     """Return whether an event is there: NULL or false if it is not.
 
     It is asked for the first one that is not before it, since PostgreSQL uses the index for this
@@ -190,6 +190,7 @@ def _is_known(entry: CTE) -> ScalarSelect[Any]:
     )
 
 
+# It has at most 4096 characters: psycopg would read a longer one anew each time.
 _STORE = _store().compile(dialect=URL.create("postgresql+psycopg").get_dialect()())
 
 

@@ -9,7 +9,17 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any, TypeAlias
 
-from sqlalchemy import CTE, BigInteger, Boolean, Table, Text, bindparam, cast, column, func, select
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Table,
+    TableValuedAlias,
+    Text,
+    bindparam,
+    cast,
+    column,
+    func,
+)
 from sqlalchemy.dialects.postgresql import JSON
 
 from hookkit.inbox.sql.rows import Values
@@ -34,11 +44,11 @@ def types_of(table: Table, *, without: Sequence[str]) -> Types:
     }
 
 
-def table_of_rows(name: str, types: Types) -> CTE:
+def table_of_rows(name: str, types: Types) -> TableValuedAlias:
     """Return the table of the rows in the parameter *name*, and of ``place``, which counts them."""
     columns = [column(each, kind) for each, kind in {**types, "place": BigInteger}.items()]
     rows = func.json_to_recordset(cast(bindparam(name, type_=Text), JSON)).table_valued(*columns)
-    return select(rows.render_derived(f"{name}_rows", with_types=True)).cte(name)
+    return rows.render_derived(name, with_types=True)
 
 
 def json_of(rows: Sequence[Values]) -> str:

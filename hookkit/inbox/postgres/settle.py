@@ -7,17 +7,13 @@ from operator import itemgetter
 from typing import Any
 
 from sqlalchemy import (
-    ARRAY,
     CTE,
     BigInteger,
     ColumnElement,
     Connection,
     Select,
-    TableValuedAlias,
     Text,
     any_,
-    bindparam,
-    column,
     func,
     select,
     true,
@@ -25,13 +21,12 @@ from sqlalchemy import (
 )
 
 from hookkit.core.entry import Entry, Settlement
-from hookkit.inbox.sql.rows import Values
+from hookkit.inbox.postgres.json_rows import json_of, table_of_rows, types_of
+from hookkit.inbox.sql.compiled import execute
 from hookkit.inbox.sql.settle import attempt_rows, ending_of
 from hookkit.inbox.sql.tables import attempts, entries
 
-_Types = dict[str, type[BigInteger | Text]]
-
-_ENDED: _Types = {
+_ENDED = {
     "entry_id": BigInteger,
     "held_token": Text,
     "new_state": Text,
@@ -39,24 +34,7 @@ _ENDED: _Types = {
     "new_type": Text,
     "counted": BigInteger,
 }
-# Wide types: to cast a text to a shorter one would cut it without a word.
-_MADE: _Types = {
-    each.name: Text if each.type.python_type is str else BigInteger
-    for each in attempts.columns
-    if each is not attempts.c.id
-}
-
-
-def _table(name: str, types: _Types) -> TableValuedAlias:
-    """Return a table made of an array for each column, and of ``place``, which counts the rows."""
-    arrays = [bindparam(f"{name}_{each}", type_=ARRAY(kind)) for each, kind in types.items()]
-    columns = [column(each, kind) for each, kind in types.items()]
-    return func.unnest(*arrays).table_valued(*columns, with_ordinality="place").render_derived(name)
-
-
-def _arrays(name: str, types: _Types, rows: Sequence[Values]) -> Values:
-    """Return the parameters that make ``_table`` of *rows*."""
-    return {f"{name}_{each}": [row[each] for row in rows] for each in types}
+_MADE = types_of(attempts, without=["id"])
 
 
 def _is_among(ids: ColumnElement[int], found: CTE) -> ColumnElement[bool]:
@@ -69,7 +47,7 @@ def _statement() -> Select[Any]:
     Entries are looked up by their ids, one by one and by an array. A server that prepared a join
     while the table was small would read all of it for every group later on.
     """
-    ended, made = _table("ended", _ENDED), _table("made", _MADE)
+    ended, made = table_of_rows("ended", _ENDED), table_of_rows("made", _MADE)
     held_row = (
         select(entries.c.id)
         .where(entries.c.id == ended.c.entry_id, entries.c.lease_token == ended.c.held_token)
@@ -120,5 +98,5 @@ def settle(
     # Rows are locked in this order: two transactions wait for each other in one direction only.
     ended.sort(key=itemgetter("entry_id"))
     made = [row for pair in finished for row in attempt_rows(*pair, now_ms)]
-    values = _arrays("ended", _ENDED, ended) | _arrays("made", _MADE, made)
-    return set(connection.execute(_SETTLE, values).scalars())
+    rows = execute(connection, _SETTLE, {"ended": json_of(ended), "made": json_of(made)})
+    return {entry_id for (entry_id,) in rows}

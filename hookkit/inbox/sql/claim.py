@@ -24,6 +24,7 @@ from sqlalchemy import (
 
 from hookkit.core.entry import COUNTED, GROUP, SUSPECT, State
 from hookkit.inbox.records import FEWEST_IN_GROUP, Terms, later
+from hookkit.inbox.sql.among import IsAmong
 from hookkit.inbox.sql.applications import IS_OURS
 from hookkit.inbox.sql.compiled import execute
 from hookkit.inbox.sql.damage import without_damaged
@@ -188,7 +189,7 @@ _DUE: dict[State, Select[Any]] = {
 }
 _DUE_IN_LANES = {state: due.add_columns(_HELD_UNTIL_MS) for state, due in _DUE.items()}
 _DUE_OF_THESE: Select[Any] = _CLAIMABLE.where(
-    entries.c.id.in_(bindparam("entry_ids", expanding=True)),
+    IsAmong(entries.c.id, "entry_ids"),
     or_(
         entries.c.state.in_([State.PENDING.value, State.WAITING.value]),
         and_(entries.c.state == State.RUNNING.value, _IS_DUE),
@@ -212,7 +213,7 @@ FIRST_DUE = union_all(
 )
 _LEASE = (
     update(entries)
-    .where(entries.c.id.in_(bindparam("entry_ids", expanding=True)))
+    .where(IsAmong(entries.c.id, "entry_ids"))
     .values(
         state=State.RUNNING.value,
         lease_token=bindparam("new_token"),

@@ -6,12 +6,13 @@ import json
 from collections import defaultdict
 from collections.abc import Collection, Sequence
 
-from sqlalchemy import Connection, bindparam, select
+from sqlalchemy import Connection, select
 
 from hookkit.core.attempts import Outcome, Recorded, tries_of
 from hookkit.core.body import Headers
 from hookkit.core.entry import Entry
 from hookkit.inbox.records import from_ms
+from hookkit.inbox.sql.among import IsAmong
 from hookkit.inbox.sql.claim import Choice, Due
 from hookkit.inbox.sql.compiled import execute
 from hookkit.inbox.sql.damage import OUTCOMES, moment_of
@@ -25,7 +26,7 @@ _BODIES = select(
     deliveries.c.headers,
     deliveries.c.body_sha256,
     deliveries.c.is_encrypted,
-).where(deliveries.c.id.in_(bindparam("delivery_ids", expanding=True)))
+).where(IsAmong(deliveries.c.id, "delivery_ids"))
 _RECORDED = (
     select(
         attempts.c.entry_id,
@@ -36,7 +37,7 @@ _RECORDED = (
     )
     .join(entries, entries.c.id == attempts.c.entry_id)
     .where(
-        attempts.c.entry_id.in_(bindparam("entry_ids", expanding=True)),
+        IsAmong(attempts.c.entry_id, "entry_ids"),
         attempts.c.generation == entries.c.generation,
     )
     .order_by(attempts.c.id)

@@ -23,7 +23,7 @@ class Compiled(NamedTuple):
     Attributes:
         names: The parameters by their order, or none for a driver that takes them by name.
         constants: The values that the statement brings itself.
-        elements: Of each parameter that is a list, the names of its elements.
+        elements: Of each list whose elements are parameters, their names.
     """
 
     text: str
@@ -77,5 +77,7 @@ def _compiled(
     expanded = compiler.construct_expanded_state(compiler.construct_params(lists, _check=False))
     given = {bind.key for bind in compiler.binds.values() if bind.required}
     constants = {name: value for name, value in expanded.parameters.items() if name not in given}
-    elements = {name: expanded.parameter_expansion[name] for name in lists}
+    elements = {
+        name: names for name, names in expanded.parameter_expansion.items() if name in lists
+    }
     return Compiled(expanded.statement, tuple(expanded.positiontup or ()), constants, elements)
