@@ -21,21 +21,19 @@ from hookkit.web.body import read_body
 if TYPE_CHECKING:  # the module exists for type checkers alone
     from _typeshed.wsgi import WSGIEnvironment
 
-_JSON = ("Content-Type", "application/json")
-_TEXT = ("Content-Type", "text/plain; charset=utf-8")
-
 
 class Answer(NamedTuple):
     """What a request is answered with.
 
     Attributes:
-        headers: All but the Content-Length, in the order in which they are sent.
+        headers: What is sent before the Content-Type and the Content-Length, in this order.
         is_unread: Whether the request may have a body that is not read to its end.
     """
 
     status: int
-    headers: tuple[tuple[str, str], ...]
-    body: bytes = b""
+    body: bytes
+    content_type: str = "application/json"
+    headers: tuple[tuple[str, str], ...] = ()
     is_unread: bool = False
 
     def plus(self, name: str, value: str) -> Answer:
@@ -74,7 +72,7 @@ def respond(
     if method == "GET" and endpoint.answers_challenges:
         return _challenge(state, endpoint, environ)
     if method == "HEAD":  # some vendors probe with it
-        return Answer(200, (("Content-Type", "text/html; charset=utf-8"),))
+        return Answer(200, b"", "text/html; charset=utf-8")
     return refuse_method()
 
 
@@ -153,13 +151,13 @@ def answer_of(receipt: Receipt, text: str | None = None) -> Answer:
         content, status = receipt.reply
         if isinstance(content, str):
             return _plain(content, status)
-        return Answer(status, (_JSON,), json.dumps(content).encode())
+        return Answer(status, json.dumps(content).encode())
     if receipt.status == 200 and text is not None:
         return _plain(text)
     if receipt.status == 200:
         new = receipt.new_count
         return _accepted(receipt.code, new, len(receipt.admitted) - new)
-    answer = Answer(receipt.status, (_JSON,), f'{{"code": "{receipt.code}"}}\n'.encode())
+    answer = Answer(receipt.status, f'{{"code": "{receipt.code}"}}\n'.encode())
     if receipt.retry_after_s is not None:
         return answer.plus("Retry-After", str(receipt.retry_after_s))
     return answer
@@ -168,11 +166,12 @@ def answer_of(receipt: Receipt, text: str | None = None) -> Answer:
 @lru_cache(maxsize=64)  # nearly all deliveries have one event, which is new
 def _accepted(code: str, new: int, duplicates: int) -> Answer:
     counts = f'"new": {new}, "duplicates": {duplicates}'
-    return Answer(200, (_JSON,), f'{{"code": "{code}", {counts}}}\n'.encode())
+    return Answer(200, f'{{"code": "{code}", {counts}}}\n'.encode())
 
 
 def _plain(text: str, status: int = 200) -> Answer:
-    return Answer(status, (_TEXT, ("X-Content-Type-Options", "nosniff")), text.encode())
+    answer = Answer(status, text.encode(), "text/plain; charset=utf-8")
+    return answer.plus("X-Content-Type-Options", "nosniff")
 
 
 class RequestHeaders(Mapping[str, str]):

@@ -131,7 +131,8 @@ def _send(
     answer: Answer, environ: WSGIEnvironment, start_response: StartResponse
 ) -> Iterable[bytes]:
     """Send *answer* with the headers that Werkzeug would send, in the same order."""
-    headers, chunks = [*answer.headers], [answer.body]
+    headers = [*answer.headers, ("Content-Type", answer.content_type)]
+    chunks = [answer.body]
     if answer.status == 204:
         chunks = []
     else:

@@ -60,7 +60,12 @@ def answer_for_routing(urls: Urls) -> Any:
 
 
 def _response_of(answer: Answer) -> Response:
-    response = Response(answer.body, status=answer.status, headers=answer.headers)
+    response = Response(
+        answer.body,
+        status=answer.status,
+        headers=answer.headers,
+        content_type=answer.content_type,
+    )
     if answer.is_unread:
         response.call_on_close(partial(take_unread, request.environ))
     return response
