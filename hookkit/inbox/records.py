@@ -50,7 +50,8 @@ def from_ms(milliseconds: int) -> datetime:
 
 def cut_to_ms(moment: datetime) -> datetime:
     """Return *moment* without what is shorter than a millisecond."""
-    return moment.replace(microsecond=moment.microsecond // 1000 * 1000)
+    # ``moment.replace``, and ``timedelta`` with a keyword, take twice as long in each delivery.
+    return moment - timedelta(0, 0, moment.microsecond % 1000)
 
 
 def seconds_to_ms(seconds: float) -> int:

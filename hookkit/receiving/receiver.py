@@ -69,13 +69,14 @@ class Receiver:
 
     def receive(self, endpoint: Endpoint, delivery: Delivery) -> Receipt:
         """Take *delivery* and return the answer to it; a status of 200 means that it is durable."""
-        if signals.delivery_began.receivers:
-            signals.emit(
-                signals.delivery_began,
-                self.sender,
-                endpoint=endpoint.name,
-                traceparent=delivery.headers.get("traceparent"),
-            )
+        if not (signals.delivery_began.receivers or signals.delivery_answered.receivers):
+            return self._receive(endpoint, delivery)
+        signals.emit(
+            signals.delivery_began,
+            self.sender,
+            endpoint=endpoint.name,
+            traceparent=delivery.headers.get("traceparent"),
+        )
         receipt, began_at_s = None, time.monotonic()
         try:
             receipt = self._receive(endpoint, delivery)

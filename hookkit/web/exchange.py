@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import nullcontext
 from functools import lru_cache, partial
 from typing import IO, TYPE_CHECKING, Any, NamedTuple
 
@@ -105,8 +104,11 @@ def _deliver(
     state.received_at_s = time.monotonic()
     now = cut_to_ms(state.clock())  # as it is stored: an event must not depend on who reads it
     try:
-        with state.body_watch.reading(environ) if state.body_watch else nullcontext():
+        if state.body_watch is None:
             body = read()
+        else:
+            with state.body_watch.reading(environ):
+                body = read()
     except Rejected as error:
         return _unread(state.receiver.reject(endpoint, error))
     delivery = Delivery(
@@ -207,6 +209,7 @@ class RequestHeaders(Mapping[str, str]):
         return sum(1 for _ in self)
 
 
+@lru_cache(maxsize=256)  # of a few names, at each delivery
 def _key_of(name: str) -> str:
     """Return the key in WSGI's ``environ`` of the header *name*."""
     key = name.upper().replace("-", "_")

@@ -30,10 +30,11 @@ def view_of(endpoint: Endpoint, state: AppState) -> Callable[..., Response]:
         # Each use of the proxy costs half a microsecond, and the vendor waits.
         # https://flask.palletsprojects.com/en/stable/reqcontext/#notes-on-proxies
         asked: Request = request._get_current_object()  # type: ignore[attr-defined]  # noqa: SLF001
-        stream = vars(asked).get("stream")
+        cached = vars(asked)
+        stream = cached.get("stream")
         # Sentry asks for the body when an error is logged. It must neither see a vendor's words
         # nor wait for bytes that were read here.
-        asked.stream = BytesIO()
+        cached["stream"] = BytesIO()
         return _response_of(
             respond(
                 state,
