@@ -6,7 +6,6 @@ import hashlib
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from functools import partial
 from itertools import islice
 
 from hookkit.core.body import Document, Headers, blank, blank_bytes, decode_body, encode_body
@@ -173,16 +172,14 @@ def parse(
         max_items: As ``split`` takes it.
     """
     delivery = verified.delivery
-    headers = provider.keep(delivery.headers)
-    if fingerprint is not None:
-        headers = {FINGERPRINT_HEADER: fingerprint, **headers}
-    for name, value in (
-        (KEY_HEADER, verified.key),
-        (SIGNED_HEADER, verified.signed_hash),
-        (ACCOUNT_HEADER, verified.account),
-    ):
-        if value is not None:
-            headers = {**headers, name: value}
+    headers = {} if fingerprint is None else {FINGERPRINT_HEADER: fingerprint}
+    headers.update(provider.keep(delivery.headers))
+    if verified.key is not None:
+        headers[KEY_HEADER] = verified.key
+    if verified.signed_hash is not None:
+        headers[SIGNED_HEADER] = verified.signed_hash
+    if verified.account is not None:
+        headers[ACCOUNT_HEADER] = verified.account
     body, document = _without_secrets(provider, delivery)
     items = split(
         provider,
@@ -251,35 +248,36 @@ def split(
             takes a kept body apart, unless its headers say that it stayed whole: the limit of
             the settings may have changed since.
     """
-    payload_of = partial(
-        Payload,
+    version = unreadable = None
+    try:
+        document = provider.decode(body) if document is None else document
+    except BodyUnreadable as error:
+        document, unreadable = {}, str(error)
+    else:
+        document = blank(document, provider.blanked) if provider.blanked else document
+        version = provider.version_of(document, headers)
+    payload = Payload(
         provider=provider.name,
         endpoint=endpoint,
+        version=version if version is not None and version in provider.versions else "",
         received_at=received_at,
         headers=headers,
+        document=document,
         options=provider.options,
         event_id=_event_id_of(provider, headers),
         signed_bytes=hashlib.sha256(body).hexdigest() if is_bytewise else None,
         account=headers.get(ACCOUNT_HEADER),
         slot_s=provider.repeat_slot_s,
     )
-    try:
-        document = provider.decode(body) if document is None else document
-    except BodyUnreadable as error:
+    if unreadable is not None:
         # There is no content to derive an id from, so the id is derived from the bytes.
-        nothing = payload_of(version="", document={})
-        event_id = nothing.event_id or f"unreadable:{hashlib.sha256(body).hexdigest()}"
-        return (nothing.item(raw={}, vendor_type="", event_id=event_id, problem=str(error)),)
-    if provider.blanked:
-        document = blank(document, provider.blanked)
-    version = provider.version_of(document, headers)
+        event_id = payload.event_id or f"unreadable:{hashlib.sha256(body).hexdigest()}"
+        return (payload.item(raw={}, vendor_type="", event_id=event_id, problem=unreadable),)
     if version is None:
-        problem = "body: the payload version cannot be told"
-        return (unknown_item(payload_of(version="", document=document), problem),)
+        return (unknown_item(payload, "body: the payload version cannot be told"),)
     if version not in provider.versions:
         problem = f"body: payload version {ascii(version)[:40]} is not known"
-        return (unknown_item(payload_of(version="", document=document), problem),)
-    payload = payload_of(version=version, document=document)
+        return (unknown_item(payload, problem),)
     if MAX_ITEMS_HEADER in headers:
         return (_whole_item(payload, body),)
     return _items_of(payload, provider.versions[version], body, max_items)
@@ -290,7 +288,7 @@ def _items_of(
 ) -> tuple[Item, ...]:
     """Return the items in *payload*, at least one; one for the whole if there are too many."""
     try:
-        found = iter(version.split(payload))
+        found = version.split(payload)
         items = tuple(found if max_items is None else islice(found, max_items + 1))
     except Exception as error:  # noqa: BLE001  # a mistake of the provider
         problem = f"body: {type(error).__name__} while it was taken apart"
