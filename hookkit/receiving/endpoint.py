@@ -108,6 +108,7 @@ class Endpoint:
         verify_token: The tokens, one of which a sender must name in its GET challenge.
         answer: The text that accepted deliveries are answered with; None answers in JSON.
         fingerprint: Returns the name of a secret for people who must not know the secret.
+        depends_on_body: Whether a body says which secrets its sender must prove.
     """
 
     name: str
@@ -124,6 +125,16 @@ class Endpoint:
     )
     answer: str | None = None
     fingerprint: Callable[[bytes], str] = field(default=partial(fingerprint_of, b""), repr=False)
+    depends_on_body: bool = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        secrets = None if self.protection is None else self.protection.secrets
+        # A callable may return a mapping, and it is asked later than the body is decoded.
+        is_by_registration = self.provider.registration_of is not None and (
+            isinstance(secrets, Mapping) or callable(secrets)
+        )
+        depends = bool(self.version_protections) or is_by_registration
+        object.__setattr__(self, "depends_on_body", depends)
 
     @property
     def protections(self) -> Iterator[Protection]:

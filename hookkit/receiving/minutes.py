@@ -52,16 +52,11 @@ class MinuteCounts:
         if time.monotonic() >= self._write_at_s:
             self.write()
 
-    def note_receipt(self, endpoint: str, receipt: Receipt) -> None:
-        """Count the events of a delivery that is durable."""
-        new = receipt.new_count
-        if new:
-            self.note(endpoint, "new", new)
-        others = len(receipt.admitted) - new
-        if not others:
-            return
+    def note_duplicates(self, endpoint: str, receipt: Receipt) -> None:
+        """Count the events of a delivery that were received before."""
         conflicts = sum(one.is_conflict for one in receipt.admitted)
-        for code, count in (("duplicate", others - conflicts), ("conflict", conflicts)):
+        duplicates = receipt.duplicate_count - conflicts
+        for code, count in (("duplicate", duplicates), ("conflict", conflicts)):
             if count:
                 self.note(endpoint, code, count)
 

@@ -67,9 +67,11 @@ class Report:
         Args:
             fingerprint: That of the secret that proved it; None if no secret did.
         """
-        self.minutes.note_receipt(endpoint.name, receipt)
+        new = receipt.new_count
+        duplicates = len(receipt.admitted) - new
+        if new:
+            self.minutes.note(endpoint.name, "new", new)
         if logger.isEnabledFor(logging.INFO):
-            new, duplicates = receipt.new_count, receipt.duplicate_count
             logger.info(
                 "accepted a delivery to %s: %d new, %d duplicate",
                 endpoint.name,
@@ -85,7 +87,8 @@ class Report:
                 },
             )
         self._emit_accepted(endpoint, receipt, envelope.items)
-        if receipt.new_count < len(receipt.admitted):
+        if duplicates:
+            self.minutes.note_duplicates(endpoint.name, receipt)
             self._report_duplicates(endpoint, envelope, receipt)
 
     def _emit_accepted(self, endpoint: Endpoint, receipt: Receipt, items: Sequence[Item]) -> None:

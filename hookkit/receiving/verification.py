@@ -49,7 +49,7 @@ def verify(endpoint: Endpoint, delivery: Delivery) -> tuple[VerifiedDelivery, by
         Rejected: The sender is not proven.
         Unavailable: The secrets or keys cannot be had now.
     """
-    if _depends_on_body(endpoint):
+    if endpoint.depends_on_body:
         delivery = _decoded(endpoint, delivery)
     return _prove(endpoint, _required(endpoint, delivery), delivery)
 
@@ -78,7 +78,7 @@ def _prove(
             delivery=delivery, secret_index=secret_index, body_authenticated=False
         )
         return verified, proving
-    if delivery.document is None and _depends_on_body(endpoint):
+    if delivery.document is None and endpoint.depends_on_body:
         # Which registration it is, and so which secret counts, shows in the document alone.
         candidates = endpoint.candidates_of_all(protection, "secrets")
     else:
@@ -106,17 +106,6 @@ def _required(endpoint: Endpoint, delivery: Delivery) -> Protection:
             "nothing is configured that could prove this payload version", is_unconfigured=True
         )
     return protection
-
-
-def _depends_on_body(endpoint: Endpoint) -> bool:
-    """Tell whether the body says which secrets its sender must prove."""
-    if endpoint.version_protections:
-        return True
-    if endpoint.provider.registration_of is None or endpoint.protection is None:
-        return False
-    secrets = endpoint.protection.secrets
-    # A callable may return a mapping, and it is asked later than the body is decoded.
-    return isinstance(secrets, Mapping) or callable(secrets)
 
 
 def _decoded(endpoint: Endpoint, delivery: Delivery) -> Delivery:

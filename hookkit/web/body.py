@@ -45,9 +45,12 @@ def read_body(
         MalformedBody: It ended before its declared length, or broke off.
         MalformedHeader: Its declared length is no number.
     """
-    if not _LENGTH.fullmatch(environ.get("CONTENT_LENGTH") or "0"):
+    length = environ.get("CONTENT_LENGTH")
+    if not _LENGTH.fullmatch(length or "0"):
         raise MalformedHeader("header content-length is no number")
-    declared_bytes = get_content_length(environ)
+    # Werkzeug looks closely at a Transfer-Encoding, which few requests have.
+    is_plain = length is not None and "HTTP_TRANSFER_ENCODING" not in environ
+    declared_bytes = int(length or 0) if is_plain else get_content_length(environ)
     if declared_bytes is None:
         body = _read_stream(stream or get_input_stream(environ), max_bytes)
         return body or _chunked_before(environ, read_before)

@@ -182,6 +182,8 @@ class RequestHeaders(Mapping[str, str]):
     Each is looked up when somebody asks for it: a stranger can send any number of them.
     """
 
+    __slots__ = ("_environ",)
+
     def __init__(self, environ: Mapping[str, Any]) -> None:
         self._environ = environ
 

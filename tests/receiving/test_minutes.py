@@ -61,20 +61,18 @@ def test_counts_are_written_by_minute_endpoint_and_code(counts, store):
     assert store.sums == {(2, "shop", "signature_mismatch"): 2, (2, "other", "new"): 3}
 
 
-def test_events_are_counted_by_what_they_came_to(counts, store):
+def test_events_that_came_before_are_counted_by_what_they_came_to(counts, store):
     one_of_each = (
         admitted(is_new=True),
         admitted(is_new=True),
         admitted(),
         admitted(is_conflict=True),
     )
-    counts.note_receipt("shop", Receipt(admitted=one_of_each))
-    counts.note_receipt("shop", Receipt(admitted=()))
+    counts.note_duplicates("shop", Receipt(admitted=one_of_each))
 
     counts.write()
 
     assert {code: count for (_, _, code), count in store.sums.items()} == {
-        "new": 2,
         "duplicate": 1,
         "conflict": 1,
     }

@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from hookkit.core import event as events
-from hookkit.core.body import Document, dig, dig_id, dig_text
+from hookkit.core.body import Document, dig_id, dig_text
 from hookkit.core.delivery import Item, Payload
 from hookkit.core.event import EVENT_CLASSES, Event, EventParts, EventType, build_event
 from hookkit.core.parts import Conversation, Referral
@@ -79,7 +79,7 @@ def split(payload: Payload) -> Iterable[Item]:
 
 def _item(payload: Payload, event: Document) -> Item:
     vendor_type = dig_text(event, "type") or ""
-    inner = dig(event, "payload")
+    inner = event.get("payload")
     return payload.item(
         raw=event,
         vendor_type=vendor_type,
