@@ -209,7 +209,8 @@ class Payload:
             event_id, repeat_after_s = self.event_id, None
         if event_id is None:
             event_id = f"{self.version or 'unknown'}:{hash_content(raw)}"
-        event_id, previous_event_id, subject = self._of(event_id), None, None
+        suffix = self._suffix()
+        event_id, previous_event_id, subject = event_id + suffix, None, None
         if self.options.lifetime_s is None:
             repeat_after_s = None
         if repeat_after_s is not None:
@@ -217,6 +218,10 @@ class Payload:
             repeat_after_s, slot = self._slot(repeat_after_s)
             previous_event_id = f"{said}{_SLOT_MARK}{slot - 1}"
             event_id = f"{said}{_SLOT_MARK}{slot}"
+        if fact is not None:
+            fact = bounded_id(fact + suffix)
+        elif near is not None:
+            fact = near_fact(near + suffix)
         return Item(
             payload=self,
             raw=raw,
@@ -224,8 +229,8 @@ class Payload:
             event_id=bounded_id(event_id),
             previous_event_id=previous_event_id,
             repeat_after_s=repeat_after_s,
-            lane=None if lane is None else self.scoped(lane),
-            fact=self.scoped(fact) if fact is not None else near and near_fact(self._of(near)),
+            lane=None if lane is None else bounded_id(lane + suffix),
+            fact=fact,
             subject=subject,
             problem=problem,
         )
@@ -239,11 +244,11 @@ class Payload:
 
     def scoped(self, name: str) -> str:
         """Return *name* as a name for what this account sends alone, bounded in length."""
-        return bounded_id(self._of(name))
+        return bounded_id(name + self._suffix())
 
-    def _of(self, name: str) -> str:
-        """Return *name* so that it is never the name of what another account sends."""
-        return name if self.account is None else f"{name}/{self.account.replace('/', '%2F')}"
+    def _suffix(self) -> str:
+        """Return the end of each name, so that it is never that of what another account sends."""
+        return "" if self.account is None else f"/{self.account.replace('/', '%2F')}"
 
 
 @quickly_made
