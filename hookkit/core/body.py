@@ -136,7 +136,8 @@ def dig_text(document: object, *path: str) -> str | None:
 
 def dig_id(document: object, *path: str) -> str | None:
     """Return the id at *path* as text; None for anything else, also for the empty text."""
-    return id_text(dig(document, *path)) or None
+    value = dig(document, *path)
+    return (value if isinstance(value, str) else id_text(value)) or None
 
 
 def id_text(value: object) -> str | None:
@@ -196,7 +197,9 @@ def _decode_large(text: str) -> Any:
 
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     # https://www.rfc-editor.org/rfc/rfc8259#section-4
-    document = dict(pairs)
+    document = {}
+    for key, value in pairs:
+        document[key] = value  # noqa: PERF403  # a comprehension and ``dict(pairs)`` take longer
     if len(document) < len(pairs):
         raise _KeyTwiceError
     return document
