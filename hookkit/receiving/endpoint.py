@@ -23,6 +23,9 @@ Secrets: TypeAlias = SecretList | Callable[[], SecretList]
 #: The settings of a protection that hold secrets, in the order in which they are checked.
 SECRET_SETTINGS = ("path_token", "basic", "secrets")
 
+#: Those that may stand beside every provider's own proof.
+BESIDE_SETTINGS = ("path_token", "basic")
+
 #: A token needs no escapes in a URL, so the bytes that are compared are the bytes that were sent.
 _TOKEN = re.compile(r"[A-Za-z0-9._~-]+")
 
@@ -61,6 +64,7 @@ class Protection:
         path_token: What follows the endpoint's name in the URL.
         keys: The public keys of a provider that signs with keys of its own.
         unsigned: Whether the settings ask for neither ``secrets`` nor ``keys``, on purpose.
+        beside: Those of ``BESIDE_SETTINGS`` that are set.
     """
 
     scheme: Scheme | None = field(default=None, repr=False)
@@ -69,6 +73,11 @@ class Protection:
     basic: Secrets | None = field(default=None, repr=False)
     path_token: Secrets | None = field(default=None, repr=False)
     unsigned: bool = False
+    beside: tuple[str, ...] = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        beside = [name for name in BESIDE_SETTINGS if getattr(self, name) is not None]
+        object.__setattr__(self, "beside", tuple(beside))
 
     def configured(self) -> Iterator[tuple[str, Secrets]]:
         """Yield the settings that hold secrets: the name of each, and what it holds."""

@@ -30,7 +30,7 @@ from hookkit.core.scheme import KeyScheme, Scheme
 from hookkit.receiving.endpoint import Endpoint, Protection
 from hookkit.signatures.shared_secret import BasicCredentials, PathToken
 
-#: The settings that may stand beside every provider's own proof, and their schemes.
+#: The schemes of ``BESIDE_SETTINGS``.
 BESIDE: Mapping[str, PathToken | BasicCredentials] = {
     "path_token": PathToken(),
     "basic": BasicCredentials(),
@@ -60,11 +60,10 @@ def _prove(
     """Return what ``verify`` does, for a delivery that must satisfy *protection*."""
     provider = endpoint.provider
     secret_index = proving = None
-    for setting, beside in BESIDE.items():
-        if getattr(protection, setting) is not None:
-            secrets = endpoint.secrets(protection, setting)
-            secret_index = beside.verify(delivery, secrets).secret_index
-            proving = secrets[secret_index or 0]
+    for setting in protection.beside:
+        secrets = endpoint.secrets(protection, setting)
+        secret_index = BESIDE[setting].verify(delivery, secrets).secret_index
+        proving = secrets[secret_index or 0]
     # The settings give keys and secrets only to a scheme of their kind. An ``isinstance`` of
     # the scheme would take longer than the comparison of a secret.
     if protection.keys is not None:
