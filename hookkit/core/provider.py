@@ -180,7 +180,9 @@ def parse(
         headers[SIGNED_HEADER] = verified.signed_hash
     if verified.account is not None:
         headers[ACCOUNT_HEADER] = verified.account
-    body, document = _without_secrets(provider, delivery)
+    body, document = delivery.body, delivery.document
+    if provider.blanked:
+        body, document = _without_secrets(provider, body, document)
     items = split(
         provider,
         endpoint=delivery.endpoint,
@@ -204,14 +206,13 @@ def parse(
     )
 
 
-def _without_secrets(provider: Provider, delivery: Delivery) -> tuple[bytes, Document | None]:
+def _without_secrets(
+    provider: Provider, body: bytes, document: Document | None
+) -> tuple[bytes, Document | None]:
     """Return the bytes to keep, and the object in them if it was decoded.
 
     The bytes are those that arrived if there is nothing to blank.
     """
-    body, document = delivery.body, delivery.document
-    if not provider.blanked:
-        return body, document
     try:
         document = decode_body(body) if document is None else document
     except BodyUnreadable:  # ``split`` says why

@@ -86,20 +86,20 @@ class Report:
                     "fingerprint": fingerprint,
                 },
             )
-        self._emit_accepted(endpoint, receipt, envelope.items)
+        if signals.delivery_accepted.receivers:
+            self._emit_accepted(endpoint, receipt, envelope.items)
         if duplicates:
             self.minutes.note_duplicates(endpoint.name, receipt)
             self._report_duplicates(endpoint, envelope, receipt)
 
     def _emit_accepted(self, endpoint: Endpoint, receipt: Receipt, items: Sequence[Item]) -> None:
-        if signals.delivery_accepted.receivers:
-            signals.emit(
-                signals.delivery_accepted,
-                self._sender,
-                endpoint=endpoint.name,
-                receipt=receipt,
-                vendor_types=tuple(item.vendor_type for item in items),
-            )
+        signals.emit(
+            signals.delivery_accepted,
+            self._sender,
+            endpoint=endpoint.name,
+            receipt=receipt,
+            vendor_types=tuple(item.vendor_type for item in items),
+        )
 
     def _report_repetitions(self, endpoint: Endpoint, receipt: Receipt) -> None:
         """Name what counts as a redelivery only because of when it came."""
