@@ -146,13 +146,19 @@ def _delivery_row(
         "version": storable_text(envelope.version, MAX_WORD_CHARS),
         "received_at_ms": received_at_ms,
         "body": cipher.encrypt(envelope.body),
-        "headers": json.dumps(dict(envelope.headers)),
+        "headers": _stored_headers(tuple(envelope.headers.items())),
         "body_sha256": hashlib.sha256(envelope.body).hexdigest(),
         "secret_index": envelope.secret_index,
         "is_conflict": False,
         "is_encrypted": cipher.is_on,
         "application": application if FINGERPRINT_HEADER in envelope.headers else None,
     }
+
+
+@lru_cache(maxsize=256)
+def _stored_headers(headers: tuple[tuple[str, str], ...]) -> str:
+    """Return headers as they are stored; those of most deliveries to an endpoint are the same."""
+    return json.dumps(dict(headers))
 
 
 def _entry_row(envelope: Envelope, position: int, item: Item, received_at_ms: int) -> Values:
