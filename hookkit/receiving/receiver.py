@@ -105,18 +105,19 @@ class Receiver:
                 return handshake
             envelope, fingerprint = self._read(endpoint, verified, secret)
             crash_points.reach("parsed")
-            lease = self.runner().offer() if endpoint.modes is None else None
+            runner = self.runner()
+            lease = runner.offer() if endpoint.modes is None else None
             receipt = self.inbox().admit(envelope, lease)
             crash_points.reach("admitted")
             if lease is not None:
-                self.runner().take(envelope, receipt, lease)
+                runner.take(envelope, receipt, lease)
             self.report.accepted(endpoint, envelope, receipt, fingerprint)
             if endpoint.modes is not None:
                 self.report.shadows.note(endpoint.name, receipt)
             if verified.key is not None:
                 for keys in endpoint.keys:
                     keys.save()
-            return receipt if lease is not None else self.runner().answer(receipt)
+            return receipt if lease is not None else runner.answer(receipt)
         except Rejected as error:
             self.quarantine.offer(endpoint, delivery, error)
             return self.reject(endpoint, error, delivery)

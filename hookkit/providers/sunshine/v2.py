@@ -62,19 +62,16 @@ _EVENT = EventShape()
 
 
 def split(payload: Payload) -> Iterable[Item]:
-    """Return one item for each element of ``events``; none if that is not an array."""
+    """Yield one item for each element of ``events``; none if that is not an array."""
     events = payload.document.get("events")
-    return (
-        _item(payload, event)
-        if isinstance(event, dict)
-        else payload.item(
-            raw={"events": [event]},
-            vendor_type="",
-            event_id=None,
-            problem=f"events[{index}]: not an object",
-        )
-        for index, event in enumerate(events if isinstance(events, list) else ())
-    )
+    for index, event in enumerate(events if isinstance(events, list) else ()):
+        if isinstance(event, dict):
+            yield _item(payload, event)
+        else:
+            problem = f"events[{index}]: not an object"
+            yield payload.item(
+                raw={"events": [event]}, vendor_type="", event_id=None, problem=problem
+            )
 
 
 def _item(payload: Payload, event: Document) -> Item:
