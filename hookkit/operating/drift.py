@@ -1,8 +1,9 @@
 """Notices what vendors send that hookkit does not read: new fields, new types, new problems.
 
 Types and problems are counted in every event. Fields are looked for in the first event of its type
-in this process and in one of a hundred after it, once its handlers have run. A field that the
-vendor's own samples show, and that hookkit leaves out on purpose, is not reported.
+in this process, in one of a hundred up to the thousandth, and in one of a thousand after that, once
+its handlers have run. A field that the vendor's own samples show, and that hookkit leaves out on
+purpose, is not reported.
 """
 
 from __future__ import annotations
@@ -27,8 +28,11 @@ from hookkit.inbox.inbox import Inbox
 from hookkit.inbox.records import Drifted
 from hookkit.log import BoundedLog
 
-#: Fields are looked for in one of this many events of a type.
+#: Fields are looked for in one of this many events of a type. To look takes as long as to handle
+#: three events, so that it is done less often where there are many.
 ONE_OF = 100
+MANY = 1000
+ONE_OF_MANY = 1000
 
 #: How many findings of a day and kinds of events a process remembers; the others are left out.
 MAX_FOUND = 200
@@ -84,7 +88,8 @@ class DriftSentinel:
             self._counts[kind] = count + 1
         else:
             count = 1
-        is_sample = not count % ONE_OF and event.type is not EventType.UNKNOWN
+        one_of = ONE_OF if count < MANY else ONE_OF_MANY
+        is_sample = not count % one_of and event.type is not EventType.UNKNOWN
         if not (is_sample or event.problems):
             return
         try:

@@ -60,6 +60,16 @@ def test_fields_are_looked_for_in_one_of_a_hundred_events(app, state, monkeypatc
     assert found(state) == {("field", FIELD.name): 3}
 
 
+def test_fields_are_looked_for_less_often_where_there_are_many_events(app, state, monkeypatch):
+    monkeypatch.setattr(module, "ONE_OF", 1)
+    monkeypatch.setattr(module, "MANY", 3)
+    monkeypatch.setattr(module, "ONE_OF_MANY", 4)
+    for number in range(8):
+        post(app.test_client(), with_sentiment(f"event-{number}"))
+
+    assert found(state) == {("field", FIELD.name): 4}  # of the events 0, 1, 2 and 4
+
+
 def test_unknown_types_and_problems_are_noticed_in_every_event(app, state):
     for number, word in enumerate(
         ["conversation:new", "conversation:new", "a word\nof a stranger"]

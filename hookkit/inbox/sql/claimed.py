@@ -9,14 +9,13 @@ from collections.abc import Collection, Sequence
 from sqlalchemy import Connection, select
 
 from hookkit.core.attempts import Outcome, Recorded, tries_of
-from hookkit.core.body import Headers
 from hookkit.core.entry import Entry
 from hookkit.inbox.records import from_ms
 from hookkit.inbox.sql.among import IsAmong
 from hookkit.inbox.sql.claim import Choice, Due
 from hookkit.inbox.sql.compiled import execute
 from hookkit.inbox.sql.damage import OUTCOMES, moment_of
-from hookkit.inbox.sql.rows import BodyCipher, chunks, content_of
+from hookkit.inbox.sql.rows import BodyCipher, Content, chunks, content
 from hookkit.inbox.sql.tables import attempts, deliveries, entries
 
 # Built once: putting a statement together takes longer than SQLite does to run it.
@@ -60,12 +59,12 @@ def _claimed(
     due: Due,
     choice: Choice,
     lease_token: str,
-    content: tuple[bytes | None, Headers],
+    found: Content,
     recorded: Sequence[Recorded | None],
 ) -> Entry:
     chosen = None if due.chosen_handlers is None else frozenset(json.loads(due.chosen_handlers))
     if None in recorded:  # which handlers have succeeded is not known: none may run twice
-        content, recorded = (None, content[1]), ()
+        found, recorded = (None, found[1]), ()
     return Entry(
         id=due.id,
         endpoint=due.endpoint,
@@ -81,19 +80,19 @@ def _claimed(
         chosen=chosen,
         lane=due.lane,
         received_at=from_ms(due.received_at_ms),
-        body=content[0],
-        headers=content[1],
+        body=found[0],
+        headers=found[1],
     )
 
 
 def _contents(
     connection: Connection, delivery_ids: Collection[int], cipher: BodyCipher
-) -> dict[int, tuple[bytes | None, Headers]]:
+) -> dict[int, Content]:
     """Return the bytes and the headers of deliveries by id: many items may share one."""
     contents = {}
     for chunk in chunks(delivery_ids):
-        for row in execute(connection, _BODIES, {"delivery_ids": chunk}):
-            contents[row.id] = content_of(row, cipher)
+        for delivery_id, *stored in execute(connection, _BODIES, {"delivery_ids": chunk}):
+            contents[delivery_id] = content(cipher, *stored)
     return contents
 
 

@@ -50,6 +50,8 @@ AttemptRow: TypeAlias = Row[Any]
 KeptRow: TypeAlias = Row[Any]
 #: A row with ``body``, ``body_sha256``, ``is_encrypted`` and ``headers`` of a delivery.
 StoredRow: TypeAlias = Any
+#: The bytes of a delivery, None if they cannot be read, and its headers.
+Content: TypeAlias = tuple[bytes | None, Headers]
 
 
 def chunks(values: Iterable[_T], size: int = CHUNK) -> Iterator[list[_T]]:
@@ -208,21 +210,28 @@ def with_first_states(
     return delivery.row, rows
 
 
-def content_of(row: StoredRow, cipher: BodyCipher) -> tuple[bytes | None, Headers]:
-    """Return the bytes and the headers of a stored delivery.
+def content_of(row: StoredRow, cipher: BodyCipher) -> Content:
+    """Return the bytes and the headers of a stored delivery, as ``content`` does."""
+    return content(cipher, row.body, row.headers, row.body_sha256, row.is_encrypted)
+
+
+def content(
+    cipher: BodyCipher, stored: bytes, headers: str, body_sha256: str, is_encrypted: object
+) -> Content:
+    """Return the bytes and the headers of a delivery that is stored as these columns.
 
     There are no bytes if no key fits, or if what is stored was damaged: on a disk, for instance,
     whose bits flip, which a database need not notice. No hash covers the headers: what is kept of
     them is a word or an id of some ten characters, as the columns beside them are, and to compare
     both would take a hash of the whole row.
     """
-    body = cipher.decrypt(row.body) if row.is_encrypted else row.body
+    body = cipher.decrypt(stored) if is_encrypted else stored
     try:
-        headers = _headers_of(row.headers)
+        kept = _headers_of(headers)
     except ValueError:
         return None, {}
-    is_whole = body is not None and hashlib.sha256(body).hexdigest() == row.body_sha256
-    return (body if is_whole else None), headers
+    is_whole = body is not None and hashlib.sha256(body).hexdigest() == body_sha256
+    return (body if is_whole else None), kept
 
 
 @lru_cache(maxsize=256)

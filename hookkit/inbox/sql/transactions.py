@@ -39,7 +39,7 @@ from hookkit.inbox.sql.table_upgrade import are_current, check_tables, upgrade_o
 BUSY_TIMEOUT_S = 2.0
 
 # Of what is to be written, and not of the database.
-_REFUSALS = (DataError, IntegrityError)
+_REFUSALS = (DataError, IntegrityError, sqlite3.DataError, sqlite3.IntegrityError)
 
 _Answer = TypeVar("_Answer")
 

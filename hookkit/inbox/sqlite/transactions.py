@@ -49,6 +49,10 @@ _SHORT_WAIT_S = 0.05
 _Answer = TypeVar("_Answer")
 
 
+class _FilesGoneError(Unavailable):
+    """What a connection has open is not where the next one would look for it."""
+
+
 class SqliteTransactions(transactions.Transactions):
     """Transactions on a SQLite file.
 
@@ -201,12 +205,18 @@ class SqliteTransactions(transactions.Transactions):
             if self._is_doubtful:
                 self._refuse_other_file(connection)
             left_s = timeout_s - (time.monotonic() - began_at)
-            with (
-                self._synced(connection),
-                self._hurried(connection, left_s),
-                _begun(connection, "BEGIN IMMEDIATE"),
-            ):
-                yield connection
+            try:
+                with (
+                    self._synced(connection),
+                    self._hurried(connection, left_s),
+                    _begun(connection, "BEGIN IMMEDIATE"),
+                ):
+                    yield connection
+            except Exception:
+                self._check_file()  # which may tell why
+                if self._watched_log is not None and self._watched_log.has_gone():
+                    self._give_up_log()
+                raise
             self._note_commit()
 
     def _prepare_database(self) -> None:
@@ -245,17 +255,19 @@ class SqliteTransactions(transactions.Transactions):
             self._is_doubtful = True
             self._forget_connections()
             self.engine.dispose()
-            raise Unavailable("the file of the inbox was moved or removed; put it back")
-        if self._watched_log is not None and self._watched_log.has_gone():
-            self._give_up_log()
+            raise _FilesGoneError("the file of the inbox was moved or removed; put it back")
 
     def _note_commit(self) -> None:
         """Remember what was committed, if it is where the next process will find it.
+
+        A connection that is kept is not looked after before the write: what went into a file that
+        is gone is told to nobody, and each look lets other threads run.
 
         Raises:
             Unavailable: It is not.
         """
         newest, self._newest_entry_id = self._newest_entry_id, None
+        self._check_file()
         if self._watched_log is not None and not self._watched_log.note_commit():
             self._give_up_log()
         self._check_descriptors()
@@ -267,7 +279,7 @@ class SqliteTransactions(transactions.Transactions):
         # The last connection that is closed puts what it has written into the file.
         self._forget_connections()
         self.engine.dispose()
-        raise Unavailable("the write-ahead log of the inbox was removed while it was in use")
+        raise _FilesGoneError("the write-ahead log of the inbox was removed while it was in use")
 
     def _refuse_other_file(self, connection: Connection) -> None:
         """Raise ``Unavailable`` if the file was replaced by one that holds less."""
@@ -295,7 +307,6 @@ class SqliteTransactions(transactions.Transactions):
                 if lock is not None and not lock.acquire(give_up_at):
                     raise Unavailable(_BUSY.format(transactions.BUSY_TIMEOUT_S))
             try:
-                self._check_file()
                 yield
             finally:
                 # Not when it is a child's that was forked meanwhile: see ``after_fork``.
@@ -340,6 +351,9 @@ class SqliteTransactions(transactions.Transactions):
         self._may_keep = True
         try:
             yield connection
+        except _FilesGoneError:
+            _end(connection)
+            raise
         except BaseException:
             connection.close()
             raise
@@ -351,6 +365,7 @@ class SqliteTransactions(transactions.Transactions):
     def _check_out(self) -> Connection:
         """Return a connection of our own engine on which only we begin transactions."""
         self._check_descriptors()
+        self._check_file()  # SQLite would make a new one in its place
         connection = self.engine.connect()
         try:
             _take_over(connection)
@@ -423,7 +438,11 @@ def _begun(connection: Connection, begin: str) -> Iterator[None]:
 
 def _close_all(engine: Engine, kept: deque[Connection]) -> None:
     for connection in kept:
-        # Given back, it would stay open in a pool that was disposed of before.
-        connection.invalidate()
-        connection.close()
+        _end(connection)
     engine.dispose()
+
+
+def _end(connection: Connection) -> None:
+    # Given back, it would stay open in a pool that was disposed of before.
+    connection.invalidate()
+    connection.close()
