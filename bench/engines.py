@@ -5,8 +5,10 @@ verified, taken apart, synced to the disk, read and dispatched. The other engine
 body as an argument of a function.
 
 End to end is the time from the first job sent, by four threads, to the last one settled. Drain
-is the time from the moment when the workers may begin, after everything was sent. Idle is the
-time from the end of sending a single job to its beginning.
+is the time from the moment when the workers may begin, after everything was sent. Each engine
+drains as many jobs as it does in some two seconds: with the same number for all, the quick ones
+would be timed for a good part while they start. Idle is the time from the end of sending a single
+job to its beginning.
 """
 
 from __future__ import annotations
@@ -42,6 +44,10 @@ from bench.servers import all_cpu_s, postgres, redis, schema, wait_until
 from bench.timing import ratios, turns
 
 SENDERS = 4
+#: About how long a drain takes, in seconds.
+DRAIN_S = 2.0
+#: Jobs that are drained are at most so many times those that are timed end to end.
+MOST_DRAINED = 10
 #: Jobs that are sent one by one to an engine that has nothing to do.
 IDLE_JOBS = 50
 
@@ -65,7 +71,7 @@ class Figures(NamedTuple):
 
 @click.command()
 @click.option("--rounds", default=5, show_default=True, help="How often the engines take turns.")
-@click.option("--events", default=3000, show_default=True, help="Events of an engine per turn.")
+@click.option("--events", default=3000, show_default=True, help="Events per turn, end to end.")
 @click.option("--folder", default=None, help="Where the files are made, on the disk to measure.")
 @click.option(
     "--only", multiple=True, type=click.Choice(list(KINDS)), help="An engine; default all of them."
@@ -113,12 +119,17 @@ def measure_engines(
         stack.callback(gc.unfreeze)
         found: dict[str, list[Figures]] = {name: [] for name in started}
         bodies = new_bodies()
+        first = max(1, min(events, 300))
+        drained = dict.fromkeys(started, first)
         for number, order in enumerate(turns(started, rounds + 1)):
             for name in order:
-                count = events if number else max(1, min(events, 300))
-                figures = measure(started[name], bodies, count)
+                count = events if number else first
+                figures = measure(started[name], bodies, count, drained[name])
                 if number:
                     found[name].append(figures)
+                else:
+                    in_time = round(DRAIN_S * figures.drain)
+                    drained[name] = max(1, min(MOST_DRAINED * events, in_time))
     return found
 
 
@@ -134,11 +145,11 @@ def start_all(stack: ExitStack, folder: Path, names: Iterable[str]) -> dict[str,
     return {name: KINDS[name].start(stack, folder) for name in names}
 
 
-def measure(engine: Engine, bodies: Iterable[bytes], count: int) -> Figures:
-    """Return the figures of *count* jobs end to end, as many drained, and a few one by one."""
+def measure(engine: Engine, bodies: Iterable[bytes], count: int, drained: int) -> Figures:
+    """Return the figures of *count* jobs end to end, others *drained*, and a few one by one."""
     bodies = iter(bodies)
     idle_ms = median(_idle_ms(engine, next(bodies)) for _ in range(min(count, IDLE_JOBS)))
-    first, second = (list(islice(bodies, count)) for _ in range(2))
+    first, second = (list(islice(bodies, each)) for each in (count, drained))
     _forget()
     began, began_s = time.perf_counter(), all_cpu_s()
     send_all(engine, first)
