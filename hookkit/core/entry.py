@@ -273,15 +273,16 @@ def settle(
         is_exhausted: Whether a handler that has not succeeded may not run any more.
         wait_s: Seconds until the next handler that was not due yet; None if all of them were.
     """
-    failed = [each for each in attempts if each.outcome is Outcome.FAILED]
-    delays_s = [each.retry_after_s for each in failed if each.retry_after_s is not None]
-    if wait_s is not None:
-        delays_s.append(max(0.0, wait_s))
-    gave_up = any(each.outcome is Outcome.GAVE_UP for each in attempts)
+    delays_s = [] if wait_s is None else [max(0.0, wait_s)]
+    is_dead = is_exhausted  # unless an attempt is to come
+    for each in attempts:
+        if each.outcome is Outcome.FAILED or each.outcome is Outcome.GAVE_UP:
+            is_dead = True
+            if each.outcome is Outcome.FAILED and each.retry_after_s is not None:
+                delays_s.append(each.retry_after_s)
     if delays_s:
         state, retry_after_s = State.WAITING, min(delays_s)
     else:
-        is_dead = bool(failed) or gave_up or is_exhausted
         state, retry_after_s = State.DEAD if is_dead else State.DONE, None
     return Settlement(
         state=state,

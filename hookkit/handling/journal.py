@@ -63,14 +63,15 @@ class Journal:
         self, entry: Entry, event: Event, attempt: Attempt, error: BaseException | None
     ) -> None:
         """Report that a handler, whose start was reported, has returned or raised *error*."""
-        signals.emit(
-            signals.attempt_ended,
-            self._sender,
-            event=event,
-            entry_id=entry.id,
-            attempt=attempt,
-            error=error,
-        )
+        if signals.attempt_ended.receivers:
+            signals.emit(
+                signals.attempt_ended,
+                self._sender,
+                event=event,
+                entry_id=entry.id,
+                attempt=attempt,
+                error=error,
+            )
 
     def failed(
         self,
@@ -135,6 +136,31 @@ class Journal:
             in_order: Whether entries of its lane wait for it.
         """
         state = settlement.state
+        if state is State.DEAD or logger.isEnabledFor(logging.INFO):
+            self._log_settled(entry, event, state)
+        if state is State.WAITING and in_order and entry.lane is not None:
+            self._bounded.write(
+                logging.WARNING,
+                (entry.endpoint, "lane"),
+                "entry %d waits for its next attempt, and holds up the later events of its"
+                " conversation, since a handler is ordered",
+                entry.id,
+                extra={"action": "lane_held_up", "entry_id": entry.id},
+            )
+        if signals.event_settled.receivers:
+            signals.emit(
+                signals.event_settled,
+                self._sender,
+                event=event,
+                entry_id=entry.id,
+                state=state,
+                attempts=settlement.attempts,
+                is_first=entry.claim_count <= 1 and not entry.replays,
+            )
+        if state is State.DEAD:
+            signals.emit(signals.event_dead, self._sender, event=event, entry_id=entry.id)
+
+    def _log_settled(self, entry: Entry, event: Event, state: State) -> None:
         line = (
             "settled entry %d (%s) as %s after attempt %d%s",
             entry.id,
@@ -148,26 +174,6 @@ class Journal:
             self._bounded.write(logging.ERROR, (), *line, extra=extra)
         else:
             logger.info(*line, extra=extra)
-        if state is State.WAITING and in_order and entry.lane is not None:
-            self._bounded.write(
-                logging.WARNING,
-                (entry.endpoint, "lane"),
-                "entry %d waits for its next attempt, and holds up the later events of its"
-                " conversation, since a handler is ordered",
-                entry.id,
-                extra={"action": "lane_held_up", "entry_id": entry.id},
-            )
-        signals.emit(
-            signals.event_settled,
-            self._sender,
-            event=event,
-            entry_id=entry.id,
-            state=state,
-            attempts=settlement.attempts,
-            is_first=entry.claim_count <= 1 and not entry.replays,
-        )
-        if state is State.DEAD:
-            signals.emit(signals.event_dead, self._sender, event=event, entry_id=entry.id)
 
     def settle_unavailable(self, count: int, error: Exception) -> None:
         """Report that *count* settlements could not be recorded this time."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from threading import Lock, RLock
@@ -121,9 +121,13 @@ class Leases:
 
     def latest(self, entry: Entry) -> Entry:
         """Return *entry* as this process has claimed it last."""
+        return self.latest_of([entry])[0]
+
+    def latest_of(self, entries: Iterable[Entry]) -> list[Entry]:
+        """Return *entries* as this process has claimed each of them last."""
         with self._lock:
-            held = self._held.get(entry.id)
-        return entry if held is None else held.entry
+            held = [(entry, self._held.get(entry.id)) for entry in entries]
+        return [entry if found is None else found.entry for entry, found in held]
 
     def is_claimed_again(self, entry: Entry) -> bool:
         """Tell whether this process has claimed *entry* once more, under another token."""

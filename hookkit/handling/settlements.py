@@ -34,9 +34,9 @@ class Outcome:
     is_written: bool = False
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(slots=True, eq=False)  # of a frozen one the constructor takes twice as long
 class Finished:
-    """An entry whose handlers have run.
+    """An entry whose handlers have run; it is not changed.
 
     Attributes:
         at: When they had, a moment of ``time.monotonic``.
@@ -130,24 +130,26 @@ class Settlements:
             batch.popleft()
 
     def _record(self, batch: Collection[Finished], terms: Terms | None) -> list[Entry]:
-        held = [self._leases.latest(each.entry) for each in batch]
+        held = self._leases.latest_of([each.entry for each in batch])
         settled, claimed = self._assignment.inbox().settle_and_claim(
             [(entry, each.settlement) for entry, each in zip(held, batch, strict=True)],
             terms,
             now=self._assignment.clock(),
             in_lanes=self._assignment.registry.any_ordered,
         )
+        left = []
         for entry, each in zip(held, batch, strict=True):
             is_settled = entry.id in settled
             if not is_settled and self._leases.is_claimed_again(entry):
                 # This process has just claimed it again: it is settled under the new token.
                 self._waiting.append(each)
                 continue
-            self._leases.drop([entry])
+            left.append(entry)
             if is_settled:
                 each.outcome.state = each.settlement.state
             each.outcome.is_written = True
             self._written.append(each)
+        self._leases.drop(left)
         return claimed
 
     def report(self) -> None:
