@@ -49,8 +49,8 @@ _SHORT_WAIT_S = 0.05
 _Answer = TypeVar("_Answer")
 
 
-class _FilesGoneError(Unavailable):
-    """What a connection has open is not where the next one would look for it."""
+class _LogGoneError(Unavailable):
+    """The log that a connection writes to is not where the next one would look for it."""
 
 
 class SqliteTransactions(transactions.Transactions):
@@ -213,9 +213,8 @@ class SqliteTransactions(transactions.Transactions):
                 ):
                     yield connection
             except Exception:
-                self._check_file()  # which may tell why
                 if self._watched_log is not None and self._watched_log.has_gone():
-                    self._give_up_log()
+                    self._give_up_log()  # which tells why
                 raise
             self._note_commit()
 
@@ -255,19 +254,18 @@ class SqliteTransactions(transactions.Transactions):
             self._is_doubtful = True
             self._forget_connections()
             self.engine.dispose()
-            raise _FilesGoneError("the file of the inbox was moved or removed; put it back")
+            raise Unavailable("the file of the inbox was moved or removed; put it back")
 
     def _note_commit(self) -> None:
         """Remember what was committed, if it is where the next process will find it.
 
-        A connection that is kept is not looked after before the write: what went into a file that
-        is gone is told to nobody, and each look lets other threads run.
+        The log is not looked for before the write as well: what went into one that is gone is told
+        to nobody, and each look lets other threads run.
 
         Raises:
             Unavailable: It is not.
         """
         newest, self._newest_entry_id = self._newest_entry_id, None
-        self._check_file()
         if self._watched_log is not None and not self._watched_log.note_commit():
             self._give_up_log()
         self._check_descriptors()
@@ -279,7 +277,7 @@ class SqliteTransactions(transactions.Transactions):
         # The last connection that is closed puts what it has written into the file.
         self._forget_connections()
         self.engine.dispose()
-        raise _FilesGoneError("the write-ahead log of the inbox was removed while it was in use")
+        raise _LogGoneError("the write-ahead log of the inbox was removed while it was in use")
 
     def _refuse_other_file(self, connection: Connection) -> None:
         """Raise ``Unavailable`` if the file was replaced by one that holds less."""
@@ -307,6 +305,7 @@ class SqliteTransactions(transactions.Transactions):
                 if lock is not None and not lock.acquire(give_up_at):
                     raise Unavailable(_BUSY.format(transactions.BUSY_TIMEOUT_S))
             try:
+                self._check_file()
                 yield
             finally:
                 # Not when it is a child's that was forked meanwhile: see ``after_fork``.
@@ -351,7 +350,7 @@ class SqliteTransactions(transactions.Transactions):
         self._may_keep = True
         try:
             yield connection
-        except _FilesGoneError:
+        except _LogGoneError:
             _end(connection)
             raise
         except BaseException:
@@ -365,7 +364,6 @@ class SqliteTransactions(transactions.Transactions):
     def _check_out(self) -> Connection:
         """Return a connection of our own engine on which only we begin transactions."""
         self._check_descriptors()
-        self._check_file()  # SQLite would make a new one in its place
         connection = self.engine.connect()
         try:
             _take_over(connection)
