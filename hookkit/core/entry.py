@@ -276,10 +276,9 @@ def settle(
     delays_s = [] if wait_s is None else [max(0.0, wait_s)]
     is_dead = is_exhausted  # unless an attempt is to come
     for each in attempts:
-        if each.outcome is Outcome.FAILED or each.outcome is Outcome.GAVE_UP:
-            is_dead = True
-            if each.outcome is Outcome.FAILED and each.retry_after_s is not None:
-                delays_s.append(each.retry_after_s)
+        is_dead = is_dead or each.outcome in (Outcome.FAILED, Outcome.GAVE_UP)
+        if each.outcome is Outcome.FAILED and each.retry_after_s is not None:
+            delays_s.append(each.retry_after_s)
     if delays_s:
         state, retry_after_s = State.WAITING, min(delays_s)
     else:

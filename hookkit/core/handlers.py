@@ -386,8 +386,8 @@ def plan(
             later.append(tries.due_at)
         else:
             number = tries.count + entry.lost_claim_count + 1
-            for each in range(tries.count + 1, min(number, max_attempts + 1)):
-                turns.append(Turn(handler=handler, number=each, is_lost=True))  # noqa: PERF401
+            lost = range(tries.count + 1, min(number, max_attempts + 1))
+            turns += [Turn(handler=handler, number=each, is_lost=True) for each in lost]
             if number <= max_attempts:
                 turns.append(Turn(handler=handler, number=number))
             else:

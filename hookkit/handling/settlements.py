@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 from hookkit import crash_points
+from hookkit.core.constructors import quickly_made
 from hookkit.core.entry import Entry, Settlement, State
 from hookkit.core.errors import StoreRefused, Unavailable
 from hookkit.core.event import Event
@@ -34,9 +35,10 @@ class Outcome:
     is_written: bool = False
 
 
-@dataclass(slots=True, eq=False)  # of a frozen one the constructor takes twice as long
+@quickly_made
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Finished:
-    """An entry whose handlers have run; it is not changed.
+    """An entry whose handlers have run.
 
     Attributes:
         at: When they had, a moment of ``time.monotonic``.

@@ -79,7 +79,9 @@ class Worker:
             self._journal.fenced(entry)
         else:
             ended_at = time.monotonic()
-            finished = Finished(entry, event, settlement, ended_at, outcome)
+            finished = Finished(
+                entry=entry, event=event, settlement=settlement, at=ended_at, outcome=outcome
+            )
             pipeline.settle(finished, took_s=ended_at - began_at)
             if self.assignment.observe is not None:
                 provider = self.assignment.providers[entry.endpoint]

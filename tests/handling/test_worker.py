@@ -85,7 +85,13 @@ class Bench:
         return [
             self.worker.pipeline,
             *(
-                Finished(entry, self.worker._reader.read(entry), settle([]), at, Ended(entry.id))
+                Finished(
+                    entry=entry,
+                    event=self.worker._reader.read(entry),
+                    settlement=settle([]),
+                    at=at,
+                    outcome=Ended(entry.id),
+                )
                 for entry in self.worker.leases.hold(claimed)
             ),
         ]

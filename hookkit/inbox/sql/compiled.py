@@ -7,19 +7,14 @@ that takes longer than the database.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from functools import lru_cache
-from itertools import chain
-from operator import itemgetter
 from typing import Any, NamedTuple
 
 from sqlalchemy import Connection, Dialect, Executable
 from sqlalchemy.sql.compiler import SQLCompiler
-from sqlalchemy.sql.dml import Insert
 
 from hookkit.inbox.sql.rows import Values
-
-_MOST_ROWS = 64
 
 
 class Compiled(NamedTuple):
@@ -57,20 +52,6 @@ def execute(connection: Connection, statement: Executable, values: Values) -> Se
     return _run(connection, compiled.text, compiled.parameters(values, lists))
 
 
-def insert(connection: Connection, statement: Insert, rows: Sequence[Values]) -> None:
-    """Insert *rows*, which have the same columns, many by one statement.
-
-    Not ``executemany``: Python's sqlite3 lets other threads run at each row, and would wait as
-    often for its turn.
-    """
-    one = _compiled(statement, connection.dialect, (), tuple(rows[0]))
-    before, marks = one.text.rsplit(" VALUES ", 1)
-    values_of = itemgetter(*one.names)
-    for some in _by_powers_of_two(rows):
-        text = f"{before} VALUES {', '.join([marks] * len(some))}"
-        _run(connection, text, tuple(chain.from_iterable(map(values_of, some))))
-
-
 def _run(connection: Connection, text: str, parameters: Any) -> Sequence[Any]:
     if connection.dialect.name == "sqlite":
         driver: Any = connection.connection.dbapi_connection
@@ -78,14 +59,6 @@ def _run(connection: Connection, text: str, parameters: Any) -> Sequence[Any]:
     # Elsewhere a connection may be lost, which SQLAlchemy notices and tells its pool.
     result = connection.exec_driver_sql(text, parameters)
     return result.all() if result.returns_rows else ()
-
-
-def _by_powers_of_two(rows: Sequence[Values]) -> Iterator[Sequence[Values]]:
-    start = 0
-    while left := len(rows) - start:
-        count = min(_MOST_ROWS, 1 << left.bit_length() - 1)
-        yield rows[start : start + count]
-        start += count
 
 
 def _padded(values: list[Any]) -> list[Any]:

@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from operator import attrgetter
 from typing import NamedTuple
 
-from sqlalchemy import Connection, bindparam, case, event, func, select, update
+from sqlalchemy import Connection, bindparam, case, event, update
 from sqlalchemy.exc import InvalidRequestError
 
 from hookkit import crash_points
 from hookkit.core.attempts import Attempt, Outcome
 from hookkit.core.entry import Entry, Settlement, State
 from hookkit.inbox.records import later, to_ms
-from hookkit.inbox.sql.compiled import execute, insert
-from hookkit.inbox.sql.rows import Values, attempt_row, chunks
+from hookkit.inbox.sql.rows import Values, attempt_row
 from hookkit.inbox.sql.tables import attempts, entries
 
 
@@ -50,22 +48,6 @@ _HELD = (
     .where(entries.c.lease_token == bindparam("held_token"))
 )
 _RENEW = _HELD.values(due_at_ms=bindparam("new_due_ms"))
-# In the order of their ids, so that two processes wait for each other in one direction only.
-_TOKENS = (
-    select(entries.c.id, entries.c.lease_token)
-    .where(entries.c.id.in_(bindparam("entry_ids", expanding=True)))
-    .order_by(entries.c.id)
-    .with_for_update()
-)
-_OF_THESE = update(entries).where(entries.c.id.in_(bindparam("entry_ids", expanding=True)))
-_SETTLE = _OF_THESE.values(
-    state=bindparam("new_state"),
-    due_at_ms=bindparam("new_due_ms"),
-    lease_token=None,
-    attempt_count=entries.c.attempt_count + bindparam("counted"),
-    lost_claim_count=0,
-    event_type=func.coalesce(bindparam("new_type"), entries.c.event_type),
-)
 # As if it had not been claimed: one that had an attempt before waited for the next one.
 _HAS_BEEN_TRIED = entries.c.attempt_count > 0
 _GIVE_BACK = _HELD.values(
@@ -104,32 +86,6 @@ def give_back(connection: Connection, group: Collection[Entry], now_ms: int) -> 
     """Make due at once what was claimed in a group and has not begun."""
     in_order = sorted(group, key=attrgetter("id"))
     connection.execute(_GIVE_BACK, [_held(entry) | {"new_due_ms": now_ms} for entry in in_order])
-
-
-def settle(
-    connection: Connection, finished: Sequence[tuple[Entry, Settlement]], now_ms: int
-) -> set[int]:
-    """Record attempts and next states, by one statement for all that come to the same.
-
-    Nothing is recorded of an entry that belongs to another claim by now.
-
-    Returns:
-        The ids of those that were settled.
-    """
-    tokens: dict[int, str | None] = {}
-    for chunk in chunks(entry.id for entry, _ in finished):
-        tokens.update(map(tuple, execute(connection, _TOKENS, {"entry_ids": chunk})))
-    held = [pair for pair in finished if tokens.get(pair[0].id) == pair[0].lease_token]
-    alike: defaultdict[Ending, list[int]] = defaultdict(list)
-    for entry, settlement in held:
-        alike[ending_of(entry, settlement, now_ms)].append(entry.id)
-    for ending, entry_ids in alike.items():
-        for chunk in chunks(entry_ids):
-            execute(connection, _SETTLE, ending._asdict() | {"entry_ids": chunk})
-    rows = [row for pair in held for row in attempt_rows(*pair, now_ms)]
-    if rows:
-        insert(connection, _INSERT_ATTEMPT, rows)
-    return {entry.id for entry, _ in held}
 
 
 def record_or_undo(connection: Connection, entry: Entry, attempt: Attempt) -> None:

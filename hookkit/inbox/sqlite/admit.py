@@ -5,10 +5,8 @@ It speaks to the driver itself: SQLAlchemy takes longer over these statements th
 
 from __future__ import annotations
 
-import sqlite3
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from functools import cache
-from itertools import chain
 from operator import itemgetter
 from typing import Any
 
@@ -19,16 +17,13 @@ from hookkit.inbox.sql.admit import KNOWN_COLUMNS, Known
 from hookkit.inbox.sql.owners import OwnerCandidate, fact_rows
 from hookkit.inbox.sql.rows import Values, chunks
 from hookkit.inbox.sql.tables import deliveries, entries, facts, switches
+from hookkit.inbox.sqlite.rows import insert, insert_into
 
 # Nothing but names of columns.
 _CHANGES = (
     f"SELECT version, vendor_type, mode FROM {switches.name}"  # noqa: S608
     " WHERE endpoint = ? ORDER BY number"
 )
-
-# SQLite before 3.32 takes 999 values, and 32 rows have about 700. Each statement lets other
-# threads run: https://www.sqlite.org/limits.html#max_variable_number
-_MOST_ROWS = 64 if sqlite3.sqlite_version_info >= (3, 32) else 32
 
 _KNOWN_NAMES = tuple(column.name for column in KNOWN_COLUMNS)
 _known_values = itemgetter(*_KNOWN_NAMES)
@@ -83,12 +78,12 @@ class SqliteStorage:
     def flush(self) -> None:
         """Write what is not written yet."""
         for table, rows in self._unwritten.items():
-            self._insert(table, rows)
+            insert(self._driver, table, rows)
             rows.clear()
 
     def take_facts(self, endpoint: str, wanted: Sequence[OwnerCandidate]) -> dict[str, Owner]:
         """Have each free fact owned by the first in *wanted*; return the owners by fact."""
-        self._insert(facts, fact_rows(endpoint, wanted), " ON CONFLICT DO NOTHING")
+        insert(self._driver, facts, fact_rows(endpoint, wanted), " ON CONFLICT DO NOTHING")
         columns = ("fact", "entry_id", "version")
         found = self._select(facts, columns, endpoint, "fact", {each.fact for each in wanted})
         return {fact: Owner(entry_id, version) for fact, entry_id, version in found}
@@ -101,26 +96,13 @@ class SqliteStorage:
         """
         last_id = self._last_ids.get(table)
         if last_id is None:
-            statement = _insert_into(table, tuple(row), 1, "")
+            statement = insert_into(table, tuple(row), 1, "")
             row_id = int(self._driver.execute(statement, tuple(row.values())).lastrowid)
         else:
             row_id = last_id + 1
             self._unwritten[table].append(row | {"id": row_id})
         self._last_ids[table] = row_id
         return row_id
-
-    def _insert(self, table: Table, rows: Sequence[Values], ending: str = "") -> None:
-        """Insert *rows*, many by one statement.
-
-        Not ``executemany``: Python's sqlite3 lets other threads run at each row, and the one
-        that commits for all of them would wait for its turn as often.
-        """
-        for start in range(0, len(rows), _MOST_ROWS):
-            some = rows[start : start + _MOST_ROWS]
-            values = chain.from_iterable(row.values() for row in some)
-            self._driver.execute(
-                _insert_into(table, tuple(some[0]), len(some), ending), tuple(values)
-            )
 
     def _select(
         self,
@@ -139,22 +121,8 @@ class SqliteStorage:
             yield from self._driver.execute(statement, (endpoint, *chunk, *padding))
 
 
-# Both are made of nothing but names of columns and question marks.
-
-
 @cache
 def _select_from(table: Table, columns: tuple[str, ...], column: str, count: int) -> str:
     marks = ", ".join("?" * count)
     names = ", ".join(columns)
     return f"SELECT {names} FROM {table.name} WHERE endpoint = ? AND {column} IN ({marks})"  # noqa: S608
-
-
-@cache
-def _insert_into(table: Table, columns: tuple[str, ...], count: int, ending: str) -> str:
-    names = ", ".join(columns)
-    marks = ", ".join("?" * len(columns))
-    rows = ", ".join([f"({marks})"] * count)
-    # Any error ends the transaction, so that SQLite need not keep copies of what it changes to
-    # undo this statement alone: https://www.sqlite.org/lang_conflict.html
-    verb = "INSERT" if ending else "INSERT OR ROLLBACK"
-    return f"{verb} INTO {table.name} ({names}) VALUES {rows}{ending}"

@@ -23,13 +23,13 @@ from hookkit.inbox.sql.admit import admit
 from hookkit.inbox.sql.group_commit import GroupCommit
 from hookkit.inbox.sql.patience import look_limit_s
 from hookkit.inbox.sql.rows import PreparedDelivery
-from hookkit.inbox.sql.settle import settle
 from hookkit.inbox.sql.transactions import Exclusive, unavailable
 from hookkit.inbox.sqlite import file as sqlite_file
 from hookkit.inbox.sqlite.admit import SqliteStorage
 from hookkit.inbox.sqlite.loss import WatchedLog, refuse_loss, remember
 from hookkit.inbox.sqlite.patience import given_up_after
 from hookkit.inbox.sqlite.second_writer import one_writer
+from hookkit.inbox.sqlite.settle import settle
 
 _BUSY = "the inbox was busy for {:g} s"
 
