@@ -3,14 +3,13 @@ import socket
 import subprocess
 import sys
 import threading
-from contextlib import contextmanager
 
 import pytest
 from flask import Flask
-from werkzeug.serving import make_server
 
 from hookkit import HookKit
 from tests.cli.serving import SECRET, run, serving
+from tests.serving import serving as serving_app
 
 
 def send(endpoint, *options, stdin=None, **environment):
@@ -312,19 +311,6 @@ def test_command_can_be_run_as_a_module():
     result = subprocess.run(command, capture_output=True, text=True, check=True)
 
     assert "Commands:" in result.stdout
-
-
-@contextmanager
-def serving_app(app):
-    server = make_server("127.0.0.1", 0, app)
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-    thread.start()
-    try:
-        yield f"http://127.0.0.1:{server.server_port}"
-    finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()
 
 
 # LiveChat, whose secret lies in the body

@@ -19,8 +19,8 @@ from hookkit.cli.posting import post
 from hookkit.senders import SENDERS
 from hookkit.testing import SignedDelivery
 from tests.cli.serving import run
-from tests.cli.test_send import serving_app
 from tests.senders.test_senders import PAIRS, SECRETS, endpoint_of
+from tests.serving import serving as serving_app
 
 
 @pytest.fixture(scope="module")

@@ -12,9 +12,9 @@ from hookkit.cli.tamper import KINDS
 from hookkit.senders import SENDERS
 from hookkit.signatures.public_key import public_pem
 from tests.cli.serving import SECRET, run, serving
-from tests.cli.test_send import serving_app
 from tests.cli.test_send_senders import one_line, secrets_of
 from tests.senders.test_senders import endpoint_of
+from tests.serving import serving as serving_app
 
 OF_VENDORS = {"sunshine": SECRET, "livechat": f"{SECRET} of LiveChat"}
 PRIVATE = rsa.generate_private_key(public_exponent=65537, key_size=2048)

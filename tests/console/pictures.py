@@ -13,8 +13,9 @@ import click
 import pytest
 from PIL import Image
 
-from tests.console.browser import browser, served
+from tests.console.browser import browser
 from tests.console.night import Night, night
+from tests.serving import serving
 
 ROOT = Path(__file__).parents[2]
 EVERY = ROOT / "build" / "pictures"
@@ -102,7 +103,7 @@ def main() -> None:
         tempfile.TemporaryDirectory() as folder,
         pytest.MonkeyPatch.context() as monkeypatch,
         night(Path(folder), monkeypatch) as found,
-        served(found.app) as url,
+        serving(found.app) as url,
         browser(folder) as window,
     ):
         pages = pages_of(found)

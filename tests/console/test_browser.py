@@ -5,11 +5,12 @@ from selenium.webdriver.common.action_chains import ActionChains
 from selenium.webdriver.common.keys import Keys
 
 from tests.cli.test_versions import Shop
-from tests.console.browser import BROWSER_TESTS, served
+from tests.console.browser import BROWSER_TESTS
 from tests.console.night import night
 from tests.console.ops import Ops
 from tests.console.pages import PAGES_TO_VISIT, fill, report_both
 from tests.scale import SCALE
+from tests.serving import serving
 
 pytestmark = BROWSER_TESTS
 
@@ -32,7 +33,7 @@ def site(make_ops):
     ops = make_ops()
     ops.receive_all()
     ops.as_user("reveal", "switch")
-    with served(ops.app) as url:
+    with serving(ops.app) as url:
         ops.url = f"{url}/ops"
         yield ops
 
@@ -42,7 +43,7 @@ def full_site():
     """Serve pages that have something in every part; no test changes them."""
     ops = Ops()
     fill(ops)
-    with served(ops.app) as url:
+    with serving(ops.app) as url:
         ops.url = f"{url}/ops"
         yield ops
     ops.close()
@@ -56,7 +57,7 @@ def test_page_has_no_barrier_in_any_look(full_site, window, visited):
 
 
 def test_page_of_the_sample_application_has_no_barrier(window, tmp_path, monkeypatch):
-    with night(tmp_path, monkeypatch) as passed, served(passed.app) as url:
+    with night(tmp_path, monkeypatch) as passed, serving(passed.app) as url:
         found = barriers_by_look(window, f"{url}/")
 
     assert found == {name: [] for name in found}

@@ -9,8 +9,9 @@ from selenium.webdriver.common.keys import Keys
 from hookkit.core.entry import State
 from hookkit.inbox.replay_records import Ending
 from tests.applications import message, post
-from tests.console.browser import BROWSER_TESTS, served
+from tests.console.browser import BROWSER_TESTS
 from tests.console.ops import Ops
+from tests.serving import serving
 from tests.waiting import wait_until
 
 pytestmark = BROWSER_TESTS
@@ -65,7 +66,7 @@ def night(evening, tmp_path):
     # Threads of this process keep house, as they do where an application serves.
     found = Night(HOOKKIT_DATABASE=f"sqlite:///{tmp_path}/inbox.db", HOOKKIT_RUNNER="thread")
     found.as_user("operate")
-    with served(found.app) as url:
+    with serving(found.app) as url:
         found.url = f"{url}/ops"
         yield found
     found.close()

@@ -6,11 +6,12 @@ from urllib.parse import urlencode
 import pytest
 
 from tests.applications import SECRET, message, post
-from tests.console.browser import in_browser, served
+from tests.console.browser import in_browser
 from tests.console.hostile import XSS
 from tests.console.ops import Ops
 from tests.console.pages import PAGES_TO_VISIT, report_both
 from tests.scale import SCALE
+from tests.serving import serving
 
 HARMLESS = ["a < b & 'c'"] * len(XSS)
 
@@ -121,7 +122,7 @@ def wrong_forms(ops, texts):
 @pytest.fixture
 def struck():
     ops = Struck(XSS)
-    with served(ops.app) as url:
+    with serving(ops.app) as url:
         ops.url = f"{url}/ops"
         yield ops
     ops.close()
