@@ -12,7 +12,7 @@ from sqlalchemy import create_engine, event, inspect, make_url, select, text
 from sqlalchemy.pool import NullPool
 
 from hookkit.core.entry import Entry, State
-from hookkit.core.errors import ConfigurationError, ReplayRefused, Unavailable
+from hookkit.core.errors import ConfigurationError, ReplayRefused, StoreRefused, Unavailable
 from hookkit.inbox.opening import open_inbox
 from hookkit.inbox.sql import transactions
 from hookkit.inbox.sql.claim import _DUE, _LEASE, FIRST_DUE
@@ -114,6 +114,16 @@ def test_settlement_whose_outcomes_cannot_be_stored_is_not_half_settled(sql_inbo
 
     stands = record(sql_inbox, entry_id)
     assert (stands.state, stands.attempts) == (State.RUNNING, ())
+    assert sql_inbox.settle(entry, done(attempt("greet")), now=NOW)
+
+
+def test_settlement_that_can_never_be_stored_is_told_from_an_outage(sql_inbox):
+    admit(sql_inbox, "m-1")
+    entry = claim_one(sql_inbox)
+
+    with pytest.raises(StoreRefused):
+        sql_inbox.settle(entry, done(attempt(None)), now=NOW)
+
     assert sql_inbox.settle(entry, done(attempt("greet")), now=NOW)
 
 

@@ -413,6 +413,22 @@ def test_rejection_duplicate_and_acceptance_are_signalled(client):
     assert {endpoint for _, endpoint in heard} == {"support"}
 
 
+@pytest.mark.parametrize("name", ["delivery_began", "delivery_answered"])
+def test_beginning_and_answer_are_signalled_each_by_itself(client, name):
+    heard = []
+
+    def note(sender, **what):
+        heard.append(what)
+
+    with getattr(signals, name).connected_to(note, client.application):
+        post(client, message())
+        post(client, message(), secret="wrong")
+
+    assert [what["endpoint"] for what in heard] == ["support", "support"]
+    if name == "delivery_answered":
+        assert [what["receipt"].status for what in heard] == [200, 401]
+
+
 def test_observer_that_raises_changes_nothing(client, caplog):
     def broken(sender, **what):
         raise RuntimeError("the metrics server is away")
