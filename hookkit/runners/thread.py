@@ -52,7 +52,7 @@ class ThreadRunner(Runner):
         write_counts: Writes what deliveries were counted as; never raises.
         presence: Says that this process runs handlers.
         poll_s: How long an idle thread waits before it looks again.
-        grace_s: How long ``stop`` waits for running handlers.
+        grace_s: How long ``stop`` waits for running handlers and housekeeping.
     """
 
     def __init__(  # noqa: PLR0913  # one for each thing that it does
@@ -86,6 +86,7 @@ class ThreadRunner(Runner):
         self._stop = Event()
         self._has_stopped = False
         self._keeper: LeaseKeeper | None = None
+        self._upkeep: Thread | None = None
         self._outage = Outage()
 
     def start(self) -> None:
@@ -96,8 +97,8 @@ class ThreadRunner(Runner):
             names = [f"hookkit-worker-{number}" for number in range(self._thread_count)]
             self._threads = [Thread(target=self._work, name=name, daemon=True) for name in names]
             self._keeper = LeaseKeeper(self._worker, self._presence.beat)
-            upkeep = Thread(target=self._keep_house, name="hookkit-upkeep", daemon=True)
-            for thread in (*self._threads, upkeep):
+            self._upkeep = Thread(target=self._keep_house, name="hookkit-upkeep", daemon=True)
+            for thread in (*self._threads, self._upkeep):
                 thread.start()
 
     def wake(self, entry_ids: Sequence[int]) -> None:
@@ -131,7 +132,7 @@ class ThreadRunner(Runner):
         self._presence.after_fork()
 
     def stop(self) -> None:
-        """Start nothing new, and wait up to ``grace_s`` seconds for running handlers."""
+        """Start nothing new, and wait up to ``grace_s`` seconds for what runs to end."""
         with self._condition:
             if self._has_stopped:
                 return  # it has waited already
@@ -142,8 +143,8 @@ class ThreadRunner(Runner):
         self._log_waiting()
         # The wall clock may be set while we wait.
         give_up_at = time.monotonic() + self._grace_s
-        for thread in self._threads:
-            if thread is not current_thread():
+        for thread in (*self._threads, self._upkeep):
+            if thread is not None and thread is not current_thread():
                 thread.join(max(0.0, give_up_at - time.monotonic()))
         self._worker.pipeline.end()
         # Until now: handlers that were still running needed their leases.

@@ -724,3 +724,24 @@ def test_pool_promotes_again_and_again_whatever_comes_of_it(pools, hooks, monkey
     started(pools, hooks, promote=promote)
 
     wait_until(lambda: len(promotions) > 2)
+
+
+def test_stop_waits_for_housekeeping_that_has_begun(pools, hooks, monkeypatch):
+    monkeypatch.setattr(pools_of_threads, "PROMOTE_S", 0.01)
+    begun, ended = Event(), []
+
+    def promote():
+        begun.set()
+        pool.runner._stop.wait(DEADLINE_S)
+        ended.append(pool.runner._upkeep.is_alive())
+        return 0
+
+    pool = Pool(hooks, promote=promote)
+    pools.append(pool)
+    pool.runner.start()
+    assert begun.wait(DEADLINE_S)
+
+    pool.runner.stop()
+
+    assert ended == [True]
+    assert not pool.runner._upkeep.is_alive()
