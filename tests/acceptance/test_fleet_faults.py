@@ -34,7 +34,7 @@ def test_death_of_a_process_with_a_backlog_loses_and_doubles_nothing(tmp_path, d
     random = Random(name)  # noqa: S311  # no secret depends on it
 
     for round_number in range(SCALE):
-        crash_at = f"{name}:{random.randint(1, 40)}"
+        crash_at = f"{name}:{random.randint(1, 20)}"
         with fleet(
             tmp_path, database_url, *ROLES, crash_at=crash_at, joins=round_number > 0
         ) as dying:
