@@ -76,7 +76,7 @@ def make_celery(task: str) -> Celery:
     function, database = functions[task]
     app = Celery("bare", broker=f"{BROKER}/{database}")
     app.conf.update(**_PACE)
-    app.task(function, name="bench.task")
+    app.task(function, name="bench.task", shared=False)
     return app
 
 
@@ -91,7 +91,7 @@ def make_late_celery() -> Celery:
         task_reject_on_worker_lost=True,
         worker_prefetch_multiplier=1,
     )
-    app.task(noop, name="bench.task")
+    app.task(noop, name="bench.task", shared=False)
     return app
 
 
