@@ -8,15 +8,25 @@ import subprocess
 import sys
 import warnings
 from collections.abc import Mapping
+from contextlib import chdir
+from io import TextIOWrapper
 from multiprocessing import get_context
 from multiprocessing.context import ForkServerProcess
+from multiprocessing.forkserver import ensure_running
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
+import flask.cli
+
+import hookkit.cli.main
 from hookkit import crash_points
 from tests.waiting import DEADLINE_S
 
+ROOT = Path(__file__).parents[2]
+WARM = "tests.acceptance.warm"
+
 _forks = get_context("forkserver")
-_forks.set_forkserver_preload(["tests.acceptance.warm"])
+_forks.set_forkserver_preload([WARM])
 
 
 class ForkedProcess:
@@ -24,6 +34,9 @@ class ForkedProcess:
 
     def __init__(self, process: ForkServerProcess) -> None:
         self._process = process
+        # Wherever the test is, that process finds what it is to import.
+        with chdir(ROOT):
+            ensure_running()
         process.start()
         assert process.pid is not None
         self.pid: int = process.pid
@@ -63,10 +76,24 @@ def run_code(source: str, crash_at: str, *arguments: str) -> int:
     return ForkedProcess(_forks.Process(target=_run, args=(source, crash_at, arguments))).wait()
 
 
+def run_command(
+    program: str, arguments: list[str], folder: Path, environment: Mapping[str, str], given: str
+) -> subprocess.CompletedProcess[str]:
+    """Run ``flask`` or ``hookkit`` in *folder* as a shell does; *given* is what it reads."""
+    with TemporaryDirectory() as name:
+        files = Path(name)
+        (files / "0").write_text(given, encoding="utf-8")
+        command = ([program, *arguments], folder, dict(environment), files)
+        status = ForkedProcess(_forks.Process(target=_command, args=command)).wait()
+        printed, errors = ((files / each).read_text(encoding="utf-8") for each in "12")
+    return subprocess.CompletedProcess([program, *arguments], status, printed, errors)
+
+
 def _serve(folder: Path, options: list[str], environment: Mapping[str, str]) -> None:
     """Be what ``python -m gunicorn`` is."""
     from gunicorn.app.wsgiapp import run  # noqa: PLC0415  # not in the tests' own process
 
+    _assert_warm()
     os.environ.clear()
     os.environ.update(environment)
     os.chdir(folder)
@@ -81,10 +108,35 @@ def _serve(folder: Path, options: list[str], environment: Mapping[str, str]) -> 
     run()
 
 
+def _command(arguments: list[str], folder: Path, environment: dict[str, str], files: Path) -> None:
+    """Be what the console script is, on *files* for its input, output and errors."""
+    _assert_warm()
+    os.environ.clear()
+    os.environ.update(environment)
+    os.chdir(folder)
+    for number, flags in enumerate((os.O_RDONLY, *[os.O_WRONLY | os.O_CREAT] * 2)):
+        file = os.open(files / f"{number}", flags)
+        os.dup2(file, number)
+        os.close(file)
+    sys.stdin = open(0, encoding="utf-8", closefd=False)  # noqa: SIM115  # until it ends
+    for stream in (sys.stdout, sys.stderr):
+        assert isinstance(stream, TextIOWrapper)
+        stream.reconfigure(encoding="utf-8")
+    sys.argv = arguments
+    sys.path.insert(0, f"{folder}")
+    {"flask": flask.cli.main, "hookkit": hookkit.cli.main.main}[arguments[0]]()
+
+
 def _run(source: str, crash_at: str, arguments: tuple[str, ...]) -> None:
+    _assert_warm()
     _arm(crash_at)
     sys.argv = ["-c", *arguments]
     exec(source, {})  # noqa: S102  # it is the test's
+
+
+def _assert_warm() -> None:
+    """Fail where each process would import everything anew: multiprocessing says nothing."""
+    assert WARM in sys.modules
 
 
 def _arm(crash_at: str) -> None:
