@@ -124,7 +124,8 @@ def _command(arguments: list[str], folder: Path, environment: dict[str, str], fi
         stream.reconfigure(encoding="utf-8")
     sys.argv = arguments
     sys.path.insert(0, f"{folder}")
-    {"flask": flask.cli.main, "hookkit": hookkit.cli.main.main}[arguments[0]]()
+    main = flask.cli.main if arguments[0] == "flask" else hookkit.cli.main.main
+    main()
 
 
 def _run(source: str, crash_at: str, arguments: tuple[str, ...]) -> None:
