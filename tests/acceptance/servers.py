@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from hookkit import crash_points
+from tests.acceptance.forking import ForkedProcess, fork_gunicorn
 from tests.applications import SECRET
 from tests.waiting import DEADLINE_S, wait_until
 
@@ -37,7 +38,7 @@ class Server:
         folder: Where the application, its inbox and its log are.
     """
 
-    process: subprocess.Popen[bytes]
+    process: subprocess.Popen[bytes] | ForkedProcess
     port: int
     folder: Path
 
@@ -75,6 +76,7 @@ def gunicorn(
     probe: bool = True,
     under: Sequence[str] = (),
     crash_at: str = "",
+    forked: bool = False,
 ) -> Iterator[Server]:
     """Serve the source of *application* from *folder* until the end of the block.
 
@@ -82,23 +84,31 @@ def gunicorn(
         probe: Begin the block when a request was answered; else when the process has begun.
         under: A command that runs what stands behind it, in its own process.
         crash_at: Where each process is to die, as ``hookkit.crash_points`` says.
+        forked: Fork the server from a process that has imported hookkit. Its processes start at
+            once, and each still imports the application for itself.
     """
     (folder / "application.py").write_text(textwrap.dedent(application))
     port = free_port()
-    command = [*under, sys.executable, "-m", "gunicorn", "--workers=2", "--no-control-socket"]
+    options = ("--workers=2", "--no-control-socket", f"-b127.0.0.1:{port}", *options)
+    arguments = [*options, "--graceful-timeout=5", "application:app"]
     environment = os.environ | {
         "PYTHONPATH": f"{ROOT}",
         "PYTHONWARNINGS": "default",
         crash_points.VARIABLE: crash_at,
     }
-    with (folder / "log").open("wb") as log:
-        process = subprocess.Popen(
-            [*command, f"-b127.0.0.1:{port}", *options, "--graceful-timeout=5", "application:app"],
-            cwd=folder,
-            env=environment,
-            stdout=log,
-            stderr=subprocess.STDOUT,
-        )
+    process: subprocess.Popen[bytes] | ForkedProcess
+    if forked:
+        assert not under
+        process = fork_gunicorn(folder, arguments, environment)
+    else:
+        with (folder / "log").open("wb") as log:
+            process = subprocess.Popen(
+                [*under, sys.executable, "-m", "gunicorn", *arguments],
+                cwd=folder,
+                env=environment,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+            )
     server = Server(process, port, folder)
     try:
         wait_until(lambda: not probe or process.poll() is not None or _answers(port))

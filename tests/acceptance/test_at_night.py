@@ -3,8 +3,6 @@
 import json
 import os
 import shlex
-import subprocess
-import sys
 import time
 from contextlib import ExitStack, closing
 from textwrap import dedent
@@ -13,11 +11,12 @@ from sqlalchemy import create_engine, delete
 
 from hookkit.inbox.opening import open_inbox
 from hookkit.inbox.sql.tables import minutes
+from tests.acceptance.forking import run_command
 from tests.acceptance.servers import ROOT, gunicorn
 from tests.applications import message
 from tests.docs.pages import blocks
 from tests.docs.printed import is_like, steps_of
-from tests.waiting import DEADLINE_S, wait_until
+from tests.waiting import wait_until
 
 PAGE = ROOT / "docs/how-to/at-night.md"
 OLD, NEW = "the-secret-before-tonight", "the-secret-since-tonight"
@@ -61,7 +60,9 @@ class Night:
         """Start with *secrets*, or start again."""
         self.serving.close()
         (self.folder / "secrets.json").write_text(json.dumps(secrets))
-        self.server = self.serving.enter_context(gunicorn(self.folder, "from app import app"))
+        self.server = self.serving.enter_context(
+            gunicorn(self.folder, "from app import app", forked=True)
+        )
 
     def post(self, first, last, status):
         for number in range(first, last + 1):
@@ -83,22 +84,11 @@ class Night:
 
     def run(self, command):
         words = shlex.split(command.replace(":5000/", f":{self.server.port}/"))
-        module = {"flask": "flask", "hookkit": "hookkit.cli.main"}[words[0]]
         environment = os.environ | {
-            "PYTHONPATH": f"{ROOT}",
             "HOOKKIT_SECRET": NEW,
             "LOGNAME": "you",
-            "PYTHONIOENCODING": "utf-8",
         }
-        ran = subprocess.run(
-            [sys.executable, "-m", module, *words[1:]],
-            cwd=self.folder,
-            env=environment,
-            capture_output=True,
-            text=True,
-            timeout=DEADLINE_S,
-            check=False,
-        )
+        ran = run_command(words[0], words[1:], self.folder, environment, "")
         return f"{ran.stdout}{ran.stderr}" if ran.returncode not in (0, 1) else ran.stdout
 
 

@@ -1,10 +1,7 @@
 """What was acknowledged is handled, and effects are there once, wherever a process dies."""
 
 import ast
-import os
 import signal
-import subprocess
-import sys
 from contextlib import ExitStack
 from datetime import UTC, datetime
 from random import Random
@@ -14,6 +11,7 @@ import pytest
 from hookkit import crash_points
 from hookkit.core.entry import Settlement, State
 from hookkit.inbox.opening import open_inbox
+from tests.acceptance.forking import run_code
 from tests.acceptance.load import (
     APPLICATION,
     Load,
@@ -74,7 +72,9 @@ def test_death_in_the_life_of_a_delivery_loses_and_doubles_nothing(tmp_path, dat
             with sending(load):
                 before = len((tmp_path / "imported").read_text().split()) if round_number else 0
                 load.server = running.enter_context(
-                    gunicorn(tmp_path, application, probe=False, crash_at=f"{name}:{which}")
+                    gunicorn(
+                        tmp_path, application, probe=False, crash_at=f"{name}:{which}", forked=True
+                    )
                 )
                 wait_until(
                     lambda before=before: deaths_of(load.server, before) >= DEATHS,
@@ -82,7 +82,9 @@ def test_death_in_the_life_of_a_delivery_loses_and_doubles_nothing(tmp_path, dat
                 )
                 kill_all(load.server)
             # Nothing but the restart itself may wake the handlers.
-            server = running.enter_context(gunicorn(tmp_path, application, "--workers", "1"))
+            server = running.enter_context(
+                gunicorn(tmp_path, application, "--workers", "1", forked=True)
+            )
             assert_all_is_settled(database_url, server, load.acknowledged)
             kill_all(server)
 
@@ -111,9 +113,7 @@ OPERATIONS = {
 
 def operate(database_url, name, crash_at=""):
     """Do what leads past the place *name* in a process of its own; return how it ended."""
-    command = [sys.executable, "-c", PREPARE + OPERATIONS[name], database_url]
-    environment = os.environ | {"PYTHONPATH": f"{ROOT}", crash_points.VARIABLE: crash_at}
-    return subprocess.run(command, env=environment, check=False).returncode
+    return run_code(PREPARE + OPERATIONS[name], crash_at, database_url)
 
 
 def settled_entry(inbox):

@@ -11,6 +11,7 @@ import sys
 from contextlib import contextmanager
 from threading import Timer
 
+from tests.acceptance.forking import run_command
 from tests.docs.pages import ROOT
 
 #: The commands of the pages, as modules.
@@ -72,19 +73,26 @@ def run(command, folder, *, port="5000", python=None):
     """
     printed = None
     for each in command.replace(":5000/", f":{port}/").split(" | "):
-        done = subprocess.run(
-            arguments(each, python),
-            cwd=folder,
-            env=environment(python),
-            input=printed,
-            capture_output=True,
-            text=True,
-            timeout=PATIENCE_S,
-            check=False,
-        )
+        done = run_one(each, folder, printed, python)
         assert done.returncode == 0, done.stdout + done.stderr
         printed = done.stdout
     return printed
+
+
+def run_one(command, folder, given, python):
+    program, *rest = shlex.split(command)
+    if python is None and program in MODULES:
+        return run_command(program, rest, folder, environment(), given or "")
+    return subprocess.run(
+        arguments(command, python),
+        cwd=folder,
+        env=environment(python),
+        input=given,
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE_S,
+        check=False,
+    )
 
 
 def arguments(command, python=None):

@@ -260,20 +260,19 @@ def test_handler_has_one_name_however_its_file_is_started(tmp_path):
     (tmp_path / "pack" / "__init__.py").touch()
     for name in ("shop.py", "__main__.py"):
         (tmp_path / "pack" / name).write_text(SCRIPT)
-    for arguments, name in (
+    imported = ["shop.greet", "pack.__main__.greet", "pack.shop.greet"]
+    for arguments, *names in (
+        (["-c", "import shop, pack.__main__, pack.shop"], *imported),
         (["shop.py"], "shop.greet"),
-        (["-c", "import shop"], "shop.greet"),
         (["-m", "pack.shop"], "pack.shop.greet"),
         (["pack/shop.py"], "pack.shop.greet"),
         (["-m", "pack"], "pack.__main__.greet"),
-        (["-c", "import pack.__main__"], "pack.__main__.greet"),
-        (["-c", "import pack.shop"], "pack.shop.greet"),
         (["-c", SCRIPT], "__main__.greet"),
     ):
         done = subprocess.run(  # this interpreter
             [sys.executable, *arguments], cwd=tmp_path, capture_output=True, text=True, check=True
         )
-        assert done.stdout.strip() == str([name])
+        assert done.stdout.splitlines() == [str([name]) for name in names]
 
 
 SPAWNING = (
