@@ -4,6 +4,7 @@ import copy
 import json
 from dataclasses import fields, is_dataclass
 from functools import cache
+from itertools import islice
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -22,6 +23,7 @@ from tests.providers.test_mutations import (
     read_without_net,
     single_mutations,
 )
+from tests.scale import SCALE
 
 #: name -> provider, document and headers of every sample, and of every documented body
 CORPUS = {
@@ -38,6 +40,8 @@ CORPUS = {
 
 #: So many tests share the corpus.
 PARTS = 11
+#: One change of three is compared: each place meets some, and ``make soak`` compares all of them.
+STEP = 3 if SCALE == 1 else 1
 
 
 class ByFieldsError(BaseException):
@@ -89,7 +93,7 @@ def test_body_is_read_alike(name):
 def test_body_with_one_change_is_read_alike(sample):
     provider, document = provider_of(sample), json.loads(sample.read_bytes())
 
-    for changed in single_mutations(document, NEW_PLACES[sample]):
+    for changed in islice(single_mutations(document, NEW_PLACES[sample]), 0, None, STEP):
         assert_read_alike(provider, changed, headers_of(sample))
 
 
