@@ -176,6 +176,10 @@ def _plain(text: str, status: int = 200) -> Answer:
     return answer.plus("X-Content-Type-Options", "nosniff")
 
 
+#: Of the names of headers whose keys are remembered.
+_MAX_KNOWN_CHARS = 64
+
+
 class RequestHeaders(Mapping[str, str]):
     """The headers of a request by their names in lower case.
 
@@ -211,8 +215,15 @@ class RequestHeaders(Mapping[str, str]):
         return sum(1 for _ in self)
 
 
-@lru_cache(maxsize=256)  # of a few names, at each delivery
 def _key_of(name: str) -> str:
     """Return the key in WSGI's ``environ`` of the header *name*."""
+    # A stranger chooses the names that are not known, and how long they are.
+    return _known_key_of(name) if len(name) <= _MAX_KNOWN_CHARS else _made_key_of(name)
+
+
+def _made_key_of(name: str) -> str:
     key = name.upper().replace("-", "_")
     return key if key == "CONTENT_TYPE" else f"HTTP_{key}"
+
+
+_known_key_of = lru_cache(maxsize=256)(_made_key_of)  # of a few names, at each delivery

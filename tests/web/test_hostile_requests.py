@@ -312,7 +312,7 @@ def test_three_hundred_hostile_requests_leave_no_memory():
         tracemalloc.stop()
         logging.getLogger("hookkit").setLevel(logging.NOTSET)
 
-    assert grown_bytes < 5 << 20
+    assert grown_bytes < 1 << 20
 
 
 def test_answer_to_a_vendor_is_as_before(app):
