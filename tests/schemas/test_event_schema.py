@@ -15,10 +15,18 @@ from hookkit.core import content as contents
 from hookkit.core.event import EVENT_CLASSES, EventType, MessageEvent, OtherEvent
 from hookkit.core.parts import Conversation, Message, User
 from hookkit.schemas import EventSchema
+from hookkit.schemas import event as event_schemas
 from tests.model_types import assert_well_typed
 
 NOW = datetime(2024, 3, 1, 10, 0, 5, 123000, tzinfo=UTC)
 CONTENT_CLASSES = get_args(contents.Content)
+
+
+@pytest.fixture(autouse=True)
+def _makes_schemas_anew():
+    """Have none left from tests before, which coverage may not have looked at."""
+    event_schemas._schema.cache_clear()
+    event_schemas._defaults.cache_clear()
 
 
 def full(hint, *, content=contents.Text, depth=2):
