@@ -21,7 +21,7 @@ from tests.acceptance.test_crash_points import SERVING
 from tests.acceptance.test_store_faults import locked
 from tests.postgres_server import IMMEDIATE, own_server
 from tests.scale import SCALE, times
-from tests.waiting import wait_until
+from tests.waiting import DEADLINE_S, wait_until
 
 ROLES = ("web", "web", "handles")
 
@@ -34,12 +34,14 @@ def test_death_of_a_process_with_a_backlog_loses_and_doubles_nothing(tmp_path, d
     random = Random(name)  # noqa: S311  # no secret depends on it
 
     for round_number in range(SCALE):
-        crash_at = f"{name}:{random.randint(1, 20)}"
+        crash_at = f"{name}:{random.randint(1, 40)}"
         with fleet(
             tmp_path, database_url, *ROLES, crash_at=crash_at, joins=round_number > 0
         ) as dying:
             before = dying.kill_count
-            wait_until(lambda dying=dying, before=before: dying.kill_count >= before + 4)
+            wait_until(
+                lambda dying=dying, before=before: dying.kill_count >= before + 4, 4 * DEADLINE_S
+            )
             dying.end(signal.SIGKILL)
     with fleet(tmp_path, database_url, "handles", joins=True) as running:
         running.settle(sends=False)

@@ -65,7 +65,7 @@ def test_kills_lose_and_double_nothing(tmp_path, database_url, ordered):
     assert max(runs.values(), default=0) <= 5
 
 
-@pytest.mark.parametrize(("max_attempts", "processes"), [(3, 1), (3, 3), (2, 2), (1, 1)])
+@pytest.mark.parametrize(("max_attempts", "processes"), [(5, 1), (5, 3), (2, 2), (1, 1)])
 def test_event_that_kills_runs_as_often_as_allowed_and_charges_no_neighbour(
     tmp_path, database_url, max_attempts, processes
 ):
