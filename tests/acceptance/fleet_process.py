@@ -31,8 +31,8 @@ from hookkit import HookKit, RetryPolicy, crash_points
 PR_SET_PDEATHSIG = 1
 SENDERS = 2
 LANES = 10
-#: How far the senders may be ahead of the handlers: some 150 events.
-BACKLOG_BYTES = 3000
+#: How many events the senders may be ahead of the handlers.
+MAX_BACKLOG = 150
 #: How many seconds the handler takes of an event whose id says that it is slow.
 SLOW_S = 0.02
 
@@ -60,13 +60,37 @@ class Files:
         wrong = (self.folder / "clock").read_text() if self.has("clock") else ""
         return datetime.now(UTC) + timedelta(hours=int(wrong or 0))
 
-    def backlog_bytes(self) -> int:
-        """Return about 20 for each event that is acknowledged and was not handled."""
-        sizes = [
-            (self.folder / name).stat().st_size if self.has(name) else 0
-            for name in ("acknowledged", "runs")
-        ]
-        return sizes[0] - sizes[1] // 2  # a line of the latter is about twice as long
+    def first_words(self, name: str, since: int) -> tuple[list[str], int]:
+        """Return the first word of each line from position *since* on, and where they end."""
+        if not self.has(name):
+            return [], since
+        with (self.folder / name).open("rb") as file:
+            file.seek(since)
+            read = file.read()
+        lines = read[: read.rfind(b"\n") + 1]
+        return [line.split()[0].decode() for line in lines.splitlines()], since + len(lines)
+
+
+class Backlog:
+    """Counts the events that are acknowledged and have not begun."""
+
+    def __init__(self, files: Files) -> None:
+        self._files = files
+        self._read = {"acknowledged": 0, "runs": 0}
+        self._begun: set[str] = set()
+        self._waiting: set[str] = set()
+
+    def count(self) -> int:
+        """Read what was written since the last time, and return how many wait now."""
+        acknowledged, begun = map(self._next_of, self._read)
+        self._begun |= begun
+        self._waiting -= begun
+        self._waiting |= acknowledged - self._begun  # some begin before they are acknowledged
+        return len(self._waiting)
+
+    def _next_of(self, name: str) -> set[str]:
+        words, self._read[name] = self._files.first_words(name, self._read[name])
+        return set(words)
 
 
 def make_hooks(files: Files, settings: dict[str, Any]) -> HookKit:
@@ -141,6 +165,7 @@ class Sender:
 
     def _send_until_silent(self, number: int) -> None:
         """Send what a test has asked for, and events of our own."""
+        backlog = Backlog(self._files)
         for each in count():
             if self._files.has("silent"):
                 return
@@ -156,7 +181,7 @@ class Sender:
             if each % 10 == 0:
                 self.send(event_id)  # a vendor that has not heard the answer
             time.sleep(self._settings["pause_s"])
-            while self._files.backlog_bytes() > BACKLOG_BYTES and not self._files.has("silent"):
+            while backlog.count() > MAX_BACKLOG and not self._files.has("silent"):
                 time.sleep(0.01)
 
     def send(self, event_id: str) -> bool:

@@ -19,6 +19,7 @@ SMALLEST = {
         ["--many=500", "--samples=2", "--rounds=1", "--seconds=1"],
         ["SQLite", "PostgreSQL", "one event", "deliveries: p99"],
     ),
+    "disk": (["--rounds=1", "--events=64"], ["a sync takes, ms", "10."]),
     "durable": (["--rounds=1", "--events=64"], ["append log", "naive, PostgreSQL", "file lock"]),
     "engines": (["--rounds=1", "--events=2", f"--only={SQLITE}"], [SQLITE, "end to end"]),
     "growth": (["--many=20", "--events=2"], ["random event ids", "in lanes, all held up"]),

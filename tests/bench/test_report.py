@@ -5,6 +5,7 @@ import re
 import pytest
 
 from bench import accept, chart, report, verify
+from bench.disk import Slowed
 from bench.durable import LOG, NAIVE, NAIVE_POSTGRES, POSTGRES, SQLITE
 from bench.durable import Figures as Admitted
 from bench.engine_kinds import CELERY, KINDS
@@ -31,6 +32,18 @@ def measured(**changed):
             name: [Admitted(per_second=4000.0, waits_ms=[1.0, 2.0, 3.0])]
             for name in (LOG, NAIVE, SQLITE, NAIVE_POSTGRES, POSTGRES)
         },
+        "disks": {
+            added_ms: [
+                Slowed(
+                    sync_ms=added_ms + 0.25,
+                    figures={
+                        name: Admitted(per_second=per_second, waits_ms=[1.0])
+                        for name, per_second in ((NAIVE, 500.0), (LOG, 8000.0), (SQLITE, 4000.0))
+                    },
+                )
+            ]
+            for added_ms in (0, 1)
+        },
         "handled": {20: {HERE: [180.0], BEFORE: [178.0]}},
     }
     return Measured(**(given | changed))
@@ -46,7 +59,7 @@ def rows(text, heading):
 def test_every_table_of_the_page_is_whole():
     tables = re.findall(r"(?:^\|.*\|\n)+", page(measured()), flags=re.MULTILINE)
 
-    assert len(tables) == 8
+    assert len(tables) == 9
     for text in tables:
         assert len({line.count("|") for line in text.splitlines()}) == 1
 
@@ -72,6 +85,13 @@ def test_goals_are_judged_on_the_page():
     assert lines["drain / bare Celery: SQLite"][0] == "3.00"
     assert lines["drain / bare Celery: SQLite"][-1] == "BELOW"
     assert lines["normalize / json.loads"][0] == "2.50"
+
+
+def test_each_disk_has_its_figures():
+    lines = rows(page(measured()), "Storing, with 64 senders")
+
+    assert ["0.25", "500", "8,000", "4,000", "0.50", "8.00"] in lines
+    assert ["1.25", "500", "8,000", "4,000", "0.50", "8.00"] in lines
 
 
 def test_the_page_shows_the_machine_and_the_command():
