@@ -77,7 +77,7 @@ fuzz: .venv/stamp ## hostile requests by the million, then targets that coverage
 	$(BIN)/python -m tests.fuzz.guided --seconds $(GUIDED_S)
 
 # make bench BENCHES="accept engines"
-BENCHES ?= accept capacity durable engines growth normalize outage path private reading unproven verify versions
+BENCHES ?= accept capacity disk durable engines growth normalize outage path private reading unproven verify versions
 bench: .venv/stamp ## hookkit, its peers and the limit, side by side
 	@missed=; for name in $(BENCHES); do echo "== $$name"; \
 		$(BIN)/python -m bench $$name || missed="$$missed $$name"; done; \

@@ -7,6 +7,7 @@ import click
 from bench.accept import accept
 from bench.capacity import capacity
 from bench.console import console
+from bench.disk import disk
 from bench.durable import durable
 from bench.engines import engines
 from bench.growth import growth
@@ -32,6 +33,7 @@ for _command in (
     accept,
     capacity,
     console,
+    disk,
     durable,
     engines,
     growth,

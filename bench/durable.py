@@ -124,6 +124,14 @@ def measure_senders(*, rounds: int, events: int, folder: str | None) -> dict[str
         return _by_turns(cases, rounds=rounds, senders=SENDERS, events=events)
 
 
+def measure_sqlite_senders(
+    *, rounds: int, events: int, folder: str | None
+) -> dict[str, list[Figures]]:
+    """Return the figures of the cases that need no server, as ``measure_senders`` does."""
+    with tempfile.TemporaryDirectory(dir=folder) as made:
+        return _by_turns(_sqlite_cases(Path(made)), rounds=rounds, senders=SENDERS, events=events)
+
+
 def _sqlite_cases(folder: Path) -> dict[str, Setup]:
     def new() -> Path:
         return Path(tempfile.mkdtemp(dir=folder))

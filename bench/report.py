@@ -11,7 +11,7 @@ from typing import Any
 import click
 import jinja2
 
-from bench import accept, chart, durable, engines, goals, handlers, machine, verify
+from bench import accept, chart, disk, durable, engines, goals, handlers, machine, verify
 from bench.engine_kinds import CELERY, KINDS
 from bench.ratios import of_a_run
 from bench.receivers import RECEIVERS, peer_cases
@@ -32,6 +32,7 @@ class Measured:
         accepted: The microseconds of each receiver, and of reading a message.
         verified: Of each kind of signature, the microseconds of each check.
         admitted: The figures of 64 senders.
+        disks: The same on SQLite, where syncs are slower.
         handled: The events per second of slow handlers, here and before; empty without a
             release before.
     """
@@ -42,6 +43,7 @@ class Measured:
     accepted: Mapping[str, list[float]]
     verified: Mapping[str, verify.Figures]
     admitted: Mapping[str, Sequence[durable.Figures]]
+    disks: disk.Found
     handled: handlers.Found
 
 
@@ -72,6 +74,7 @@ def measure(*, rounds: int, share: float, folder: str | None, against: Path | No
         accepted=interleaved(accept.own_cases() | peer_cases(), **timed),
         verified=verify.measure_groups(verify.groups(), **timed),
         admitted=durable.measure_senders(rounds=rounds, events=int(6400 * share), folder=folder),
+        disks=disk.measure_disks(rounds=rounds, events=int(3200 * share), folder=folder),
         engines=engines.measure_engines(
             KINDS, rounds=rounds, events=max(1, int(3000 * share)), folder=folder
         ),
@@ -127,6 +130,7 @@ def page(measured: Measured) -> str:
             setups=_setups(measured.engines),
             senders=durable.SENDERS,
             durable=_durable(measured.admitted),
+            disks=_table(disk.HEADINGS, disk.rows(measured.disks)),
             receivers=_receivers(accepted),
             normalize_us=f"{median(accepted[accept.NORMALIZE]):.1f}",
             normalize_times=f"{ratio(accepted, accept.NORMALIZE, accept.LOADS):.1f}",
