@@ -42,8 +42,19 @@ WARM = "tests.acceptance.warm"
 forks = get_context("forkserver")
 forks.set_forkserver_preload([WARM])
 
+
+def _run_gunicorn() -> None:
+    from gunicorn.app.wsgiapp import run  # noqa: PLC0415  # not in the tests' own process
+    from gunicorn.config import Chdir  # noqa: PLC0415
+
+    # Where gunicorn was imported is where it would go by itself.
+    Chdir.default = os.getcwd()  # noqa: PTH109  # it takes no path
+    run()
+
+
 #: Commands that the package installs, or that it adds to.
-_SCRIPTS = {"flask": flask.cli.main, "hookkit": hookkit.cli.main.main}
+_SCRIPTS = {"flask": flask.cli.main, "gunicorn": _run_gunicorn, "hookkit": hookkit.cli.main.main}
+
 #: Modules that ``python -m`` runs itself; runpy warns of those that are imported already.
 _IMPORTED_AND_RUN = ("hookkit.cli.main",)
 
@@ -59,7 +70,7 @@ def fork(run: Callable[..., object], *arguments: object) -> ForkServerProcess:
 class ForkedPython(subprocess.Popen[Any]):
     """A process that is used as that of ``subprocess.Popen`` and has not had to import anything.
 
-    Its command is ``[sys.executable, ...]``, or ``["flask", ...]`` or ``["hookkit", ...]``.
+    Its command is ``[sys.executable, ...]``, or begins with ``flask``, ``hookkit`` or ``gunicorn``.
 
     Args:
         forks_too: Whether what it starts is forked as well, if that is Python.
@@ -189,6 +200,8 @@ class _ForkedAgain(subprocess.Popen[Any]):
             return
         told = _Start.of(args, rest, forks_too=True)
         ends = _files_of(rest)
+        # What a signal raises is lost in a function that Python calls after a fork.
+        before = signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())
         self.pid = os.fork()
         if self.pid == 0:
             for ours in (ends[1], ends[2], ends[4]):
@@ -197,6 +210,7 @@ class _ForkedAgain(subprocess.Popen[Any]):
             _start(told, told.files)
         self._child_created = True
         self._close_pipe_fds(*ends)
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _start(told: _Start, files: Sequence[int | None]) -> NoReturn:
@@ -223,6 +237,7 @@ def _forget_what_the_parent_does() -> None:
         if callable(signal.getsignal(number)):
             signal.signal(number, signal.SIG_DFL)
     signal.signal(signal.SIGINT, signal.default_int_handler)
+    signal.pthread_sigmask(signal.SIG_SETMASK, ())
 
 
 def _take(files: Sequence[int | None]) -> None:
@@ -274,23 +289,17 @@ def _run(program: str, *arguments: str) -> None:
             sys.argv = ["-c", *rest]
             sys.modules["__main__"] = main = ModuleType("__main__")
             exec(source, vars(main))  # noqa: S102  # it is the test's
+        case ["-m", "gunicorn", *rest]:
+            sys.argv = ["gunicorn", *rest]
+            _run_gunicorn()
         case ["-m", module, *rest]:
             sys.argv = [module, *rest]
-            _run_module(module)
+            if module in _IMPORTED_AND_RUN:
+                del sys.modules[module]
+            runpy.run_module(module, run_name="__main__", alter_sys=True)
         case [path, *rest]:
             sys.argv = [path, *rest]
             runpy.run_path(path, run_name="__main__")
-
-
-def _run_module(name: str) -> None:
-    if name == "gunicorn":
-        from gunicorn.config import Chdir  # noqa: PLC0415  # not in the tests' own process
-
-        # Where gunicorn was imported is where it would go by itself.
-        Chdir.default = os.getcwd()  # noqa: PTH109  # it takes no path
-    if name in _IMPORTED_AND_RUN:
-        del sys.modules[name]
-    runpy.run_module(name, run_name="__main__", alter_sys=True)
 
 
 def _status_of(run: Callable[[], None]) -> int:

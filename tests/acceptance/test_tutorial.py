@@ -34,6 +34,12 @@ LOOKS = (
 )
 
 
+def is_plain(command):
+    """Tell whether the shell does nothing about *command* but start one of ours."""
+    unquoted = re.sub(r"\"[^\"$`\\]*\"", "", command)
+    return command.split()[0] in {*MODULES, "gunicorn"} and not re.search(r"[^\w :/.=-]", unquoted)
+
+
 class FirstTerminal:
     """Where the server runs, and what it has printed."""
 
@@ -47,9 +53,12 @@ class FirstTerminal:
     def serve(self, command):
         self.stop()
         self._read = len(self._printed())
+        is_forked = is_plain(command) and "--debug" not in command  # that starts itself again
+        start = ForkedPython if is_forked else subprocess.Popen
+        typed = shlex.split(command) if is_forked else ["/bin/bash", "-c", f"exec {command}"]
         with self._path.open("a") as file:
-            self._process = subprocess.Popen(
-                ["/bin/bash", "-c", f"exec {command}"],
+            self._process = start(
+                typed,
                 cwd=self._folder,
                 env=self._settings,
                 stdout=file,
@@ -101,12 +110,6 @@ class FirstTerminal:
     def _is_listening(self):
         with socket.socket() as connection:
             return connection.connect_ex(("127.0.0.1", self._port)) == 0
-
-
-def is_plain(command):
-    """Tell whether the shell does nothing about *command* but start one of ours."""
-    unquoted = re.sub(r"\"[^\"$`\\]*\"", "", command)
-    return command.split()[0] in MODULES and not re.search(r"[^\w :/.=-]", unquoted)
 
 
 class SecondTerminal:

@@ -1,6 +1,7 @@
 """Loads what every receiver needs, where ``tests.acceptance.forking`` imports it: once for all."""
 
 from importlib import import_module
+from importlib.metadata import entry_points
 
 from hookkit import HookKit
 from tests.applications import make_app, message, post
@@ -36,4 +37,7 @@ def warm_up() -> None:
 
 for name in MODULES:
     import_module(name)
+# Flask loads the commands of every package that is installed, whichever is called.
+for command in entry_points(group="flask.commands"):
+    command.load()
 warm_up()
