@@ -47,7 +47,7 @@ def demo(folder, **more):
 
 
 def test_every_line_comes_out_as_it_should(tmp_path):
-    result = demo(tmp_path, is_fresh=True)
+    result = demo(tmp_path)
 
     assert result.returncode == 0, result.stdout
     assert WRONG not in result.stdout
@@ -82,7 +82,8 @@ def test_server_that_does_not_start_fails_the_demo_and_is_quoted(tmp_path):
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=lambda each: each.name)
 def test_interrupted_demo_leaves_nothing_behind(tmp_path, number):
-    with start(tmp_path, PYTHONUNBUFFERED="1") as process:
+    is_fresh = number == signal.SIGINT
+    with start(tmp_path, is_fresh=is_fresh, PYTHONUNBUFFERED="1") as process:
         first = next(line for line in process.stdout if line.startswith("sample_app"))
         (folder,) = tmp_path.iterdir()
         process.send_signal(number)
