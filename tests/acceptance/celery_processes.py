@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from tests.acceptance.forking import ForkedPython
 from tests.acceptance.servers import ROOT
 from tests.waiting import DEADLINE_S, wait_until
 
@@ -53,7 +54,7 @@ class CeleryProcess:
         self.path = folder / f"{name}.log"
         environment = os.environ | {"PYTHONPATH": f"{ROOT}", "PYTHONWARNINGS": "default"}
         with self.path.open("ab") as log:
-            self.process = subprocess.Popen(
+            self.process = ForkedPython(
                 [sys.executable, "-m", "celery", "-A", "application:celery_app", *command],
                 cwd=folder,
                 env=environment,

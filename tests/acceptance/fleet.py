@@ -16,6 +16,7 @@ from sqlalchemy import text
 from hookkit.core.entry import Filter, State
 from hookkit.inbox.opening import open_inbox
 from tests.acceptance.fleet_process import SENDERS
+from tests.acceptance.forking import ForkedPython
 from tests.acceptance.load import own_engine, parent_of
 from tests.acceptance.servers import ROOT
 from tests.applications import ENDPOINTS, MESSAGE_V2, SECRET
@@ -200,8 +201,10 @@ def fleet(folder, database_url, *roles, threads=2, path=ROOT, joins=False, **mor
     if not joins:
         make_effects_table(database_url)
     running = Fleet(folder, database_url, threads)
+    # Another hookkit is another than the one that was imported where processes are forked.
+    start = ForkedPython if path == ROOT else subprocess.Popen
     with (folder / "fleet.log").open("ab") as log:
-        running.process = subprocess.Popen(
+        running.process = start(
             [sys.executable, ROOT / "tests/acceptance/fleet_process.py", settings_path],
             env=os.environ | {"PYTHONPATH": f"{path}", "PYTHONSAFEPATH": "1"},
             stdout=log,

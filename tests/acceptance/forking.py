@@ -1,20 +1,33 @@
-"""Processes that are forked from one that has imported everything, and so start at once."""
+"""Processes that are forked from one that has imported everything, and so start at once.
+
+A process that is forked does what ``python`` does at its start and at its end, as far as a test
+can tell: its folder, environment, files, arguments, signals, warnings and status are those that
+it would have. What it does not do is import the same hundreds of modules once more.
+"""
 
 from __future__ import annotations
 
+import atexit
 import os
+import runpy
 import signal
 import subprocess
 import sys
+import tempfile
+import threading
+import time
 import warnings
-from collections.abc import Mapping
+import weakref
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import chdir
 from io import TextIOWrapper
 from multiprocessing import get_context
 from multiprocessing.context import ForkServerProcess
 from multiprocessing.forkserver import ensure_running
+from multiprocessing.reduction import DupFd
 from pathlib import Path
-from tempfile import TemporaryDirectory
+from types import ModuleType
+from typing import Any, NamedTuple, NoReturn
 
 import flask.cli
 
@@ -25,122 +38,295 @@ from tests.waiting import DEADLINE_S
 ROOT = Path(__file__).parents[2]
 WARM = "tests.acceptance.warm"
 
-_forks = get_context("forkserver")
-_forks.set_forkserver_preload([WARM])
+#: Its processes are forked from the warm one.
+forks = get_context("forkserver")
+forks.set_forkserver_preload([WARM])
 
 
-class ForkedProcess:
-    """What tests use of ``subprocess.Popen``, of a process that was forked."""
+def _run_gunicorn() -> None:
+    from gunicorn.app.wsgiapp import run  # noqa: PLC0415  # not in the tests' own process
+    from gunicorn.config import Chdir  # noqa: PLC0415
 
-    def __init__(self, process: ForkServerProcess) -> None:
-        self._process = process
-        # Wherever the test is, that process finds what it is to import.
-        with chdir(ROOT):
-            ensure_running()
+    # Where gunicorn was imported is where it would go by itself.
+    Chdir.default = os.getcwd()  # noqa: PTH109  # it takes no path
+    run()
+
+
+#: Commands that the package installs, or that it adds to.
+_SCRIPTS = {"flask": flask.cli.main, "gunicorn": _run_gunicorn, "hookkit": hookkit.cli.main.main}
+
+#: Modules that ``python -m`` runs itself; runpy warns of those that are imported already.
+_IMPORTED_AND_RUN = ("hookkit.cli.main",)
+
+
+def fork(run: Callable[..., object], *arguments: object) -> ForkServerProcess:
+    """Return a process that will run *run*, which it imports unless the warm one has."""
+    # Wherever the test is, the process that forks finds what it is to import.
+    with chdir(ROOT):
+        ensure_running()
+    return forks.Process(target=run, args=arguments)
+
+
+class ForkedPython(subprocess.Popen[Any]):
+    """A process that is used as that of ``subprocess.Popen`` and has not had to import anything.
+
+    Its command is ``[sys.executable, ...]``, or begins with ``flask``, ``hookkit`` or ``gunicorn``.
+
+    Args:
+        forks_too: Whether what it starts is forked as well, if that is Python.
+    """
+
+    def __init__(self, *args: Any, forks_too: bool = False, **options: Any) -> None:
+        self._forks_too = forks_too
+        super().__init__(*args, **options)
+
+    def _execute_child(self, args: Sequence[object], *rest: Any) -> None:
+        told = _Start.of(args, rest, forks_too=self._forks_too)
+        process = fork(_start, told, [_Passed(each) for each in told.files])
         process.start()
-        assert process.pid is not None
-        self.pid: int = process.pid
+        self._process, self.pid, self._child_created = process, process.pid, True
+        self._close_pipe_fds(*_files_of(rest))
 
-    def poll(self) -> int | None:
-        """Return how it has ended, if it has."""
-        return self._process.exitcode
+    def _internal_poll(self, *_: object, **__: object) -> int | None:
+        # Whose child it is gets its status, and passes it on.
+        if self.returncode is None:
+            self.returncode = self._process.exitcode
+        return self.returncode
 
-    def wait(self, timeout: float | None = None) -> int:
-        """Return how it has ended, once it has."""
+    def _wait(self, timeout: float | None) -> int:
         self._process.join(DEADLINE_S if timeout is None else timeout)
         status = self.poll()
         if status is None:
-            raise subprocess.TimeoutExpired(str(self._process), timeout or DEADLINE_S)
+            raise subprocess.TimeoutExpired(self.args, timeout or DEADLINE_S)
         return status
 
-    def send_signal(self, number: int) -> None:
-        """Send it a signal, unless it has ended."""
-        if self.poll() is None:
-            os.kill(self.pid, number)
 
-    def kill(self) -> None:
-        """Kill it, unless it has ended."""
-        self.send_signal(signal.SIGKILL)
-
-
-def fork_gunicorn(
-    folder: Path, options: list[str], environment: Mapping[str, str]
-) -> ForkedProcess:
-    """Start gunicorn in *folder*, where it prints to ``log``."""
-    process = _forks.Process(target=_serve, args=(folder, options, dict(environment)))
-    return ForkedProcess(process)
-
-
-def run_code(source: str, crash_at: str, *arguments: str) -> int:
-    """Run *source* as ``python -c`` does, dying at *crash_at*; return how it ended."""
-    return ForkedProcess(_forks.Process(target=_run, args=(source, crash_at, arguments))).wait()
+def run_python(
+    command: Sequence[str],
+    *,
+    given: str = "",
+    check: bool = False,
+    cwd: Path | str | None = None,
+    env: Mapping[str, str] | None = None,
+) -> subprocess.CompletedProcess[str]:
+    """Run a command as ``subprocess.run`` does, forked; *given* is what it reads."""
+    with ForkedPython(
+        command,
+        cwd=cwd,
+        env=env,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        encoding="utf-8",
+    ) as process:
+        try:
+            printed, errors = process.communicate(given, DEADLINE_S)
+        except BaseException:
+            process.kill()
+            raise
+    done = subprocess.CompletedProcess([*command], process.returncode, printed, errors)
+    if check:
+        done.check_returncode()
+    return done
 
 
 def run_command(
     program: str, arguments: list[str], folder: Path, environment: Mapping[str, str], given: str
 ) -> subprocess.CompletedProcess[str]:
     """Run ``flask`` or ``hookkit`` in *folder* as a shell does; *given* is what it reads."""
-    with TemporaryDirectory() as name:
-        files = Path(name)
-        (files / "0").write_text(given, encoding="utf-8")
-        command = ([program, *arguments], folder, dict(environment), files)
-        status = ForkedProcess(_forks.Process(target=_command, args=command)).wait()
-        printed, errors = ((files / each).read_text(encoding="utf-8") for each in "12")
-    return subprocess.CompletedProcess([program, *arguments], status, printed, errors)
+    return run_python([program, *arguments], cwd=folder, env=environment, given=given)
 
 
-def _serve(folder: Path, options: list[str], environment: Mapping[str, str]) -> None:
-    """Be what ``python -m gunicorn`` is."""
-    from gunicorn.app.wsgiapp import run  # noqa: PLC0415  # not in the tests' own process
-
-    _assert_warm()
-    os.environ.clear()
-    os.environ.update(environment)
-    os.chdir(folder)
-    log = os.open("log", os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_APPEND)
-    os.dup2(log, 1)
-    os.dup2(log, 2)
-    os.close(log)
-    warnings.simplefilter("default")
-    _arm(environment[crash_points.VARIABLE])
-    # Where gunicorn was imported is where it would go by itself.
-    sys.argv = ["gunicorn", f"--chdir={folder}", *options]
-    run()
+def run_code(source: str, crash_at: str, *arguments: str) -> int:
+    """Run *source* as ``python -c`` does, dying at *crash_at*; return how it ended."""
+    environment = os.environ | {crash_points.VARIABLE: crash_at}
+    return ForkedPython([sys.executable, "-c", source, *arguments], env=environment).wait()
 
 
-def _command(arguments: list[str], folder: Path, environment: dict[str, str], files: Path) -> None:
-    """Be what the console script is, on *files* for its input, output and errors."""
-    _assert_warm()
-    os.environ.clear()
-    os.environ.update(environment)
-    os.chdir(folder)
-    for number, flags in enumerate((os.O_RDONLY, *[os.O_WRONLY | os.O_CREAT] * 2)):
-        file = os.open(files / f"{number}", flags)
-        os.dup2(file, number)
-        os.close(file)
-    sys.stdin = open(0, encoding="utf-8", closefd=False)  # noqa: SIM115  # until it ends
-    for stream in (sys.stdout, sys.stderr):
-        assert isinstance(stream, TextIOWrapper)
-        stream.reconfigure(encoding="utf-8")
-    sys.argv = arguments
-    sys.path.insert(0, f"{folder}")
-    main = flask.cli.main if arguments[0] == "flask" else hookkit.cli.main.main
-    main()
+class _Start(NamedTuple):
+    """How a process is to start.
+
+    Attributes:
+        files: Which files become its input, output and errors; None leaves what is there.
+    """
+
+    command: list[str]
+    folder: str
+    environment: dict[str, str]
+    files: list[int | None]
+    has_own_session: bool
+    forks_too: bool
+
+    @classmethod
+    def of(cls, command: Sequence[object], rest: Sequence[Any], *, forks_too: bool) -> _Start:
+        """Return what the arguments of ``subprocess.Popen._execute_child`` say."""
+        folder, environment = rest[4:6]
+        ends = _files_of(rest)
+        return cls(
+            [os.fsdecode(each) for each in command],
+            os.fsdecode(folder or Path.cwd()),
+            dict(os.environ if environment is None else environment),
+            [None if each == -1 else each for each in (ends[0], ends[3], ends[5])],
+            has_own_session=bool(rest[20]),
+            forks_too=forks_too,
+        )
 
 
-def _run(source: str, crash_at: str, arguments: tuple[str, ...]) -> None:
-    _assert_warm()
-    _arm(crash_at)
-    sys.argv = ["-c", *arguments]
-    exec(source, {})  # noqa: S102  # it is the test's
+def _files_of(rest: Sequence[Any]) -> Sequence[int]:
+    """Return both ends of the files for input, output and errors."""
+    return rest[9:15]
 
 
-def _assert_warm() -> None:
-    """Fail where each process would import everything anew: multiprocessing says nothing."""
+class _Passed:
+    """A file of this process that another one gets as a copy."""
+
+    def __init__(self, number: int | None) -> None:
+        self.number = number
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _received, (None if self.number is None else DupFd(self.number),)
+
+
+def _received(copy: Any) -> int | None:
+    return None if copy is None else copy.detach()
+
+
+class _ForkedAgain(subprocess.Popen[Any]):
+    """What ``subprocess.Popen`` is in a forked process that forks what it starts itself."""
+
+    def _execute_child(self, args: Any, *rest: Any) -> None:
+        if args[0] != sys.executable:
+            super()._execute_child(args, *rest)
+            return
+        told = _Start.of(args, rest, forks_too=True)
+        ends = _files_of(rest)
+        # What a signal raises is lost in a function that Python calls after a fork.
+        before = signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())
+        self.pid = os.fork()
+        if self.pid == 0:
+            for ours in (ends[1], ends[2], ends[4]):
+                if ours != -1:
+                    os.close(ours)
+            _start(told, told.files)
+        self._child_created = True
+        self._close_pipe_fds(*ends)
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+def _start(told: _Start, files: Sequence[int | None]) -> NoReturn:
+    """Be the process that *told* describes, to its end."""
+    # Without it each process would import everything anew: multiprocessing says nothing.
     assert WARM in sys.modules
+    if told.has_own_session:
+        os.setsid()
+    _forget_what_the_parent_does()
+    os.environ.clear()
+    os.environ.update(told.environment)
+    os.chdir(told.folder)
+    _take(files)
+    _read_environment()
+    if told.forks_too:
+        subprocess.Popen = _ForkedAgain
+    _end(_status_of(lambda: _run(*told.command)))
 
 
-def _arm(crash_at: str) -> None:
-    """Do what importing hookkit does where the variable is set."""
-    if crash_at:
+def _forget_what_the_parent_does() -> None:
+    """Leave to the parent what it does at signals, and what it removes at its end."""
+    weakref.finalize._registry.clear()
+    for number in signal.valid_signals():
+        if callable(signal.getsignal(number)):
+            signal.signal(number, signal.SIG_DFL)
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    signal.pthread_sigmask(signal.SIG_SETMASK, ())
+
+
+def _take(files: Sequence[int | None]) -> None:
+    for number, file in enumerate(files):
+        if file is not None:
+            os.dup2(file, number)
+    for file in {each for each in files if each is not None and each > 2}:
+        os.close(file)
+    if files[0] is not None:
+        sys.stdin = open(0, encoding="utf-8", closefd=False)  # noqa: SIM115  # until it ends
+
+
+def _read_environment() -> None:
+    """Do what Python, and modules that are imported already, do about the environment."""
+    sys.stdout = sys.__stdout__ = _printing(1, "strict")
+    sys.stderr = sys.__stderr__ = _printing(2, "backslashreplace")
+    if action := os.environ.get("PYTHONWARNINGS"):
+        warnings.simplefilter(action)
+    if crash_at := os.environ.get(crash_points.VARIABLE):
         crash_points._armed(crash_at)
+    tempfile.tempdir = None
+    time.tzset()
+
+
+def _printing(number: int, errors: str) -> TextIOWrapper:
+    is_immediate = bool(os.environ.get("PYTHONUNBUFFERED"))
+    return TextIOWrapper(
+        open(number, "wb", buffering=0 if is_immediate else -1, closefd=False),
+        encoding="utf-8",
+        errors=errors,
+        line_buffering=number == 2,
+        write_through=is_immediate,
+    )
+
+
+def _run(program: str, *arguments: str) -> None:
+    """Run the command, as Python does before it imports the first module."""
+    searched = [each for each in os.environ.get("PYTHONPATH", "").split(os.pathsep) if each]
+    is_file = program not in _SCRIPTS and not arguments[0].startswith("-")
+    first = Path(arguments[0]).parent.absolute() if is_file else Path.cwd()
+    sys.path[:0] = searched if os.environ.get("PYTHONSAFEPATH") else [f"{first}", *searched]
+    if program in _SCRIPTS:
+        sys.argv = [program, *arguments]
+        _SCRIPTS[program]()
+        return
+    assert program == sys.executable
+    match arguments:
+        case ["-c", source, *rest]:
+            sys.argv = ["-c", *rest]
+            sys.modules["__main__"] = main = ModuleType("__main__")
+            exec(source, vars(main))  # noqa: S102  # it is the test's
+        case ["-m", "gunicorn", *rest]:
+            sys.argv = ["gunicorn", *rest]
+            _run_gunicorn()
+        case ["-m", module, *rest]:
+            sys.argv = [module, *rest]
+            if module in _IMPORTED_AND_RUN:
+                del sys.modules[module]
+            runpy.run_module(module, run_name="__main__", alter_sys=True)
+        case [path, *rest]:
+            sys.argv = [path, *rest]
+            runpy.run_path(path, run_name="__main__")
+
+
+def _status_of(run: Callable[[], None]) -> int:
+    """Return the status that Python ends with; a signal's number is negative."""
+    try:
+        run()
+    except SystemExit as asked:
+        if asked.code is None or isinstance(asked.code, int):
+            return (asked.code or 0) & 0xFF
+        print(asked.code, file=sys.stderr)  # noqa: T201  # as Python does
+        return 1
+    except KeyboardInterrupt:
+        sys.excepthook(*sys.exc_info())
+        return -signal.SIGINT
+    except BaseException:  # noqa: BLE001  # whatever it is, it must not get to who has forked
+        sys.excepthook(*sys.exc_info())
+        return 1
+    return 0
+
+
+def _end(status: int) -> NoReturn:
+    """End as Python does: wait for threads, do what was registered, write what is left."""
+    threading._shutdown()
+    atexit._run_exitfuncs()
+    for stream in (sys.stdout, sys.stderr):
+        stream.flush()
+    if status < 0:
+        signal.signal(-status, signal.SIG_DFL)
+        os.kill(os.getpid(), -status)
+    os._exit(status)

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from hookkit import crash_points
-from tests.acceptance.forking import ForkedProcess, fork_gunicorn
+from tests.acceptance.forking import ForkedPython
 from tests.applications import SECRET
 from tests.waiting import DEADLINE_S, wait_until
 
@@ -38,7 +38,7 @@ class Server:
         folder: Where the application, its inbox and its log are.
     """
 
-    process: subprocess.Popen[bytes] | ForkedProcess
+    process: subprocess.Popen[bytes]
     port: int
     folder: Path
 
@@ -76,7 +76,7 @@ def gunicorn(
     probe: bool = True,
     under: Sequence[str] = (),
     crash_at: str = "",
-    forked: bool = False,
+    is_fresh: bool = False,
 ) -> Iterator[Server]:
     """Serve the source of *application* from *folder* until the end of the block.
 
@@ -84,8 +84,8 @@ def gunicorn(
         probe: Begin the block when a request was answered; else when the process has begun.
         under: A command that runs what stands behind it, in its own process.
         crash_at: Where each process is to die, as ``hookkit.crash_points`` says.
-        forked: Fork the server from a process that has imported hookkit. Its processes start at
-            once, and each still imports the application for itself.
+        is_fresh: Start a Python for it. Else it is forked from a process that has imported
+            hookkit, so that it starts at once, and it imports nothing but the application.
     """
     (folder / "application.py").write_text(textwrap.dedent(application))
     port = free_port()
@@ -96,19 +96,15 @@ def gunicorn(
         "PYTHONWARNINGS": "default",
         crash_points.VARIABLE: crash_at,
     }
-    process: subprocess.Popen[bytes] | ForkedProcess
-    if forked:
-        assert not under
-        process = fork_gunicorn(folder, arguments, environment)
-    else:
-        with (folder / "log").open("wb") as log:
-            process = subprocess.Popen(
-                [*under, sys.executable, "-m", "gunicorn", *arguments],
-                cwd=folder,
-                env=environment,
-                stdout=log,
-                stderr=subprocess.STDOUT,
-            )
+    start = subprocess.Popen if is_fresh or under else ForkedPython
+    with (folder / "log").open("wb") as log:
+        process = start(
+            [*under, sys.executable, "-m", "gunicorn", *arguments],
+            cwd=folder,
+            env=environment,
+            stdout=log,
+            stderr=subprocess.STDOUT,
+        )
     server = Server(process, port, folder)
     try:
         wait_until(lambda: not probe or process.poll() is not None or _answers(port))
@@ -153,19 +149,25 @@ class WorkerProcess:
 
 @contextmanager
 def hookkit_worker(
-    folder: Path, *options: str, name: str = "worker", probe: bool = True
+    folder: Path,
+    *options: str,
+    name: str = "worker",
+    probe: bool = True,
+    is_fresh: bool = False,
 ) -> Iterator[WorkerProcess]:
     """Run ``flask hookkit worker`` on the application in *folder* until the end of the block.
 
     Args:
         name: Tells several apart.
         probe: Begin the block when it has opened the inbox; else when the process has begun.
+        is_fresh: Start a Python for it, as ``gunicorn`` does.
     """
     path = folder / f"{name}.log"
     environment = os.environ | {"PYTHONPATH": f"{ROOT}", "PYTHONWARNINGS": "default"}
     command = [sys.executable, "-m", "flask", "--app", "application", "hookkit", "worker"]
+    start = subprocess.Popen if is_fresh else ForkedPython
     with path.open("wb") as log:
-        process = subprocess.Popen(
+        process = start(
             [*command, *options], cwd=folder, env=environment, stdout=log, stderr=subprocess.STDOUT
         )
     worker = WorkerProcess(process, path)

@@ -60,9 +60,7 @@ class Night:
         """Start with *secrets*, or start again."""
         self.serving.close()
         (self.folder / "secrets.json").write_text(json.dumps(secrets))
-        self.server = self.serving.enter_context(
-            gunicorn(self.folder, "from app import app", forked=True)
-        )
+        self.server = self.serving.enter_context(gunicorn(self.folder, "from app import app"))
 
     def post(self, first, last, status):
         for number in range(first, last + 1):

@@ -49,7 +49,7 @@ def test_kill_9_of_workers_and_an_emptied_broker_lose_and_double_nothing(
     load = Load()
 
     with ExitStack() as running:
-        server = running.enter_context(gunicorn(tmp_path, application, forked=True))
+        server = running.enter_context(gunicorn(tmp_path, application))
         start = partial(celery_worker, tmp_path)
         workers = [running.enter_context(start(f"celery-{number}")) for number in range(2)]
         running.enter_context(celery_beat(tmp_path))
@@ -90,7 +90,7 @@ def test_broker_that_is_down_costs_deliveries_nothing(
     load = Load(pause_s=0.02)
 
     with ExitStack() as running:
-        server = running.enter_context(gunicorn(tmp_path, application, forked=True))
+        server = running.enter_context(gunicorn(tmp_path, application))
         worker = running.enter_context(celery_worker(tmp_path))
         sweep = ("--sweep", "--concurrency", "0")
         running.enter_context(hookkit_worker(tmp_path, *sweep))
@@ -128,9 +128,7 @@ def test_duplicate_sent_to_two_machines_at_once_is_handled_once(tmp_path, postgr
         for name, pool in (("one", "threads"), ("two", "solo")):
             folder = tmp_path / name
             folder.mkdir()
-            machines.append(
-                running.enter_context(gunicorn(folder, application, "--workers=1", forked=True))
-            )
+            machines.append(running.enter_context(gunicorn(folder, application, "--workers=1")))
             running.enter_context(celery_worker(folder, name, f"--pool={pool}"))
         numbers = [(number, machine) for number in ids for machine in machines * 2]
         answers = send_at_once(
@@ -161,7 +159,7 @@ def test_warm_shutdown_lets_a_handler_end_that_has_outlasted_its_lease(
 
     with ExitStack() as running:
         server = running.enter_context(
-            gunicorn(tmp_path, over_celery(slow % postgres_url, broker_url), forked=True)
+            gunicorn(tmp_path, over_celery(slow % postgres_url, broker_url))
         )
         worker = running.enter_context(celery_worker(tmp_path))
         server.post(message("event-1"))

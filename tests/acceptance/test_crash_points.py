@@ -72,9 +72,7 @@ def test_death_in_the_life_of_a_delivery_loses_and_doubles_nothing(tmp_path, dat
             with sending(load):
                 before = len((tmp_path / "imported").read_text().split()) if round_number else 0
                 load.server = running.enter_context(
-                    gunicorn(
-                        tmp_path, application, probe=False, crash_at=f"{name}:{which}", forked=True
-                    )
+                    gunicorn(tmp_path, application, probe=False, crash_at=f"{name}:{which}")
                 )
                 wait_until(
                     lambda before=before: deaths_of(load.server, before) >= DEATHS,
@@ -82,9 +80,7 @@ def test_death_in_the_life_of_a_delivery_loses_and_doubles_nothing(tmp_path, dat
                 )
                 kill_all(load.server)
             # Nothing but the restart itself may wake the handlers.
-            server = running.enter_context(
-                gunicorn(tmp_path, application, "--workers", "1", forked=True)
-            )
+            server = running.enter_context(gunicorn(tmp_path, application, "--workers", "1"))
             assert_all_is_settled(database_url, server, load.acknowledged)
             kill_all(server)
 

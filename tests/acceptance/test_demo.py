@@ -5,10 +5,12 @@ import re
 import signal
 import subprocess
 import sys
+from functools import partial
 from pathlib import Path
 
 import pytest
 
+from tests.acceptance.forking import ForkedPython, run_python
 from tests.waiting import DEADLINE_S
 
 ROOT = Path(__file__).parents[2]
@@ -22,16 +24,26 @@ def environment(folder, **more):
     return {**os.environ, "PYTHONIOENCODING": "utf-8", "TMPDIR": str(folder), **more}
 
 
-def demo(folder, **more):
-    return subprocess.run(
+def start(folder, *, is_fresh=False, **more):
+    """Start the demo: forked, with the processes that it starts, or as it is typed."""
+    make = subprocess.Popen if is_fresh else partial(ForkedPython, forks_too=True)
+    return make(
         COMMAND,
         cwd=ROOT,
         env=environment(folder, **more),
-        capture_output=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
         encoding="utf-8",
-        timeout=PLACE_S,
-        check=False,
     )
+
+
+def demo(folder, **more):
+    with start(folder, **more) as process:
+        try:
+            printed, errors = process.communicate(timeout=PLACE_S)
+        finally:
+            process.kill()
+    return subprocess.CompletedProcess(COMMAND, process.returncode, printed, errors)
 
 
 def test_every_line_comes_out_as_it_should(tmp_path):
@@ -70,14 +82,8 @@ def test_server_that_does_not_start_fails_the_demo_and_is_quoted(tmp_path):
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=lambda each: each.name)
 def test_interrupted_demo_leaves_nothing_behind(tmp_path, number):
-    with subprocess.Popen(
-        COMMAND,
-        cwd=ROOT,
-        env=environment(tmp_path, PYTHONUNBUFFERED="1"),
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        encoding="utf-8",
-    ) as process:
+    is_fresh = number == signal.SIGINT
+    with start(tmp_path, is_fresh=is_fresh, PYTHONUNBUFFERED="1") as process:
         first = next(line for line in process.stdout if line.startswith("sample_app"))
         (folder,) = tmp_path.iterdir()
         process.send_signal(number)
@@ -91,6 +97,5 @@ def test_interrupted_demo_leaves_nothing_behind(tmp_path, number):
 
 
 def answers(url):
-    command = [sys.executable, "-m", "hookkit.cli.main", "send", f"{url}/", "--unsigned"]
-    result = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    result = run_python(["hookkit", "send", f"{url}/", "--unsigned"], cwd=ROOT)
     return "no answer" not in result.stderr

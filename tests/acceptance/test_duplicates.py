@@ -62,7 +62,7 @@ def test_event_sent_100_times_at_once_is_handled_once_by_4_processes(tmp_path, d
     assert database_url in application
     bodies = [json.dumps(message(f"event-{number}")).encode() for number in range(IDS)]
 
-    with gunicorn(tmp_path, application, "--workers", "4", forked=True) as server:
+    with gunicorn(tmp_path, application, "--workers", "4") as server:
         answers = send_at_once(lambda number: server.post(bodies[number]), copies_of(IDS), SENDERS)
         inbox = open_inbox(database_url)
         wait_until(lambda: inbox.counts()[State.DONE] == IDS)

@@ -174,7 +174,7 @@ def test_termination_lets_a_running_handler_end_and_settle(tmp_path):
         "(HERE / 'begun').touch(); import time; time.sleep(1)\n        with (HERE",
     )
 
-    with gunicorn(tmp_path, slow) as server:
+    with gunicorn(tmp_path, slow, is_fresh=True) as server:
         server.post(message())
         wait_until((tmp_path / "begun").exists)
 

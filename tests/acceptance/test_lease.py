@@ -17,6 +17,7 @@ import pytest
 from hookkit import HookKit, RetryPolicy
 from hookkit.core.entry import State
 from hookkit.inbox.opening import open_inbox
+from tests.acceptance.forking import ForkedPython
 from tests.acceptance.servers import ROOT
 from tests.applications import ENDPOINTS, admit, make_app, message, post
 from tests.scale import SCALE
@@ -66,7 +67,7 @@ def worker(folder, name):
     (folder / "worker.py").write_text(WORKER)
     environment = os.environ | {"PYTHONPATH": f"{ROOT}"}
     with (folder / f"log-{name}").open("ab") as log:
-        process = subprocess.Popen(
+        process = ForkedPython(
             [sys.executable, "worker.py", name],
             cwd=folder,
             env=environment,

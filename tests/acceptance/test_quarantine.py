@@ -6,7 +6,6 @@ import os
 import runpy
 import signal
 import subprocess
-import sys
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from datetime import UTC, datetime, timedelta
@@ -17,6 +16,7 @@ import pytest
 from hookkit import crash_points
 from hookkit.core.entry import State
 from hookkit.inbox.opening import open_inbox
+from tests.acceptance.forking import ForkedPython
 from tests.acceptance.servers import ROOT, gunicorn, hookkit_worker
 from tests.applications import message, post
 from tests.scale import SCALE
@@ -73,8 +73,8 @@ def start_release(folder, *arguments, crash_at=""):
         "PYTHONPATH": f"{ROOT}",
         crash_points.VARIABLE: crash_at,
     }
-    command = [sys.executable, "-m", "flask", "--app", "application", "hookkit", "quarantine"]
-    return subprocess.Popen(
+    command = ["flask", "--app", "application", "hookkit", "quarantine"]
+    return ForkedPython(
         [*command, "release", *(arguments or ["--all"]), "--json"],
         cwd=folder,
         env=environment,

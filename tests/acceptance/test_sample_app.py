@@ -10,6 +10,7 @@ import subprocess
 import sys
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from functools import partial
 from html import unescape
 from pathlib import Path
 from urllib.error import URLError
@@ -19,6 +20,7 @@ import pytest
 
 from hookkit.testing import find_provider, find_sample, freshen, set_path, sign
 from sample_app import DEMO_SECRET, create_app
+from tests.acceptance.forking import ForkedPython
 from tests.key_server import pem_of, private_key, public_pem_of
 from tests.waiting import DEADLINE_S, wait_until
 
@@ -239,7 +241,8 @@ def test_settings_come_from_the_environment(tmp_path, monkeypatch):
 
 
 def test_flask_command_serves_it(tmp_path):
-    with running(tmp_path, "-m", "flask", "--app", "sample_app", "run", "--port", "0") as server:
+    served = ("-m", "flask", "--app", "sample_app", "run", "--port", "0")
+    with running(tmp_path, *served, is_fresh=True) as server:
         url = server.find(r"Running on (http://\S+)")
         result = server.sh(
             f"{sys.executable} -m hookkit.cli.main send {url}/hooks/support --secret {DEMO_SECRET}"
@@ -316,7 +319,7 @@ def test_own_secret_is_not_printed(tmp_path):
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=lambda each: each.name)
 def test_running_application_ends_without_a_traceback(tmp_path, number):
-    with running(tmp_path, "-m", "sample_app.run") as server:
+    with running(tmp_path, "-m", "sample_app.run", is_fresh=number == signal.SIGINT) as server:
         url = server.find(r"(http://\S+)/ shows")
 
         server.process.send_signal(number)
@@ -357,7 +360,9 @@ def test_celery_handles_what_the_application_receives(tmp_path, broker_url):
     celery = ("-m", "celery", "--app", "sample_app.make_celery", "worker", "--queues=hookkit")
     with (
         running(tmp_path, "-m", "sample_app.run", **settings) as server,
-        running(tmp_path, *celery, *schedule, "--loglevel=info", **settings) as worker,
+        running(
+            tmp_path, *celery, *schedule, "--loglevel=info", is_fresh=True, **settings
+        ) as worker,
     ):
         url = server.find(r"(http://\S+)/ shows")
         line = server.find(r"^  (.*hookkit\S* .*send .*)$")
@@ -424,7 +429,12 @@ class Running:
 
 
 @contextmanager
-def running(folder, *arguments, **more):
+def running(folder, *arguments, is_fresh=False, **more):
+    """Run a program of this project until the end of the block.
+
+    Args:
+        is_fresh: Start a Python for it; else it is forked, and what it starts as well.
+    """
     environment = {name: value for name, value in os.environ.items() if name != "SAMPLE_SECRET"}
     environment |= {
         "SAMPLE_DATABASE": str(folder / "sample.db"),
@@ -434,8 +444,9 @@ def running(folder, *arguments, **more):
         **more,
     }
     log_file = folder / f"log-{len(list(folder.iterdir()))}"
+    start = subprocess.Popen if is_fresh else partial(ForkedPython, forks_too=True)
     with log_file.open("wb") as log:
-        process = subprocess.Popen(
+        process = start(
             [sys.executable, *arguments],
             cwd=ROOT,
             env=environment,

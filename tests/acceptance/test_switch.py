@@ -2,8 +2,6 @@
 
 import json
 import os
-import subprocess
-import sys
 import time
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
@@ -11,6 +9,7 @@ from copy import deepcopy
 from threading import Event
 
 from hookkit.testing import find_provider, find_sample
+from tests.acceptance.forking import run_python
 from tests.acceptance.servers import ROOT, gunicorn
 from tests.applications import SECRET, message
 from tests.scale import SCALE
@@ -87,13 +86,11 @@ class Sender:
 def switch(folder, version):
     """Run the command, in a process of its own as people do."""
     command = ["hookkit", "versions", "switch", "support", version, "--force"]
-    return subprocess.run(
-        [sys.executable, "-m", "flask", "--app", "application", *command],
+    return run_python(
+        ["flask", "--app", "application", *command],
         check=True,
         cwd=folder,
         env=os.environ | {"PYTHONPATH": str(ROOT)},
-        capture_output=True,
-        text=True,
     ).stdout
 
 

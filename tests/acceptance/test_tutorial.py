@@ -3,6 +3,7 @@
 import ast
 import os
 import re
+import shlex
 import signal
 import socket
 import subprocess
@@ -14,6 +15,7 @@ from itertools import chain
 
 import pytest
 
+from tests.acceptance.forking import ForkedPython
 from tests.acceptance.servers import ROOT, free_port
 from tests.docs.pages import blocks
 from tests.docs.printed import is_like, plain, steps_of
@@ -32,6 +34,12 @@ LOOKS = (
 )
 
 
+def is_plain(command):
+    """Tell whether the shell does nothing about *command* but start one of ours."""
+    unquoted = re.sub(r"\"[^\"$`\\]*\"", "", command)
+    return command.split()[0] in {*MODULES, "gunicorn"} and not re.search(r"[^\w :/.=-]", unquoted)
+
+
 class FirstTerminal:
     """Where the server runs, and what it has printed."""
 
@@ -45,9 +53,12 @@ class FirstTerminal:
     def serve(self, command):
         self.stop()
         self._read = len(self._printed())
+        is_forked = is_plain(command) and "--debug" not in command  # that starts itself again
+        start = ForkedPython if is_forked else subprocess.Popen
+        typed = shlex.split(command) if is_forked else ["/bin/bash", "-c", f"exec {command}"]
         with self._path.open("a") as file:
-            self._process = subprocess.Popen(
-                ["/bin/bash", "-c", f"exec {command}"],
+            self._process = start(
+                typed,
                 cwd=self._folder,
                 env=self._settings,
                 stdout=file,
@@ -105,6 +116,7 @@ class SecondTerminal:
     """A shell, in which one command is typed after the other."""
 
     def __init__(self, folder, settings):
+        self._folder, self._settings = folder, dict(settings)
         self._process = subprocess.Popen(
             ["/bin/bash", "--noprofile", "--norc"],
             cwd=folder,
@@ -117,6 +129,11 @@ class SecondTerminal:
 
     def run(self, command):
         """Return what *command* prints."""
+        if is_plain(command):
+            return self._run_forked(shlex.split(command))
+        if command.startswith("export "):
+            name, _, value = command.removeprefix("export ").partition("=")
+            self._settings |= {name: value}
         self._process.stdin.write(f"{{ {command}\n}} < /dev/null\necho '=== done'\n")
         self._process.stdin.flush()
         lines = []
@@ -126,6 +143,19 @@ class SecondTerminal:
             if is_done:
                 return "".join(lines)
         raise AssertionError(f"the shell has ended at {command}:\n{''.join(lines)}")
+
+    def _run_forked(self, command):
+        with ForkedPython(
+            command,
+            cwd=self._folder,
+            env=self._settings,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            encoding="utf-8",
+        ) as process:
+            printed, _ = process.communicate(timeout=DEADLINE_S)
+        return printed
 
     def close(self):
         self._process.stdin.close()

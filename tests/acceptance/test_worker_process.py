@@ -76,7 +76,10 @@ def admitted(folder, *event_ids):
 def test_worker_handles_what_a_process_without_a_runner_has_admitted(tmp_path):
     (tmp_path / "go").touch()
 
-    with gunicorn(tmp_path, SLOW) as server, hookkit_worker(tmp_path) as worker:
+    with (
+        gunicorn(tmp_path, SLOW) as server,
+        hookkit_worker(tmp_path, is_fresh=True) as worker,
+    ):
         answers = [server.post(message(f"event-{number}"))[0] for number in range(20)]
         wait_until(lambda: len(server.lines("handled")) >= 20)
         ended = worker.end()

@@ -1,13 +1,28 @@
 """Loads what every receiver needs, where ``tests.acceptance.forking`` imports it: once for all."""
 
-import gunicorn.app.wsgiapp
-import gunicorn.workers.sync  # noqa: F401
-import sqlalchemy.dialects.postgresql.psycopg
-import sqlalchemy.dialects.sqlite  # noqa: F401
+from importlib import import_module
+from importlib.metadata import entry_points
 
 from hookkit import HookKit
-from hookkit.inbox import opening  # noqa: F401
 from tests.applications import make_app, message, post
+
+MODULES = (
+    "celery.apps.beat",
+    "celery.apps.worker",
+    "celery.bin.celery",
+    "celery.concurrency.prefork",
+    "gunicorn.app.wsgiapp",
+    "gunicorn.workers.gthread",
+    "gunicorn.workers.sync",
+    "hookkit.inbox.opening",
+    "hookkit.runners.celery.runner",
+    "kombu.transport.pyamqp",
+    "kombu.transport.redis",
+    "sqlalchemy.dialects.postgresql.psycopg",
+    "sqlalchemy.dialects.sqlite",
+    "tests.acceptance.forking",
+    "tests.inbox.racing",
+)
 
 
 def warm_up() -> None:
@@ -20,4 +35,9 @@ def warm_up() -> None:
     app.extensions["hookkit"].stop()
 
 
+for name in MODULES:
+    import_module(name)
+# Flask loads the commands of every package that is installed, whichever is called.
+for command in entry_points(group="flask.commands"):
+    command.load()
 warm_up()

@@ -3,7 +3,6 @@
 import json
 import signal
 import subprocess
-import sys
 from contextlib import closing, suppress
 from datetime import UTC, datetime, timedelta
 from queue import Empty, Queue
@@ -15,6 +14,7 @@ from hookkit import HookKit, RetryPolicy
 from hookkit.cli.flask_commands import tailing
 from hookkit.inbox.opening import open_inbox
 from hookkit.inbox.records import STEP
+from tests.acceptance.forking import ForkedPython
 from tests.applications import ENDPOINTS, SECRET, admit, make_app, message, post
 from tests.cli.test_inbox_commands import Shop
 from tests.inbox.test_reading import entry_row, store
@@ -390,11 +390,11 @@ def test_tail_ends_with_status_0_by_ctrl_c(tmp_path):
         "hooks.on('*', name='see')(print)\n"
         "hooks.init_app(app)\n"
     )
-    command = [sys.executable, "-m", "flask", "--app", "app", "hookkit", "tail", "--json"]
+    command = ["flask", "--app", "app", "hookkit", "tail", "--json"]
     lines = Queue()
     with (
         closing(open_inbox(url)) as inbox,
-        subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.PIPE, text=True) as running,
+        ForkedPython(command, cwd=tmp_path, stdout=subprocess.PIPE, text=True) as running,
     ):
         reader = Thread(target=lambda: lines.put(running.stdout.readline()))
         reader.start()

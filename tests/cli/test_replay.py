@@ -6,7 +6,6 @@ import pty
 import re
 import signal
 import subprocess
-import sys
 from collections import Counter
 from contextlib import closing
 from datetime import UTC, datetime
@@ -15,6 +14,7 @@ from importlib import import_module
 import pytest
 
 from hookkit.inbox.opening import open_inbox
+from tests.acceptance.forking import ForkedPython
 from tests.applications import admit, message
 from tests.cli.test_inbox_commands import Shop
 from tests.inbox.making import dead, settled
@@ -169,8 +169,8 @@ def url(tmp_path):
 
 
 def begin(folder, *arguments, stdin=subprocess.DEVNULL, **environment):
-    return subprocess.Popen(
-        [sys.executable, "-m", "flask", "--app", "shop", "hookkit", *arguments],
+    return ForkedPython(
+        ["flask", "--app", "shop", "hookkit", *arguments],
         cwd=folder,
         env=os.environ | environment,
         stdin=stdin,

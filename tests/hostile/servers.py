@@ -17,6 +17,7 @@ from typing import Any
 from sqlalchemy import create_engine, inspect, select
 
 from hookkit.inbox.sql.tables import deliveries
+from tests.acceptance.forking import ForkedPython
 from tests.acceptance.servers import ROOT, free_port
 from tests.applications import SECRET
 from tests.waiting import DEADLINE_S, wait_until
@@ -120,6 +121,11 @@ COMMANDS: dict[str, Callable[[int], list[str]]] = {
 }
 
 
+#: The others need a Python of their own: another gunicorn, patches before the first import, or a
+#: start that is no Python's.
+FORKED = {"gunicorn-sync", "gunicorn-gthread", "waitress", "cheroot"}
+
+
 @dataclass
 class RawServer:
     """A running server."""
@@ -165,8 +171,9 @@ def serving(name: str, folder: Path, *options: str, door: str = "blueprint") -> 
         paths.insert(0, str(LOWEST_GUNICORN))
     environment = os.environ | {"PYTHONPATH": os.pathsep.join(paths), "DOOR": door}
     port = free_port()
+    start = ForkedPython if name in FORKED else subprocess.Popen
     with (folder / "log").open("wb") as log:
-        process = subprocess.Popen(
+        process = start(
             [sys.executable, *COMMANDS[name](port), *options],
             cwd=folder,
             env=environment,

@@ -1,11 +1,13 @@
 """Runs in processes of their own, started by the tests."""
 
+import fcntl
 from concurrent.futures import ThreadPoolExecutor
 
 from hookkit.core.errors import HookkitError
 from hookkit.core.modes import Mode
 from hookkit.inbox.opening import open_inbox
 from tests.inbox.making import deliver, item, payload
+from tests.waiting import DEADLINE_S
 
 
 def open_and_admit(url, number, start, results):
@@ -51,3 +53,11 @@ def admit_all_at_once(url, event_ids, threads, start, results):
             sorted({(one.event_id, one.entry_id) for one in admitted}),
         )
     )
+
+
+def hold(path, is_held, let_go):
+    """Hold the lock file until it is let go."""
+    with path.open("rb") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        is_held.set()
+        let_go.wait(DEADLINE_S)

@@ -1,6 +1,5 @@
 """Deliveries that come at one moment, stored on PostgreSQL by one statement."""
 
-import multiprocessing
 import os
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -18,6 +17,7 @@ from hookkit.inbox.postgres.admit import _STORE, _rows_and_bodies, is_plain
 from hookkit.inbox.postgres.json_rows import json_of
 from hookkit.inbox.sql import transactions
 from hookkit.inbox.sql.rows import BodyCipher, prepared
+from tests.acceptance.forking import fork, forks
 from tests.inbox.making import admit, deliver, item, kept
 from tests.inbox.racing import admit_all_at_once
 from tests.waiting import wait_until
@@ -261,12 +261,10 @@ def test_processes_that_race_for_the_same_events_make_each_an_entry_once(postgre
     url = make_url(postgres_url).update_query_dict({"options": options})
     raced = url.render_as_string(hide_password=False)
     open_inbox(raced).close()
-    spawn = multiprocessing.get_context("spawn")
-    start, results = spawn.Barrier(2), spawn.Queue()
+    start, results = forks.Barrier(2), forks.Queue()
     names = [f"m-{number}" for number in range(60)]
     processes = [
-        spawn.Process(target=admit_all_at_once, args=(raced, order, 8, start, results))
-        for order in (names, names[::-1])
+        fork(admit_all_at_once, raced, order, 8, start, results) for order in (names, names[::-1])
     ]
 
     for process in processes:

@@ -6,13 +6,13 @@ https://www.sqlite.org/howtocorrupt.html#_continuing_to_use_a_file_descriptor_af
 
 import json
 import os
-import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
 from hookkit.inbox.opening import open_inbox
+from tests.acceptance.forking import run_python
 
 ROOT = Path(__file__).parents[2]
 
@@ -58,9 +58,7 @@ def test_inbox_whose_files_were_closed_acknowledges_nothing_more(tmp_path, momen
     command = [sys.executable, "-c", CLOSING, url, moment, are_taken, str(folder)]
     environment = os.environ | {"PYTHONPATH": str(ROOT)}
 
-    ended = subprocess.run(
-        command, env=environment, check=True, capture_output=True, text=True, timeout=60
-    )
+    ended = run_python(command, env=environment, check=True)
 
     told, sizes = json.loads(ended.stdout)
     assert [each == "acknowledged" for each in told] == [True, False, False, False]

@@ -1,7 +1,5 @@
 """Several deliveries in one commit: by the rules of the queue, and on SQLite itself."""
 
-import fcntl
-import multiprocessing
 import os
 import sqlite3
 import threading
@@ -21,7 +19,9 @@ from hookkit.inbox.sql.group_commit import GroupCommit
 from hookkit.inbox.sqlite import file as sqlite_file
 from hookkit.inbox.sqlite.file import FileLock
 from hookkit.inbox.sqlite.transactions import SqliteTransactions
+from tests.acceptance.forking import fork, forks
 from tests.inbox.making import admit, deliver, item, kept, payload
+from tests.inbox.racing import hold
 
 TIMEOUT_S = 60
 
@@ -381,19 +381,10 @@ def test_forked_process_has_a_queue_of_its_own(sqlite_inbox):
     assert admit(sqlite_inbox, "m-1")
 
 
-def hold(path, is_held, let_go):
-    """Hold the lock file, in a process of its own."""
-    with path.open("rb") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
-        is_held.set()
-        let_go.wait(TIMEOUT_S)
-
-
 @contextmanager
 def held_by_another_process(path):
-    spawn = multiprocessing.get_context("spawn")
-    is_held, let_go = spawn.Event(), spawn.Event()
-    process = spawn.Process(target=hold, args=(path, is_held, let_go))
+    is_held, let_go = forks.Event(), forks.Event()
+    process = fork(hold, path, is_held, let_go)
     process.start()
     assert is_held.wait(TIMEOUT_S)
     yield

@@ -3,7 +3,6 @@
 import logging
 import os
 import shutil
-import subprocess
 import sys
 from datetime import UTC, datetime
 from pathlib import Path
@@ -15,6 +14,7 @@ from hookkit import HookKit
 from hookkit.core.entry import State
 from hookkit.core.errors import ConfigurationError, Unavailable
 from hookkit.inbox.opening import accept_loss, open_inbox
+from tests.acceptance.forking import run_python
 from tests.applications import admit, make_app, message, post
 
 NOW = datetime(2026, 3, 1, tzinfo=UTC)
@@ -25,6 +25,7 @@ KILLED = """
 import os, sys
 from datetime import UTC, datetime
 from hookkit.inbox.opening import open_inbox
+from tests.acceptance.forking import run_python
 from tests.applications import admit, message
 
 inbox = open_inbox(sys.argv[1])
@@ -61,7 +62,7 @@ def held(url):
 
 def admit_and_be_killed(url):
     environment = os.environ | {"PYTHONPATH": str(ROOT)}
-    ended = subprocess.run([sys.executable, "-c", KILLED, url], env=environment, check=False)
+    ended = run_python([sys.executable, "-c", KILLED, url], env=environment)
     assert ended.returncode == -9
 
 

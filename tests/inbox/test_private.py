@@ -14,6 +14,7 @@ from hookkit.core.attempts import Outcome
 from hookkit.core.entry import State
 from hookkit.core.errors import Unavailable
 from hookkit.inbox.opening import MEMORY, open_inbox
+from tests.acceptance.forking import ForkedPython
 from tests.inbox.making import (
     LEASE_S,
     NOW,
@@ -176,7 +177,7 @@ OPENED = "from hookkit.inbox.opening import open_inbox; open_inbox('memory://').
 
 def start_until_killed(folder, *arguments):
     """Return a process that has a store in *folder*, and the folder of the store."""
-    process = subprocess.Popen(
+    process = ForkedPython(
         [sys.executable, "-c", UNTIL_KILLED, *arguments],
         env=os.environ | {"TMPDIR": str(folder)},
         stdin=subprocess.PIPE,

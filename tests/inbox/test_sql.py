@@ -1,6 +1,5 @@
 """What only an inbox in a SQL database has."""
 
-import multiprocessing
 import os
 import re
 import sqlite3
@@ -18,6 +17,7 @@ from hookkit.inbox.sql import transactions
 from hookkit.inbox.sql.claim import _DUE, _LEASE, FIRST_DUE
 from hookkit.inbox.sql.claimed import _BODIES
 from hookkit.inbox.sql.tables import SCHEMA_VERSION, attempts, deliveries, entries, metadata, schema
+from tests.acceptance.forking import fork, forks
 from tests.inbox.making import NOW, admit, attempt, claim_one, deliver, done, item, kept, record
 from tests.inbox.racing import open_and_admit
 
@@ -72,12 +72,8 @@ def scalar(connection, statement):
 
 def test_of_processes_that_start_and_admit_at_once_one_is_first(sql_url):
     processes = 5
-    spawn = multiprocessing.get_context("spawn")
-    start, results = spawn.Barrier(processes), spawn.Queue()
-    started = [
-        spawn.Process(target=open_and_admit, args=(sql_url, number, start, results))
-        for number in range(processes)
-    ]
+    start, results = forks.Barrier(processes), forks.Queue()
+    started = [fork(open_and_admit, sql_url, number, start, results) for number in range(processes)]
 
     for process in started:
         process.start()

@@ -1,10 +1,10 @@
 """Real processes deliver both versions of every event, and another one switches amid them."""
 
-import multiprocessing
 import time
 from collections import Counter
 
 from hookkit.core.modes import Change, Mode, modes_after, switch_changes
+from tests.acceptance.forking import fork, forks
 from tests.inbox.making import LEASE_S, NOW, after
 from tests.inbox.racing import deliver_facts
 from tests.scale import SCALE
@@ -15,12 +15,8 @@ MODES = {"v1.1": Mode.LIVE, "v2": Mode.SHADOW}
 
 def test_switches_amid_processes_lose_and_double_nothing(sql_inbox, sql_url):
     count = 200 * SCALE
-    spawn = multiprocessing.get_context("spawn")
-    start, results = spawn.Barrier(3), spawn.Queue()
-    senders = [
-        spawn.Process(target=deliver_facts, args=(sql_url, version, count, start, results))
-        for version in MODES
-    ]
+    start, results = forks.Barrier(3), forks.Queue()
+    senders = [fork(deliver_facts, sql_url, version, count, start, results) for version in MODES]
     for process in senders:
         process.start()
     start.wait(timeout=60)

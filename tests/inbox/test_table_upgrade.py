@@ -1,9 +1,7 @@
 """Tables of an older hookkit become those of today, and tables are checked or refused."""
 
-import multiprocessing
 import os
 import signal
-import subprocess
 import sys
 import uuid
 from pathlib import Path
@@ -19,6 +17,7 @@ from hookkit.core.scheme import KeptKey
 from hookkit.inbox.opening import open_inbox
 from hookkit.inbox.sql.table_upgrade import MIGRATIONS
 from hookkit.inbox.sql.tables import SCHEMA_VERSION, metadata, schema
+from tests.acceptance.forking import fork, forks, run_python
 from tests.inbox.making import (
     LEASE_S,
     NOW,
@@ -244,9 +243,7 @@ def test_death_amid_a_migration_leaves_the_old_tables_whole(version_1, sql_url):
         crash_points.VARIABLE: "migration_written:1",
     }
 
-    died = subprocess.run(
-        [sys.executable, "-c", OPEN, sql_url], env=environment, check=False
-    ).returncode
+    died = run_python([sys.executable, "-c", OPEN, sql_url], env=environment).returncode
 
     assert died == -signal.SIGKILL
     assert versions_in(version_1) == [1]
@@ -261,12 +258,8 @@ def test_processes_that_start_at_once_see_to_the_tables_once(engine, sql_url, is
     if is_there:
         make_version_1(engine)
     processes = 4
-    spawn = multiprocessing.get_context("spawn")
-    start, results = spawn.Barrier(processes), spawn.Queue()
-    started = [
-        spawn.Process(target=open_and_admit, args=(sql_url, number, start, results))
-        for number in range(processes)
-    ]
+    start, results = forks.Barrier(processes), forks.Queue()
+    started = [fork(open_and_admit, sql_url, number, start, results) for number in range(processes)]
 
     for process in started:
         process.start()

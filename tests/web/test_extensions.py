@@ -4,7 +4,6 @@ import json
 import logging
 import logging.config
 import os
-import subprocess
 import sys
 
 import pytest
@@ -20,6 +19,7 @@ from sentry_sdk.transport import Transport
 from werkzeug.middleware.proxy_fix import ProxyFix
 
 from hookkit import HookKit, RetryPolicy
+from tests.acceptance.forking import run_python
 from tests.applications import ENDPOINTS, make_app, message, post
 from tests.serving import deliver, serving
 
@@ -222,13 +222,11 @@ def test_flask_migrate_makes_the_tables_or_leaves_them_alone(tmp_path, request, 
     if tables == "upgrade":
         commands.insert(1, "hookkit tables upgrade")
 
-    ran = subprocess.run(
-        [sys.executable, "-c", COMMANDS],  # this interpreter
+    ran = run_python(
+        [sys.executable, "-c", COMMANDS],
         cwd=tmp_path,
         env={**os.environ, "URL": url, "TABLES": tables},
-        input=json.dumps([each.split() for each in commands]),
-        capture_output=True,
-        text=True,
+        given=json.dumps([each.split() for each in commands]),
         check=True,
     )
 
