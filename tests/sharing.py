@@ -1,0 +1,62 @@
+"""What takes longer to make than to use is made once, for all tests of a process.
+
+An application makes it when it starts, and serves with it for days. Nearly every test starts one
+of its own, for a few requests.
+"""
+
+from functools import cache
+from typing import Any
+
+from sqlalchemy import Dialect, Engine, util
+from sqlalchemy.dialects.postgresql.psycopg import PGDialect_psycopg
+from sqlalchemy.dialects.sqlite.pysqlite import SQLiteDialect_pysqlite
+
+import hookkit.settings.endpoint
+import hookkit.settings.load
+
+#: More than all tests together compile: nothing is given up for want of room.
+ROOM = 10_000
+
+#: What a compiled statement depends on beside the class of its dialect.
+DIFFERENCES = ("server_version_info", "paramstyle", "insertmanyvalues_page_size")
+
+
+def share() -> None:
+    """Have what is the same for every application be made once."""
+    share_compiled_statements()
+    share_schemas_of_settings()
+
+
+def share_compiled_statements() -> None:
+    """Have all engines of this process use what SQLAlchemy has compiled for one of them."""
+    for dialect in (SQLiteDialect_pysqlite, PGDialect_psycopg):
+        _make_equal(dialect)
+    compiled: Any = util.LRUCache(ROOM)
+    # An engine that is made sets one of its own, in vain.
+    shared: Any = property(lambda engine: compiled, lambda engine, own: None)
+    Engine._compiled_cache = shared
+
+
+def _make_equal(kind: type[Dialect]) -> None:
+    """Have two dialects of *kind* be equal if they compile a statement alike.
+
+    What is compiled is kept by its dialect, of which every engine has its own.
+    """
+
+    def is_equal(one: Any, two: object) -> bool:
+        return type(one) is type(two) and all(
+            getattr(one, name, None) == getattr(two, name, None) for name in DIFFERENCES
+        )
+
+    kind.__eq__ = is_equal  # type: ignore[assignment, method-assign]
+    kind.__hash__ = lambda dialect: hash(type(dialect))  # type: ignore[assignment, method-assign]
+
+
+def share_schemas_of_settings() -> None:
+    """Have all settings be read by the same schemas, which keep nothing of what they read."""
+    for module, names in (
+        (hookkit.settings.endpoint, ("EndpointSchema", "VersionSchema")),
+        (hookkit.settings.load, ("_SettingsSchema",)),
+    ):
+        for name in names:
+            setattr(module, name, cache(getattr(module, name)))
