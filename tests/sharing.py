@@ -11,6 +11,8 @@ from sqlalchemy import Dialect, Engine, util
 from sqlalchemy.dialects.postgresql.psycopg import PGDialect_psycopg
 from sqlalchemy.dialects.sqlite.pysqlite import SQLiteDialect_pysqlite
 
+import hookkit.cli.flask_commands.showing
+import hookkit.cli.normalize
 import hookkit.settings.endpoint
 import hookkit.settings.load
 
@@ -24,7 +26,7 @@ DIFFERENCES = ("server_version_info", "paramstyle", "insertmanyvalues_page_size"
 def share() -> None:
     """Have what is the same for every application be made once."""
     share_compiled_statements()
-    share_schemas_of_settings()
+    share_schemas()
 
 
 def share_compiled_statements() -> None:
@@ -52,11 +54,13 @@ def _make_equal(kind: type[Dialect]) -> None:
     kind.__hash__ = lambda dialect: hash(type(dialect))  # type: ignore[assignment, method-assign]
 
 
-def share_schemas_of_settings() -> None:
-    """Have all settings be read by the same schemas, which keep nothing of what they read."""
+def share_schemas() -> None:
+    """Have everything be read and shown by the same schemas, which keep nothing of it."""
     for module, names in (
         (hookkit.settings.endpoint, ("EndpointSchema", "VersionSchema")),
         (hookkit.settings.load, ("_SettingsSchema",)),
+        (hookkit.cli.normalize, ("EventSchema",)),
+        (hookkit.cli.flask_commands.showing, ("EventSchema",)),
     ):
         for name in names:
             setattr(module, name, cache(getattr(module, name)))
