@@ -10,6 +10,7 @@ from typing import Any
 from sqlalchemy import Dialect, Engine, util
 from sqlalchemy.dialects.postgresql.psycopg import PGDialect_psycopg
 from sqlalchemy.dialects.sqlite.pysqlite import SQLiteDialect_pysqlite
+from werkzeug.routing import Rule
 
 import hookkit.cli.flask_commands.showing
 import hookkit.cli.normalize
@@ -27,6 +28,7 @@ def share() -> None:
     """Have what is the same for every application be made once."""
     share_compiled_statements()
     share_schemas()
+    share_builders_of_urls()
 
 
 def share_compiled_statements() -> None:
@@ -64,3 +66,22 @@ def share_schemas() -> None:
     ):
         for name in names:
             setattr(module, name, cache(getattr(module, name)))
+
+
+def share_builders_of_urls() -> None:
+    """Have the function that builds the URL of a rule be compiled once, not by each application.
+
+    It is given the rule with each call, and knows no more of it than what it is kept by here.
+    """
+    compile_builder = Rule._compile_builder
+    builders: dict[Any, Any] = {}
+
+    def compile_once(rule: Rule, *how: Any) -> Any:
+        if rule.defaults:  # they become a part of it
+            return compile_builder(rule, *how)
+        key = (rule.rule, tuple(rule._trace), how)
+        if key not in builders:
+            builders[key] = compile_builder(rule, *how)
+        return builders[key]
+
+    Rule._compile_builder = compile_once  # type: ignore[method-assign]
