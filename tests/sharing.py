@@ -52,8 +52,8 @@ def _make_equal(kind: type[Dialect]) -> None:
             getattr(one, name, None) == getattr(two, name, None) for name in DIFFERENCES
         )
 
-    kind.__eq__ = is_equal  # type: ignore[assignment, method-assign]
-    kind.__hash__ = lambda dialect: hash(type(dialect))  # type: ignore[assignment, method-assign]
+    kind.__eq__ = is_equal
+    kind.__hash__ = lambda dialect: hash(type(dialect))
 
 
 def share_schemas() -> None:
@@ -84,4 +84,4 @@ def share_builders_of_urls() -> None:
             builders[key] = compile_builder(rule, *how)
         return builders[key]
 
-    Rule._compile_builder = compile_once  # type: ignore[method-assign]
+    Rule._compile_builder = compile_once
