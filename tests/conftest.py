@@ -115,12 +115,9 @@ def broker_url(request):
 
 @pytest.fixture(params=["blueprint", "front"])
 def each_door(request, monkeypatch):
-    """Have every application take its deliveries by the blueprint, then in front of Flask.
-
-    Return which of the two it is.
-    """
+    """Have every application take its deliveries by the blueprint, then in front of Flask."""
     if request.param == "blueprint":
-        return request.param
+        return
     register = HookKit._register
 
     def register_with_front(hooks, setup):
@@ -128,4 +125,3 @@ def each_door(request, monkeypatch):
         setup.app.wsgi_app = hooks.wsgi(setup.app)
 
     monkeypatch.setattr(HookKit, "_register", register_with_front)
-    return request.param
