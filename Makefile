@@ -63,7 +63,7 @@ package: .venv/stamp ## build what is published into dist/, from the last commit
 soak: .venv/stamp ## the tests of faults and races, ten times as long
 	HOOKKIT_TEST_SCALE=10 $(BIN)/python -m pytest tests/acceptance tests/inbox/test_model.py \
 		tests/inbox/test_migration_property.py tests/inbox/test_switch_races.py \
-		tests/providers/test_compiled.py \
+		tests/providers/test_mutations.py \
 		tests/signatures/test_forgeries.py tests/senders/test_identity.py \
 		tests/keys/test_key_flood.py tests/hostile \
 		tests/bench/test_commands.py

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from copy import deepcopy
 from datetime import datetime
 from typing import Any
 
@@ -46,9 +45,13 @@ MESSAGE_V2: dict[str, Any] = {
 }
 
 
+#: To decode it takes a tenth of the time of a deep copy, and some tests make ten thousands.
+_MESSAGE_V2 = json.dumps(MESSAGE_V2)
+
+
 def message(event_id: str = "event-1", text: str = "Where is my order?") -> dict[str, Any]:
     """Return a v2 body with one message of a user."""
-    body = deepcopy(MESSAGE_V2)
+    body: dict[str, Any] = json.loads(_MESSAGE_V2)
     event = body["events"][0]
     event["id"] = event_id
     event["payload"]["message"]["id"] = f"message-of-{event_id}"

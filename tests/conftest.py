@@ -17,9 +17,11 @@ from sqlalchemy import make_url
 from hookkit import HookKit
 from tests.measuring import is_measured, measure_no_children, unmeasured
 from tests.redis_server import RedisServer
+from tests.sharing import share
 
 
 def pytest_configure():
+    share()
     # A shell that starts the suite in the background has it ignore Ctrl-C, and all its children.
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -56,20 +58,25 @@ def postgres_server_url():
     shutil.rmtree(folder)
 
 
+@pytest.fixture(scope="session")
+def postgres_owner(postgres_server_url):
+    """Return the connection that makes and drops schemas: to open one takes as long as both."""
+    url = make_url(postgres_server_url).set(drivername="postgresql")
+    with psycopg.connect(url.render_as_string(hide_password=False), autocommit=True) as connection:
+        connection.execute("SET client_min_messages = warning")
+        yield connection
+
+
 @pytest.fixture
-def postgres_url(postgres_server_url):
+def postgres_url(postgres_server_url, postgres_owner):
     """Return the URL of a schema that is empty, and gone after the test."""
     name = f"hookkit_{uuid.uuid4().hex}"
+    postgres_owner.execute(f"CREATE SCHEMA {name}")
     url = make_url(postgres_server_url).set(drivername="postgresql")
-    plain = url.render_as_string(hide_password=False)
-    with psycopg.connect(plain, autocommit=True) as connection:
-        connection.execute(f"CREATE SCHEMA {name}")
     yield url.update_query_dict({"options": f"-csearch_path={name}"}).render_as_string(
         hide_password=False
     )
-    with psycopg.connect(plain, autocommit=True) as connection:
-        connection.execute("SET client_min_messages = warning")
-        connection.execute(f"DROP SCHEMA {name} CASCADE")
+    postgres_owner.execute(f"DROP SCHEMA {name} CASCADE")
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ import json
 import socket
 import ssl
 import threading
-from collections import Counter
+from collections import Counter, defaultdict
 from datetime import UTC, datetime, timedelta
 
 from cryptography import x509
@@ -21,6 +21,14 @@ from hookkit.signatures.encodings import encode
 
 def private_key(bits=2048, exponent=65537):
     return rsa.generate_private_key(public_exponent=exponent, key_size=bits)
+
+
+_SHARED = defaultdict(private_key)
+
+
+def shared_key(number=0):
+    """Return a key that all tests of a process share, or another: to make one takes long."""
+    return _SHARED[number]
 
 
 def pem_of(key):

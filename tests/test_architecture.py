@@ -2,6 +2,7 @@
 
 import ast
 import sys
+from collections import defaultdict
 from functools import cache
 from pathlib import Path
 
@@ -225,6 +226,8 @@ PRINTING = {"hookkit.cli.terminal", "hookkit.cli.sign"}
 
 #: Exists for type checkers only.
 FOR_TYPES_ONLY = {"_typeshed"}
+#: What every module may import.
+NOT_LIMITED = sys.stdlib_module_names | FOR_TYPES_ONLY
 
 
 def name_of(path):
@@ -246,19 +249,23 @@ pure_module = in_one("module", [name for name in MODULES if name.startswith(PURE
 
 
 @cache
-def tree_of(module):
-    return ast.parse(MODULES[module].read_text(encoding="utf-8"))
+def nodes_of(module):
+    """Return the nodes of *module* by their class, walked through once for all tests."""
+    found = defaultdict(list)
+    for node in ast.walk(ast.parse(MODULES[module].read_text(encoding="utf-8"))):
+        found[type(node)].append(node)
+    return found
 
 
+@cache
 def imports_of(module):
-    """Yield the name of every module that *module* imports."""
-    for node in ast.walk(tree_of(module)):
-        if isinstance(node, ast.Import):
-            yield from (alias.name for alias in node.names)
-        elif isinstance(node, ast.ImportFrom):
-            for alias in node.names:
-                inner = f"{node.module}.{alias.name}"
-                yield inner if inner in MODULES else node.module
+    """Return the name of every module that *module* imports."""
+    found = [alias.name for node in nodes_of(module)[ast.Import] for alias in node.names]
+    for node in nodes_of(module)[ast.ImportFrom]:
+        for alias in node.names:
+            inner = f"{node.module}.{alias.name}"
+            found.append(inner if inner in MODULES else node.module)
+    return found
 
 
 def lies_in(name, package):
@@ -292,11 +299,12 @@ def test_every_module_has_its_row(module):
 
 @every_module
 def test_imports_point_inwards(module):
+    allowed = allowed_to(module)
     wrong = [
         name
         for name in imports_of(module)
-        if name.split(".")[0] not in sys.stdlib_module_names | FOR_TYPES_ONLY
-        and not any(lies_in(name, package) for package in allowed_to(module))
+        if name.split(".")[0] not in NOT_LIMITED
+        and not any(lies_in(name, package) for package in allowed)
     ]
 
     assert wrong == []
@@ -304,11 +312,7 @@ def test_imports_point_inwards(module):
 
 @every_module
 def test_imports_are_absolute(module):
-    relative = [
-        ast.unparse(node)
-        for node in ast.walk(tree_of(module))
-        if isinstance(node, ast.ImportFrom) and node.level
-    ]
+    relative = [ast.unparse(node) for node in nodes_of(module)[ast.ImportFrom] if node.level]
 
     assert relative == []
 
@@ -323,11 +327,8 @@ def test_only_the_command_line_imports_what_is_for_testing(module):
 def test_nothing_is_imported_by_a_name_made_at_run_time(module):
     # The folder of the providers is walked, which is what makes a vendor one folder.
     if module != "hookkit.providers":
-        names = {
-            node.id if isinstance(node, ast.Name) else node.attr
-            for node in ast.walk(tree_of(module))
-            if isinstance(node, ast.Name | ast.Attribute)
-        }
+        names = {node.id for node in nodes_of(module)[ast.Name]}
+        names |= {node.attr for node in nodes_of(module)[ast.Attribute]}
 
         running = {"exec"} if module == RUNS_SOURCE else set()
         assert names & {"import_module", "__import__", "exec", "eval"} == running
@@ -342,13 +343,9 @@ def test_source_is_written_of_declarations_alone():
 @every_module
 def test_commands_print_what_is_visible_and_nothing_else(module):
     if lies_in(module, "hookkit.cli") and module not in PRINTING:
-        printed = [ast.unparse(node) for node in ast.walk(tree_of(module)) if is_printing(node)]
+        attributes = nodes_of(module)[ast.Attribute]
 
-        assert printed == []
-
-
-def is_printing(node):
-    return isinstance(node, ast.Attribute) and node.attr in {"echo", "secho"}
+        assert [ast.unparse(each) for each in attributes if each.attr in {"echo", "secho"}] == []
 
 
 @pure_module
@@ -361,22 +358,14 @@ def test_pure_module_imports_nothing_that_acts(module):
 
 @pure_module
 def test_pure_module_asks_no_clock(module):
-    asked = [
-        ast.unparse(node)
-        for node in ast.walk(tree_of(module))
-        if isinstance(node, ast.Attribute) and node.attr in CLOCKS
-    ]
+    asked = [ast.unparse(node) for node in nodes_of(module)[ast.Attribute] if node.attr in CLOCKS]
 
     assert asked == []
 
 
 @pure_module
 def test_pure_module_opens_and_prints_nothing(module):
-    used = [
-        node.id
-        for node in ast.walk(tree_of(module))
-        if isinstance(node, ast.Name) and node.id in IMPURE_BUILTINS
-    ]
+    used = [node.id for node in nodes_of(module)[ast.Name] if node.id in IMPURE_BUILTINS]
 
     assert used == (["exec"] if module == RUNS_SOURCE else [])
 
@@ -390,18 +379,16 @@ def test_module_can_be_read_in_one_go(module):
 
 @every_module
 def test_function_can_be_read_at_a_glance(module):
-    lengths = {
-        node.name: length_of(node)
-        for node in ast.walk(tree_of(module))
-        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
-    }
+    nodes = nodes_of(module)
+    functions = [*nodes[ast.FunctionDef], *nodes[ast.AsyncFunctionDef]]
+    lengths = {node.name: length_of(node) for node in functions}
 
     assert {name: lines for name, lines in lengths.items() if lines > MAX_FUNCTION_LINES} == {}
 
 
 def length_of(function):
     """Return the lines of a function's body, without its docstring."""
-    body = function.body[1:] if ast.get_docstring(function) else function.body
+    body = function.body[1:] if ast.get_docstring(function, clean=False) else function.body
     return function.end_lineno - body[0].lineno + 1 if body else 0
 
 

@@ -1,7 +1,7 @@
 """Each call of the store in the life of two events fails once: nothing is lost, half, or twice."""
 
 import sqlite3
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, nullcontext
 from pathlib import Path
 from unittest.mock import patch
 
@@ -123,15 +123,26 @@ def every_call_through(faults, url):
 
 
 class Store:
-    """A database that is looked at past hookkit and SQLAlchemy."""
+    """A database that is looked at past hookkit and SQLAlchemy.
+
+    To connect to PostgreSQL takes far longer than to ask it anything, so that is done once.
+    """
 
     def __init__(self, url):
         self.url = url
+        self.is_sqlite = url.startswith("sqlite")
+        if not self.is_sqlite:
+            # Nothing is prepared: the tables are made anew for each life.
+            self.connection = psycopg.connect(url, autocommit=True, prepare_threshold=None)
+
+    def close(self):
+        if not self.is_sqlite:
+            self.connection.close()
 
     def connect(self):
-        if self.url.startswith("sqlite"):
+        if self.is_sqlite:
             return closing(sqlite3.connect(make_url(self.url).database, isolation_level=None))
-        return closing(psycopg.connect(self.url, autocommit=True))
+        return nullcontext(self.connection)
 
     def ask(self, statement):
         with self.connect() as connection:
@@ -139,12 +150,12 @@ class Store:
 
     def begin(self):
         """Leave nothing but an empty table of effects."""
-        if self.url.startswith("sqlite"):
+        if self.is_sqlite:
             path = Path(make_url(self.url).database)
             for each in path.parent.glob(f"{path.name}*"):
                 each.unlink()
         with self.connect() as connection:
-            if not self.url.startswith("sqlite"):
+            if not self.is_sqlite:
                 ((name,),) = connection.execute("SELECT current_schema()").fetchall()
                 connection.execute("SET client_min_messages = warning")
                 connection.execute(f"DROP SCHEMA {name} CASCADE")
@@ -158,6 +169,12 @@ class Store:
 
     def states(self):
         return [state for (state,) in self.ask("SELECT state FROM hookkit_entries")]
+
+
+@pytest.fixture
+def store(database_url):
+    with closing(Store(database_url)) as looked_at:
+        yield looked_at
 
 
 def messages(count):
@@ -204,8 +221,7 @@ def in_one_group(monkeypatch):
 
 @pytest.mark.parametrize("is_done_first", [False, True], ids=["undone", "done"])
 @pytest.mark.parametrize("fails_first", [False, True], ids=["success", "retry"])
-def test_any_one_call_of_the_store_may_fail(database_url, fails_first, is_done_first):
-    store = Store(database_url)
+def test_any_one_call_of_the_store_may_fail(store, fails_first, is_done_first):
     counted = Faults()
     live(store, counted, fails_first=fails_first)
     total = len(counted.calls)
@@ -231,9 +247,8 @@ def test_any_one_call_of_the_store_may_fail(database_url, fails_first, is_done_f
 
 
 @pytest.mark.parametrize("is_done_first", [False, True], ids=["undone", "done"])
-def test_calls_amid_a_batch_may_fail(database_url, is_done_first):
+def test_calls_amid_a_batch_may_fail(store, is_done_first):
     count = 8
-    store = Store(database_url)
     counted = Faults()
     live(store, counted, fails_first=True, count=count)
 

@@ -13,7 +13,7 @@ from hookkit.providers import load_providers
 from hookkit.testing import PayloadMaker, list_samples
 from tests.applications import SECRET, make_app, message, post
 from tests.folding import in_one
-from tests.key_server import pem_of, private_key, public_pem_of
+from tests.key_server import pem_of, public_pem_of, shared_key
 from tests.testing_helpers.test_samples import NOW
 
 
@@ -22,7 +22,7 @@ def app(tmp_path):
     return make_app(HookKit(), HOOKKIT_DATABASE=f"sqlite:///{tmp_path}/inbox.db")
 
 
-KEY = private_key()
+KEY = shared_key()
 
 
 def capture(app, *arguments):

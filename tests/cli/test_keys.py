@@ -7,9 +7,9 @@ from flask import Flask
 
 from hookkit import HookKit
 from tests.cli.serving import SECRET, run, serving
-from tests.key_server import jwk_of, pem_of, private_jwk_of, private_key, public_pem_of
+from tests.key_server import jwk_of, pem_of, private_jwk_of, private_key, public_pem_of, shared_key
 
-KEY = private_key()
+KEY = shared_key()
 BODY = b'{"eventType":"TEXT","messageType":"AGENT","conversationId":"c1","message":"Hi"}'
 
 

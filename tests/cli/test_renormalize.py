@@ -3,6 +3,7 @@
 import json
 import re
 import stat
+from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from types import MappingProxyType
@@ -60,18 +61,34 @@ class Shop:
             return connection.execute(entries.select().order_by(entries.c.id)).all()
 
 
-@pytest.fixture
+@contextmanager
+def opened():
+    shop = Shop()
+    yield shop
+    shop.state.stop()
+
+
+@pytest.fixture(scope="module")
 def shop():
-    made = Shop()
-    yield made
-    made.state.stop()
+    """Return a shop that no test changes: to fill one takes longer than to read it again."""
+    with opened() as made:
+        before = made.stored()
+        yield made
+        assert made.stored() == before
 
 
 @pytest.fixture
-def plant(shop):
-    """Return a function that has one vendor's events read otherwise from then on."""
+def own_shop():
+    """Return a shop that a test may change."""
+    with opened() as made:
+        yield made
 
-    def change(name, alter):
+
+@pytest.fixture
+def plant(monkeypatch):
+    """Return a function that has one vendor's events read otherwise until the end of the test."""
+
+    def change(shop, name, alter):
         def altered(normalize):
             return lambda item: alter(normalize(item))
 
@@ -81,10 +98,9 @@ def plant(shop):
             for word, each in provider.versions.items()
         }
         changed = replace(provider, versions=MappingProxyType(versions))
-        shop.state.renormalizing = replace(
-            shop.state.renormalizing,
-            providers={**shop.state.renormalizing.providers, name: changed},
-        )
+        usual = shop.state.renormalizing
+        providers = {**usual.providers, name: changed}
+        monkeypatch.setattr(shop.state, "renormalizing", replace(usual, providers=providers))
 
     return change
 
@@ -109,7 +125,7 @@ def test_planted_change_of_a_mapping_is_found_and_nothing_else(shop, plant, tmp_
         is_meant = event.type is EventType.MESSAGE and event.version == "v2"
         return replace(event, reason="planted") if is_meant else event
 
-    plant("sunshine", alter)
+    plant(shop, "sunshine", alter)
     meant = [
         each
         for each in shop.stored()
@@ -135,19 +151,20 @@ def test_planted_change_of_a_mapping_is_found_and_nothing_else(shop, plant, tmp_
     assert shop.stored() == before
 
 
-def test_changed_event_type_is_corrected_only_when_told(shop, plant):
-    before = shop.stored()
+def test_changed_event_type_is_corrected_only_when_told(own_shop, plant):
+    before = own_shop.stored()
     kind = "conversation:message"
     meant = {each.id for each in before if (each.endpoint, each.event_type) == ("livechat", kind)}
     plant(
+        own_shop,
         "livechat",
         lambda event: replace(event, type=EventType.OTHER) if event.type.value == kind else event,
     )
 
-    compared = shop.run("--diff", "--json")
-    unchanged = shop.stored()
-    corrected = shop.run("--write")
-    again = shop.run()
+    compared = own_shop.run("--diff", "--json")
+    unchanged = own_shop.stored()
+    corrected = own_shop.run("--write")
+    again = own_shop.run()
 
     found = json.loads(compared.stdout)
     assert {each["path"] for each in found["changed"]} == {"stored event_type"}
@@ -156,7 +173,7 @@ def test_changed_event_type_is_corrected_only_when_told(shop, plant):
     assert unchanged == before
     assert f"corrected {len(meant)} entries" in corrected.stdout
     assert (again.exit_code, "0 differ" in again.stdout) == (0, True)
-    after = shop.stored()
+    after = own_shop.stored()
     assert {each.id for each in after if each.event_type == "other"} >= meant
     assert [each for each in after if each.id not in meant] == [
         each for each in before if each.id not in meant
@@ -186,13 +203,13 @@ def test_filters_choose_what_is_read(shop, tmp_path):
     assert shop.run("--until", "2020-01-01").stdout == "0 entries read again, 0 differ\n"
 
 
-def test_what_has_lost_its_bytes_is_counted(shop):
+def test_what_has_lost_its_bytes_is_counted(own_shop):
     now = datetime.now(UTC)
-    shop.state.opening.inbox().prune(
+    own_shop.state.opening.inbox().prune(
         bodies_before=now + timedelta(days=1), ids_before=now - timedelta(days=9), limit=3
     )
 
-    printed = shop.run().stdout.splitlines()
+    printed = own_shop.run().stdout.splitlines()
 
     assert re.fullmatch(r"\d+ entr(y|ies) not read: the bytes are gone or cannot .*", printed[1])
 
@@ -251,7 +268,7 @@ def test_save_goes_with_nothing_else(shop, tmp_path, more):
 def test_report_of_endlessly_many_fields_ends(shop, plant, tmp_path, monkeypatch):
     monkeypatch.setattr(renormalizing, "MAX_ROWS", 2)
     shop.run("--save", str(tmp_path / "file"))
-    plant("sunshine", lambda event: replace(event, reason="planted", tenant_id="planted"))
+    plant(shop, "sunshine", lambda event: replace(event, reason="planted", tenant_id="planted"))
 
     printed = shop.run("--diff", str(tmp_path / "file")).stdout.splitlines()
 

@@ -3,7 +3,6 @@
 import json
 
 import pytest
-from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from flask import Flask
 
@@ -13,11 +12,12 @@ from hookkit.senders import SENDERS
 from hookkit.signatures.public_key import public_pem
 from tests.cli.serving import SECRET, run, serving
 from tests.cli.test_send_senders import one_line, secrets_of
+from tests.key_server import shared_key
 from tests.senders.test_senders import endpoint_of
 from tests.serving import serving as serving_app
 
 OF_VENDORS = {"sunshine": SECRET, "livechat": f"{SECRET} of LiveChat"}
-PRIVATE = rsa.generate_private_key(public_exponent=65537, key_size=2048)
+PRIVATE = shared_key()
 
 
 @pytest.fixture(scope="module")

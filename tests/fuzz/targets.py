@@ -23,14 +23,14 @@ from hookkit.providers import load_providers
 from hookkit.signatures.standard_webhooks import StandardWebhooks
 from hookkit.testing import list_samples
 from tests.applications import make_app
-from tests.key_server import pem_of, private_key, public_pem_of
+from tests.key_server import pem_of, public_pem_of, shared_key
 from tests.signatures.test_vectors import SVIX_PRIVATE, SVIX_PUBLIC
 
 URL = "https://example.com/hooks/"
 VERIFY_TOKEN = "token-of-the-challenge"
 MAX_BODY = 20_000
 
-_RSA = private_key()
+_RSA = shared_key()
 _P256 = generate_private_key(SECP256R1())
 _P256_PUBLIC = base64.b64encode(
     _P256.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)

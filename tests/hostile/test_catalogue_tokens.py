@@ -13,14 +13,14 @@ from cryptography.hazmat.primitives.hashes import SHA256
 
 from hookkit.providers.eight_by_eight.signature import SIGNATURE, signed_payload
 from hookkit.signatures.encodings import encode
-from tests.key_server import jwk_of, private_key, public_pem_of
+from tests.key_server import jwk_of, public_pem_of, shared_key
 from tests.providers.eight_by_eight_bodies import BODY, KEY, PRIVATE, headers
 from tests.providers.test_eight_by_eight_receiving import Receiving
 from tests.providers.test_eight_by_eight_signature import HEADER, es256, hs256, ps256, token
 
 pytestmark = pytest.mark.usefixtures("no_way_out")
 
-FORGER = private_key()
+FORGER = shared_key(1)
 OWN = jwk_of(FORGER, "key1")
 MISMATCH, MALFORMED = (401, "signature_mismatch"), (400, "malformed_header")
 PEM = public_pem_of(PRIVATE).encode()

@@ -13,12 +13,12 @@ from hookkit.keys.memory import FRESH_S, STALE_S
 from hookkit.keys.server import KeyServer as Client
 from hookkit.keys.shared import LOAD_AGAIN_S
 from hookkit.signatures.rsa import read_key
-from tests.key_server import KeyServer, jwk_of, private_key, response
+from tests.key_server import KeyServer, jwk_of, response, shared_key
 from tests.waiting import wait_until
 
 KEY_ID = "EXaiWfZe20eSjklZ70074w"
-KEY = private_key()
-OTHER_KEY = private_key()
+KEY = shared_key()
+OTHER_KEY = shared_key(1)
 VENDOR = "198.51.100.7"
 PATIENCE_S = 20
 

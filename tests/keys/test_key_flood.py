@@ -20,7 +20,7 @@ from hookkit.keys.server import MAX_THREADS
 from hookkit.providers.eight_by_eight.signature import SIGNATURE
 from hookkit.signatures.detached_jws import write_header
 from tests.applications import make_app
-from tests.key_server import KeyServer, jwk_of, private_jwk_of, private_key, response
+from tests.key_server import KeyServer, jwk_of, private_jwk_of, response, shared_key
 from tests.providers.eight_by_eight_bodies import BODY, headers
 from tests.scale import SCALE
 
@@ -34,7 +34,7 @@ SOON_S = 2.0
 #: How long the vendor waits before it sends again what was answered 503.
 AGAIN_S = 0.25
 
-KEYS = {key_id: private_key() for key_id in ("first-key", "second-key")}
+KEYS = {"first-key": shared_key(), "second-key": shared_key(1)}
 VENDOR = "198.51.100.7"
 
 #: Where the stranger sends from, by the number of the request.

@@ -17,10 +17,10 @@ from hookkit.keys.budget import WAIT_BURST
 from hookkit.keys.key_set import MAX_THREADS, QUESTION_BURST, QUESTIONS_PER_S, KeySet
 from hookkit.keys.memory import ABSENT_S, FAILED_S, FRESH_S, STALE_HOLD_S, STALE_S
 from hookkit.signatures.jwk_set import MAX_KEYS
-from tests.key_server import SET, KeyServer, ec_jwk_of, jwk_of, private_key, response
+from tests.key_server import SET, KeyServer, ec_jwk_of, jwk_of, response, shared_key
 from tests.waiting import wait_until
 
-KEYS = [private_key(), private_key()]
+KEYS = [shared_key(), shared_key(1)]
 FIRST, SECOND = (jwk_of(key, name) for key, name in zip(KEYS, ("first", "second"), strict=True))
 EC = ec_jwk_of(new_ec_key(SECP256R1()), "curve")
 SECRET = {"kty": "oct", "k": "c2VjcmV0", "kid": "shared"}

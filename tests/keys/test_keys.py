@@ -19,12 +19,12 @@ from hookkit.keys.ring import KeyRing
 from hookkit.keys.server import MAX_THREADS, MAX_WAITING, RESERVED_THREADS
 from hookkit.keys.server import KeyServer as Client
 from hookkit.signatures.rsa import read_key
-from tests.key_server import KeyServer, jwk_of, private_jwk_of, private_key, response
+from tests.key_server import KeyServer, jwk_of, private_jwk_of, private_key, response, shared_key
 from tests.waiting import wait_until
 
 KEY_ID = "EXaiWfZe20eSjklZ70074w"
-KEY = private_key()
-OTHER_KEY = private_key()
+KEY = shared_key()
+OTHER_KEY = shared_key(1)
 JWK = jwk_of(KEY, KEY_ID)
 
 #: Long enough for this machine when all is well, and not waited for elsewhere.

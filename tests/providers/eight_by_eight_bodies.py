@@ -16,7 +16,7 @@ from hookkit.providers.eight_by_eight.signature import (
     make_token,
 )
 from hookkit.signatures.rsa import read_key
-from tests.key_server import jwk_of, pem_of, private_key
+from tests.key_server import jwk_of, pem_of, shared_key
 from tests.providers.reading import SAMPLES, headers_of, provider_of
 
 FOLDER = Path(__file__).parent / "eight_by_eight"
@@ -27,7 +27,7 @@ SAMPLE_JWKS = [json.loads(path.read_text()) for path in sorted(FOLDER.glob("jwk_
 SAMPLE_KEYS = {jwk["kid"]: read_key(jwk) for jwk in SAMPLE_JWKS}
 
 #: A key of these tests.
-PRIVATE = private_key()
+PRIVATE = shared_key()
 SECRET = pem_of(PRIVATE)
 KEY = read_key(jwk_of(PRIVATE))
 

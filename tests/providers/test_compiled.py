@@ -1,10 +1,11 @@
-"""Whatever a body holds: the code that is written from the shapes reads what the fields read."""
+"""Whatever a body holds: the code that is written from the shapes reads what the fields read.
+
+Bodies with one change are compared in ``test_mutations``, which reads them anyway.
+"""
 
 import copy
 import json
-from dataclasses import fields, is_dataclass
 from functools import cache
-from itertools import islice
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -15,15 +16,13 @@ from tests.folding import in_one
 from tests.providers.documented import BODIES
 from tests.providers.reading import SAMPLES, headers_of, provider_of, sample_id
 from tests.providers.test_mutations import (
-    NEW_PLACES,
     REPLACEMENTS,
+    assert_read_alike,
     inside,
     json_values,
     places,
     read_without_net,
-    single_mutations,
 )
-from tests.scale import SCALE
 
 #: name -> provider, document and headers of every sample, and of every documented body
 CORPUS = {
@@ -40,43 +39,16 @@ CORPUS = {
 
 #: So many tests share the corpus.
 PARTS = 11
-#: One change of three is compared: each place meets some, and ``make soak`` compares all of them.
-STEP = 3 if SCALE == 1 else 1
 
 
 class ByFieldsError(BaseException):
     """Raised instead of reading field by field; no provider catches it."""
 
 
-def read_twice(provider, document, headers):
-    """Return the events by the code, and those by the fields alone."""
+def assert_both_read_alike(provider, document, headers):
     by_code = read_without_net(provider, document, headers)[1]
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(Shape, "read", Shape.read_by_fields)
-        by_fields = read_without_net(provider, document, headers)[1]
-    return by_code, by_fields
 
-
-def is_same(one, two):
-    """Tell whether two values are equal, and of equal types at every place."""
-    if one is two:
-        return True
-    if type(one) is not type(two):
-        return False
-    if is_dataclass(one):
-        names = [each.name for each in fields(one)]
-        return all(is_same(getattr(one, name), getattr(two, name)) for name in names)
-    if isinstance(one, dict):
-        return one.keys() == two.keys() and all(is_same(one[key], two[key]) for key in one)
-    if isinstance(one, list | tuple):
-        return len(one) == len(two) and all(map(is_same, one, two))
-    return one == two
-
-
-def assert_read_alike(provider, document, headers):
-    by_code, by_fields = read_twice(provider, document, headers)
-
-    assert is_same(by_code, by_fields), document
+    assert_read_alike(by_code, provider, document, headers)
 
 
 @cache
@@ -86,15 +58,7 @@ def places_of(name):
 
 @in_one("name", CORPUS)
 def test_body_is_read_alike(name):
-    assert_read_alike(*CORPUS[name])
-
-
-@pytest.mark.parametrize("sample", NEW_PLACES, ids=sample_id)
-def test_body_with_one_change_is_read_alike(sample):
-    provider, document = provider_of(sample), json.loads(sample.read_bytes())
-
-    for changed in islice(single_mutations(document, NEW_PLACES[sample]), 0, None, STEP):
-        assert_read_alike(provider, changed, headers_of(sample))
+    assert_both_read_alike(*CORPUS[name])
 
 
 @pytest.mark.parametrize("part", range(PARTS))
@@ -113,7 +77,7 @@ def test_body_with_several_changes_is_read_alike(part, data):
     for path in data.draw(st.lists(st.sampled_from(places_of(name)), max_size=4, unique=True)):
         change(document, path, data)
 
-    assert_read_alike(provider, document, headers)
+    assert_both_read_alike(provider, document, headers)
 
 
 def change(document, path, data):
@@ -136,16 +100,6 @@ def change(document, path, data):
     else:
         new = st.sampled_from(REPLACEMENTS) | json_values
         around[key] = None if what == "null" else copy.deepcopy(data.draw(new))
-
-
-def test_changes_are_more_than_11_000():
-    single = sum(
-        1
-        for sample, paths in NEW_PLACES.items()
-        for _ in single_mutations(json.loads(sample.read_bytes()), paths)
-    )
-
-    assert single > 11_000
 
 
 @pytest.fixture

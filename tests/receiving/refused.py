@@ -5,14 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import UTC, datetime
 
-from cryptography.hazmat.primitives.asymmetric.rsa import generate_private_key
-from cryptography.hazmat.primitives.serialization import (
-    Encoding,
-    NoEncryption,
-    PrivateFormat,
-    PublicFormat,
-)
-
+from bench import unproven
 from hookkit.core.body import MAX_UNPROVEN_BYTES
 from hookkit.core.delivery import Delivery
 from hookkit.core.errors import Rejected
@@ -21,17 +14,17 @@ from hookkit.receiving.doctor import diagnose
 from hookkit.receiving.verification import verify
 from hookkit.settings.endpoint import read_endpoint
 from hookkit.testing import find_sample, sign
+from tests.key_server import pem_of, public_pem_of, shared_key
 from tests.senders.test_senders import PAIRS, SECRETS, URL
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
 VENDORS = ("sunshine", "livechat", "8x8")
 _LIMITS = {"max_body": 1 << 20, "max_unproven_bytes": MAX_UNPROVEN_BYTES, "max_items": 1000}
-_RSA = generate_private_key(65537, 2048)
-_RSA_PAIR = (
-    _RSA.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()).decode(),
-    _RSA.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo).decode(),
-)
+_RSA_PAIR = (pem_of(shared_key()).decode(), public_pem_of(shared_key()))
+
+#: The endpoints that are under attack in the benchmarks; some have keys that take long to make.
+RECEIVING = tuple(unproven.endpoints())
 
 
 def pair_of(name):

@@ -24,6 +24,7 @@ from hookkit.senders import SENDERS
 from tests.folding import in_one
 from tests.receiving.refused import (
     NOW,
+    RECEIVING,
     SECRET,
     URL,
     VENDORS,
@@ -37,7 +38,6 @@ from tests.receiving.refused import (
 )
 
 ALL = (*VENDORS, *SENDERS)
-RECEIVING = list(unproven.endpoints())
 every_provider = pytest.mark.parametrize("name", ALL)
 
 #: Those whose proof says nothing about the bytes of the body.

@@ -10,7 +10,6 @@ from hashlib import sha256
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ec import SECP256R1, generate_private_key
-from cryptography.hazmat.primitives.asymmetric.rsa import generate_private_key as generate_rsa_key
 from cryptography.hazmat.primitives.serialization import (
     Encoding,
     NoEncryption,
@@ -36,6 +35,7 @@ from hookkit.signatures.signed_text import SignedText
 from hookkit.testing import find_sample, sign
 from tests.applications import make_app
 from tests.folding import in_one
+from tests.key_server import shared_key
 from tests.signatures.test_vectors import SVIX_PRIVATE, SVIX_PUBLIC
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
@@ -557,7 +557,7 @@ def test_mistake_of_the_caller_is_no_rejection(scheme, secrets, message):
         hookkit.verify(scheme, {}, b"", secrets)
 
 
-RSA = generate_rsa_key(public_exponent=65537, key_size=2048)
+RSA = shared_key()
 PEM_OF_RSA = RSA.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()).decode()
 
 

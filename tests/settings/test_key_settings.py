@@ -8,11 +8,11 @@ from hookkit import ConfigurationError
 from hookkit.providers import load_providers
 from hookkit.providers.eight_by_eight.signature import KEY_BASES
 from hookkit.settings.load import load_settings
-from tests.key_server import jwk_of, pem_of, private_jwk_of, private_key, public_pem_of
+from tests.key_server import jwk_of, pem_of, private_jwk_of, public_pem_of, shared_key
 
-KEY = private_key()
+KEY = shared_key()
 JWK = jwk_of(KEY, "key1")
-OTHER_JWK = jwk_of(private_key(), "key2")
+OTHER_JWK = jwk_of(shared_key(1), "key2")
 SECRET = "0123456789abcdef"
 REQUIRED = (
     'keys, region or key_bases: missing; an endpoint that verifies nothing says "unsigned": True'

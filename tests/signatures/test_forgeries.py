@@ -33,6 +33,7 @@ from hookkit.signatures.keyed_hash import KeyedHash
 from hookkit.signatures.public_key import KeyedSignature
 from hookkit.signatures.signed_text import MAX_SIGNATURES, SignedText
 from hookkit.signatures.standard_webhooks import StandardWebhooks
+from tests.key_server import shared_key
 from tests.scale import SCALE
 from tests.signatures.test_vectors import (
     DISCORD,
@@ -57,7 +58,7 @@ def pem_of(private, *, public=False):
     return private.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
 
 
-RSA = generate_private_key(public_exponent=65537, key_size=2048)
+RSA = shared_key()
 SMALL_RSA = generate_private_key(public_exponent=65537, key_size=1024)  # noqa: S505  # to be refused
 P256 = generate_ec_key(SECP256R1())
 P384 = generate_ec_key(SECP384R1())

@@ -7,9 +7,9 @@ from cryptography.hazmat.primitives.asymmetric.ec import SECP256R1
 from cryptography.hazmat.primitives.asymmetric.ec import generate_private_key as new_ec_key
 
 from hookkit.signatures.jwk_set import MAX_KEYS, read_kept, read_set
-from tests.key_server import ec_jwk_of, jwk_of, private_jwk_of, private_key
+from tests.key_server import ec_jwk_of, jwk_of, private_jwk_of, private_key, shared_key
 
-RSA, OTHER_RSA = private_key(), private_key()
+RSA, OTHER_RSA = shared_key(), shared_key(1)
 EC, OTHER_EC = new_ec_key(SECP256R1()), new_ec_key(SECP256R1())
 JWKS = {"RS256": jwk_of(RSA, "k"), "ES256": ec_jwk_of(EC, "k")}
 OTHER_JWKS = {"RS256": jwk_of(OTHER_RSA, "other"), "ES256": ec_jwk_of(OTHER_EC, "other")}

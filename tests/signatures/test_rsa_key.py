@@ -9,9 +9,9 @@ from cryptography.hazmat.primitives.hashes import SHA256, SHA512
 
 from hookkit.signatures.encodings import decode, encode
 from hookkit.signatures.rsa import read_key, read_private_key
-from tests.key_server import jwk_of, pem_of, private_jwk_of, private_key, public_pem_of
+from tests.key_server import jwk_of, pem_of, private_jwk_of, private_key, public_pem_of, shared_key
 
-KEY = private_key()
+KEY = shared_key()
 JWK = jwk_of(KEY, "key1")
 
 

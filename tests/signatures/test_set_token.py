@@ -20,11 +20,11 @@ from hookkit.signatures.hashed_token import HashedToken
 from hookkit.signatures.jwk_set import read_set
 from hookkit.signatures.public_key import private_key_id
 from hookkit.signatures.set_token import SetToken
-from tests.key_server import ec_jwk_of, jwk_of, pem_of, private_key, public_pem_of
+from tests.key_server import ec_jwk_of, jwk_of, pem_of, public_pem_of, shared_key
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 BODY = b'{"a":1}'
-RSA, STRANGER = private_key(), private_key()
+RSA, STRANGER = shared_key(), shared_key(1)
 EC = new_ec_key(SECP256R1())
 SET = json.dumps({"keys": [jwk_of(RSA, "r1"), ec_jwk_of(EC, "e1")]}).encode()
 PRIVATE = {"RS256": RSA, "ES256": EC}

@@ -5,11 +5,11 @@ import pytest
 from hookkit import HookkitError
 from hookkit.senders import SENDERS
 from hookkit.testing import ProviderContract
-from tests.key_server import pem_of, private_key, public_pem_of
+from tests.key_server import pem_of, public_pem_of, shared_key
 from tests.senders.test_senders import PAIRS, endpoint_of
 
 SECRET = "the-secret-of-every-test"
-KEY = private_key()
+KEY = shared_key()
 
 
 class TestSunshine(ProviderContract):

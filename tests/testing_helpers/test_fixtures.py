@@ -11,12 +11,12 @@ from hookkit.runners.inline import InlineRunner
 from hookkit.senders import SENDERS
 from hookkit.testing import DeliveryClient, PayloadMaker, Stage, set_path
 from tests.applications import make_app
-from tests.key_server import pem_of, private_key, public_pem_of
+from tests.key_server import pem_of, public_pem_of, shared_key
 from tests.senders.test_senders import PAIRS, endpoint_of
 
 SECRET = "the-secret-of-every-test"
 STANDARD = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
-KEY = private_key()
+KEY = shared_key()
 ENDPOINTS = {
     "support": {"provider": "sunshine", "secrets": [SECRET]},
     "chat": {"provider": "livechat", "secrets": [SECRET]},

@@ -13,7 +13,7 @@ from hookkit.senders import SENDERS
 from hookkit.signatures.rsa import read_key
 from hookkit.testing import Sample, find_provider, find_sample, freshen, list_samples, sign
 from tests.folding import in_one
-from tests.key_server import pem_of, private_key, public_pem_of
+from tests.key_server import pem_of, public_pem_of, shared_key
 
 NOW = datetime(2024, 3, 1, 10, 0, 5, tzinfo=UTC)
 SUNSHINE = find_provider("sunshine")
@@ -27,7 +27,7 @@ EVERY_SAMPLE = [
 
 
 EIGHT_VERSIONS = list(find_provider("8x8").versions)
-KEY = private_key()
+KEY = shared_key()
 
 
 def name_of(sample):

@@ -10,10 +10,10 @@ from hookkit import HookkitError, verify
 from hookkit.settings.scheme import read_scheme
 from hookkit.testing import find_provider, sign
 from hookkit.testing.signing import counterpart
-from tests.key_server import pem_of, private_key
+from tests.key_server import pem_of, shared_key
 from tests.senders.test_senders import PAIRS, SVIX_PRIVATE
 
-RSA = pem_of(private_key()).decode()
+RSA = pem_of(shared_key()).decode()
 P256 = (
     ec.generate_private_key(ec.SECP256R1())
     .private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
