@@ -3,6 +3,7 @@
 import io
 import subprocess
 import tarfile
+from contextlib import closing
 from datetime import timedelta
 from random import Random
 
@@ -48,13 +49,13 @@ class Fatal(list):
 class Deploy:
     """This version and the older one on one inbox, as long as the deploy takes."""
 
-    def __init__(self, url, seed):
+    def __init__(self, store, seed):
         self.random = Random(seed)  # noqa: S311  # no secret depends on it
-        self.store = Store(url)
+        self.store = store
         self.store.begin()
-        self.url, self.sent, self.deaths = url, 0, 0
+        self.sent = self.deaths = 0
         self.held = []
-        self.application = Application(url, has_effects=True)
+        self.application = Application(store.url, has_effects=True)
 
     @property
     def now(self):
@@ -101,7 +102,7 @@ class Deploy:
             self.deaths += 1
         now = self.now
         self.application.close()
-        self.application = Application(self.url, has_effects=True)
+        self.application = Application(self.store.url, has_effects=True)
         self.application.now = now
 
     def older_claims(self):
@@ -128,19 +129,20 @@ def write_effect(connection, event_id):
 
 def test_this_version_and_an_older_one_share_an_inbox(database_url):
     deaths = 0
-    for seed in range(LIVES[database_url.partition(":")[0]]):
-        deploy = Deploy(database_url, seed)
-        deploy.live()
+    with closing(Store(database_url)) as store:
+        for seed in range(LIVES[database_url.partition(":")[0]]):
+            deploy = Deploy(store, seed)
+            deploy.live()
 
-        assert deploy.store.states() == [State.DONE.value] * deploy.sent, seed
-        effects = sorted(event_id for (event_id,) in deploy.store.ask("SELECT * FROM effects"))
-        assert effects == sorted(f"event-{number}" for number in range(deploy.sent)), seed
-        finished = deploy.store.ask(
-            "SELECT handler, count(*) FROM hookkit_attempts WHERE outcome = 'succeeded'"
-            " GROUP BY handler ORDER BY handler"
-        )
-        assert finished == [("book", deploy.sent), ("handle", deploy.sent)], seed
-        deaths += deploy.deaths
+            assert store.states() == [State.DONE.value] * deploy.sent, seed
+            effects = sorted(event_id for (event_id,) in store.ask("SELECT * FROM effects"))
+            assert effects == sorted(f"event-{number}" for number in range(deploy.sent)), seed
+            finished = store.ask(
+                "SELECT handler, count(*) FROM hookkit_attempts WHERE outcome = 'succeeded'"
+                " GROUP BY handler ORDER BY handler"
+            )
+            assert finished == [("book", deploy.sent), ("handle", deploy.sent)], seed
+            deaths += deploy.deaths
     assert deaths > 0
 
 
