@@ -33,13 +33,7 @@ UNMEASURED = tuple(
         "providers/test_livechat_completeness.py",
         "providers/test_mutations.py",
         "receiving/test_cost.py",
-        "senders/test_identity.py",
-        "signatures/test_forgeries.py",
-        "testing_helpers/test_contract.py",
-        "web/test_answers.py",
-        "web/test_front.py",
         "web/test_hostile_requests.py",
-        "web/test_many_items.py",
     )
 )
 
