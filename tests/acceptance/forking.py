@@ -8,6 +8,7 @@ it would have. What it does not do is import the same hundreds of modules once m
 from __future__ import annotations
 
 import atexit
+import inspect
 import os
 import runpy
 import signal
@@ -81,11 +82,12 @@ class ForkedPython(subprocess.Popen[Any]):
         super().__init__(*args, **options)
 
     def _execute_child(self, args: Sequence[object], *rest: Any) -> None:
-        told = _Start.of(args, rest, forks_too=self._forks_too)
+        given = _named(self, args, *rest)
+        told = _Start.of(given, forks_too=self._forks_too)
         process = fork(_start, told, [_Passed(each) for each in told.files])
         process.start()
         self._process, self.pid, self._child_created = process, process.pid, True
-        self._close_pipe_fds(*_files_of(rest))
+        self._close_pipe_fds(*(given[name] for name in _ENDS))
 
     def _internal_poll(self, *_: object, **__: object) -> int | None:
         # Whose child it is gets its status, and passes it on.
@@ -158,23 +160,29 @@ class _Start(NamedTuple):
     forks_too: bool
 
     @classmethod
-    def of(cls, command: Sequence[object], rest: Sequence[Any], *, forks_too: bool) -> _Start:
+    def of(cls, given: Mapping[str, Any], *, forks_too: bool) -> _Start:
         """Return what the arguments of ``subprocess.Popen._execute_child`` say."""
-        folder, environment = rest[4:6]
-        ends = _files_of(rest)
+        environment = os.environ if given["env"] is None else given["env"]
+        files = (given[name] for name in ("p2cread", "c2pwrite", "errwrite"))
         return cls(
-            [os.fsdecode(each) for each in command],
-            os.fsdecode(folder or Path.cwd()),
-            dict(os.environ if environment is None else environment),
-            [None if each == -1 else each for each in (ends[0], ends[3], ends[5])],
-            has_own_session=bool(rest[20]),
+            [os.fsdecode(each) for each in given["args"]],
+            os.fsdecode(given["cwd"] or Path.cwd()),
+            dict(environment),
+            [None if each == -1 else each for each in files],
+            has_own_session=bool(given["start_new_session"]),
             forks_too=forks_too,
         )
 
 
-def _files_of(rest: Sequence[Any]) -> Sequence[int]:
-    """Return both ends of the files for input, output and errors."""
-    return rest[9:15]
+#: How ``subprocess`` calls both ends of the files for input, output and errors.
+_ENDS = ("p2cread", "p2cwrite", "c2pread", "c2pwrite", "errread", "errwrite")
+
+_EXECUTE_CHILD = inspect.signature(subprocess.Popen._execute_child)
+
+
+def _named(*arguments: Any) -> dict[str, Any]:
+    """Return the arguments of ``subprocess.Popen._execute_child`` by their names."""
+    return _EXECUTE_CHILD.bind(*arguments).arguments
 
 
 class _Passed:
@@ -198,18 +206,18 @@ class _ForkedAgain(subprocess.Popen[Any]):
         if args[0] != sys.executable:
             super()._execute_child(args, *rest)
             return
-        told = _Start.of(args, rest, forks_too=True)
-        ends = _files_of(rest)
+        given = _named(self, args, *rest)
+        told = _Start.of(given, forks_too=True)
         # What a signal raises is lost in a function that Python calls after a fork.
         before = signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())
         self.pid = os.fork()
         if self.pid == 0:
-            for ours in (ends[1], ends[2], ends[4]):
-                if ours != -1:
-                    os.close(ours)
+            for ours in ("p2cwrite", "c2pread", "errread"):
+                if given[ours] != -1:
+                    os.close(given[ours])
             _start(told, told.files)
         self._child_created = True
-        self._close_pipe_fds(*ends)
+        self._close_pipe_fds(*(given[name] for name in _ENDS))
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
