@@ -29,6 +29,7 @@ import click
 from sqlalchemy import create_engine, make_url
 
 from bench.accept import new_bodies
+from bench.machine import FOLDER
 from bench.reading import HANDLER, fill
 from bench.servers import DEADLINE_S, answers, free_port, postgres, running, schema, wait_until
 from hookkit.inbox.opening import open_inbox
@@ -150,7 +151,7 @@ class Look:
 @click.option("--samples", default=60, show_default=True, help="How often each page is asked for.")
 @click.option("--rounds", default=5, show_default=True, help="How often deliveries are timed.")
 @click.option("--seconds", default=15.0, show_default=True, help="How long in each round.")
-@click.option("--folder", default=None, help="Where the files are made; 3 GB are needed.")
+@click.option("--folder", type=FOLDER, help="Where the files are made; 3 GB are needed.")
 def console(many: int, samples: int, rounds: int, seconds: float, folder: str | None) -> None:
     """Time the console's pages over 1,000,000 entries, and deliveries meanwhile."""
     how = _Sizes(many, samples, rounds, seconds)

@@ -21,7 +21,7 @@ from statistics import median
 import click
 
 from bench.durable import LOG, NAIVE, SQLITE, Figures, measure_sqlite_senders
-from bench.machine import sync_ms
+from bench.machine import FOLDER, sync_ms
 from bench.timing import ratios, turns
 
 #: How many milliseconds each sync takes longer.
@@ -50,7 +50,7 @@ Found = Mapping[int, Sequence[Slowed]]
 @click.command()
 @click.option("--rounds", default=5, show_default=True, help="How often the disks take turns.")
 @click.option("--events", default=3200, show_default=True, help="Events of a case per turn.")
-@click.option("--folder", default=None, help="Where the files are made, on the disk to measure.")
+@click.option("--folder", type=FOLDER, help="Where the files are made, on the disk to measure.")
 def disk(rounds: int, events: int, folder: str | None) -> None:
     """Compare group commits with single ones, as if the disk were slower."""
     found = measure_disks(rounds=rounds, events=events, folder=folder)

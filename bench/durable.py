@@ -33,6 +33,7 @@ import click
 import psycopg
 
 from bench import goals
+from bench.machine import FOLDER
 from bench.servers import postgres, schema
 from bench.timing import ratios, turns
 from hookkit.core.delivery import Envelope, Payload
@@ -87,7 +88,7 @@ class Figures:
 @click.command()
 @click.option("--rounds", default=5, show_default=True, help="How often the cases take turns.")
 @click.option("--events", default=6400, show_default=True, help="Events of a case per turn.")
-@click.option("--folder", default=None, help="Where the files are made, on the disk to measure.")
+@click.option("--folder", type=FOLDER, help="Where the files are made, on the disk to measure.")
 def durable(rounds: int, events: int, folder: str | None) -> None:
     """Time durable admission: 64 senders, one sender, and two processes on one file."""
     many = measure_senders(rounds=rounds, events=events, folder=folder)

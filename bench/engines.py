@@ -40,6 +40,7 @@ from bench.engine_kinds import (
     Engine,
     has_front,
 )
+from bench.machine import FOLDER
 from bench.servers import all_cpu_s, postgres, redis, schema, wait_until
 from bench.timing import ratios, turns
 
@@ -72,7 +73,7 @@ class Figures(NamedTuple):
 @click.command()
 @click.option("--rounds", default=5, show_default=True, help="How often the engines take turns.")
 @click.option("--events", default=3000, show_default=True, help="Events per turn, end to end.")
-@click.option("--folder", default=None, help="Where the files are made, on the disk to measure.")
+@click.option("--folder", type=FOLDER, help="Where the files are made, on the disk to measure.")
 @click.option(
     "--only", multiple=True, type=click.Choice(list(KINDS)), help="An engine; default all of them."
 )

@@ -27,6 +27,7 @@ from statistics import median, quantiles
 import click
 
 from bench.durable import new_envelope
+from bench.machine import FOLDER
 from hookkit.core.delivery import Envelope
 from hookkit.core.entry import Entry, Settlement, State
 from hookkit.inbox.inbox import Inbox
@@ -69,7 +70,7 @@ FROM numbers
 @click.command()
 @click.option("--many", default=1_000_000, show_default=True, help="Entries of the large inbox.")
 @click.option("--events", default=400, show_default=True, help="Events that are timed in each.")
-@click.option("--folder", default=None, help="Where the files are made; 3 GB are needed.")
+@click.option("--folder", type=FOLDER, help="Where the files are made; 3 GB are needed.")
 def growth(many: int, events: int, folder: str | None) -> None:
     """Time an inbox of 1,000,000 entries beside one of 10,000."""
     with tempfile.TemporaryDirectory(dir=folder) as made:

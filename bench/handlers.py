@@ -20,6 +20,7 @@ from bench import engine_apps, goals
 from bench.accept import new_bodies
 from bench.engine_kinds import Pool, new_file
 from bench.engines import measure_drain
+from bench.machine import FOLDER
 from bench.timing import ratios, turns
 
 #: How long the handlers sleep, and how many events take one to two seconds then.
@@ -33,7 +34,7 @@ _ROOT = Path(__file__).parent.parent
 @click.command()
 @click.option("--rounds", default=5, show_default=True, help="How often the two take turns.")
 @click.option("--share", default=1.0, show_default=True, help="Of the events of a full run.")
-@click.option("--folder", default=None, help="Where the files are made, on the disk to measure.")
+@click.option("--folder", type=FOLDER, help="Where the files are made, on the disk to measure.")
 @click.option(
     "--against",
     required=True,

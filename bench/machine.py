@@ -12,10 +12,14 @@ from importlib.metadata import version
 from pathlib import Path
 from statistics import median
 
+import click
 import psycopg
 from redis import Redis
 
 from bench.servers import postgres, redis
+
+#: An option of the benchmarks that write to a disk: where the files are made.
+FOLDER = click.Path(exists=True, file_okay=False)
 
 #: The packages whose versions decide about the figures.
 PACKAGES = (

@@ -9,6 +9,7 @@ import click
 
 from bench import accept, durable, engines, goals, handlers
 from bench.engine_kinds import CELERY, FRONT, POSTGRES, SQLITE
+from bench.machine import FOLDER
 from bench.timing import interleaved
 
 Command = Callable[..., None]
@@ -16,9 +17,7 @@ Command = Callable[..., None]
 _OPTIONS = (
     click.option("--rounds", default=5, show_default=True, help="How often all take turns."),
     click.option("--share", default=1.0, show_default=True, help="Of the events of a full run."),
-    click.option(
-        "--folder", default=None, help="Where the files are made, on the disk to measure."
-    ),
+    click.option("--folder", type=FOLDER, help="Where the files are made, on the disk to measure."),
     click.option(
         "--against",
         type=click.Path(exists=True, file_okay=False, path_type=Path),

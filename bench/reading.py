@@ -17,6 +17,7 @@ from statistics import median, quantiles
 import click
 from sqlalchemy import URL, Engine, create_engine, make_url, text
 
+from bench.machine import FOLDER
 from bench.servers import postgres, schema
 from hookkit.core.attempts import Outcome
 from hookkit.core.entry import Filter, State
@@ -88,7 +89,7 @@ FROM numbers
 @click.command()
 @click.option("--many", default=1_000_000, show_default=True, help="Entries of the inbox.")
 @click.option("--samples", default=60, show_default=True, help="How often each look is made.")
-@click.option("--folder", default=None, help="Where the files are made; 3 GB are needed.")
+@click.option("--folder", type=FOLDER, help="Where the files are made; 3 GB are needed.")
 def reading(many: int, samples: int, folder: str | None) -> None:
     """Time looks into an inbox of 1,000,000 entries."""
     with tempfile.TemporaryDirectory(dir=folder) as made:

@@ -88,12 +88,13 @@ def described(provider: Provider, body: bytes, headers: Headers) -> Mapping[str,
     """
     items = split_now(provider, body, headers)
     events = [normalize(provider, item) for item in items]
+    dumped = EventSchema(many=True).dump(events)
     return {
         "provider": provider.name,
         "version": events[0].version or None,
         "events": [
-            {**EventSchema().dump(event), **_unread(provider, item, event)}
-            for item, event in zip(items, events, strict=True)
+            {**shown, **_unread(provider, item, event)}
+            for shown, item, event in zip(dumped, items, events, strict=True)
         ],
     }
 

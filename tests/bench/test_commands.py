@@ -4,6 +4,7 @@ import subprocess
 import sys
 
 import pytest
+from click.testing import CliRunner
 
 from bench.__main__ import main
 from bench.engine_kinds import FRONT, KINDS, SQLITE, has_front
@@ -50,6 +51,19 @@ def test_the_smallest_run_prints_its_figures(name):
     done = run(name, *options)
 
     assert [word for word in words if word not in done.stdout] == []
+
+
+IN_A_FOLDER = [
+    name for name, each in main.commands.items() if any(one.name == "folder" for one in each.params)
+]
+
+
+@pytest.mark.parametrize("name", IN_A_FOLDER)
+def test_missing_folder_is_told_before_anything_runs(name, tmp_path):
+    done = CliRunner().invoke(main, [name, f"--folder={tmp_path / 'gone'}"])
+
+    assert done.exit_code == 2
+    assert f"Directory '{tmp_path / 'gone'}' does not exist" in done.output
 
 
 def test_the_smallest_report_holds_every_engine_and_receiver(tmp_path):
