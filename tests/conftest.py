@@ -18,6 +18,7 @@ from hookkit import HookKit
 from tests.measuring import is_measured, measure_no_children, unmeasured
 from tests.redis_server import RedisServer
 from tests.sharing import share
+from tests.waiting import DEADLINE_S
 
 
 def pytest_configure():
@@ -77,6 +78,13 @@ def postgres_url(postgres_server_url, postgres_owner):
         hide_password=False
     )
     postgres_owner.execute(f"DROP SCHEMA {name} CASCADE")
+
+
+@pytest.fixture
+def no_vendor_waits(monkeypatch):
+    """Let PostgreSQL take its time: 10,000 events may take a busy machine longer than a vendor."""
+    for name in ("STATEMENT_TIMEOUT_S", "TRANSACTION_TIMEOUT_S"):
+        monkeypatch.setattr(f"hookkit.inbox.postgres.transactions.{name}", DEADLINE_S)
 
 
 @pytest.fixture

@@ -8,15 +8,14 @@ from tests.fuzz.fuzzer import Fuzzer
 from tests.fuzz.known import KNOWN
 from tests.fuzz.targets import URL
 
-#: Together 20,000 requests.
-SEEDS, EACH = (1, 2), 10_000
+#: ``make fuzz`` sends millions.
+REQUESTS = 10_000
 #: What the allocator and the caches of a process vary by.
 MOST_GROWN_MIB = 10
 
 
-@pytest.mark.parametrize("seed", SEEDS)
-def test_mutated_requests_cost_nothing_and_prove_nothing(seed, record_property):
-    report = Fuzzer(seed).run(requests=EACH)
+def test_mutated_requests_cost_nothing_and_prove_nothing(record_property):
+    report = Fuzzer(1).run(requests=REQUESTS)
     record_property("report", "\n".join(report.lines()))
 
     assert {kind: example for kind, example in report.findings.items() if kind not in KNOWN} == {}

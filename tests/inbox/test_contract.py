@@ -375,6 +375,7 @@ def test_any_text_of_a_payload_can_be_stored(inbox, sent, stored):
     assert len(found.problem) <= 10_000
 
 
+@pytest.mark.usefixtures("no_vendor_waits")
 def test_body_of_ten_thousand_items_is_admitted(inbox):
     ids = [f"m-{number}" for number in range(10_000)]
     many = deliver(*(item(event_id) for event_id in ids), body=b"many")

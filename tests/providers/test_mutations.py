@@ -1,7 +1,8 @@
 """No body makes a provider raise or put a wrong type into the unified event.
 
-Every single change to every sample is tried, and many random ones together. The safety net of
-``core.provider`` would hide a mistake here, so what it says is looked for as well.
+``make soak`` tries every single change to every sample, ``make test`` one of four at each place;
+both try many random ones together. The safety net of ``core.provider`` would hide a mistake here,
+so what it says is looked for as well.
 
 What is read by the code that is written from the shapes is also compared here with what the fields
 read, so that nothing that was changed is read for that alone; ``test_compiled`` has more of it.
@@ -70,8 +71,8 @@ REPLACEMENTS = [
     [[[[[[[[[]]]]]]]]],
 ]
 
-#: One change of three is compared: each place meets some, and ``make soak`` compares all of them.
-STEP = 3 if SCALE == 1 else 1
+#: Of the changes, one of so many is tried: each place meets some, and ``make soak`` tries all.
+STEP = 4 if SCALE == 1 else 1
 
 
 def is_json(document):
@@ -245,24 +246,25 @@ def test_no_single_change_makes_a_provider_raise_or_read_otherwise(sample):
     provider, document = provider_of(sample), json.loads(sample.read_bytes())
     headers = headers_of(sample)
 
-    for number, changed in enumerate(single_mutations(document, NEW_PLACES[sample])):
+    every = single_mutations(document, NEW_PLACES[sample])
+
+    for number, changed in enumerate(islice(every, 0, None, STEP)):
         items, events = read_without_net(provider, changed, headers)
 
         assert_sound(items, events)
-        if number % STEP == 0:
-            assert_read_alike(events, provider, changed, headers)
-        if number % 29 == 0:
+        assert_read_alike(events, provider, changed, headers)
+        if number % 7 == 0:
             assert_survives_json(events)
 
 
-def test_changes_are_more_than_11_000():
+def test_changes_are_more_than_60_000():
     single = sum(
         1
         for sample, paths in NEW_PLACES.items()
         for _ in single_mutations(json.loads(sample.read_bytes()), paths)
     )
 
-    assert single > 11_000
+    assert single > 60_000
 
 
 def proof_of(provider):

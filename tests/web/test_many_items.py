@@ -150,6 +150,7 @@ def test_no_id_of_a_sender_makes_an_event_unknown(app_of, hooks, event_id):
     assert seen == [(EventType.MESSAGE, event_id)]
 
 
+@pytest.mark.usefixtures("no_vendor_waits")
 def test_10_000_events_are_admitted_under_a_higher_limit(app_of, hooks, caplog):
     app = app_of(HOOKKIT_MAX_ITEMS=10_000, HOOKKIT_MAX_BODY=1 << 24)
     client = app.test_client()
@@ -170,6 +171,7 @@ def test_10_000_events_are_admitted_under_a_higher_limit(app_of, hooks, caplog):
     assert hooks.stats(app).entries[State.PENDING] == 1001  # as many as are counted, and more
 
 
+@pytest.mark.usefixtures("no_vendor_waits")
 def test_no_statement_has_more_parameters_than_postgresql_takes(hooks, postgres_url):
     app = make_app(
         hooks, HOOKKIT_DATABASE=postgres_url, HOOKKIT_RUNNER="none", HOOKKIT_MAX_ITEMS=10_000
