@@ -15,12 +15,14 @@ def wait_until(
     *,
     told: Callable[[], str] = lambda: "",
 ) -> None:
-    """Return when *condition* is true; ask often, and fail when it never becomes so.
+    """Return when *condition* is true; ask often at first, and fail when it never becomes so.
 
     Args:
         told: Returns what somebody needs to know who finds that it never did.
     """
-    end = time.monotonic() + deadline_s
+    began_at_s = time.monotonic()
     while not condition():
-        assert time.monotonic() < end, f"waited in vain {told()}"
-        time.sleep(0.01)
+        waited_s = time.monotonic() - began_at_s
+        assert waited_s < deadline_s, f"waited in vain {told()}"
+        # To ask may cost more than what is waited for does meanwhile.
+        time.sleep(min(max(waited_s / 20, 0.005), 0.1))

@@ -31,6 +31,8 @@ from hookkit import HookKit, RetryPolicy, crash_points
 PR_SET_PDEATHSIG = 1
 SENDERS = 2
 LANES = 10
+#: How many events a sender sends at once.
+BURST = 10
 #: How many events the senders may be ahead of the handlers.
 MAX_BACKLOG = 150
 #: How many seconds the handler takes of an event whose id says that it is slow.
@@ -180,7 +182,8 @@ class Sender:
                 time.sleep(0.01)
             if each % 10 == 0:
                 self.send(event_id)  # a vendor that has not heard the answer
-            time.sleep(self._settings["pause_s"])
+            if each % BURST == 0:  # what comes at once is claimed together
+                time.sleep(BURST * self._settings["pause_s"])
             while backlog.count() > MAX_BACKLOG and not self._files.has("silent"):
                 time.sleep(0.01)
 

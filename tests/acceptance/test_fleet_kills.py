@@ -73,7 +73,7 @@ def test_event_that_kills_runs_as_often_as_allowed_and_charges_no_neighbour(
     inbox = open_inbox(database_url)
 
     # What a test waits for here are leases: more events would only cost time.
-    load = {"pause_s": 0.03, "threads": 1}
+    load = {"pause_s": 0.05 * processes, "threads": 1}
     with fleet(tmp_path, database_url, *roles, max_attempts=max_attempts, **load) as running:
         for number in range(POISONS * max(1, SCALE // 2)):
             running.wait_for_progress(80)

@@ -107,7 +107,9 @@ def test_forked_program_ends_as_a_fresh_one_does(tmp_path, source, status):
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=lambda each: each.name)
 @pytest.mark.parametrize("how", STARTS)
 def test_forked_program_is_ended_by_a_signal_as_a_fresh_one_is(tmp_path, how, number):
-    with start(how, tmp_path, "-c", "print('begun', flush=True); input()") as process:
+    # A signal that comes right before a call that blocks is looked at only after it.
+    source = "import time; print('begun', flush=True)\nwhile True: time.sleep(0.01)"
+    with start(how, tmp_path, "-c", source) as process:
         assert process.stdout.readline() == "begun\n"
         assert process.poll() is None
         process.send_signal(number)
