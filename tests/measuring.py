@@ -16,7 +16,6 @@ UNMEASURED = tuple(
     for name in (
         "acceptance",
         "cli/test_hostile_text.py",
-        "cli/test_renormalize.py",
         "console/test_browser.py",
         "console/test_hosts.py",
         "console/test_night.py",
@@ -34,15 +33,7 @@ UNMEASURED = tuple(
         "providers/test_livechat_completeness.py",
         "providers/test_mutations.py",
         "receiving/test_cost.py",
-        "receiving/test_doctor.py",
-        "senders/test_identity.py",
-        "signatures/test_differential.py",
-        "signatures/test_forgeries.py",
-        "testing_helpers/test_contract.py",
-        "testing_helpers/test_fixtures.py",
-        "web/test_front.py",
         "web/test_hostile_requests.py",
-        "web/test_many_items.py",
     )
 )
 

@@ -15,6 +15,7 @@ from hookkit.core.event import EventType
 from hookkit.core.provider import MAX_REPEATED_BYTES, split
 from hookkit.providers import load_providers
 from tests.applications import ENDPOINTS, make_app, message, post
+from tests.measuring import unmeasured
 
 
 def body_of(count, text="Where is my order?"):
@@ -151,6 +152,7 @@ def test_no_id_of_a_sender_makes_an_event_unknown(app_of, hooks, event_id):
 
 
 @pytest.mark.usefixtures("no_vendor_waits")
+@unmeasured()
 def test_10_000_events_are_admitted_under_a_higher_limit(app_of, hooks, caplog):
     app = app_of(HOOKKIT_MAX_ITEMS=10_000, HOOKKIT_MAX_BODY=1 << 24)
     client = app.test_client()
@@ -172,6 +174,7 @@ def test_10_000_events_are_admitted_under_a_higher_limit(app_of, hooks, caplog):
 
 
 @pytest.mark.usefixtures("no_vendor_waits")
+@unmeasured()
 def test_no_statement_has_more_parameters_than_postgresql_takes(hooks, postgres_url):
     app = make_app(
         hooks, HOOKKIT_DATABASE=postgres_url, HOOKKIT_RUNNER="none", HOOKKIT_MAX_ITEMS=10_000
