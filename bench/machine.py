@@ -18,7 +18,7 @@ from redis import Redis
 
 from bench.servers import postgres, redis
 
-#: An option of the benchmarks that write to a disk: where the files are made.
+#: The type of ``--folder``: where a benchmark that writes to a disk makes its files.
 FOLDER = click.Path(exists=True, file_okay=False)
 
 #: The packages whose versions decide about the figures.

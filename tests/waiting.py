@@ -24,5 +24,5 @@ def wait_until(
     while not condition():
         waited_s = time.monotonic() - began_at_s
         assert waited_s < deadline_s, f"waited in vain {told()}"
-        # To ask may cost more than what is waited for does meanwhile.
+        # A look may cost more than the work that is waited for.
         time.sleep(min(max(waited_s / 20, 0.005), 0.1))

@@ -174,7 +174,7 @@ def fleet(folder, database_url, *roles, threads=2, path=ROOT, joins=False, **mor
         joins: Whether another fleet has been in the same folder, or still is.
         more: ``crash_at`` (a crash point that kills each process, and at which visit),
             ``max_attempts`` (of an event that kills its process), ``ordered`` (the handler),
-            ``pause_s`` (how long a sender rests after each event).
+            ``pause_s`` (how long a sender rests for each event; it sends some at once).
     """
     settings = {
         "roles": roles,
